@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * What the packet program and user space agree on: the values of every map. User space
+ * writes them through bpf/tables/layout.ts, which a test holds to this file.
+ *
+ * User space changes the tables while packets flow. Three rules keep every intermediate
+ * state right, and each structure says which one it obeys:
+ *   publish   a structure is filled first and named last, by one aligned store of a word
+ *             of 8 octets or less ("publish word"); its removal clears that word first, and
+ *             the place is reused only after a grace period;
+ *   word      a field that changes in place fits one aligned word and is stored whole;
+ *   immutable what a published structure says otherwise never changes.
+ * All multi-octet integers are in host order unless marked "network order".
+ */
+#ifndef CIDECAR_ABI_H
+#define CIDECAR_ABI_H
+
+#include <linux/types.h>
+
+/* ---- VIPs: two-choice hash table of 64-byte buckets, one cache line each ---- */
+
+#define VIP_SLOTS_PER_BUCKET 2
+
+enum vip_flags {
+	VIP_QUIC = 1 << 0, /* CIDs are read; without it the VIP is plain TCP or UDP */
+	VIP_ADDRESS = 1 << 1, /* not a VIP of its own: marks an address that some VIP has, so that
+			       * fragments and ICMP, which have no ports, can be told from the
+			       * traffic of others; protocol 0, port 0 */
+};
+
+/* Rule: publish (vip), word (ring). */
+struct vip_slot {
+	__u8 address[16]; /* IPv4 as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2) */
+	__u16 port; /* network order; 0 = every port */
+	__u8 protocol; /* IPPROTO_UDP or IPPROTO_TCP */
+	__u8 flags; /* enum vip_flags */
+	__u32 vip; /* row of vip_stats; publish word: 0 = empty slot */
+	__u32 pool; /* configs of the VIP are config_index[pool * 8 ..] */
+	__u32 ring; /* first entry in rings; 0 = no server */
+};
+
+struct vip_bucket {
+	struct vip_slot slots[VIP_SLOTS_PER_BUCKET];
+};
+
+/* ---- CID configs ---- */
+
+#define CONFIGS_PER_POOL 8 /* one for each value of the first octet's top three bits */
+
+/*
+ * config_index[pool * 8 + bits] is the publish word of a config: a row of configs, 0 =
+ * none. Rows are immutable while named. struct cid_config is defined in cid_config.h.
+ */
+
+/* ---- Rings: one Maglev ring a pool, all in one array of __u32 ---- */
+
+/*
+ * rings[first] holds the number of entries; rings[first + 1 + i] the real of entry i.
+ * Entry 0 of the array stays 0, so that "no ring" reads as "ring of 0 entries".
+ * Rule: word (an entry), so a ring is changed in place, entry by entry.
+ */
+
+/* ---- Reals ---- */
+
+enum encap_kind {
+	ENCAP_NONE = 0, /* not programmed: never a destination */
+	ENCAP_IP4 = 1, /* outer IPv4: IPIP (RFC 2003), or 6in4 (RFC 4213) */
+	ENCAP_IP6 = 2, /* outer IPv6 (RFC 2473) */
+	ENCAP_GUE4 = 3, /* outer IPv4 + UDP, GUE variant 1 (draft-ietf-intarea-gue) */
+	ENCAP_GUE6 = 4,
+	ENCAP_L2 = 5, /* no outer header: the destination MAC is rewritten */
+};
+
+enum real_flags {
+	REAL_DOWN = 1 << 0, /* takes no packet, neither by CID nor by flow */
+};
+
+/*
+ * One cache line. Real 0 stays unprogrammed: a table entry that was never written is 0,
+ * and must lead nowhere rather than to somebody.
+ * Rule: publish (kind, the first word), word (first word: next hop, down), immutable (rest).
+ */
+struct real {
+	__u8 next_hop[6]; /* destination MAC; all zero = back to the neighbour it came from */
+	__u8 kind; /* enum encap_kind */
+	__u8 flags; /* enum real_flags */
+	__u8 source_mac[6]; /* of the interface `ifindex`; unused where next_hop is zero */
+	__u16 generation; /* grows with each reuse of the index; a remembered flow must match it */
+	__u32 ifindex; /* 0 or the interface it came in by = XDP_TX, else redirect */
+	__u32 checksum; /* of the constant part of an outer IPv4 header, not folded */
+	__u8 outer[40]; /* template of the outer IP header; IPv4 in its first 20 octets */
+};
+
+/* ---- Flows: a slice of buckets for each CPU ---- */
+
+#define FLOWS_PER_BUCKET 4
+
+/*
+ * `stamp` is seconds of the coarse monotonic clock, shifted left by one; bit 0 says
+ * "established" (a second packet was seen). Fresh flows expire soon and may be displaced by
+ * other fresh flows; established ones are displaced by nobody before their timeout, so a
+ * flood of made-up addresses cannot evict them.
+ */
+struct flow {
+	__u64 fingerprint; /* seeded hash of the 5-tuple; 0 = free */
+	__u32 stamp;
+	__u16 real;
+	__u16 generation; /* of the real, when the flow was placed */
+};
+
+struct flow_bucket {
+	struct flow flows[FLOWS_PER_BUCKET];
+};
+
+/* ---- Counters ---- */
+
+struct counter {
+	__u64 packets;
+	__u64 octets; /* of the packet as received, Ethernet header included */
+};
+
+#define REASONS_MAX 64 /* enum reason is in reason.h */
+
+/* Row 0 counts what belongs to no VIP. */
+struct vip_stats {
+	struct counter by_reason[REASONS_MAX];
+};
+
+/* ---- Settings: the section .data.settings, changed in place ---- */
+
+/* Rule: word (each field). */
+struct settings {
+	__u64 hash_seed; /* the same on every balancer, or their rings disagree */
+	__u64 sample_every; /* 0 = no events; else one packet in so many, per CPU */
+	__u64 events_per_second; /* per CPU, an upper bound on sampled events */
+	__u32 vip_bucket_mask; /* buckets of vip_table - 1, a power of two - 1 */
+	__u32 flow_bucket_mask; /* buckets of one CPU's slice - 1, a power of two - 1 */
+	__u32 fresh_seconds; /* timeout of a flow of one packet */
+	__u32 udp_seconds; /* idle timeout of an established UDP flow */
+	__u32 tcp_seconds; /* idle timeout of an established TCP flow */
+	__u32 source_mask; /* network order: bits of the outer IPv4 source that carry entropy */
+	__u32 mtu; /* of the link towards the reals: octets of an IP packet, outer header included */
+	__u32 icmp_per_second; /* per CPU, an upper bound on "too big" answers */
+	__u16 gue_port; /* network order */
+	__u16 reserved[3];
+};
+
+#endif

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { CidCodec, Secret } from '../cid/index.js';
+
+/**
+ * The desired state: what every daemon works towards. It comes out of a store already
+ * validated as a whole; code that receives it trusts it.
+ */
+export interface DesiredState {
+  /** Changes whenever the content changes (keys included); opaque, never a hash of a bare key. */
+  readonly revision: string;
+  readonly pools: readonly Pool[];
+}
+
+export interface Pool {
+  readonly name: string;
+  readonly vips: readonly Vip[];
+  readonly configs: readonly PoolConfig[];
+  readonly servers: readonly Server[];
+}
+
+export interface Vip {
+  /** Canonical text of an IPv4 or IPv6 address. */
+  readonly address: string;
+  /** 1..65535, or 0 for every port. */
+  readonly port: number;
+  readonly protocol: 'udp' | 'tcp';
+  /** Whether CIDs are read on this VIP; the default is true for udp, false for tcp. */
+  readonly quic: boolean;
+}
+
+/** `staged`: balancers decode it. `minting`: servers issue it too. `retiring`: decoded, no longer issued. */
+export type ConfigState = 'staged' | 'minting' | 'retiring' | 'quarantined';
+
+export interface PoolConfig {
+  /** Top three bits of the first octet: 0..6; Katran V1 is 2, V2 is 4, V3 is 6. */
+  readonly id: number;
+  readonly codec: CidCodec;
+  readonly state: ConfigState;
+  /** 16 octets for stateless reset tokens, or null: the sidecar then makes its own. */
+  readonly resetKey: Secret | null;
+}
+
+export type ServerState = 'active' | 'draining' | 'down';
+
+export type Encapsulation = 'ipip' | 'gue' | 'l2';
+
+export interface Server {
+  readonly name: string;
+  readonly address: string;
+  /** Config id -> the IDs that this server owns under it (a server can own several). */
+  readonly serverIds: ReadonlyMap<number, readonly Uint8Array[]>;
+  /** Share of new flows, 0..65535; 0 takes none. */
+  readonly weight: number;
+  readonly state: ServerState;
+  readonly encapsulation: Encapsulation;
+}
+
+/** Where the desired state lives. `file` is the default; others implement the same. */
+export interface Registry {
+  /** The whole validated document; throws a CidecarError that names file, line and field. */
+  read(): Promise<DesiredState>;
+  /**
+   * Calls `onChange` with each further valid state, in order, and `onError` for each state
+   * that does not validate (the last good one stays in force). Does not report the state
+   * that is in force when it is called.
+   */
+  watch(handlers: WatchHandlers): Promise<Watch>;
+}
+
+export interface WatchHandlers {
+  onChange(state: DesiredState): void;
+  onError(error: Error): void;
+}
+
+export interface Watch {
+  close(): Promise<void>;
+}
