@@ -10,28 +10,36 @@ export const ERROR_CATALOGUE = {
   DOCUMENT_SYNTAX: 'Correct the YAML at the line named.',
   DOCUMENT_INVALID: 'Correct the field named; nothing of the document was applied.',
   FILE_UNREADABLE: 'Check that the path exists and that this user may read it.',
-  KEY_INVALID: 'A key file holds exactly 32 hex digits (16 octets), for example from `openssl rand -hex 16`.',
+  KEY_INVALID:
+    'A key file holds exactly 32 hex digits (16 octets), for example from `openssl rand -hex 16`.',
   ARGUMENT_INVALID: 'Run the command with --help for what it accepts.',
 
   // Connection IDs.
-  CID_CONFIG_INVALID: 'Check the lengths against draft-ietf-quic-load-balancers, "Configuration Agent Actions".',
-  SERVER_ID_INVALID: 'A server ID has exactly the octets that its config says, and is not one the scheme reserves.',
+  CID_CONFIG_INVALID:
+    'Check the lengths against draft-ietf-quic-load-balancers, "Configuration Agent Actions".',
+  SERVER_ID_INVALID:
+    'A server ID has exactly the octets that its config says, and is not one the scheme reserves.',
   NONCE_INVALID: 'A nonce has exactly the octets that its config says.',
   NONCES_EXHAUSTED: 'Rotate to another config: under this key and server ID every nonce was used.',
 
   // Kernel.
-  KERNEL_UNSUPPORTED: 'cidecar needs Linux 5.15 or later with BPF and XDP; the message names what is missing.',
+  KERNEL_UNSUPPORTED:
+    'cidecar needs Linux 5.15 or later with BPF and XDP; the message names what is missing.',
   KERNEL_PERMISSION: 'Run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON.',
-  PROGRAM_REJECTED: 'The verifier log is attached as `log`; please report it with the kernel version.',
+  PROGRAM_REJECTED:
+    'The verifier log is attached as `log`; please report it with the kernel version.',
   INTERFACE_UNKNOWN: 'Check the interface name with `ip link`.',
-  INTERFACE_BUSY: 'Another XDP program is attached; detach it first, or name its pin folder to take it over.',
+  INTERFACE_BUSY:
+    'Another XDP program is attached; detach it first, or name its pin folder to take it over.',
   PIN_INVALID: 'Remove the pin folder named, or start the agent that owns it.',
-  MAP_FULL: 'The kernel tables are too small for the desired state; the agent reloads with larger ones.',
+  MAP_FULL:
+    'The kernel tables are too small for the desired state; the agent reloads with larger ones.',
   KERNEL_CALL_FAILED: 'The kernel refused the call named; see errno.',
 
   // State on disk.
   STATE_MISSING: 'Restore the state folder, or start with --reset-nonces and read what that risks.',
-  STATE_CORRUPT: 'Restore the state file from a copy, or start with --reset-nonces and read what that risks.',
+  STATE_CORRUPT:
+    'Restore the state file from a copy, or start with --reset-nonces and read what that risks.',
   STATE_LOCKED: 'Another process uses this state folder; stop it first.',
   STATE_UNWRITABLE: 'Check the permissions and the free space of the state folder.',
 
@@ -41,7 +49,8 @@ export const ERROR_CATALOGUE = {
   CONFIG_UNKNOWN: 'The config is not in the registry document in force.',
   CONFIG_UNUSABLE: 'No config of this pool is minting for this server; 0b111 CIDs are issued.',
   FOREIGN_CID: 'Only CIDs of this server are answered for (RFC 9000 section 21.11).',
-  LEASE_REFUSED: 'Leases and reset keys hand out secrets; start the sidecar with --allow-key-export to permit it.',
+  LEASE_REFUSED:
+    'Leases and reset keys hand out secrets; start the sidecar with --allow-key-export to permit it.',
   SOCKET_BUSY: 'Another process listens on this socket; stop it, or choose another path.',
   SIDECAR_UNAVAILABLE: 'The sidecar does not answer; the pool serves 0b111 CIDs until it does.',
 } as const;
@@ -90,7 +99,10 @@ export class CidecarError extends Error {
   /** One line for a person: `file:line: field: message (CODE). What to do.` */
   describe(): string {
     const { file, line, field } = this.place;
-    const where = [file === undefined ? undefined : line === undefined ? file : `${file}:${line}`, field]
+    const where = [
+      file === undefined ? undefined : line === undefined ? file : `${file}:${line}`,
+      field,
+    ]
       .filter((part) => part !== undefined)
       .map((part) => `${part}: `)
       .join('');
