@@ -126,6 +126,41 @@ struct vip_stats {
 	struct counter by_reason[REASONS_MAX];
 };
 
+/* ---- Events: sampled packets, records of the ring buffer ---- */
+
+#define EVENT_CID_OCTETS 20
+
+/* Addresses as in vip_slot; the tuple is the packet's own (of an ICMP error: the quoted one). */
+struct event {
+	__u64 timestamp; /* ns of CLOCK_MONOTONIC, as coarse as a tick */
+	__u8 source[16];
+	__u8 destination[16];
+	__u16 source_port; /* network order; 0 where there is none */
+	__u16 destination_port;
+	__u8 protocol;
+	__u8 reason; /* enum reason: the outcome */
+	__u8 remark; /* enum reason: why not by CID; 0 = nothing to remark */
+	__u8 cid_length; /* as the packet says, at most 255; octets beyond 20 are not copied */
+	__u32 vip; /* row of vip_stats */
+	__u32 real; /* index; 0 = went to no server */
+	__u32 octets; /* of the packet as received */
+	__u8 cid[EVENT_CID_OCTETS]; /* the DCID, or what follows a short header's first octet */
+};
+
+/* ---- What a CPU keeps between packets; user space never writes it ---- */
+
+/* At most `limit` a second: a counter that starts over with each second of the clock. */
+struct rate {
+	__u64 second;
+	__u64 used;
+};
+
+struct cpu_state {
+	__u64 until_sample; /* packets */
+	struct rate events;
+	struct rate too_big;
+};
+
 /* ---- Settings: the section .data.settings, changed in place ---- */
 
 /* Rule: word (each field). */

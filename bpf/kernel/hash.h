@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * The three hashes of the packet program. User space computes the same ones bit for bit
+ * (bpf/tables), so everything here is 64-bit unsigned arithmetic modulo 2^64, and words
+ * are read from the packet as little-endian, whatever field they cover.
+ *
+ *   vip_hash      where a VIP stands in vip_table. Unseeded: user space chooses the keys.
+ *   flow_hash     which server a flow gets, and where it is remembered. Seeded, so that
+ *                 nobody outside can make flows collide.
+ *   entropy_hash  spreads the outer header over routers' paths and receive queues. One
+ *                 multiplication, since CID-routed packets pay for it too.
+ */
+#ifndef CIDECAR_HASH_H
+#define CIDECAR_HASH_H
+
+#include <linux/types.h>
+#include <bpf/bpf_helpers.h>
+
+/* Odd constants with about half of their bits set; from the golden ratio and from pi. */
+#define HASH_MULTIPLIER_1 0x9e3779b97f4a7c15ULL
+#define HASH_MULTIPLIER_2 0xc4ceb9fe1a85ec53ULL
+
+/* Two rounds, or a difference in the top bit alone would cancel out one word later. */
+static __always_inline __u64 hash_mix(__u64 hash, __u64 word)
+{
+	hash ^= word;
+	hash *= HASH_MULTIPLIER_1;
+	hash ^= hash >> 32;
+	hash *= HASH_MULTIPLIER_2;
+	hash ^= hash >> 29;
+	return hash;
+}
+
+/* What identifies one direction of a flow. IPv4 leaves the second half of an address 0. */
+struct tuple {
+	__u64 source[2]; /* IPv6: octets 0..7 and 8..15; IPv4: the 4 octets in the low half */
+	__u64 destination[2];
+	__u16 source_port; /* network order, as it stands in the packet */
+	__u16 destination_port;
+	__u8 protocol;
+	__u8 ipv6; /* 0 or 1 */
+};
+
+/*
+ * address: two words of the 16 octets in vip_slot.address (IPv4-mapped for IPv4); port in
+ * network order, as the little-endian __u16 that stands in the packet.
+ * Buckets: vip_bucket_first and vip_bucket_second.
+ */
+static __always_inline __u64 vip_hash(const __u64 address[2], __u16 port, __u8 protocol)
+{
+	__u64 last = (__u64)port | (__u64)protocol << 16;
+
+	return hash_mix(address[0] ^ address[1] * HASH_MULTIPLIER_2, last);
+}
+
+static __always_inline __u32 vip_bucket_first(__u64 hash, __u32 mask)
+{
+	return (__u32)hash & mask;
+}
+
+static __always_inline __u32 vip_bucket_second(__u64 hash, __u32 mask)
+{
+	return (__u32)(hash >> 32) & mask;
+}
+
+static __always_inline __u64 tuple_ports(const struct tuple *tuple)
+{
+	return (__u64)tuple->source_port | (__u64)tuple->destination_port << 16;
+}
+
+/* The client-to-VIP direction; what a server sends is reversed by the caller. */
+static __always_inline __u64 flow_hash(const struct tuple *tuple, __u64 seed)
+{
+	__u64 last = tuple_ports(tuple) | (__u64)tuple->protocol << 32;
+	__u64 hash = seed;
+
+	if (tuple->ipv6) {
+		hash = hash_mix(hash, tuple->source[0]);
+		hash = hash_mix(hash, tuple->source[1]);
+		hash = hash_mix(hash, tuple->destination[0]);
+		hash = hash_mix(hash, tuple->destination[1]);
+	} else {
+		hash = hash_mix(hash, tuple->source[0] | tuple->destination[0] << 32);
+	}
+	return hash_mix(hash, last);
+}
+
+/*
+ * The ring takes the high half of flow_hash, the flow table's bucket the low half. Scaled
+ * rather than taken modulo: the bias is below size / 2^32 and no division is needed.
+ */
+static __always_inline __u32 ring_entry(__u64 flow_hash, __u32 size)
+{
+	return (__u32)(((flow_hash >> 32) * size) >> 32);
+}
+
+static __always_inline __u32 flow_bucket_of(__u64 flow_hash, __u32 mask)
+{
+	return (__u32)flow_hash & mask;
+}
+
+/* Never 0, which marks a free place. */
+static __always_inline __u64 flow_fingerprint(__u64 flow_hash)
+{
+	return flow_hash | 1ULL << 63;
+}
+
+static __always_inline __u32 entropy_hash(const struct tuple *tuple)
+{
+	__u64 hash = tuple->source[0] ^ tuple->source[1] ^ tuple_ports(tuple) << 32;
+
+	hash ^= hash >> 32;
+	hash *= HASH_MULTIPLIER_1;
+	return (__u32)(hash >> 32);
+}
+
+#endif

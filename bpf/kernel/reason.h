@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * Why a packet went where it went: the rows of vip_stats and the reason in an event.
+ *
+ * 0..31 are outcomes: every packet has exactly one, so they add up to the packets received.
+ * 32..63 are remarks: what was noticed on the way, none or several a packet.
+ * Numbers are part of the interface with user space: append, never renumber.
+ */
+#ifndef CIDECAR_REASON_H
+#define CIDECAR_REASON_H
+
+enum reason {
+	/* Passed to the host's stack, untouched. Counted in row 0. */
+	REASON_NOT_IP = 0, /* neither IPv4 nor IPv6: ARP, LLDP, a third VLAN tag */
+	REASON_UNREADABLE = 1, /* cut short, or headers that no host would accept */
+	REASON_NOT_VIP = 2, /* address, protocol and port belong to no VIP */
+	REASON_NOT_VIP_FRAGMENT = 3, /* a fragment to an address without a VIP */
+	REASON_VIP_ICMP = 4, /* to a VIP's address, but not an error about its servers' packets */
+
+	/* Forwarded. */
+	REASON_CID = 5, /* to the server that the connection ID names */
+	REASON_FLOW = 6, /* to the server that the flow table remembers */
+	REASON_RING = 7, /* to the server that the ring gives */
+	REASON_ICMP_CID = 8, /* an ICMP error; the quoted source CID names the server */
+	REASON_ICMP_FLOW = 9, /* an ICMP error; the flow table remembers the quoted flow */
+	REASON_ICMP_RING = 10, /* an ICMP error; the ring gives the server of the quoted flow */
+
+	/* Answered. */
+	REASON_TOO_BIG_ANSWERED = 11, /* did not fit the tunnel; the sender was told the MTU */
+
+	/* Dropped. */
+	REASON_FRAGMENT_FIRST = 12, /* first fragment to a VIP's address; counted in row 0 */
+	REASON_FRAGMENT_LATER = 13, /* later fragment to a VIP's address; counted in row 0 */
+	REASON_MALFORMED = 14, /* for a VIP, but its lengths contradict each other */
+	REASON_NO_SERVER = 15, /* no CID, no flow, and the ring is empty or its server is gone */
+	REASON_TTL_EXPIRED = 16, /* TTL or hop limit would reach 0 on the way into the tunnel */
+	REASON_TOO_BIG_FRAGMENTABLE = 17, /* did not fit; IPv4 without DF, which nobody is told about */
+	REASON_TOO_BIG_UNANSWERED = 18, /* did not fit; the answer's rate limit was reached */
+	REASON_TOO_BIG_ICMP = 19, /* an ICMP error that did not fit; never answered by another */
+	REASON_NO_HEADROOM = 20, /* the driver left no room for the outer header */
+
+	/* Remarks: why a packet of a QUIC VIP was not routed by its CID. */
+	REASON_CID_EMPTY = 32, /* a long header with a DCID of 0 octets, or nothing behind it */
+	REASON_CID_FAILOVER = 33, /* config ID 0b111: its server had no config */
+	REASON_CID_UNKNOWN_CONFIG = 34, /* its pool has no config with this ID */
+	REASON_CID_TOO_SHORT = 35, /* shorter than its config's CIDs */
+	REASON_CID_UNKNOWN_SERVER_ID = 36, /* decodes to an ID that no server has */
+	REASON_CID_REAL_UNPROGRAMMED = 37, /* decodes to a server that has no address here */
+	REASON_CID_SERVER_DOWN = 38, /* decodes to a server that is down */
+	REASON_QUIC_TRUNCATED = 39, /* no QUIC header of RFC 8999: empty, or cut before the DCID's end */
+
+	/* Remarks on flows. */
+	REASON_FLOW_STALE = 40, /* the remembered server is down or gone; chosen anew */
+	REASON_FLOW_EXPIRED = 41, /* remembered, but idle for too long; chosen anew */
+	REASON_FLOW_UNREMEMBERED = 42, /* the flow's bucket is full; only the ring knows the server */
+
+	/* Remarks on ICMP errors. */
+	REASON_ICMP_NOT_QUOTED = 43, /* quotes too little of the packet, or none that a VIP sent */
+
+	/* Remarks on events. */
+	REASON_EVENT_LOST = 44, /* sampled, but over the rate or the ring buffer was full */
+
+	/* Remarks: routed by a CID of config ID 0..7. One row each, REASON_CONFIG + ID. */
+	REASON_CONFIG = 56,
+};
+
+#define FIRST_REMARK 32
+
+#endif
