@@ -1,2 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+export { type Address, type AddressReading, readAddress } from './address.js';
+export { type ReadKeyFile, readKey } from './configs.js';
+export { type DocumentOptions, type ParsedDocument, parseDocument } from './document.js';
+export { DocumentError } from './document-error.js';
+export { type FileRegistryOptions, openFileRegistry } from './file-registry.js';
+export type { DocumentWarning } from './report.js';
 export * from './types.js';

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readFileSync, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { CidecarError } from '../cid/index.js';
+import { parseDocument } from './document.js';
+import type { DocumentWarning } from './report.js';
+import type { DesiredState, Registry, Watch, WatchHandlers } from './types.js';
+import { type Timing, watchFiles } from './watch-files.js';
+
+export interface FileRegistryOptions {
+  /** Called for each warning of each document that is read and differs from the last. */
+  readonly onWarning?: (warning: DocumentWarning) => void;
+  readonly timing?: Partial<Timing>;
+}
+
+/** The desired state in one YAML file, with key files beside it. */
+export function openFileRegistry(path: string, options: FileRegistryOptions = {}): Registry {
+  return new FileRegistry(resolve(path), path, options);
+}
+
+class FileRegistry implements Registry {
+  readonly #path: string;
+  /** As the person wrote it, for messages. */
+  readonly #name: string;
+  readonly #options: FileRegistryOptions;
+  /** The state last handed out, which is in force. */
+  #inForce: DesiredState | undefined;
+  /** What the last reading looked at, the document first: also a bad one's key files count. */
+  #files: readonly string[];
+  #warned = '';
+
+  constructor(path: string, name: string, options: FileRegistryOptions) {
+    this.#path = path;
+    this.#name = name;
+    this.#options = options;
+    this.#files = [path];
+  }
+
+  async read(): Promise<DesiredState> {
+    const state = await this.#load();
+    this.#inForce = state;
+    return state;
+  }
+
+  async watch(handlers: WatchHandlers): Promise<Watch> {
+    let reported = '';
+    const check = async (): Promise<readonly string[]> => {
+      try {
+        const state = await this.#load();
+        reported = '';
+        const changed = state.revision !== this.#inForce?.revision;
+        this.#inForce = state;
+        if (changed) handlers.onChange(state);
+      } catch (error) {
+        const text = error instanceof CidecarError ? error.describe() : String(error);
+        if (text !== reported) {
+          reported = text;
+          handlers.onError(error instanceof Error ? error : new Error(text));
+        }
+      }
+      return this.#files;
+    };
+    if (this.#inForce === undefined) {
+      try {
+        this.#inForce = await this.#load();
+      } catch {
+        // The first check reports it, and the first good state counts as a change.
+      }
+    }
+    return watchFiles(this.#files, check, this.#options.timing);
+  }
+
+  async #load(): Promise<DesiredState> {
+    let text: string;
+    try {
+      text = await readFile(this.#path, 'utf8');
+    } catch (cause) {
+      throw unreadable(cause, this.#name, { file: this.#name });
+    }
+    const files = [this.#path];
+    this.#files = files;
+    const loose: string[] = [];
+    const { state, warnings } = parseDocument(text, {
+      file: this.#name,
+      readKeyFile: (name) => {
+        const path = resolve(dirname(this.#path), name);
+        files.push(path);
+        try {
+          if ((statSync(path).mode & 0o004) !== 0) loose.push(name);
+          return readFileSync(path, 'utf8');
+        } catch (cause) {
+          throw unreadable(cause, `key file ${name}`);
+        }
+      },
+    });
+    this.#warn([
+      ...warnings,
+      ...loose.map((name) => ({
+        file: this.#name,
+        line: lineNaming(text, name),
+        field: 'keyFile',
+        message: `key file ${name} can be read by every user of this host; chmod 600 it`,
+      })),
+    ]);
+    return state;
+  }
+
+  #warn(warnings: readonly DocumentWarning[]): void {
+    const text = JSON.stringify(warnings);
+    if (text === this.#warned) return;
+    this.#warned = text;
+    for (const warning of warnings) this.#options.onWarning?.(warning);
+  }
+}
+
+function lineNaming(text: string, name: string): number {
+  const at = text.indexOf(name);
+  return at === -1 ? 1 : text.slice(0, at).split('\n').length;
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'does not exist',
+  EACCES: 'may not be read by this user',
+  EISDIR: 'is a folder',
+};
+
+function unreadable(cause: unknown, what: string, place: { file?: string } = {}): CidecarError {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  const reason = REASONS[code] ?? `cannot be read (${code === '' ? String(cause) : code})`;
+  return new CidecarError('FILE_UNREADABLE', `${what} ${reason}`, { ...place, cause });
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+import { CidecarError, type ErrorCode } from '../cid/index.js';
+import { fieldName, type Path, type Source } from './source.js';
+
+/** Something that is allowed and yet looks like a mistake. */
+export interface DocumentWarning {
+  readonly file: string;
+  readonly line: number;
+  readonly field: string;
+  readonly message: string;
+}
+
+/** Gathers what is wrong with a document, each with its place. */
+export class Report {
+  readonly errors: CidecarError[] = [];
+  readonly warnings: DocumentWarning[] = [];
+  readonly #source: Source;
+  readonly #file: string;
+
+  constructor(source: Source, file: string) {
+    this.#source = source;
+    this.#file = file;
+  }
+
+  /** `token` is a text inside the value at `path`, to name its very line in a long value. */
+  error(path: Path, message: string, code: ErrorCode = 'DOCUMENT_INVALID', token?: string): void {
+    this.errors.push(
+      new CidecarError(code, message, {
+        file: this.#file,
+        line: this.#source.lineOf(path, token),
+        ...(path.length === 0 ? {} : { field: fieldName(path) }),
+      }),
+    );
+  }
+
+  warn(path: Path, message: string): void {
+    const line = this.#source.lineOf(path);
+    this.warnings.push({ file: this.#file, line, field: fieldName(path), message });
+  }
+
+  /** `line 12` of a value, for messages that point at a second place. */
+  place(path: Path): string {
+    return `line ${this.#source.lineOf(path)}`;
+  }
+}
