@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <napi.h>
+
+#include <string>
+
+#include "fd.h"
+
+namespace cidecar {
+
+/// What one JavaScript environment (main thread or worker) keeps of the addon.
+struct Addon {
+  Napi::FunctionReference map;
+  Napi::FunctionReference program;
+  Napi::FunctionReference link;
+  Napi::FunctionReference object;
+};
+
+/// A new handle that owns `fd`. The constructors take an External, which JavaScript cannot
+/// make, so that no script turns a number into a handle.
+Napi::Object wrap_fd(const Napi::FunctionReference& constructor, Napi::Env env, Fd fd);
+
+/// The descriptor passed by wrap_fd to a constructor.
+Fd take_fd(const Napi::CallbackInfo& info);
+
+/// A new handle for a pinned object. `kind` is "map", "prog" or "link": the kernel opens a
+/// pin whatever it holds, so what came out is checked.
+Napi::Value open_pinned(const Napi::CallbackInfo& info, const char* kind,
+                        const Napi::FunctionReference& constructor);
+
+/// Pins `fd` at the path in the first argument.
+void pin_fd(const Napi::CallbackInfo& info, int fd, const std::string& subject);
+
+Napi::Function define_map(Napi::Env env);
+Napi::Function define_program(Napi::Env env);
+Napi::Function define_link(Napi::Env env);
+Napi::Function define_object(Napi::Env env);
+Napi::Function define_ring_buffer(Napi::Env env);
+void define_system(Napi::Env env, Napi::Object exports);
+Napi::Value load_object(const Napi::CallbackInfo& info);
+
+}  // namespace cidecar

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <linux/bpf.h>
+#include <napi.h>
+
+#include <string>
+
+#include "fd.h"
+
+namespace cidecar {
+
+/// A handle of a map. Every size is checked against what the kernel says of the map: the
+/// kernel copies as many octets as the map has, whatever the buffer of the caller holds.
+class MapHandle : public Napi::ObjectWrap<MapHandle> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  explicit MapHandle(const Napi::CallbackInfo& info);
+
+  /// The open descriptor; throws when the handle is closed.
+  int fd(Napi::Env env) const;
+  const bpf_map_info& about() const { return about_; }
+
+  /// The handle in `value`; throws TypeError for anything else.
+  static MapHandle& of(Napi::Env env, const Napi::Value& value);
+
+ private:
+  static Napi::Value open_pinned(const Napi::CallbackInfo& info);
+  Napi::Value info(const Napi::CallbackInfo& info);
+  Napi::Value lookup(const Napi::CallbackInfo& info);
+  void update(const Napi::CallbackInfo& info);
+  Napi::Value remove(const Napi::CallbackInfo& info);
+  Napi::Value next_key(const Napi::CallbackInfo& info);
+  void update_batch(const Napi::CallbackInfo& info);
+  Napi::Value lookup_batch(const Napi::CallbackInfo& info);
+  Napi::Value mmap(const Napi::CallbackInfo& info);
+  void pin(const Napi::CallbackInfo& info);
+  void close(const Napi::CallbackInfo& info);
+
+  bool per_cpu() const;
+  bool indexed() const;
+  /// Octets that the kernel reads or writes for one value.
+  size_t value_octets() const;
+  /// Octets of the key in `value`, which is a Uint8Array or the index of an array map.
+  const void* key_of(Napi::Env env, const Napi::Value& value, uint32_t& index) const;
+  std::string subject() const;
+
+  Fd fd_;
+  bpf_map_info about_ = {};
+  size_t cpus_ = 1;
+};
+
+}  // namespace cidecar

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// Many values at once: batches of the bpf system call, and memory shared with the kernel.
+#include <bpf/bpf.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+
+#include "errors.h"
+#include "map.h"
+#include "octets.h"
+
+namespace cidecar {
+namespace {
+
+// The kernel copies a batch element by element; more in one call brings nothing and holds
+// the event loop for longer than a packet burst.
+constexpr size_t kBatch = 1024;
+
+}  // namespace
+
+void MapHandle::update_batch(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const int map = fd(env);
+  const size_t count = uint32_of(env, info[2], "count");
+  const Octets keys =
+      octets_sized(env, info[0], count * about_.key_size, subject() + ": the packed keys");
+  const Octets values =
+      octets_sized(env, info[1], count * value_octets(), subject() + ": the packed values");
+
+  for (size_t done = 0; done < count;) {
+    uint32_t chunk = static_cast<uint32_t>(std::min(count - done, kBatch));
+    const uint32_t asked = chunk;
+    LIBBPF_OPTS(bpf_map_batch_opts, options);
+    const int failed =
+        bpf_map_update_batch(map, keys.data + done * about_.key_size,
+                             values.data + done * value_octets(), &chunk, &options);
+    if (failed == 0 && chunk == asked) {
+      done += chunk;
+      continue;
+    }
+    const int error = failed != 0 ? errno : EIO;
+    // Not every failure writes the count; what it says beyond the chunk is not to be believed.
+    const size_t written = done + (failed != 0 && chunk < asked ? chunk : 0);
+    throw_failure(env, "bpf_map_update_batch", error,
+                  subject() + " (at element " + std::to_string(written) + " of " +
+                      std::to_string(count) + ")");
+  }
+}
+
+Napi::Value MapHandle::lookup_batch(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const int map = fd(env);
+  if (!indexed()) throw_type(env, subject() + ": only arrays are read in batches");
+  const size_t first = uint32_of(env, info[0], "firstKey");
+  const size_t count = uint32_of(env, info[1], "count");
+  if (first + count > about_.max_entries)
+    throw_range(env, subject() + ": entries " + std::to_string(first) + " to " +
+                         std::to_string(first + count) + " of " +
+                         std::to_string(about_.max_entries));
+
+  auto values = Napi::Uint8Array::New(env, count * value_octets());
+  uint32_t keys[kBatch];
+  // The kernel wants the key before the first; an array begins after "no key".
+  uint32_t before = static_cast<uint32_t>(first - 1);
+  bool started = first > 0;
+  for (size_t done = 0; done < count;) {
+    uint32_t chunk = static_cast<uint32_t>(std::min(count - done, kBatch));
+    LIBBPF_OPTS(bpf_map_batch_opts, options);
+    uint32_t last = 0;
+    const int failed = bpf_map_lookup_batch(map, started ? &before : nullptr, &last, keys,
+                                            values.Data() + done * value_octets(), &chunk,
+                                            &options);
+    // ENOENT says that the end of the map was reached, after `chunk` elements.
+    if ((failed != 0 && errno != ENOENT) || chunk == 0)
+      throw_failure(env, "bpf_map_lookup_batch", failed != 0 ? errno : EIO, subject());
+    done += chunk;
+    before = static_cast<uint32_t>(first + done - 1);
+    started = true;
+  }
+  return values;
+}
+
+Napi::Value MapHandle::mmap(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const int map = fd(env);
+  if (about_.type != BPF_MAP_TYPE_ARRAY || (about_.map_flags & BPF_F_MMAPABLE) == 0)
+    throw_type(env, subject() + ": not an array with BPF_F_MMAPABLE");
+
+  const size_t octets = (size_t{about_.value_size} + 7) / 8 * 8 * about_.max_entries;
+  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t mapped = (octets + page - 1) / page * page;
+  // Never read-only: JavaScript knows no read-only array, and a store would be a SIGSEGV.
+  void* memory = ::mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_SHARED, map, 0);
+  if (memory == MAP_FAILED) throw_failure(env, "mmap", errno, subject());
+  // The mapping lives as long as the array, not the handle: no view may dangle.
+  auto buffer = Napi::ArrayBuffer::New(env, memory, octets,
+                                       [mapped](Napi::Env, void* address) {
+                                         munmap(address, mapped);
+                                       });
+  return Napi::Uint8Array::New(env, octets, buffer, 0);
+}
+
+}  // namespace cidecar

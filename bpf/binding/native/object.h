@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <bpf/libbpf.h>
+
+#include <memory>
+#include <string>
+
+namespace cidecar {
+
+struct CloseObject {
+  void operator()(bpf_object* object) const { bpf_object__close(object); }
+};
+using ObjectPointer = std::unique_ptr<bpf_object, CloseObject>;
+
+/// An object whose programs and maps are in the kernel.
+struct Loaded {
+  ObjectPointer object;
+  std::string path;
+  std::string log;  ///< what libbpf printed; the verifier's log too when it was asked for
+};
+
+/// The name of a map in the ELF file; for a data section the section, such as ".rodata".
+std::string map_name(const bpf_map* map);
+
+}  // namespace cidecar

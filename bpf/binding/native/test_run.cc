@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// BPF_PROG_TEST_RUN of an XDP program: the program runs in the kernel, on a packet of ours.
+#include <bpf/bpf.h>
+#include <sched.h>
+
+#include <cerrno>
+#include <string>
+#include <vector>
+
+#include "errors.h"
+#include "octets.h"
+#include "program.h"
+
+namespace cidecar {
+namespace {
+
+/// Keeps this thread on one CPU while alive. The kernel takes a CPU for raw tracepoints
+/// only; XDP programs run on the CPU of the caller.
+class OnCpu {
+ public:
+  bool enter(uint32_t cpu) {
+    if (sched_getaffinity(0, sizeof(before_), &before_) != 0) return false;
+    cpu_set_t wanted;
+    CPU_ZERO(&wanted);
+    if (cpu >= CPU_SETSIZE) {
+      errno = EINVAL;
+      return false;
+    }
+    CPU_SET(cpu, &wanted);
+    entered_ = sched_setaffinity(0, sizeof(wanted), &wanted) == 0;
+    return entered_;
+  }
+  ~OnCpu() {
+    if (entered_) sched_setaffinity(0, sizeof(before_), &before_);
+  }
+
+ private:
+  cpu_set_t before_;
+  bool entered_ = false;
+};
+
+}  // namespace
+
+// testRun(data, repeat, ingressIfindex | undefined, dataOutSize, cpu | undefined)
+Napi::Value ProgramHandle::test_run(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const int program = fd(env);
+  const Octets packet = octets_of(env, info[0], "data");
+  const uint32_t repeat = uint32_of(env, info[1], "repeat");
+  auto out = Napi::Uint8Array::New(env, uint32_of(env, info[3], "dataOutSize"));
+
+  LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet.data, .data_out = out.Data(),
+              .data_size_in = static_cast<uint32_t>(packet.size),
+              .data_size_out = static_cast<uint32_t>(out.ByteLength()),
+              .repeat = static_cast<int>(repeat));
+  xdp_md context = {};
+  if (!info[2].IsUndefined()) {
+    context.data_end = static_cast<uint32_t>(packet.size);
+    context.ingress_ifindex = uint32_of(env, info[2], "ingressIfindex");
+    options.ctx_in = &context;
+    options.ctx_size_in = sizeof(context);
+  }
+  OnCpu on_cpu;
+  if (!info[4].IsUndefined()) {
+    const uint32_t cpu = uint32_of(env, info[4], "cpu");
+    if (!on_cpu.enter(cpu))
+      throw_failure(env, "sched_setaffinity", errno, "CPU " + std::to_string(cpu));
+  }
+  if (bpf_prog_test_run_opts(program, &options) != 0)
+    throw_failure(env, "bpf_prog_test_run_opts", errno,
+                  subject() + " on " + std::to_string(packet.size) + " octets");
+
+  auto result = Napi::Object::New(env);
+  result.Set("retval", options.retval);
+  result.Set("data", Napi::Uint8Array::New(env, options.data_size_out, out.ArrayBuffer(), 0));
+  result.Set("durationNs", options.duration);
+  return result;
+}
+
+}  // namespace cidecar

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+import { mkdirSync } from 'node:fs';
+import { CidecarError } from '../../cid/errors.js';
+import { guarded } from './errors.js';
+import { addon, type NativeProbe } from './native.js';
+
+/** CPUs that can ever come online: per-CPU values have a copy for each. */
+export function possibleCpus(): number {
+  return guarded(() => addon().possibleCpus());
+}
+
+/** @throws CidecarError INTERFACE_UNKNOWN */
+export function ifindex(name: string): number {
+  return guarded(() => addon().ifindex(name));
+}
+
+/** Mounts bpffs when it is not there; needs root then. */
+export function ensureBpffs(path = '/sys/fs/bpf'): void {
+  const native = addon();
+  if (native.isBpffs(path)) return;
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (cause) {
+    throw new CidecarError('KERNEL_PERMISSION', `cannot make the folder ${path} for bpffs`, {
+      file: path,
+      cause,
+    });
+  }
+  guarded(() => native.mountBpffs(path));
+}
+
+export interface KernelSupport extends NativeProbe {
+  /** What cidecar needs and this kernel lacks, in words; empty when all is there. */
+  readonly missing: readonly string[];
+}
+
+/** Asks the kernel for what cidecar needs, by trying it. */
+export function kernelSupport(): KernelSupport {
+  const probe = guarded(() => addon().probe());
+  const needs: [keyof NativeProbe, string][] = [
+    ['bpf', 'the bpf system call'],
+    ['xdp', 'XDP programs'],
+    ['ringbuf', 'BPF ring buffers'],
+    ['mmapableArrays', 'BPF arrays that can be mapped'],
+    ['coarseClock', 'the coarse clock in XDP programs'],
+  ];
+  // Without the privilege every probe fails, and would blame the kernel.
+  const missing = probe.bpf && !probe.permitted ? [] : needs.filter(([need]) => !probe[need]);
+  return { ...probe, missing: missing.map(([, words]) => words) };
+}
+
+/** @throws CidecarError KERNEL_UNSUPPORTED naming what is missing, KERNEL_PERMISSION. */
+export function requireKernelSupport(): void {
+  const { release, missing, permitted } = kernelSupport();
+  if (missing.length > 0) {
+    throw new CidecarError('KERNEL_UNSUPPORTED', `Linux ${release} lacks ${missing.join(', ')}`);
+  }
+  if (!permitted) {
+    throw new CidecarError('KERNEL_PERMISSION', 'this user may not use bpf(2)');
+  }
+}
