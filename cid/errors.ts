@@ -37,9 +37,11 @@ export const ERROR_CATALOGUE = {
   KERNEL_CALL_FAILED: 'The kernel refused the call named; see errno.',
 
   // State on disk.
-  STATE_MISSING: 'Restore the state folder, or start with --reset-nonces and read what that risks.',
-  STATE_CORRUPT:
-    'Restore the state file from a copy, or start with --reset-nonces and read what that risks.',
+  STATE_MISSING:
+    'On the very first start add --init. If the state was lost, start with --reset-nonces and read what that risks.',
+  STATE_CORRUPT: 'Start with --reset-nonces and read what that risks.',
+  STATE_STALE: 'Start with --reset-nonces and read what that risks.',
+  STATE_PRESENT: 'Leave --init out: it is for the first start only.',
   STATE_LOCKED: 'Another process uses this state folder; stop it first.',
   STATE_UNWRITABLE: 'Check the permissions and the free space of the state folder.',
 

@@ -1,12 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Aes128, BLOCK } from './aes.js';
+import { Aes128, BLOCK, BLOCKS_PER_CALL } from './aes.js';
 import type { Secret } from './secret.js';
-
-/**
- * Strings a cipher call: more gain nothing once the call's fixed cost is spread, and the
- * scratch falls out of the first-level caches (test/bench/mint.ts measures it).
- */
-export const STRINGS_PER_CALL = 1024;
 
 /**
  * The Feistel network of draft-ietf-quic-load-balancers-22, "Four-Pass Encryption", over
@@ -64,8 +58,8 @@ export class Feistel {
    * `offset + i * stride`.
    */
   encrypt(packed: Uint8Array, offset: number, stride: number, count: number): void {
-    for (let done = 0; done < count; done += STRINGS_PER_CALL) {
-      const some = Math.min(STRINGS_PER_CALL, count - done);
+    for (let done = 0; done < count; done += BLOCKS_PER_CALL) {
+      const some = Math.min(BLOCKS_PER_CALL, count - done);
       const start = offset + done * stride;
       this.#load(packed, start, stride, some, 1);
       for (let pass = 1; pass <= this.#passes; pass++) this.#pass(pass, pass + 1, some);
@@ -75,8 +69,8 @@ export class Feistel {
 
   /** The inverse of {@link encrypt}. */
   decrypt(packed: Uint8Array, offset: number, stride: number, count: number): void {
-    for (let done = 0; done < count; done += STRINGS_PER_CALL) {
-      const some = Math.min(STRINGS_PER_CALL, count - done);
+    for (let done = 0; done < count; done += BLOCKS_PER_CALL) {
+      const some = Math.min(BLOCKS_PER_CALL, count - done);
       const start = offset + done * stride;
       this.#load(packed, start, stride, some, this.#passes);
       for (let pass = this.#passes; pass >= 1; pass--) this.#pass(pass, pass - 1, some);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Aes128, BLOCK } from './aes.js';
+import { Aes128, BLOCK, BLOCKS_PER_CALL } from './aes.js';
 import { requireIntegerIn } from './check.js';
 import { CidecarError } from './errors.js';
 import { Feistel } from './feistel.js';
@@ -144,10 +144,15 @@ class SinglePass implements BlockCipher {
   }
 
   encrypt(packed: Uint8Array, offset: number, stride: number, count: number): void {
-    const blocks = this.#aes.encrypt(gather(packed, offset, stride, count));
-    scatter(blocks, packed, offset, stride, count);
+    for (let done = 0; done < count; done += BLOCKS_PER_CALL) {
+      const some = Math.min(BLOCKS_PER_CALL, count - done);
+      const start = offset + done * stride;
+      const blocks = this.#aes.encrypt(gather(packed, start, stride, some));
+      scatter(blocks, packed, start, stride, some);
+    }
   }
 
+  /** For few: decoding takes one CID at a time. */
   decrypt(packed: Uint8Array, offset: number, stride: number, count: number): void {
     const blocks = this.#aes.decrypt(gather(packed, offset, stride, count));
     scatter(blocks, packed, offset, stride, count);

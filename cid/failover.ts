@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+import { requireIntegerIn } from './check.js';
+import { FAILOVER_CONFIG_ID } from './first-octet.js';
+import { MAX_CID_LENGTH } from './quic-lb.js';
+import type { RandomFill } from './types.js';
+
+/** Octets. draft-ietf-quic-load-balancers-22, "Config Failover". */
+export const FAILOVER_MIN_CID_LENGTH = 8;
+
+/**
+ * Fills `out` with `count` packed CIDs for a server that has no usable config: 0b111, the
+ * length self-encoded, the rest random. No balancer decodes them, so a connection should
+ * get exactly one, and active migration should be disabled ("Config Failover").
+ *
+ * @param cidLength octets, 8..20; a server keeps the length of its other CIDs
+ * @param random randomFillSync of node:crypto, unless a test says otherwise
+ */
+export function failoverCids(
+  cidLength: number,
+  count: number,
+  out: Uint8Array,
+  random: RandomFill,
+): void {
+  requireIntegerIn('cidLength', cidLength, FAILOVER_MIN_CID_LENGTH, MAX_CID_LENGTH);
+  if (out.length < count * cidLength) {
+    throw new RangeError(`out has ${out.length} octets; ${count * cidLength} are written`);
+  }
+  random(out.subarray(0, count * cidLength));
+  const first = (FAILOVER_CONFIG_ID << 5) | (cidLength - 1);
+  for (let i = 0; i < count; i++) out[i * cidLength] = first;
+}
+
+export function failoverCid(cidLength: number, random: RandomFill): Uint8Array {
+  const cid = new Uint8Array(cidLength);
+  failoverCids(cidLength, 1, cid, random);
+  return cid;
+}
