@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * CID -> index of a real, for every scheme. The only code outside cid/ that knows how a CID
+ * is built; differential tests hold it to cid/.
+ */
+#ifndef CIDECAR_CID_H
+#define CIDECAR_CID_H
+
+#include "abi.h"
+#include "cid_config.h"
+#include "maps.h"
+#include "server_id.h"
+
+enum cid_result {
+	CID_ROUTES,
+	CID_EMPTY, /* no octet of a CID is there */
+	CID_FAILOVER, /* 0b111, which never is a QUIC-LB config ("Config Failover") */
+	CID_UNKNOWN_CONFIG, /* no live config has these bits */
+	CID_TOO_SHORT, /* fewer octets than the config's CIDs */
+	CID_UNKNOWN_SERVER_ID, /* decodes to an ID that leads to no real */
+};
+
+#define CONFIG_BITS_FAILOVER 7
+
+/* The first 20 octets of a CID in packet order, as little-endian words. */
+struct cid_octets {
+	__u64 first; /* octets 0..7 */
+	__u64 second; /* 8..15 */
+	__u32 third; /* 16..19 */
+};
+
+static __always_inline void cid_load_wide(const __u8 *cid, struct cid_octets *octets)
+{
+	__builtin_memcpy(&octets->first, cid, sizeof(octets->first));
+	__builtin_memcpy(&octets->second, cid + 8, sizeof(octets->second));
+	__builtin_memcpy(&octets->third, cid + 16, sizeof(octets->third));
+}
+
+/*
+ * For CIDs that end the packet: octet by octet, the missing ones zero. A short header
+ * packet has 21 octets or more behind its UDP header unless it gives itself away as a
+ * stateless reset (RFC 9000 section 10.3), so this is rare, and may be slow.
+ */
+static __always_inline __u32 cid_load_careful(const __u8 *cid, const void *data_end,
+					      struct cid_octets *octets)
+{
+	__u8 buffer[24] = {};
+	__u32 i;
+
+	for (i = 0; i < CID_MAX_OCTETS; i++) {
+		if ((const void *)(cid + i + 1) > data_end)
+			break;
+		buffer[i] = cid[i];
+	}
+	cid_load_wide(buffer, octets);
+	return i;
+}
+
+/* The server ID out of 16 octets in packet order: a right shift of a 128-bit number. */
+static __always_inline struct server_id cid_server_id(__u64 first, __u64 second, __u32 shift)
+{
+	__u64 hi = __builtin_bswap64(first);
+	__u64 lo = __builtin_bswap64(second);
+
+	shift &= 127;
+	if (shift >= 64)
+		return (struct server_id){ .hi = 0, .lo = hi >> (shift - 64) };
+	return (struct server_id){
+		.hi = hi >> shift,
+		/* In two steps, because a shift by 64 is not a shift. */
+		.lo = lo >> shift | hi << 1 << (63 - shift),
+	};
+}
+
+/*
+ * Routes by the CID at `cid`, which has `length` octets by the packet's own account (long
+ * header: its length octet; short header: the rest of the datagram); what lies at or
+ * behind data_end is not read. On CID_ROUTES, *real is the non-zero index of a real, which
+ * may be unprogrammed or down. *config_bits is the top three bits of the first octet, set
+ * for every result but CID_EMPTY.
+ */
+static __always_inline enum cid_result cid_route(const __u8 *cid, __u32 length,
+						 const void *data_end, __u32 pool, __u32 *real,
+						 __u32 *config_bits)
+{
+	const struct cid_config *config;
+	struct cid_octets octets;
+	const __u32 *row;
+	__u32 key;
+
+	if (length == 0 || (const void *)(cid + 1) > data_end)
+		return CID_EMPTY;
+	*config_bits = cid[0] >> 5;
+	key = pool * CONFIGS_PER_POOL + *config_bits;
+	row = bpf_map_lookup_elem(&config_index, &key);
+	key = row ? *(const volatile __u32 *)row : 0;
+	if (key == 0)
+		/* Katran V3 owns these bits; only where it does, row is not 0. */
+		return *config_bits == CONFIG_BITS_FAILOVER ? CID_FAILOVER : CID_UNKNOWN_CONFIG;
+	config = bpf_map_lookup_elem(&configs, &key);
+	if (!config)
+		return CID_UNKNOWN_CONFIG;
+
+	if (length < config->minimum_length)
+		return CID_TOO_SHORT;
+	if ((const void *)(cid + CID_MAX_OCTETS) <= data_end)
+		cid_load_wide(cid, &octets);
+	else if (cid_load_careful(cid, data_end, &octets) < config->minimum_length)
+		return CID_TOO_SHORT;
+
+	*real = server_id_real(config,
+			       cid_server_id(octets.first, octets.second, config->shift));
+	return *real ? CID_ROUTES : CID_UNKNOWN_SERVER_ID;
+}
+
+#endif
