@@ -73,23 +73,23 @@ class Owners {
     const claim: Claim = { server, place, encrypted };
     ids.forEach((id, index) => {
       const hex = toHex(id);
-      const at: Path = [...place, index];
       const rival = owned.get(hex);
       if (rival !== undefined) {
         const whose = rival.server === server ? 'listed twice' : `owned by ${rival.server} too`;
         const line = this.#report.place(rival.place);
         this.#report.error(
-          at,
+          [...place, index],
           `server ID ${hex} of ${server} is ${whose} (${line}); under one config an ID has one owner`,
         );
         return;
       }
       owned.set(hex, claim);
       // draft-ietf-quic-load-balancers, "Distinguishing Attacks".
+      if (others.length === 0) return;
       const clash = others.map((claims) => claims.get(hex)).find((found) => found !== undefined);
       if (clash === undefined) return;
       this.#report.error(
-        at,
+        [...place, index],
         `server ID ${hex} is used by a clear and by an encrypted config of this pool (${clash.server}, ${this.#report.place(clash.place)}); they need different IDs, or an observer could tell servers apart`,
       );
     });
