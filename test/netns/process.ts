@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { inNamespace } from './command.js';
+
+export interface StartOptions {
+  /** For messages; also the name of the log. */
+  readonly title: string;
+  /** A named network namespace; this process's own where absent. */
+  readonly namespace?: string;
+  /** A program of this repository, such as `sidecar/main`; or any other as `argv`. */
+  readonly entry?: string;
+  readonly argv?: readonly string[];
+  readonly args?: readonly string[];
+  /** Receives standard output and standard error, appended. */
+  readonly log: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+const BASE = new URL('../../', import.meta.url);
+const FROM_SOURCES = import.meta.url.endsWith('.ts');
+
+/** The folder with package.json, from the sources as well as from dist/. */
+export const PACKAGE_ROOT = fileURLToPath(FROM_SOURCES ? BASE : new URL('../', BASE));
+
+/** How to run a program of this repository: compiled where this file is, else from its source. */
+export function nodeArgv(entry: string): string[] {
+  const file = fileURLToPath(new URL(`${entry}${FROM_SOURCES ? '.ts' : '.js'}`, BASE));
+  return [process.execPath, ...(FROM_SOURCES ? ['--import', 'tsx'] : []), file];
+}
+
+type Reply = { readonly id: number; readonly result?: unknown; readonly error?: string };
+type Notice = { readonly event: string; readonly data: unknown };
+
+/**
+ * A program under our care, with request and reply over Node's IPC channel for those that
+ * answer (see worker.ts).
+ */
+export class WorkerProcess {
+  readonly title: string;
+  readonly log: string;
+  readonly exited: Promise<Exit>;
+  readonly #child: ChildProcess;
+  readonly #calls = new Map<number, { resolve(value: unknown): void; reject(e: Error): void }>();
+  readonly #listeners = new Map<string, (data: unknown) => void>();
+  readonly #ready: Promise<void>;
+  #nextId = 1;
+  #exit: Exit | undefined;
+  #stopping = false;
+
+  constructor(options: StartOptions) {
+    const own = options.entry === undefined ? (options.argv ?? []) : nodeArgv(options.entry);
+    const plain = [...own, ...(options.args ?? [])];
+    const [program, ...args] =
+      options.namespace === undefined ? plain : inNamespace(options.namespace, plain);
+    if (program === undefined) throw new RangeError('a process needs an entry or an argv');
+    this.title = options.title;
+    this.log = options.log;
+    const log = openSync(options.log, 'a', 0o600);
+    this.#child = spawn(program, args, {
+      cwd: PACKAGE_ROOT,
+      env: { ...process.env, ...options.env },
+      stdio: ['ignore', log, log, 'ipc'],
+    });
+    closeSync(log);
+    this.exited = new Promise((resolve) => {
+      const end = (exit: Exit) => {
+        this.#exit = exit;
+        for (const call of this.#calls.values()) call.reject(this.#died());
+        this.#calls.clear();
+        resolve(exit);
+      };
+      this.#child.on('error', () => end({ code: null, signal: null }));
+      this.#child.on('exit', (code, signal) => end({ code, signal }));
+    });
+    this.#ready = new Promise((resolve) => this.on('ready', () => resolve()));
+    this.#child.on('message', (message) => this.#receive(message as Reply | Notice));
+  }
+
+  get pid(): number {
+    const { pid } = this.#child;
+    if (pid === undefined) throw new Error(`${this.title} did not start`);
+    return pid;
+  }
+
+  get running(): boolean {
+    return this.#exit === undefined;
+  }
+
+  /** One listener an event. */
+  on(event: string, listener: (data: unknown) => void): void {
+    this.#listeners.set(event, listener);
+  }
+
+  /** Resolves when a worker has said that it is ready; rejects if it ends before. */
+  async ready(): Promise<void> {
+    await Promise.race([
+      this.#ready,
+      this.exited.then(() => {
+        throw this.#died();
+      }),
+    ]);
+  }
+
+  call<T>(method: string, parameters: unknown = null): Promise<T> {
+    if (this.#exit !== undefined) return Promise.reject(this.#died());
+    const id = this.#nextId++;
+    return new Promise<T>((resolve, reject) => {
+      this.#calls.set(id, { resolve: (value) => resolve(value as T), reject });
+      this.#child.send({ id, method, parameters }, (error) => {
+        if (error && this.#calls.delete(id)) reject(error);
+      });
+    });
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    if (this.#exit === undefined) this.#child.kill(signal);
+  }
+
+  /** SIGTERM, then SIGKILL after the grace period (milliseconds). Resolves when it is gone. */
+  async stop(graceMs = 1500): Promise<Exit> {
+    if (!this.#stopping) {
+      this.#stopping = true;
+      this.signal('SIGTERM');
+    }
+    const timer = setTimeout(() => this.signal('SIGKILL'), graceMs);
+    const exit = await this.exited;
+    clearTimeout(timer);
+    return exit;
+  }
+
+  /** The end of the log, for the message about a failure. */
+  tail(lines = 12): string {
+    return readFileSync(this.log, 'utf8').trimEnd().split('\n').slice(-lines).join('\n');
+  }
+
+  #receive(message: Reply | Notice): void {
+    if ('event' in message) {
+      this.#listeners.get(message.event)?.(message.data);
+      return;
+    }
+    const call = this.#calls.get(message.id);
+    this.#calls.delete(message.id);
+    if (message.error === undefined) call?.resolve(message.result);
+    else call?.reject(new Error(`${this.title}: ${message.error}`));
+  }
+
+  #died(): Error {
+    const { code, signal } = this.#exit ?? { code: null, signal: null };
+    return new Error(`${this.title} ended (${signal ?? `exit code ${code}`}):\n${this.tail()}`);
+  }
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ipBatch, tryRun } from './command.js';
+import { type StartOptions, WorkerProcess } from './process.js';
+
+const BPFFS = '/sys/fs/bpf';
+const NETNS = '/run/netns';
+
+/**
+ * All that one run puts on the machine: namespaces, processes, pins, a folder for sockets
+ * and logs. Everything carries a name `<family><pid>-<number>`, so that a later run can
+ * remove what a killed one left.
+ */
+export class Scope {
+  static #count = 0;
+
+  /** Starts the name of every namespace and pin folder of this scope. */
+  readonly name: string;
+  /** Sockets, documents, keys and logs; private to root. */
+  readonly folder: string;
+  readonly #namespaces: string[] = [];
+  readonly #processes: WorkerProcess[] = [];
+  #disposed: Promise<void> | undefined;
+
+  constructor(family: string) {
+    if (!/^[a-z]+$/.test(family)) throw new RangeError(`"${family}" is not a family name`);
+    Scope.#count += 1;
+    this.name = `${family}${process.pid}-${Scope.#count}`;
+    this.folder = mkdtempSync(join(tmpdir(), `${this.name}-`));
+  }
+
+  /** Where a daemon of this scope pins; the daemon makes it, the scope removes it. */
+  pinFolder(of: string): string {
+    return join(BPFFS, `${this.name}-${of}`);
+  }
+
+  /** A path in the scope's folder, whose parent folder exists. */
+  path(...parts: string[]): string {
+    const path = join(this.folder, ...parts);
+    mkdirSync(join(path, '..'), { recursive: true });
+    return path;
+  }
+
+  async addNamespaces(names: readonly string[]): Promise<string[]> {
+    const full = names.map((name) => `${this.name}-${name}`);
+    this.#namespaces.push(...full);
+    await ipBatch(
+      null,
+      full.map((name) => `netns add ${name}`),
+    );
+    return full;
+  }
+
+  start(options: StartOptions): WorkerProcess {
+    const child = new WorkerProcess(options);
+    this.#processes.push(child);
+    return child;
+  }
+
+  /** Removes everything; safe to call again, and after a failure half way through the setup. */
+  dispose(): Promise<void> {
+    this.#disposed ??= this.#dispose();
+    return this.#disposed;
+  }
+
+  async #dispose(): Promise<void> {
+    // Processes first: deleting a namespace only takes its name away while one lives in it.
+    await Promise.all(this.#processes.map((child) => child.stop()));
+    for (const namespace of this.#namespaces) await removeNamespace(namespace);
+    removePins(this.name);
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Removes what scopes of this family left behind whose process is gone. Returns their names. */
+export async function sweepLeftovers(family: string): Promise<string[]> {
+  const dead = new Set<string>();
+  const ofDeadProcess = (entry: string): string | undefined => {
+    const match = new RegExp(`^(${family}(\\d+)-\\d+)-`).exec(entry);
+    const [, name, pid] = match ?? [];
+    return name !== undefined && pid !== undefined && !isAlive(Number(pid)) ? name : undefined;
+  };
+  for (const entry of list(NETNS)) {
+    const name = ofDeadProcess(entry);
+    if (name === undefined) continue;
+    dead.add(name);
+    await removeNamespace(entry);
+  }
+  for (const entry of list(BPFFS)) {
+    const name = ofDeadProcess(entry);
+    if (name === undefined) continue;
+    dead.add(name);
+    rmSync(join(BPFFS, entry), { recursive: true, force: true });
+  }
+  for (const entry of list(tmpdir())) {
+    const name = ofDeadProcess(entry);
+    if (name === undefined) continue;
+    dead.add(name);
+    rmSync(join(tmpdir(), entry), { recursive: true, force: true });
+  }
+  return [...dead];
+}
+
+/** What a family still has on the machine: for tests that check that nothing stays behind. */
+export function leftovers(name: string): string[] {
+  const found = (folder: string) =>
+    list(folder)
+      .filter((entry) => entry.startsWith(`${name}-`))
+      .map((entry) => join(folder, entry));
+  return [...found(NETNS), ...found(BPFFS), ...found(tmpdir())];
+}
+
+async function removeNamespace(namespace: string): Promise<void> {
+  const { code, stdout } = await tryRun(['ip', 'netns', 'pids', namespace]);
+  if (code !== 0) return; // Never made, or gone.
+  for (const pid of stdout.split('\n').map(Number)) {
+    if (pid > 1 && pid !== process.pid) killIfAlive(pid);
+  }
+  await tryRun(['ip', 'netns', 'del', namespace]);
+}
+
+function removePins(name: string): void {
+  for (const entry of list(BPFFS)) {
+    if (entry.startsWith(`${name}-`)) {
+      rmSync(join(BPFFS, entry), { recursive: true, force: true });
+    }
+  }
+}
+
+function list(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+function killIfAlive(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
