@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+import { CidecarError, toHex } from '../../cid/index.js';
+import type { DesiredState, PoolConfig, Server } from '../../registry/index.js';
+
+/** A config with the IDs that the server may mint under it. */
+export interface Mintable {
+  readonly config: PoolConfig;
+  readonly serverIds: readonly Uint8Array[];
+}
+
+/** The desired state as one server sees it. */
+export interface ServerView {
+  readonly revision: string;
+  readonly poolName: string;
+  readonly server: Server;
+  /** Configs whose CIDs balancers decode. */
+  readonly live: readonly PoolConfig[];
+  readonly configs: readonly PoolConfig[];
+  /** What to mint, best first: the next is for when the nonces of those before are used up. */
+  readonly mintable: readonly Mintable[];
+  /** Why nothing is mintable; empty where something is. */
+  readonly reason: string;
+  /** The server that has an ID under a config. */
+  owner(configId: number, serverId: Uint8Array): Server | undefined;
+}
+
+/** Throws SERVER_UNKNOWN. */
+export function viewOf(state: DesiredState, serverName: string): ServerView {
+  const pool = state.pools.find(({ servers }) => servers.some(({ name }) => name === serverName));
+  const server = pool?.servers.find(({ name }) => name === serverName);
+  if (pool === undefined || server === undefined) {
+    throw new CidecarError('SERVER_UNKNOWN', `no pool has a server named ${serverName}`);
+  }
+
+  const owners = new Map<string, Server>();
+  for (const one of pool.servers) {
+    for (const [configId, ids] of one.serverIds) {
+      for (const id of ids) owners.set(`${configId}:${toHex(id)}`, one);
+    }
+  }
+
+  const withIds = pool.configs
+    .map((config) => ({ config, serverIds: server.serverIds.get(config.id) ?? [] }))
+    .filter(({ serverIds }) => serverIds.length > 0);
+  const inState = (wanted: string) => withIds.filter(({ config }) => config.state === wanted);
+  const minting = server.state === 'down' ? [] : inState('minting');
+  // A staged config is decoded already, so it may help out, but not take the lead: that
+  // is the operator's decision.
+  const mintable = minting.length === 0 ? [] : [...minting, ...inState('staged')];
+
+  return {
+    revision: state.revision,
+    poolName: pool.name,
+    server,
+    configs: pool.configs,
+    live: pool.configs.filter((config) => config.state !== 'quarantined'),
+    mintable,
+    reason: mintable.length > 0 ? '' : whyNothing(server, pool.configs),
+    owner: (configId, serverId) => owners.get(`${configId}:${toHex(serverId)}`),
+  };
+}
+
+function whyNothing(server: Server, configs: readonly PoolConfig[]): string {
+  if (server.state === 'down') return `server ${server.name} is down in the registry`;
+  return configs.some(({ state }) => state === 'minting')
+    ? `server ${server.name} has no server ID under the minting config`
+    : 'no config of the pool is minting';
+}

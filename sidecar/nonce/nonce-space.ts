@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+import { CidecarError, Secret } from '../../cid/index.js';
+import type { SpaceRecord } from './state-file.js';
+import type { StateStore } from './state-store.js';
+
+/** Counters first, first + 1, ... (count of them), modulo 256^nonceLength. */
+export interface NonceRange {
+  readonly first: bigint;
+  readonly count: number;
+}
+
+const SMALLEST_BLOCK = 1 << 12;
+const LARGEST_BLOCK = 1 << 22;
+/** A block is to last so long at the rate seen, so that the disk syncs a few times a second at most. */
+const BLOCK_MILLISECONDS = 2_000;
+/** A crash loses at most two blocks; neither may be more than this part of the space. */
+const BLOCK_PART = 1n << 12n;
+
+/**
+ * Hands out the counters of one (key, server ID). Blocks of them are recorded as used,
+ * durably, before the first is handed out; the next block is recorded while the present one
+ * is being used, so that issuing does not wait for the disk.
+ */
+export class NonceSpace {
+  readonly nonceLength: number;
+  readonly permutationKey: Secret;
+  readonly #store: StateStore;
+  readonly #record: SpaceRecord;
+  readonly #now: () => number;
+  readonly #size: bigint;
+  #next = 0n;
+  #end = 0n;
+  #ahead: { readonly from: bigint; readonly to: bigint } | undefined;
+  #reserving: Promise<void> | undefined;
+  #blockSize = SMALLEST_BLOCK;
+  #blockBegan = 0;
+
+  constructor(store: StateStore, record: SpaceRecord, now: () => number = Date.now) {
+    this.#store = store;
+    this.#record = record;
+    this.#now = now;
+    this.nonceLength = record.nonceLength;
+    this.permutationKey = new Secret(Buffer.from(record.permutationKey, 'hex'));
+    this.#size = 1n << (8n * BigInt(record.nonceLength));
+  }
+
+  /** Up to `count` counters, or undefined: none is ready. Then see `exhausted`, or `prepare()`. */
+  take(count: number): NonceRange | undefined {
+    if (this.#next === this.#end) this.#advance();
+    const left = this.#end - this.#next;
+    if (left === 0n) return undefined;
+    const granted = left < BigInt(count) ? Number(left) : count;
+    const first = (this.#record.start + this.#next) % this.#size;
+    this.#next += BigInt(granted);
+    // Half-way through, so that the disk has the other half's time.
+    if (this.#ahead === undefined && (this.#end - this.#next) * 2n < BigInt(this.#blockSize)) {
+      this.prepare().catch(() => {}); // Whoever finds no counter left calls it again and sees why.
+    }
+    return { first, count: granted };
+  }
+
+  /** Resolves when `take` has counters to give. Throws STATE_UNWRITABLE or NONCES_EXHAUSTED. */
+  async prepare(): Promise<void> {
+    if (this.#ahead !== undefined) return;
+    this.#reserving ??= this.#reserve().finally(() => {
+      this.#reserving = undefined;
+    });
+    await this.#reserving;
+  }
+
+  /** A range of its own, durably recorded, for someone else to use. */
+  async lease(count: number): Promise<NonceRange> {
+    const { from, to } = await this.#markUsed(BigInt(count));
+    return { first: (this.#record.start + from) % this.#size, count: Number(to - from) };
+  }
+
+  /** Neither now nor later is there a counter to take. */
+  get exhausted(): boolean {
+    return this.#next === this.#end && this.#ahead === undefined && this.#record.used === this.#size;
+  }
+
+  /** Part of the space not recorded as used yet, 0 to 1. */
+  get left(): number {
+    return Number(((this.#size - this.#record.used) * 1_000_000n) / this.#size) / 1_000_000;
+  }
+
+  #advance(): void {
+    if (this.#ahead === undefined) return;
+    const now = this.#now();
+    this.#blockSize = nextBlockSize(this.#blockSize, now - this.#blockBegan, this.#size);
+    this.#blockBegan = now;
+    this.#next = this.#ahead.from;
+    this.#end = this.#ahead.to;
+    this.#ahead = undefined;
+  }
+
+  async #reserve(): Promise<void> {
+    try {
+      this.#ahead = await this.#markUsed(BigInt(this.#blockSize));
+    } catch (error) {
+      this.#blockSize = Math.min(this.#blockSize, SMALLEST_BLOCK); // Retries waste little.
+      throw error;
+    }
+  }
+
+  async #markUsed(wanted: bigint): Promise<{ from: bigint; to: bigint }> {
+    const from = this.#record.used;
+    if (from === this.#size) {
+      throw new CidecarError('NONCES_EXHAUSTED', 'every nonce of this server ID was used');
+    }
+    const to = from + wanted < this.#size ? from + wanted : this.#size;
+    // Not taken back if the write fails: what reached the disk is unknown then.
+    this.#record.used = to;
+    await this.#store.save();
+    return { from, to };
+  }
+}
+
+function nextBlockSize(size: number, milliseconds: number, space: bigint): number {
+  const perMillisecond = size / Math.max(milliseconds, 1);
+  const wanted = Math.min(Math.max(perMillisecond * BLOCK_MILLISECONDS, size / 4), size * 16);
+  const part = Number(space / BLOCK_PART > BigInt(LARGEST_BLOCK) ? LARGEST_BLOCK : space / BLOCK_PART);
+  return Math.max(1, Math.min(Math.max(Math.ceil(wanted), SMALLEST_BLOCK), LARGEST_BLOCK, part));
+}

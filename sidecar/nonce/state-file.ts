@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+import { createHash } from 'node:crypto';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { z } from 'zod';
+import { CidecarError } from '../../cid/index.js';
+
+const hex = (octets?: number) =>
+  z.string().regex(octets === undefined ? /^([0-9a-f]{2})+$/ : new RegExp(`^[0-9a-f]{${octets * 2}}$`));
+
+const counter = z
+  .string()
+  .regex(/^[0-9a-f]{1,36}$/)
+  .transform((digits) => BigInt(`0x${digits}`));
+
+/** One space of nonces: those of one (scheme, key, server ID, nonce length). */
+const spaceSchema = z.strictObject({
+  /** See fingerprint.ts; says nothing about the key without the salt. */
+  fingerprint: hex(16),
+  nonceLength: z.int().min(1).max(18),
+  /** The counter begins here, at random, and runs modulo 256^nonceLength. */
+  start: counter,
+  /** High-water mark: counters start + 0 .. used - 1 may have been used. Never falls. */
+  used: counter,
+  /** Turns counters into unlinkable nonces where the config has no key. */
+  permutationKey: hex(16),
+});
+
+const stateSchema = z.strictObject({
+  version: z.literal(1),
+  /** Counts the writes. */
+  sequence: z.int().min(1),
+  /** Birth time in ns of the file this was written into, or null where there is none. */
+  born: z.string().regex(/^\d+$/).nullable(),
+  salt: hex(32),
+  generation: z.int().min(1),
+  /** What `generation` mints; null before the first config. */
+  minting: z
+    .strictObject({ config: hex(16), serverIds: z.array(hex()).readonly() })
+    .nullable(),
+  /** Reset key for 0b111 CIDs. */
+  failoverResetKey: hex(16),
+  /** Reset keys made here, by fingerprint of the config. */
+  resetKeys: z.record(z.string(), hex(16)),
+  spaces: z.array(spaceSchema),
+});
+
+export type SpaceRecord = z.output<typeof spaceSchema>;
+export type MintingRecord = NonNullable<z.output<typeof stateSchema>['minting']>;
+export type StateRecord = z.output<typeof stateSchema>;
+/** What the caller decides; the file adds its own marks. */
+export type StateContent = Omit<StateRecord, 'version' | 'sequence' | 'born'>;
+
+/**
+ * The file that holds the high-water marks. It is replaced as a whole: written under a
+ * second name, synced, renamed, and the folder synced, so that a crash leaves the old
+ * content or the new. A checksum tells a torn file. The file knows its own birth time, so
+ * that a copy (a restored backup: older marks, nonces used twice) is not taken for it.
+ */
+export class StateFile {
+  readonly path: string;
+  #sequence = 0;
+  #birthTimes: boolean | undefined;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /** Throws STATE_MISSING, STATE_CORRUPT, STATE_STALE or FILE_UNREADABLE. */
+  async read(): Promise<StateContent> {
+    const { text, born } = await this.#readText();
+    const record = this.#parse(text);
+    if (record.born !== null && record.born !== born) {
+      throw new CidecarError(
+        'STATE_STALE',
+        'this is a copy of the state file, so it may hold high-water marks that were passed since',
+        { file: this.path },
+      );
+    }
+    this.#sequence = record.sequence;
+    const { version, sequence, born: _, ...content } = record;
+    return content;
+  }
+
+  async exists(): Promise<boolean> {
+    return stat(this.path).then(
+      () => true,
+      (cause: NodeJS.ErrnoException) => {
+        if (cause.code === 'ENOENT') return false;
+        throw unreadable(this.path, cause);
+      },
+    );
+  }
+
+  /** Durable when it resolves. Throws STATE_UNWRITABLE; the old content then still holds. */
+  async write(content: StateContent): Promise<void> {
+    const temporary = `${this.path}.new`;
+    try {
+      this.#birthTimes ??= await hasBirthTimes(temporary);
+      await rm(temporary, { force: true });
+      const file = await open(temporary, 'wx', 0o600);
+      try {
+        const born = this.#birthTimes ? await birthTime(file) : null;
+        await file.writeFile(serialize(content, this.#sequence + 1, born));
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(temporary, this.path);
+      await syncFolder(dirname(this.path));
+      this.#sequence += 1;
+    } catch (cause) {
+      const { code } = cause as NodeJS.ErrnoException;
+      throw new CidecarError('STATE_UNWRITABLE', `cannot write the state file (${code ?? cause})`, {
+        file: this.path,
+        cause,
+      });
+    }
+  }
+
+  async #readText(): Promise<{ text: string; born: string }> {
+    let file: FileHandle;
+    try {
+      file = await open(this.path, 'r');
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw unreadable(this.path, cause);
+      throw new CidecarError('STATE_MISSING', 'there is no state file', { file: this.path });
+    }
+    try {
+      return { text: await file.readFile('utf8'), born: await birthTime(file) };
+    } catch (cause) {
+      throw unreadable(this.path, cause);
+    } finally {
+      await file.close();
+    }
+  }
+
+  #parse(text: string): StateRecord {
+    const corrupt = (what: string) => new CidecarError('STATE_CORRUPT', what, { file: this.path });
+    const [body, sum, rest] = text.split('\n');
+    if (body === undefined || sum === undefined || rest !== '') throw corrupt('the state file is torn');
+    if (checksum(body) !== sum) throw corrupt('the checksum of the state file does not match');
+    try {
+      return stateSchema.parse(JSON.parse(body));
+    } catch {
+      // The cause would quote the content, and that holds keys.
+      throw corrupt('the state file does not have the form that this version writes');
+    }
+  }
+}
+
+function serialize(content: StateContent, sequence: number, born: string | null): string {
+  const record = { version: 1, sequence, born, ...content };
+  const body = JSON.stringify(record, (_, value: unknown) =>
+    typeof value === 'bigint' ? value.toString(16) : value,
+  );
+  return `${body}\n${checksum(body)}\n`;
+}
+
+function checksum(body: string): string {
+  return createHash('sha256').update(body).digest('hex');
+}
+
+async function birthTime(file: FileHandle): Promise<string> {
+  return (await file.stat({ bigint: true })).birthtimeNs.toString();
+}
+
+/**
+ * Some file systems keep no birth time, and stat then says 0 or the time of the last
+ * change. Without one, copies are not told from the original.
+ */
+async function hasBirthTimes(probe: string): Promise<boolean> {
+  await rm(probe, { force: true });
+  const file = await open(probe, 'wx', 0o600);
+  try {
+    const before = await birthTime(file);
+    await file.writeFile('probe');
+    await file.chmod(0o400);
+    await file.utimes(1, 1);
+    return before !== '0' && before === (await birthTime(file));
+  } finally {
+    await file.close();
+    await rm(probe, { force: true });
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+function unreadable(file: string, cause: unknown): CidecarError {
+  const { code } = cause as NodeJS.ErrnoException;
+  return new CidecarError('FILE_UNREADABLE', `cannot read the state file (${code ?? cause})`, {
+    file,
+    cause,
+  });
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+import { randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CidecarError, Secret } from '../../cid/index.js';
+import { Fingerprints } from './fingerprint.js';
+import { type MintingRecord, type SpaceRecord, type StateContent, StateFile } from './state-file.js';
+import { StateLock } from './state-lock.js';
+
+/**
+ * `existing`: there must be a state. `init`: there must be none. `reset`: whatever there
+ * is, begin anew at random places.
+ */
+export type StateStart = 'existing' | 'init' | 'reset';
+
+export interface StateStoreOptions {
+  readonly folder: string;
+  readonly start: StateStart;
+  /** Random octets; for tests. */
+  readonly random?: (length: number) => Uint8Array;
+  /** Milliseconds since 1970; for tests. */
+  readonly now?: () => number;
+}
+
+/**
+ * What a sidecar has to remember: high-water marks, generation, locally made keys. All
+ * changes made before a `save()` are durable when that resolves; saves that wait for
+ * the disk share one write.
+ */
+export class StateStore {
+  readonly fingerprints: Fingerprints;
+  readonly #file: StateFile;
+  readonly #lock: StateLock;
+  readonly #random: (length: number) => Uint8Array;
+  readonly #content: StateContent;
+  #writing: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+
+  private constructor(
+    file: StateFile,
+    lock: StateLock,
+    random: (length: number) => Uint8Array,
+    content: StateContent,
+  ) {
+    this.#file = file;
+    this.#lock = lock;
+    this.#random = random;
+    this.#content = content;
+    this.fingerprints = new Fingerprints(Buffer.from(content.salt, 'hex'));
+  }
+
+  /**
+   * Throws STATE_LOCKED, STATE_MISSING, STATE_CORRUPT, STATE_STALE, STATE_PRESENT or
+   * STATE_UNWRITABLE.
+   */
+  static async open(options: StateStoreOptions): Promise<StateStore> {
+    const { folder, start, random = randomBytes, now = Date.now } = options;
+    if (start !== 'existing') await createFolder(folder);
+    const file = new StateFile(join(folder, 'state'));
+    // Without this, a missing folder would read as one that cannot be locked.
+    if (start === 'existing' && !(await file.exists())) await file.read();
+    const lock = await StateLock.acquire(join(folder, 'lock'));
+    try {
+      if (start === 'existing') return new StateStore(file, lock, random, await file.read());
+      if (start === 'init' && (await file.exists())) {
+        throw new CidecarError('STATE_PRESENT', 'the state folder is in use already', {
+          file: file.path,
+        });
+      }
+      const store = new StateStore(file, lock, random, firstContent(random, now));
+      await store.save();
+      return store;
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  get generation(): number {
+    return this.#content.generation;
+  }
+
+  /**
+   * Goes on to what is minted now, or null for nothing. The generation grows when CIDs
+   * minted before are void by that: another config, or a server ID that was taken away.
+   * Returns whether it grew over CIDs that may be in use.
+   */
+  switchTo(minting: MintingRecord | null): boolean {
+    const before = this.#content.minting;
+    this.#content.minting = minting;
+    const stillValid =
+      before === null
+        ? minting === null
+        : before.config === minting?.config &&
+          before.serverIds.every((id) => minting.serverIds.includes(id));
+    if (!stillValid) this.#content.generation += 1;
+    return !stillValid && before !== null;
+  }
+
+  get failoverResetKey(): Secret {
+    return secretFrom(this.#content.failoverResetKey);
+  }
+
+  /** The reset key made here for a config that has none of its own; made on first use. */
+  resetKey(configFingerprint: string): Secret {
+    this.#content.resetKeys[configFingerprint] ??= toHex(this.#random(16));
+    return secretFrom(this.#content.resetKeys[configFingerprint]);
+  }
+
+  /** The record of a nonce space, begun at a random counter on first use. */
+  space(fingerprint: string, nonceLength: number): SpaceRecord {
+    const known = this.#content.spaces.find((space) => space.fingerprint === fingerprint);
+    if (known !== undefined) return known;
+    const fresh: SpaceRecord = {
+      fingerprint,
+      nonceLength,
+      start: BigInt(`0x${toHex(this.#random(nonceLength))}`),
+      used: 0n,
+      permutationKey: toHex(this.#random(16)),
+    };
+    this.#content.spaces.push(fresh);
+    return fresh;
+  }
+
+  save(): Promise<void> {
+    // The write under way may have serialized before the caller's change: wait for the
+    // one after it, which all callers until then share.
+    if (this.#writing === undefined) return this.#write();
+    this.#next ??= this.#writing.then(
+      () => this.#writeNext(),
+      () => this.#writeNext(),
+    );
+    return this.#next;
+  }
+
+  async close(): Promise<void> {
+    await (this.#next ?? this.#writing)?.catch(() => {});
+    await this.#lock.release();
+  }
+
+  #writeNext(): Promise<void> {
+    this.#next = undefined;
+    return this.#write();
+  }
+
+  #write(): Promise<void> {
+    const done = this.#file.write(this.#content).finally(() => {
+      if (this.#writing === done) this.#writing = undefined;
+    });
+    this.#writing = done;
+    return done;
+  }
+}
+
+function firstContent(random: (length: number) => Uint8Array, now: () => number): StateContent {
+  return {
+    salt: toHex(random(32)),
+    // Above every generation of a state that was here before, unless that changed what it
+    // minted more than once a second.
+    generation: Math.floor(now() / 1000),
+    minting: null,
+    failoverResetKey: toHex(random(16)),
+    resetKeys: {},
+    spaces: [],
+  };
+}
+
+async function createFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new CidecarError('STATE_UNWRITABLE', `cannot create the state folder (${cause})`, {
+      file: folder,
+      cause,
+    });
+  }
+}
+
+function toHex(octets: Uint8Array): string {
+  return Buffer.from(octets).toString('hex');
+}
+
+function secretFrom(hex: string): Secret {
+  return new Secret(Buffer.from(hex, 'hex'));
+}
