@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { ipBatch, inNamespace, run } from './command.js';
+import { inNamespace, ipBatch, run } from './command.js';
 import type { Scope } from './scope.js';
 
 export interface TopologyOptions {

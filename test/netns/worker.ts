@@ -15,7 +15,10 @@ export function serveParent(methods: Methods): void {
       const result = await method(request.parameters as never);
       process.send?.({ id: request.id, result });
     } catch (error) {
-      process.send?.({ id: request.id, error: error instanceof Error ? error.message : `${error}` });
+      process.send?.({
+        id: request.id,
+        error: error instanceof Error ? error.message : `${error}`,
+      });
     }
   });
   process.on('disconnect', () => process.exit(0));

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+import { randomBytes } from 'node:crypto';
+import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { isIPv6 } from 'node:net';
+import {
+  type HostPort,
+  hex,
+  isLongHeader,
+  MAX_DATAGRAM,
+  type QuicheConfig,
+  type QuicheConnection,
+  quiche,
+  shortHeaderDcid,
+} from './quiche.js';
+
+const OWN_CID_LENGTH = 8;
+/** How long a socket that is no longer sent from stays readable, milliseconds. */
+const LINGER_MS = 300;
+const SCRATCH = Buffer.alloc(65_535);
+const ECHO = new TextEncoder().encode('does this packet find its server?');
+
+interface Waiter {
+  check(): boolean;
+  resolve(): void;
+}
+
+/** Why a connection is lost, as the client sees it. */
+export class ConnectionLost extends Error {}
+
+/**
+ * One QUIC connection of a client that moves: behind a NAT that forgets it (rebind), or
+ * by itself, with a new address and a new DCID (migrate).
+ */
+export class ClientConnection {
+  readonly #server: HostPort;
+  readonly #quic: QuicheConnection;
+  /** By the local address as quiche knows it; a NAT changes what is behind that name. */
+  readonly #sockets = new Map<string, Socket>();
+  readonly #waiters = new Set<Waiter>();
+  readonly #timeoutMs: number;
+  #active: HostPort;
+  #lastDcid = '';
+  #serverCidLength = 0;
+  #nextStream = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  private constructor(server: HostPort, quic: QuicheConnection, local: HostPort, limit: number) {
+    this.#server = server;
+    this.#quic = quic;
+    this.#active = local;
+    this.#timeoutMs = limit;
+  }
+
+  /** Handshake and one echo, which confirms it (RFC 9001 section 4.1.2). */
+  static async open(
+    config: QuicheConfig,
+    server: HostPort,
+    address: string,
+    timeoutMs: number,
+  ): Promise<ClientConnection> {
+    const { socket, local } = await openSocket(address);
+    const scid = randomBytes(OWN_CID_LENGTH);
+    const quic = quiche.Connection.connect('cidecar.test', scid, local, server, config);
+    const connection = new ClientConnection(server, quic, local, timeoutMs);
+    connection.#use(socket, local);
+    connection.#flush();
+    try {
+      await connection.#until('handshake', () => quic.isEstablished());
+      connection.#serverCidLength = quic.destinationId().length;
+      await connection.echo();
+      return connection;
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+  }
+
+  /** The DCID of the last packet with a short header, hex: what balancers route by. */
+  get destinationCid(): string {
+    return this.#lastDcid;
+  }
+
+  /** Sends a stream and waits until all of it came back. */
+  async echo(): Promise<void> {
+    const stream = this.#nextStream;
+    this.#nextStream += 4; // The next client-initiated bidirectional one.
+    const received: Uint8Array[] = [];
+    let done = false;
+    try {
+      this.#quic.streamSend(stream, ECHO, true);
+    } catch (error) {
+      throw new ConnectionLost(`no stream could be opened: ${String(error)}`);
+    }
+    this.#flush();
+    await this.#until('echo', () => {
+      while (!done && this.#quic.streamReadable(stream)) {
+        const read = this.#quic.streamRecv(stream, SCRATCH);
+        if (read === null) break;
+        received.push(Buffer.from(SCRATCH.subarray(0, read[0])));
+        done = read[1];
+      }
+      return done;
+    });
+    if (Buffer.compare(Buffer.concat(received), ECHO) !== 0) {
+      throw new ConnectionLost('the echo differs from what was sent');
+    }
+  }
+
+  /** What a NAT does that forgets a mapping: another source port; neither end is asked. */
+  async rebind(): Promise<void> {
+    const { socket } = await openSocket(this.#active.host);
+    this.#use(socket, this.#active);
+  }
+
+  /** Active migration (RFC 9000 section 9.2): to `address`, a new port and an unused DCID. */
+  async migrate(address: string): Promise<void> {
+    await this.#until('spare connection ID', () => this.#quic.availableDcids() > 0);
+    const before = this.#lastDcid;
+    const left = this.#active;
+    const { socket, local } = await openSocket(address);
+    this.#use(socket, local);
+    this.#quic.probePath(local, this.#server);
+    this.#flush();
+    await this.#until('path validation', () => this.#quic.isPathValidated(local, this.#server));
+    this.#quic.migrate(local, this.#server);
+    this.#active = local;
+    this.#flush();
+    await this.echo();
+    if (this.#lastDcid === before) throw new Error('the migration did not change the DCID');
+    this.#leave(left);
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    try {
+      this.#quic.close(true, 0, Buffer.alloc(0));
+      this.#flush();
+    } catch {
+      // Closed already.
+    }
+    clearTimeout(this.#timer);
+    for (const socket of this.#sockets.values()) closeSoon(socket, 0);
+    this.#sockets.clear();
+  }
+
+  #use(socket: Socket, local: HostPort): void {
+    const key = pathKey(local);
+    const before = this.#sockets.get(key);
+    if (before !== undefined) closeSoon(before, LINGER_MS);
+    this.#sockets.set(key, socket);
+    socket.on('message', (datagram, from) => {
+      try {
+        this.#quic.recv(datagram, { from: { host: from.address, port: from.port }, to: local });
+      } catch {
+        // Dropped, as RFC 9001 section 5.5 says; a closed connection shows in #until.
+      }
+      this.#flush();
+      this.#wake();
+    });
+  }
+
+  #leave(local: HostPort): void {
+    const key = pathKey(local);
+    const socket = this.#sockets.get(key);
+    this.#sockets.delete(key);
+    if (socket !== undefined) closeSoon(socket, LINGER_MS);
+  }
+
+  #flush(): void {
+    // The server needs CIDs of ours to answer on a path that we move to.
+    while (this.#quic.isEstablished() && this.#quic.sourceCidsLeft() > 0) {
+      this.#quic.newSourceCid(randomBytes(OWN_CID_LENGTH), randomToken(), false);
+    }
+    for (;;) {
+      const sent = this.#quic.send(SCRATCH.subarray(0, MAX_DATAGRAM));
+      if (sent === null) break;
+      const [length, { from, to }] = sent;
+      const datagram = Buffer.from(SCRATCH.subarray(0, length));
+      if (pathKey(from) === pathKey(this.#active) && !isLongHeader(datagram)) {
+        this.#lastDcid = hex(shortHeaderDcid(datagram, this.#serverCidLength));
+      }
+      this.#sockets.get(pathKey(from))?.send(datagram, to.port, to.host);
+    }
+    while (this.#quic.retiredScidNext() !== null);
+    clearTimeout(this.#timer);
+    if (this.#quic.isClosed()) return;
+    const timeout = this.#quic.timeout();
+    if (timeout === null) return;
+    this.#timer = setTimeout(() => {
+      this.#quic.onTimeout();
+      this.#flush();
+      this.#wake();
+    }, timeout + 1);
+  }
+
+  #wake(): void {
+    for (const waiter of this.#waiters) {
+      if (waiter.check()) {
+        this.#waiters.delete(waiter);
+        waiter.resolve();
+      }
+    }
+  }
+
+  #until(what: string, check: () => boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const waiter = {
+        check: () => {
+          if (!this.#quic.isClosed()) return check();
+          fail(new ConnectionLost(`closed while waiting for ${what}`));
+          return false;
+        },
+        resolve: () => {
+          clearTimeout(timer);
+          resolve();
+        },
+      };
+      const fail = (error: Error) => {
+        clearTimeout(timer);
+        this.#waiters.delete(waiter);
+        reject(error);
+      };
+      const timer = setTimeout(
+        () => fail(new ConnectionLost(`no ${what} within ${this.#timeoutMs} ms`)),
+        this.#timeoutMs,
+      );
+      this.#waiters.add(waiter);
+      this.#wake();
+    });
+  }
+}
+
+async function openSocket(address: string): Promise<{ socket: Socket; local: HostPort }> {
+  const socket = createSocket({ type: isIPv6(address) ? 'udp6' : 'udp4' });
+  socket.on('error', () => undefined); // What is lost, QUIC sends again.
+  socket.bind(0, address);
+  await once(socket, 'listening');
+  return { socket, local: { host: address, port: socket.address().port } };
+}
+
+function closeSoon(socket: Socket, afterMs: number): void {
+  if (afterMs === 0) socket.close();
+  else setTimeout(() => socket.close(), afterMs).unref();
+}
+
+function pathKey({ host, port }: HostPort): string {
+  return `${host} ${port}`;
+}
+
+function randomToken(): bigint {
+  return BigInt(`0x${randomBytes(16).toString('hex')}`);
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+import { notifyParent, serveParent } from '../netns/worker.js';
+import { Fleet, type FleetOptions } from './fleet.js';
+import { quicheConfig } from './quiche.js';
+
+// The clients' process: runs in the client namespace, driven by the parent's calls.
+let fleet: Fleet | undefined;
+
+function current(): Fleet {
+  if (fleet === undefined) throw new Error('start comes first');
+  return fleet;
+}
+
+serveParent({
+  start: (options: FleetOptions) => {
+    fleet?.close();
+    fleet = new Fleet(options, quicheConfig(null), (progress) =>
+      notifyParent('progress', progress),
+    );
+  },
+  open: (count: number) => current().open(count),
+  echo: () => current().echo(),
+  rebind: (times: number) => current().rebind(times),
+  migrate: (times: number) => current().migrate(times),
+  startTraffic: (pauseMs: number) => current().startTraffic(pauseMs),
+  echoes: () => current().echoes,
+  stopTraffic: () => current().stopTraffic(),
+  destinationCids: () => current().destinationCids,
+  losses: () => current().losses,
+  close: () => current().close(),
+});

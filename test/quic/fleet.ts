@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+import { ClientConnection, ConnectionLost } from './client-connection.js';
+import type { HostPort, QuicheConfig } from './quiche.js';
+
+export interface FleetOptions {
+  readonly server: HostPort;
+  /** Addresses that this host has; connections move between them. */
+  readonly addresses: readonly string[];
+  /** How long one answer may take before its connection counts as lost, milliseconds. */
+  readonly timeoutMs: number;
+  /** Connections worked on at the same time. */
+  readonly parallel: number;
+}
+
+export interface Progress {
+  readonly done: number;
+  readonly total: number;
+  readonly alive: number;
+}
+
+export interface TrafficReport {
+  readonly echoes: number;
+  readonly alive: number;
+}
+
+interface Member {
+  readonly connection: ClientConnection;
+  /** Index into the addresses. */
+  address: number;
+}
+
+/** Many connections that go through the same steps. A connection once lost stays lost. */
+export class Fleet {
+  readonly #options: FleetOptions;
+  readonly #config: QuicheConfig;
+  readonly #onProgress: (progress: Progress) => void;
+  readonly #losses: string[] = [];
+  #alive: Member[] = [];
+  #traffic: { stop: boolean; echoes: number; ended: Promise<void> } | undefined;
+
+  constructor(
+    options: FleetOptions,
+    config: QuicheConfig,
+    onProgress: (progress: Progress) => void = () => undefined,
+  ) {
+    this.#options = options;
+    this.#config = config;
+    this.#onProgress = onProgress;
+  }
+
+  get alive(): number {
+    return this.#alive.length;
+  }
+
+  /** What the lost connections said, one line each. */
+  get losses(): readonly string[] {
+    return this.#losses;
+  }
+
+  get destinationCids(): string[] {
+    return this.#alive.map(({ connection }) => connection.destinationCid);
+  }
+
+  async open(count: number): Promise<number> {
+    const { addresses, server, timeoutMs } = this.#options;
+    const opened: Member[] = [];
+    await this.#forEach(
+      Array.from({ length: count }, (_, i) => i),
+      async (i) => {
+        const address = i % addresses.length;
+        const local = addresses[address] ?? '';
+        const connection = await ClientConnection.open(this.#config, server, local, timeoutMs);
+        opened.push({ connection, address });
+      },
+      () => undefined,
+    );
+    this.#alive.push(...opened);
+    return this.alive;
+  }
+
+  /** One request and answer on every connection. */
+  echo(): Promise<number> {
+    return this.#step(({ connection }) => connection.echo());
+  }
+
+  /** `times` NAT rebinds on every connection, each proved by an echo. */
+  rebind(times: number): Promise<number> {
+    return this.#step(async ({ connection }) => {
+      for (let i = 0; i < times; i++) {
+        await quiet();
+        await connection.rebind();
+        await connection.echo();
+      }
+    });
+  }
+
+  /** `times` active migrations on every connection, each proved by an echo. */
+  migrate(times: number): Promise<number> {
+    const { addresses } = this.#options;
+    return this.#step(async (member) => {
+      for (let i = 0; i < times; i++) {
+        await quiet();
+        member.address = (member.address + 1) % addresses.length;
+        await member.connection.migrate(addresses[member.address] ?? '');
+      }
+    });
+  }
+
+  /** Echoes on every connection, again and again with a pause, until told to stop. */
+  startTraffic(pauseMs: number): void {
+    const traffic = { stop: false, echoes: 0, ended: Promise.resolve() };
+    const members = this.#alive;
+    traffic.ended = Promise.all(
+      members.map(async (member, i) => {
+        await pause((pauseMs * i) / members.length); // Spread, not in step.
+        while (!traffic.stop && this.#alive.includes(member)) {
+          await this.#attempt(member, () => member.connection.echo());
+          traffic.echoes += 1;
+          await pause(pauseMs);
+        }
+      }),
+    ).then(() => undefined);
+    this.#traffic = traffic;
+  }
+
+  /** Echoes answered since the traffic started: to see that it goes on. */
+  get echoes(): number {
+    return this.#traffic?.echoes ?? 0;
+  }
+
+  async stopTraffic(): Promise<TrafficReport> {
+    const traffic = this.#traffic;
+    if (traffic === undefined) return { echoes: 0, alive: this.alive };
+    traffic.stop = true;
+    await traffic.ended;
+    this.#traffic = undefined;
+    return { echoes: traffic.echoes, alive: this.alive };
+  }
+
+  close(): void {
+    for (const { connection } of this.#alive) connection.close();
+    this.#alive = [];
+  }
+
+  async #step(action: (member: Member) => Promise<void>): Promise<number> {
+    await this.#forEach([...this.#alive], action, (member) => this.#drop(member));
+    return this.alive;
+  }
+
+  async #attempt(member: Member, action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      this.#lost(error);
+      this.#drop(member);
+    }
+  }
+
+  #drop(member: Member): void {
+    member.connection.close();
+    this.#alive = this.#alive.filter((each) => each !== member);
+  }
+
+  /** Anything but a loss on the network is a fault of ours and ends the run. */
+  #lost(error: unknown): void {
+    if (!(error instanceof ConnectionLost)) throw error;
+    this.#losses.push(error.message);
+  }
+
+  async #forEach<T>(
+    items: readonly T[],
+    action: (item: T) => Promise<void>,
+    onLost: (item: T) => void,
+  ): Promise<void> {
+    let next = 0;
+    let done = 0;
+    let lost = 0;
+    const worker = async () => {
+      for (let item = items[next++]; item !== undefined; item = items[next++]) {
+        try {
+          await action(item);
+        } catch (error) {
+          this.#lost(error);
+          lost += 1;
+          onLost(item);
+        }
+        done += 1;
+        this.#onProgress({ done, total: items.length, alive: items.length - lost });
+      }
+    };
+    const workers = Math.min(this.#options.parallel, items.length);
+    await Promise.all(Array.from({ length: workers }, worker));
+  }
+}
+
+/**
+ * quiche 0.18 does not send again what it lost at a change of path, so a change waits until
+ * late acknowledgements are through (max_ack_delay is 25 ms).
+ */
+function quiet(): Promise<void> {
+  return pause(40);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

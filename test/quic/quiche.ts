@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+import quiche from '@matrixai/quic/native/quiche.js';
+import type { Config, Connection, Host } from '@matrixai/quic/native/types.js';
+
+/**
+ * Cloudflare's quiche 0.18 by its raw binding: a QUIC stack that installs from npm alone.
+ * It is old; it serves tests and the demonstration, never production.
+ */
+export { quiche };
+export type QuicheConfig = Config;
+export type QuicheConnection = Connection;
+export type HostPort = Host;
+
+export const ECHO_PROTOCOL = 'echo';
+export const H3_PROTOCOL = 'h3';
+
+/**
+ * The active_connection_id_limit of both ends. quiche also refuses more path changes than
+ * this, so it bounds the rebinds and migrations of one connection.
+ */
+export const ACTIVE_CID_LIMIT = 24;
+
+/** Octets of the largest datagram. 1200 fits every path (RFC 9000 section 14). */
+export const MAX_DATAGRAM = 1200;
+
+const MAX_IDLE_MS = 60_000;
+const WINDOW = 10_000_000;
+
+export interface TlsFiles {
+  readonly certificate: Uint8Array;
+  readonly privateKey: Uint8Array;
+}
+
+export function quicheConfig(tls: TlsFiles | null): QuicheConfig {
+  const config = quiche.Config.withBoringSslCtx(
+    false, // The tests' certificate is self-signed; who the peer is does not matter here.
+    false,
+    null,
+    tls === null ? null : [tls.privateKey],
+    tls === null ? null : [tls.certificate],
+    null,
+  );
+  config.setApplicationProtos(tls === null ? [ECHO_PROTOCOL] : [ECHO_PROTOCOL, H3_PROTOCOL]);
+  config.setMaxIdleTimeout(MAX_IDLE_MS);
+  config.setMaxRecvUdpPayloadSize(1500);
+  config.setMaxSendUdpPayloadSize(MAX_DATAGRAM);
+  config.setInitialMaxData(WINDOW);
+  config.setInitialMaxStreamDataBidiLocal(WINDOW);
+  config.setInitialMaxStreamDataBidiRemote(WINDOW);
+  config.setInitialMaxStreamDataUni(WINDOW);
+  config.setInitialMaxStreamsBidi(100);
+  config.setInitialMaxStreamsUni(100);
+  config.setActiveConnectionIdLimit(ACTIVE_CID_LIMIT);
+  return config;
+}
+
+/** quiche wants a stateless reset token as the number that its 16 octets are, big endian. */
+export function tokenNumber(token: Uint8Array): bigint {
+  return BigInt(`0x${hex(token)}`);
+}
+
+export function hex(octets: Uint8Array): string {
+  return Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('hex');
+}
+
+/** Bit 7 of the first octet: the long header form, in every version (RFC 8999 section 5.1). */
+export function isLongHeader(datagram: Uint8Array): boolean {
+  return ((datagram[0] ?? 0) & 0x80) !== 0;
+}
+
+/** The DCID of a short header, whose length only its issuer knows (RFC 8999 section 5.2). */
+export function shortHeaderDcid(datagram: Uint8Array, cidLength: number): Uint8Array {
+  return datagram.subarray(1, 1 + cidLength);
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { isIPv6 } from 'node:net';
+import type { CidSource } from './cid-source.js';
+import {
+  type HostPort,
+  hex,
+  isLongHeader,
+  MAX_DATAGRAM,
+  quiche,
+  quicheConfig,
+  shortHeaderDcid,
+  type TlsFiles,
+  tokenNumber,
+} from './quiche.js';
+import { type ConnectionHost, ServerConnection } from './server-connection.js';
+
+export interface ServerOptions {
+  /** The VIPs themselves: a reply from another address would not reach the client. */
+  readonly addresses: readonly string[];
+  readonly port: number;
+  readonly tls: TlsFiles;
+  readonly cids: CidSource;
+  readonly body: Uint8Array;
+  /**
+   * The stateless reset token of a CID that no connection here has, or null: for a server
+   * that lost its state and can ask somebody who knows (RFC 9000 section 10.3).
+   */
+  readonly resetToken?: (cid: Uint8Array) => Promise<Uint8Array | null>;
+}
+
+export interface ServerStatistics {
+  readonly accepted: number;
+  readonly open: number;
+  /** CIDs given to clients, the first of each connection included. */
+  readonly issued: number;
+  /** Datagrams for no connection here: the mark of a packet that went to the wrong server. */
+  readonly strays: number;
+  readonly resets: number;
+}
+
+// A stateless reset must look like a short header and be smaller than what it answers.
+const RESET_MINIMUM = 21;
+const RESET_SIZE = 40;
+
+/** A QUIC server of several addresses: an echo for ALPN "echo", one file for "h3". */
+export class QuicServer implements ConnectionHost {
+  readonly cids: CidSource;
+  readonly body: Uint8Array;
+  readonly #options: ServerOptions;
+  readonly #config: ReturnType<typeof quicheConfig>;
+  readonly #sockets: Socket[] = [];
+  readonly #byCid = new Map<string, ServerConnection>();
+  readonly #connections = new Set<ServerConnection>();
+  #accepted = 0;
+  #issued = 0;
+  #strays = 0;
+  #resets = 0;
+
+  private constructor(options: ServerOptions) {
+    this.#options = options;
+    this.cids = options.cids;
+    this.body = options.body;
+    this.#config = quicheConfig(options.tls);
+  }
+
+  static async listen(options: ServerOptions): Promise<QuicServer> {
+    const server = new QuicServer(options);
+    for (const address of options.addresses) await server.#bind(address);
+    return server;
+  }
+
+  get statistics(): ServerStatistics {
+    return {
+      accepted: this.#accepted,
+      open: this.#connections.size,
+      issued: this.#issued,
+      strays: this.#strays,
+      resets: this.#resets,
+    };
+  }
+
+  /** Gives every client new CIDs and asks it to retire the old. Returns how many were replaced. */
+  reissue(): number {
+    let replaced = 0;
+    for (const connection of this.#connections) replaced += connection.reissue();
+    return replaced;
+  }
+
+  close(): void {
+    for (const connection of this.#connections) connection.close();
+    for (const socket of this.#sockets) socket.close();
+  }
+
+  register(cid: Uint8Array, connection: ServerConnection): void {
+    this.#issued += 1;
+    this.#byCid.set(hex(cid), connection);
+  }
+
+  unregister(cid: Uint8Array): void {
+    this.#byCid.delete(hex(cid));
+  }
+
+  closed(connection: ServerConnection): void {
+    this.#connections.delete(connection);
+    for (const [cid, owner] of this.#byCid) if (owner === connection) this.#byCid.delete(cid);
+  }
+
+  send(datagram: Uint8Array, to: HostPort): void {
+    const index = this.#options.addresses.findIndex((own) => isIPv6(own) === isIPv6(to.host));
+    this.#sockets[index]?.send(datagram, to.port, to.host);
+  }
+
+  async #bind(address: string): Promise<void> {
+    const socket = createSocket({ type: isIPv6(address) ? 'udp6' : 'udp4' });
+    // Errors after binding come from ICMP and concern one peer; QUIC times out by itself.
+    socket.on('error', () => undefined);
+    socket.bind(this.#options.port, address);
+    await once(socket, 'listening');
+    const local = { host: address, port: this.#options.port };
+    socket.on('message', (datagram, from) => {
+      this.#receive(datagram, { host: from.address, port: from.port }, local);
+    });
+    this.#sockets.push(socket);
+  }
+
+  #receive(datagram: Buffer, from: HostPort, local: HostPort): void {
+    if (!isLongHeader(datagram)) {
+      const dcid = shortHeaderDcid(datagram, this.cids.cidLength);
+      const connection = this.#byCid.get(hex(dcid));
+      if (connection === undefined) void this.#stray(datagram.length, dcid, from);
+      else connection.receive(datagram, from, local);
+      return;
+    }
+    const header = this.#header(datagram);
+    if (header === null) return;
+    const connection = this.#byCid.get(hex(header.dcid)) ?? this.#accept(header, from, local);
+    connection?.receive(datagram, from, local);
+  }
+
+  #header(datagram: Buffer) {
+    try {
+      return quiche.Header.fromSlice(datagram, this.cids.cidLength);
+    } catch {
+      return null;
+    }
+  }
+
+  #accept(
+    header: { ty: number; version: number; dcid: Uint8Array; scid: Uint8Array },
+    from: HostPort,
+    local: HostPort,
+  ): ServerConnection | undefined {
+    if (header.ty !== quiche.Type.Initial) {
+      this.#strays += 1;
+      return undefined;
+    }
+    if (!quiche.versionIsSupported(header.version)) {
+      const out = Buffer.alloc(MAX_DATAGRAM);
+      const length = quiche.negotiateVersion(header.scid, header.dcid, out);
+      this.send(out.subarray(0, length), from);
+      return undefined;
+    }
+    const { cid, token } = this.cids.take();
+    // quiche puts the config's token into the transport parameters of the next connection.
+    this.#config.setStatelessResetToken(tokenNumber(token));
+    const quic = quiche.Connection.accept(cid, null, local, from, this.#config);
+    const connection = new ServerConnection(this, quic);
+    this.#accepted += 1;
+    this.#connections.add(connection);
+    this.register(cid, connection);
+    // The client's own choice names the connection until it has seen ours.
+    this.#byCid.set(hex(header.dcid), connection);
+    return connection;
+  }
+
+  async #stray(size: number, dcid: Uint8Array, from: HostPort): Promise<void> {
+    this.#strays += 1;
+    if (this.#options.resetToken === undefined || size <= RESET_MINIMUM) return;
+    const token = await this.#options.resetToken(Uint8Array.from(dcid));
+    if (token === null) return;
+    const reset = crypto.getRandomValues(new Uint8Array(Math.min(size - 1, RESET_SIZE)));
+    reset[0] = ((reset[0] ?? 0) & 0x3f) | 0x40;
+    reset.set(token, reset.length - token.length);
+    this.#resets += 1;
+    this.send(reset, from);
+  }
+}
