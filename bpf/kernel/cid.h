@@ -8,8 +8,11 @@
 
 #include "abi.h"
 #include "cid_config.h"
+#include "cid_octets.h"
+#include "feistel.h"
 #include "maps.h"
 #include "server_id.h"
+#include "single_pass.h"
 
 enum cid_result {
 	CID_ROUTES,
@@ -21,40 +24,6 @@ enum cid_result {
 };
 
 #define CONFIG_BITS_FAILOVER 7
-
-/* The first 20 octets of a CID in packet order, as little-endian words. */
-struct cid_octets {
-	__u64 first; /* octets 0..7 */
-	__u64 second; /* 8..15 */
-	__u32 third; /* 16..19 */
-};
-
-static __always_inline void cid_load_wide(const __u8 *cid, struct cid_octets *octets)
-{
-	__builtin_memcpy(&octets->first, cid, sizeof(octets->first));
-	__builtin_memcpy(&octets->second, cid + 8, sizeof(octets->second));
-	__builtin_memcpy(&octets->third, cid + 16, sizeof(octets->third));
-}
-
-/*
- * For CIDs that end the packet: octet by octet, the missing ones zero. A short header
- * packet has 21 octets or more behind its UDP header unless it gives itself away as a
- * stateless reset (RFC 9000 section 10.3), so this is rare, and may be slow.
- */
-static __always_inline __u32 cid_load_careful(const __u8 *cid, const void *data_end,
-					      struct cid_octets *octets)
-{
-	__u8 buffer[24] = {};
-	__u32 i;
-
-	for (i = 0; i < CID_MAX_OCTETS; i++) {
-		if ((const void *)(cid + i + 1) > data_end)
-			break;
-		buffer[i] = cid[i];
-	}
-	cid_load_wide(buffer, octets);
-	return i;
-}
 
 /* The server ID out of 16 octets in packet order: a right shift of a 128-bit number. */
 static __always_inline struct server_id cid_server_id(__u64 first, __u64 second, __u32 shift)
@@ -107,6 +76,11 @@ static __always_inline enum cid_result cid_route(const __u8 *cid, __u32 length,
 		cid_load_wide(cid, &octets);
 	else if (cid_load_careful(cid, data_end, &octets) < config->minimum_length)
 		return CID_TOO_SHORT;
+
+	if (config->kind == CID_SINGLE_PASS)
+		single_pass(config, &octets);
+	else if (config->kind == CID_FOUR_PASS)
+		four_pass(config, &octets);
 
 	*real = server_id_real(config,
 			       cid_server_id(octets.first, octets.second, config->shift));

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Octets of a CID in registers, and how they get there. */
+#ifndef CIDECAR_CID_OCTETS_H
+#define CIDECAR_CID_OCTETS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "cid_config.h"
+
+/* The first 20 octets of a CID in packet order, as little-endian words. */
+struct cid_octets {
+	__u64 first; /* octets 0..7 */
+	__u64 second; /* 8..15 */
+	__u32 third; /* 16..19 */
+};
+
+static __always_inline void cid_load_wide(const __u8 *cid, struct cid_octets *octets)
+{
+	__builtin_memcpy(&octets->first, cid, sizeof(octets->first));
+	__builtin_memcpy(&octets->second, cid + 8, sizeof(octets->second));
+	__builtin_memcpy(&octets->third, cid + 16, sizeof(octets->third));
+}
+
+/*
+ * For CIDs that end the packet: octet by octet, the missing ones zero. A short header
+ * packet has 21 octets or more behind its UDP header unless it gives itself away as a
+ * stateless reset (RFC 9000 section 10.3), so this is rare, and may be slow.
+ * Returns how many octets there are, at most 20.
+ */
+static __always_inline __u32 cid_load_careful(const __u8 *cid, const void *data_end,
+					      struct cid_octets *octets)
+{
+	__u8 buffer[24] = {};
+	__u32 i;
+
+	for (i = 0; i < CID_MAX_OCTETS; i++) {
+		if ((const void *)(cid + i + 1) > data_end)
+			break;
+		buffer[i] = cid[i];
+	}
+	cid_load_wide(buffer, octets);
+	return i;
+}
+
+#endif
