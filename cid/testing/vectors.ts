@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { fromHex } from '../hex.js';
+import { Secret } from '../secret.js';
+import vectors from '../testdata/draft-22.json' with { type: 'json' };
+import type { QuicLbConfig } from '../types.js';
+
+export { vectors };
+
+export const hex = (text: string): Uint8Array => fromHex(text, 'test data');
+
+/** A QUIC-LB config with the lengths of what is given, in hex. */
+export function configOf(of: {
+  configId: number;
+  sid: string;
+  nonce: string;
+  key?: string;
+  lengthSelfEncoded?: boolean;
+}): QuicLbConfig {
+  return {
+    scheme: 'quic-lb',
+    configId: of.configId,
+    serverIdLength: of.sid.length / 2,
+    nonceLength: of.nonce.length / 2,
+    serverUseLength: 0,
+    lengthSelfEncoded: of.lengthSelfEncoded ?? true,
+    key: of.key === undefined ? null : new Secret(hex(of.key)),
+  };
+}
