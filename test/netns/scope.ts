@@ -22,6 +22,7 @@ export class Scope {
   readonly folder: string;
   readonly #namespaces: string[] = [];
   readonly #processes: WorkerProcess[] = [];
+  #adding: Promise<void> = Promise.resolve();
   #disposed: Promise<void> | undefined;
 
   constructor(family: string) {
@@ -44,16 +45,19 @@ export class Scope {
   }
 
   async addNamespaces(names: readonly string[]): Promise<string[]> {
+    this.#refuseIfDisposed();
     const full = names.map((name) => `${this.name}-${name}`);
     this.#namespaces.push(...full);
-    await ipBatch(
+    this.#adding = ipBatch(
       null,
       full.map((name) => `netns add ${name}`),
     );
+    await this.#adding;
     return full;
   }
 
   start(options: StartOptions): WorkerProcess {
+    this.#refuseIfDisposed();
     const child = new WorkerProcess(options);
     this.#processes.push(child);
     return child;
@@ -65,7 +69,12 @@ export class Scope {
     return this.#disposed;
   }
 
+  #refuseIfDisposed(): void {
+    if (this.#disposed !== undefined) throw new Error(`${this.name} is being removed`);
+  }
+
   async #dispose(): Promise<void> {
+    await Promise.allSettled([this.#adding]);
     // Processes first: deleting a namespace only takes its name away while one lives in it.
     await Promise.all(this.#processes.map((child) => child.stop()));
     for (const namespace of this.#namespaces) await removeNamespace(namespace);

@@ -7,12 +7,12 @@ import { quicheConfig } from './quiche.js';
 let fleet: Fleet | undefined;
 
 function current(): Fleet {
-  if (fleet === undefined) throw new Error('start comes first');
+  if (fleet === undefined) throw new Error('configure comes first');
   return fleet;
 }
 
 serveParent({
-  start: (options: FleetOptions) => {
+  configure: (options: FleetOptions) => {
     fleet?.close();
     fleet = new Fleet(options, quicheConfig(null), (progress) =>
       notifyParent('progress', progress),

@@ -2,10 +2,16 @@
 import { ClientConnection, ConnectionLost } from './client-connection.js';
 import type { HostPort, QuicheConfig } from './quiche.js';
 
-export interface FleetOptions {
+/** A server as clients reach it. */
+export interface Target {
   readonly server: HostPort;
-  /** Addresses that this host has; connections move between them. */
+  /** This host's addresses of the same family; connections move between them. */
   readonly addresses: readonly string[];
+}
+
+export interface FleetOptions {
+  /** Connections take turns; more than one for IPv4 and IPv6 at once. */
+  readonly targets: readonly Target[];
   /** How long one answer may take before its connection counts as lost, milliseconds. */
   readonly timeoutMs: number;
   /** Connections worked on at the same time. */
@@ -25,6 +31,7 @@ export interface TrafficReport {
 
 interface Member {
   readonly connection: ClientConnection;
+  readonly addresses: readonly string[];
   /** Index into the addresses. */
   address: number;
 }
@@ -62,15 +69,18 @@ export class Fleet {
   }
 
   async open(count: number): Promise<number> {
-    const { addresses, server, timeoutMs } = this.#options;
+    const { targets, timeoutMs } = this.#options;
     const opened: Member[] = [];
     await this.#forEach(
       Array.from({ length: count }, (_, i) => i),
       async (i) => {
-        const address = i % addresses.length;
+        const target = targets[i % targets.length];
+        if (target === undefined) throw new RangeError('a fleet needs a target');
+        const { server, addresses } = target;
+        const address = Math.floor(i / targets.length) % addresses.length;
         const local = addresses[address] ?? '';
         const connection = await ClientConnection.open(this.#config, server, local, timeoutMs);
-        opened.push({ connection, address });
+        opened.push({ connection, addresses, address });
       },
       () => undefined,
     );
@@ -96,8 +106,8 @@ export class Fleet {
 
   /** `times` active migrations on every connection, each proved by an echo. */
   migrate(times: number): Promise<number> {
-    const { addresses } = this.#options;
     return this.#step(async (member) => {
+      const { addresses } = member;
       for (let i = 0; i < times; i++) {
         await quiet();
         member.address = (member.address + 1) % addresses.length;

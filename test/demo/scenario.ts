@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Scope } from '../netns/scope.js';
+import { TARGET4, TARGET6 } from '../system/clients.js';
+import type { DocumentConfig } from '../system/document.js';
+import { System } from '../system/system.js';
+import type { Screen } from './screen.js';
+
+export const STEPS = ['rebind', 'migration', 'lbLoss', 'agentRestart'] as const;
+export type Step = (typeof STEPS)[number];
+
+export interface ScenarioResult {
+  /** Connections that the scenario began with: handshake done, one echo answered. */
+  readonly connections: number;
+  /** Still alive after each step. What is lost in one step stays lost in the later ones. */
+  readonly survived: Readonly<Record<Step, number>>;
+}
+
+export interface ScenarioOptions {
+  readonly connections: number;
+  readonly configs: readonly DocumentConfig[];
+}
+
+const REBINDS = 3;
+const MIGRATIONS = 2;
+/** An answer that takes longer means that the connection is lost, milliseconds. */
+const TIMEOUT_MS = 3000;
+const PARALLEL = 50;
+const TRAFFIC_PAUSE_MS = 250;
+const TRAFFIC_LIMIT_MS = 10_000;
+
+/** One pass through all the steps, with two balancers and three servers. */
+export async function runScenario(
+  scope: Scope,
+  options: ScenarioOptions,
+  screen: Screen,
+): Promise<ScenarioResult> {
+  const system = await System.start(scope, {
+    balancers: 2,
+    servers: 3,
+    configs: options.configs,
+    onStep: (what) => screen.note(`starting ${what} ...`),
+  });
+  const { clients } = system;
+  const [lost, survivor] = system.agents;
+  if (lost === undefined || survivor === undefined) throw new Error('two balancers are needed');
+  const step = async (label: string, action: () => Promise<number>, detail?: () => string) => {
+    clients.onProgress(({ done, total, alive }) => screen.progress(label, done, total, alive));
+    screen.progress(label, 0, options.connections, options.connections);
+    const alive = await action();
+    screen.result(label, alive, options.connections, detail?.());
+    return alive;
+  };
+
+  await clients.configure({
+    targets: [TARGET4, TARGET6],
+    timeoutMs: TIMEOUT_MS,
+    parallel: PARALLEL,
+  });
+  await step(
+    'handshake and echo',
+    () => clients.open(options.connections),
+    () => 'half over IPv4, half over IPv6',
+  );
+  const spread = (await system.statistics()).map(({ accepted }) => accepted).join(' + ');
+  screen.note(`spread over the servers: ${spread}`);
+
+  const rebind = await step(`${REBINDS} NAT rebinds each`, () => clients.rebind(REBINDS));
+  const migration = await step(`${MIGRATIONS} migrations each, new CIDs`, () =>
+    clients.migrate(MIGRATIONS),
+  );
+  const lbLoss = await step(`${lost.host.name} dies, agent and link`, async () => {
+    await lost.kill();
+    await system.topology.cutLink(lost.host);
+    return clients.echo();
+  });
+  let during = 0;
+  const agentRestart = await step(
+    `agent of ${survivor.host.name} killed, restarted`,
+    async () => {
+      if (lbLoss === 0) return 0;
+      await clients.startTraffic(TRAFFIC_PAUSE_MS);
+      await clients.awaitEchoes(lbLoss, TRAFFIC_LIMIT_MS);
+      await survivor.kill();
+      during = await clients.awaitEchoes(2 * lbLoss, TRAFFIC_LIMIT_MS);
+      await survivor.start();
+      await clients.awaitEchoes(2 * lbLoss, TRAFFIC_LIMIT_MS);
+      await clients.stopTraffic();
+      return clients.echo();
+    },
+    () => `${during} echoes while no agent ran`,
+  );
+  return {
+    connections: options.connections,
+    survived: { rebind, migration, lbLoss, agentRestart },
+  };
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { inNamespace, tryRun } from '../netns/command.js';
+import { nodeArgv, type WorkerProcess } from '../netns/process.js';
+import type { Scope } from '../netns/scope.js';
+import type { Host } from '../netns/topology.js';
+
+const START_LIMIT_MS = 30_000;
+
+/** The lb-agent of one balancer host: can be killed and started again. */
+export class Agent {
+  readonly host: Host;
+  readonly pinFolder: string;
+  readonly #scope: Scope;
+  readonly #document: string;
+  #process: WorkerProcess | undefined;
+
+  constructor(scope: Scope, host: Host, document: string) {
+    this.#scope = scope;
+    this.host = host;
+    this.#document = document;
+    this.pinFolder = scope.pinFolder(host.name);
+  }
+
+  get pid(): number {
+    if (this.#process === undefined) throw new Error('the agent is not running');
+    return this.#process.pid;
+  }
+
+  /** Resolves when the agent says that the kernel holds the desired state. */
+  async start(): Promise<void> {
+    const agent = this.#scope.start({
+      title: `lb-agent of ${this.host.name}`,
+      namespace: this.host.namespace,
+      entry: 'lb-agent/main',
+      args: [
+        'run',
+        ...['--registry', this.#document, '--interface', 'eth0'],
+        ...['--pin-dir', this.pinFolder],
+        ...['--state-dir', this.#scope.path(this.host.name, 'state')],
+        ...['--source', this.host.address4, '--source6', this.host.address6],
+        ...['--mtu', '1600'],
+      ],
+      log: this.#scope.path('logs', `${this.host.name}-agent.log`),
+    });
+    this.#process = agent;
+    await this.#untilReady(agent);
+  }
+
+  /** As a crash would end it: no handler of its own runs. */
+  async kill(): Promise<void> {
+    this.#process?.signal('SIGKILL');
+    await this.#process?.exited;
+  }
+
+  /** `lb-agent status --json`, by a process of its own, as an operator asks. */
+  async status(): Promise<unknown> {
+    const argv = [...nodeArgv('lb-agent/main'), 'status', '--json', '--pin-dir', this.pinFolder];
+    const state = ['--state-dir', this.#scope.path(this.host.name, 'state')];
+    const { code, stdout, stderr } = await tryRun(
+      inNamespace(this.host.namespace, [...argv, ...state]),
+    );
+    if (code !== 0) throw new Error(`lb-agent status failed with ${code}: ${stderr}`);
+    return JSON.parse(stdout);
+  }
+
+  async #untilReady(agent: WorkerProcess): Promise<void> {
+    const end = Date.now() + START_LIMIT_MS;
+    while (agent.running && Date.now() < end) {
+      if (/"msg":"(serving|ready)"/.test(agent.tail(200))) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error(`${agent.title} did not become ready:\n${agent.tail()}`);
+  }
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+import { writeFileSync } from 'node:fs';
+import type { WorkerProcess } from '../netns/process.js';
+import type { Scope } from '../netns/scope.js';
+import { Topology, VIP_PORT, VIP4, VIP6 } from '../netns/topology.js';
+import type { ServerStatistics } from '../quic/server.js';
+import { Agent } from './agent.js';
+import { Clients } from './clients.js';
+import { attachDecap, passObject } from './decap.js';
+import { type DocumentConfig, SystemDocument } from './document.js';
+import { sidecarSocket, startSidecar } from './sidecar.js';
+import { makeCertificate } from './tls.js';
+
+export interface SystemOptions {
+  readonly balancers: number;
+  readonly servers: number;
+  /**
+   * What the servers' CIDs mean. With none, servers make random CIDs and the balancers are
+   * told to read no CID: they route by 4-tuple, as any layer 4 balancer.
+   */
+  readonly configs: readonly DocumentConfig[];
+  /** Octets of random CIDs, where there is no config. */
+  readonly randomCidLength?: number;
+  /** What a server answers to an HTTP/3 request. */
+  readonly body?: Uint8Array;
+  /** Told what is being started. */
+  readonly onStep?: (what: string) => void;
+}
+
+/** The whole system in namespaces: every part is the program that an operator would run. */
+export class System {
+  readonly topology: Topology;
+  readonly document: SystemDocument;
+  readonly agents: readonly Agent[];
+  readonly servers: readonly WorkerProcess[];
+  readonly sidecars: readonly WorkerProcess[];
+  readonly clients: Clients;
+
+  private constructor(parts: Omit<System, 'statistics'>) {
+    this.topology = parts.topology;
+    this.document = parts.document;
+    this.agents = parts.agents;
+    this.servers = parts.servers;
+    this.sidecars = parts.sidecars;
+    this.clients = parts.clients;
+  }
+
+  static async start(scope: Scope, options: SystemOptions): Promise<System> {
+    const step = options.onStep ?? (() => undefined);
+    step('network namespaces');
+    const topology = await Topology.build(scope, {
+      balancers: options.balancers,
+      servers: options.servers,
+      ...(options.balancers > 0 ? { passObject: passObject() } : {}),
+    });
+    const hosts = topology.servers.map(({ name, address4 }) => ({ name, address: address4 }));
+    const document = new SystemDocument(scope.path('registry.yaml'), hosts, options.configs);
+
+    step('sidecars');
+    for (const host of topology.servers) if (options.balancers > 0) await attachDecap(host);
+    const withSidecars = options.configs.length > 0;
+    const sidecars = withSidecars
+      ? await Promise.all(topology.servers.map((host) => startSidecar(scope, host, document)))
+      : [];
+
+    step('QUIC servers');
+    const tls = await makeCertificate(scope);
+    const body = scope.path('body');
+    writeFileSync(body, options.body ?? '');
+    const servers = topology.servers.map((host) => {
+      const cids = withSidecars
+        ? ['--sidecar', sidecarSocket(scope, host)]
+        : ['--random-cids', String(options.randomCidLength ?? 8)];
+      return scope.start({
+        title: `QUIC server ${host.name}`,
+        namespace: host.namespace,
+        entry: 'test/quic/server-main',
+        args: [
+          ...[VIP4, VIP6].flatMap((address) => ['--address', address]),
+          ...['--port', String(VIP_PORT)],
+          ...['--certificate', tls.certificate, '--private-key', tls.privateKey],
+          ...['--body', body],
+          ...cids,
+        ],
+        log: scope.path('logs', `${host.name}-server.log`),
+      });
+    });
+    await Promise.all(servers.map((server) => server.ready()));
+
+    step('balancers');
+    const agents = topology.balancers.map((host) => new Agent(scope, host, document.path));
+    await Promise.all(agents.map((agent) => agent.start()));
+
+    step('clients');
+    const clients = await Clients.start(scope, topology);
+    return new System({ topology, document, agents, servers, sidecars, clients });
+  }
+
+  statistics(): Promise<ServerStatistics[]> {
+    return Promise.all(this.servers.map((server) => server.call<ServerStatistics>('statistics')));
+  }
+}
