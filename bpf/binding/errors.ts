@@ -11,6 +11,8 @@ const ENOTSUPP = 524;
 interface NativeFailure extends Error {
   readonly call: string;
   readonly errno: number;
+  /** What the call was about. */
+  readonly subject: string;
   readonly log: string;
 }
 
@@ -28,7 +30,7 @@ function commonCode(errno: number): ErrorCode {
 function code({ call, errno, log }: NativeFailure): ErrorCode {
   switch (call) {
     case 'bpf_object__open_file':
-      return errno === ENOENT ? 'FILE_UNREADABLE' : commonCode(errno);
+      return 'FILE_UNREADABLE';
     case 'bpf_object__load':
       // A rejection shows as EACCES, EINVAL, EPERM, E2BIG...; only the log tells it apart.
       return log.includes('PROG LOAD LOG') ? 'PROGRAM_REJECTED' : commonCode(errno);
@@ -58,16 +60,31 @@ function code({ call, errno, log }: NativeFailure): ErrorCode {
   }
 }
 
-/** The message without the word that the addon uses for its own checks. */
-function message(failure: NativeFailure): string {
-  if (failure.call === 'closed') return `${failure.message.split(': closed')[0]} is closed`;
+/** The verifier's last words, which say what it disliked; before them come its steps. */
+function verdict(log: string): string {
+  const program = /prog '([^']*)': BPF program load failed/.exec(log)?.[1] ?? 'a program';
+  const lines = log.split('\n');
+  const end = lines.findIndex((line) => line.startsWith('processed '));
+  return `the verifier rejected ${program}: ${lines[end - 1] ?? 'see its log'}`;
+}
+
+function message(failure: NativeFailure, code: ErrorCode): string {
+  if (code === 'PROGRAM_REJECTED') return `${failure.subject}: ${verdict(failure.log)}`;
+  // Checks of the addon's own, whose errno would add nothing.
+  if (failure.call === 'pin_kind' || failure.call === 'reuse') return failure.subject;
   return failure.message;
 }
 
-/** What to throw for what the addon threw; RangeError and TypeError stay what they are. */
+/**
+ * What to throw for what the addon threw. Mistakes of the caller stay plain errors: a
+ * RangeError, a TypeError, the use of a closed handle, a name that the object does not have.
+ */
 export function translated(error: unknown): unknown {
   if (!isNativeFailure(error)) return error;
-  return new CidecarError(code(error), message(error), {
+  if (error.call === 'closed') return new Error(`${error.subject} is closed`, { cause: error });
+  if (error.call === 'find') return new Error(error.subject, { cause: error });
+  const kind = code(error);
+  return new CidecarError(kind, message(error, kind), {
     cause: error,
     errno: error.errno,
     ...(error.log === '' ? {} : { log: error.log }),

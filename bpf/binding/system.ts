@@ -11,7 +11,11 @@ export function possibleCpus(): number {
 
 /** @throws CidecarError INTERFACE_UNKNOWN */
 export function ifindex(name: string): number {
-  return guarded(() => addon().ifindex(name));
+  try {
+    return addon().ifindex(name);
+  } catch (cause) {
+    throw new CidecarError('INTERFACE_UNKNOWN', `no interface is named ${name}`, { cause });
+  }
 }
 
 /** Mounts bpffs when it is not there; needs root then. */

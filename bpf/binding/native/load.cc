@@ -77,7 +77,7 @@ class Loader : public Napi::AsyncWorker {
 
   bpf_map* find_map(const std::string& name) {
     bpf_map* map = bpf_object__find_map_by_name(loaded_.object.get(), name.c_str());
-    if (map == nullptr) fail("find", ENOENT, "map " + name);
+    if (map == nullptr) fail("find", ENOENT, "no map " + name);
     return map;
   }
 
@@ -119,7 +119,7 @@ class Loader : public Napi::AsyncWorker {
       found += load;
       bpf_program__set_autoload(program, load);
     }
-    return found == request_.programs.size() ? true : fail("find", ENOENT, "a program to load");
+    return found == request_.programs.size() ? true : fail("find", ENOENT, "not every program asked for is there");
   }
 
   bool load() {

@@ -4,8 +4,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <string>
 
 #include "addon.h"
@@ -119,9 +119,12 @@ void MapHandle::update(const Napi::CallbackInfo& info) {
   uint32_t index = 0;
   const void* key = key_of(env, info[0], index);
   const Octets value = octets_sized(env, info[1], value_octets(), subject() + ": the value");
-  if (indexed() && *static_cast<const uint32_t*>(key) >= about_.max_entries)
-    throw_range(env, subject() + ": it has " + std::to_string(about_.max_entries) +
-                         " entries, the index is out of range");
+  if (indexed()) {
+    std::memcpy(&index, key, sizeof(index));
+    if (index >= about_.max_entries)
+      throw_range(env, subject() + ": it has " + std::to_string(about_.max_entries) +
+                           " entries, and no index " + std::to_string(index));
+  }
   if (bpf_map_update_elem(map, key, value.data, BPF_ANY) != 0)
     throw_failure(env, "bpf_map_update_elem", errno, subject());
 }

@@ -94,7 +94,10 @@ Napi::Value MapHandle::mmap(const Napi::CallbackInfo& info) {
   const size_t mapped = (octets + page - 1) / page * page;
   // Never read-only: JavaScript knows no read-only array, and a store would be a SIGSEGV.
   void* memory = ::mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_SHARED, map, 0);
-  if (memory == MAP_FAILED) throw_failure(env, "mmap", errno, subject());
+  if (memory == MAP_FAILED) {
+    if (errno == EPERM) throw_type(env, subject() + ": read-only, like every .rodata");
+    throw_failure(env, "mmap", errno, subject());
+  }
   // The mapping lives as long as the array, not the handle: no view may dangle.
   auto buffer = Napi::ArrayBuffer::New(env, memory, octets,
                                        [mapped](Napi::Env, void* address) {

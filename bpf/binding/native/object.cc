@@ -71,7 +71,7 @@ class ObjectHandle : public Napi::ObjectWrap<ObjectHandle> {
 
   Napi::Value wrap(Napi::Env env, const Napi::FunctionReference& constructor, int fd,
                    const std::string& what) const {
-    if (fd < 0) throw_failure(env, "find", ENOENT, loaded_.path + ": " + what);
+    if (fd < 0) throw_failure(env, "find", ENOENT, loaded_.path + " has no " + what);
     Fd own = Fd::duplicate(fd);
     if (!own.open()) throw_failure(env, "fcntl", errno, what);
     return wrap_fd(constructor, env, std::move(own));

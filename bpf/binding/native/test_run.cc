@@ -2,6 +2,7 @@
 // BPF_PROG_TEST_RUN of an XDP program: the program runs in the kernel, on a packet of ours.
 #include <bpf/bpf.h>
 #include <sched.h>
+#include <signal.h>
 
 #include <cerrno>
 #include <string>
@@ -39,6 +40,21 @@ class OnCpu {
   bool entered_ = false;
 };
 
+/// Keeps signals from this thread while alive. The kernel gives a run up when one is
+/// pending (EINTR); they wait, or go to another thread.
+class WithoutSignals {
+ public:
+  WithoutSignals() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~WithoutSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_;
+};
+
 }  // namespace
 
 // testRun(data, repeat, ingressIfindex | undefined, dataOutSize, cpu | undefined)
@@ -66,8 +82,12 @@ Napi::Value ProgramHandle::test_run(const Napi::CallbackInfo& info) {
     if (!on_cpu.enter(cpu))
       throw_failure(env, "sched_setaffinity", errno, "CPU " + std::to_string(cpu));
   }
-  if (bpf_prog_test_run_opts(program, &options) != 0)
-    throw_failure(env, "bpf_prog_test_run_opts", errno,
+  const int error = [&] {
+    const WithoutSignals quiet;
+    return bpf_prog_test_run_opts(program, &options) == 0 ? 0 : errno;
+  }();
+  if (error != 0)
+    throw_failure(env, "bpf_prog_test_run_opts", error,
                   subject() + " on " + std::to_string(packet.size) + " octets");
 
   auto result = Napi::Object::New(env);
