@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+import { toHex } from '../cid/index.js';
+import { IdList } from './id-list.js';
+import { type ConfigEntry, type RealEntry, samePlan, type Tables, type VipEntry } from './model.js';
+
+/** `real` 0 takes the ID away. */
+export interface IdChange {
+  readonly serverId: Uint8Array;
+  readonly real: number;
+}
+
+export type Operation =
+  | { readonly kind: 'remove-vip'; readonly vip: VipEntry }
+  | { readonly kind: 'set-real'; readonly index: number; readonly real: RealEntry }
+  | { readonly kind: 'set-down'; readonly index: number; readonly down: boolean }
+  | { readonly kind: 'clear-config'; readonly pool: number; readonly config: number }
+  | {
+      readonly kind: 'set-config';
+      readonly pool: number;
+      readonly config: number;
+      readonly entry: ConfigEntry;
+    }
+  | {
+      readonly kind: 'set-ids';
+      readonly pool: number;
+      readonly config: number;
+      readonly changes: readonly IdChange[];
+      /** The whole, for a table that cannot take the changes one by one. */
+      readonly entry: ConfigEntry;
+    }
+  | { readonly kind: 'set-ring'; readonly pool: number; readonly ring: Uint32Array }
+  | { readonly kind: 'set-vip'; readonly vip: VipEntry }
+  | { readonly kind: 'clear-ring'; readonly pool: number }
+  | { readonly kind: 'clear-real'; readonly index: number };
+
+/**
+ * What turns `actual` into `target`, in an order in which every prefix routes right: a CID
+ * reaches the server that owns its ID before or after the change, or falls back to the
+ * ring; never anybody else. So the agent may be killed between any two operations.
+ *
+ *   1. VIPs that go or change pools leave. (One that changes pools is away until 7: pools
+ *      share no IDs, so while its pool changes no table is right for it.)
+ *   2. New reals are programmed: nothing names them yet.
+ *   3. Servers go down or come back.
+ *   4. Configs that are gone stop decoding; their first octets may be reused below.
+ *   5. Configs and IDs are set: they name only reals of 2 and before.
+ *   6. Rings leave out reals that go, and take in new ones.
+ *   7. New VIPs appear, with their pool complete.
+ *   8. Rings of pools that are gone are freed.
+ *   9. Reals that nothing names any more are cleared. Their indices rest in quarantine.
+ */
+export function plan(actual: Tables, target: Tables): Operation[] {
+  return [
+    ...leavingVips(actual, target),
+    ...newReals(actual, target),
+    ...downChanges(actual, target),
+    ...goneConfigs(actual, target),
+    ...configChanges(actual, target),
+    ...ringChanges(actual, target),
+    ...comingVips(actual, target),
+    ...goneRings(actual, target),
+    ...goneReals(actual, target),
+  ];
+}
+
+function* leavingVips(actual: Tables, target: Tables): Generator<Operation> {
+  for (const [key, vip] of actual.vips) {
+    if (!sameVip(vip, target.vips.get(key))) yield { kind: 'remove-vip', vip };
+  }
+}
+
+function* comingVips(actual: Tables, target: Tables): Generator<Operation> {
+  for (const [key, vip] of target.vips) {
+    if (!sameVip(vip, actual.vips.get(key))) yield { kind: 'set-vip', vip };
+  }
+}
+
+function sameVip(a: VipEntry, b: VipEntry | undefined): boolean {
+  return b !== undefined && a.row === b.row && a.pool === b.pool && a.quic === b.quic;
+}
+
+function* newReals(actual: Tables, target: Tables): Generator<Operation> {
+  for (const [index, real] of target.reals) {
+    const present = actual.reals.get(index);
+    if (present === undefined) {
+      yield { kind: 'set-real', index, real };
+    } else if (
+      present.address !== real.address ||
+      present.encapsulation !== real.encapsulation ||
+      present.generation !== real.generation
+    ) {
+      throw new Error(`real ${index} would change its address in place`);
+    }
+  }
+}
+
+function* downChanges(actual: Tables, target: Tables): Generator<Operation> {
+  for (const [index, { down }] of target.reals) {
+    const present = actual.reals.get(index);
+    if (present !== undefined && present.down !== down) yield { kind: 'set-down', index, down };
+  }
+}
+
+function* goneReals(actual: Tables, target: Tables): Generator<Operation> {
+  for (const index of actual.reals.keys()) {
+    if (!target.reals.has(index)) yield { kind: 'clear-real', index };
+  }
+}
+
+function* goneConfigs(actual: Tables, target: Tables): Generator<Operation> {
+  for (const [pool, { configs }] of actual.pools) {
+    for (const [config, entry] of configs) {
+      const wanted = target.pools.get(pool)?.configs.get(config);
+      // A config of the same first octets is replaced in one step instead (5).
+      const replaced = wanted?.plan.configBits.join() === entry.plan.configBits.join();
+      if (!replaced) yield { kind: 'clear-config', pool, config };
+    }
+  }
+}
+
+function* configChanges(actual: Tables, target: Tables): Generator<Operation> {
+  for (const [pool, { configs }] of target.pools) {
+    for (const [config, entry] of configs) {
+      const present = actual.pools.get(pool)?.configs.get(config);
+      if (present === undefined || !samePlan(present.plan, entry.plan)) {
+        yield { kind: 'set-config', pool, config, entry };
+        continue;
+      }
+      const changes = idChanges(present, entry);
+      if (changes.length > 0) yield { kind: 'set-ids', pool, config, changes, entry };
+    }
+  }
+}
+
+/** One change for each ID whose owner differs; an ID that moves is set once, not cleared first. */
+export function idChanges(actual: ConfigEntry, target: ConfigEntry): IdChange[] {
+  const changes = new Map<string, IdChange>();
+  const none = new IdList(0, new Uint8Array());
+  const changed = [...new Set([...actual.ids.keys(), ...target.ids.keys()])]
+    .map((real) => ({
+      real,
+      had: actual.ids.get(real) ?? none,
+      wants: target.ids.get(real) ?? none,
+    }))
+    .filter(({ had, wants }) => !had.equals(wants));
+  for (const { had, wants } of changed) {
+    for (const serverId of had.minus(wants)) changes.set(toHex(serverId), { serverId, real: 0 });
+  }
+  for (const { real, had, wants } of changed) {
+    for (const serverId of wants.minus(had)) changes.set(toHex(serverId), { serverId, real });
+  }
+  return [...changes.values()];
+}
+
+function* ringChanges(actual: Tables, target: Tables): Generator<Operation> {
+  for (const [pool, { ring }] of target.pools) {
+    const present = actual.pools.get(pool)?.ring;
+    if (present === undefined ? ring.length > 0 : !sameRing(present, ring)) {
+      yield { kind: 'set-ring', pool, ring };
+    }
+  }
+}
+
+function* goneRings(actual: Tables, target: Tables): Generator<Operation> {
+  for (const [pool, { ring }] of actual.pools) {
+    if (!target.pools.has(pool) && ring.length > 0) yield { kind: 'clear-ring', pool };
+  }
+}
+
+export function sameRing(a: Uint32Array, b: Uint32Array): boolean {
+  return a === b || (a.length === b.length && a.every((real, index) => real === b[index]));
+}
+
+/** Everything about one operation that a log may say: no key, no list of a million IDs. */
+export function describeOperation(operation: Operation): Record<string, unknown> {
+  const { kind } = operation;
+  switch (kind) {
+    case 'remove-vip':
+    case 'set-vip':
+      return { kind, vip: operation.vip };
+    case 'set-real':
+      return { kind, index: operation.index, ...operation.real };
+    case 'set-down':
+      return { kind, index: operation.index, down: operation.down };
+    case 'clear-real':
+      return { kind, index: operation.index };
+    case 'set-config':
+    case 'clear-config':
+      return { kind, pool: operation.pool, config: operation.config };
+    case 'set-ids': {
+      const { pool, config, changes } = operation;
+      return { kind, pool, config, ids: changes.length };
+    }
+    case 'set-ring':
+      return { kind, pool: operation.pool, entries: operation.ring.length };
+    case 'clear-ring':
+      return { kind, pool: operation.pool };
+  }
+}
