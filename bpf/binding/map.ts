@@ -2,6 +2,7 @@
 import { guarded } from './errors.js';
 import { addon, type NativeMap } from './native.js';
 import { pinAt, pinReplacingAt, removePin } from './pin.js';
+import type { BpfProgram } from './program.js';
 
 export type MapKind = 'array' | 'percpu_array' | 'hash' | 'ringbuf' | 'other';
 
@@ -64,6 +65,11 @@ export class BpfMap {
   /** @throws CidecarError MAP_FULL when a hash map has no room. */
   update(key: Uint8Array | number, value: Uint8Array): void {
     guarded(() => this.native.update(key, value));
+  }
+
+  /** Names the program that a tail call to `index` goes to, in a map of programs. */
+  setProgram(index: number, program: BpfProgram): void {
+    guarded(() => this.native.setProgram(index, program.native));
   }
 
   /** Whether there was such a key. The entries of an array cannot be deleted. */

@@ -19,6 +19,7 @@ export interface NativeMap {
   info(): NativeMapInfo;
   lookup(key: Uint8Array | number): Uint8Array | undefined;
   update(key: Uint8Array | number, value: Uint8Array): void;
+  setProgram(index: number, program: NativeProgram): void;
   delete(key: Uint8Array | number): boolean;
   nextKey(key: Uint8Array | number | undefined): Uint8Array | undefined;
   updateBatch(keys: Uint8Array, values: Uint8Array, count: number): void;

@@ -11,6 +11,7 @@
 #include "addon.h"
 #include "errors.h"
 #include "octets.h"
+#include "program.h"
 
 namespace cidecar {
 
@@ -22,6 +23,7 @@ Napi::Function MapHandle::define(Napi::Env env) {
                       InstanceMethod<&MapHandle::info>("info"),
                       InstanceMethod<&MapHandle::lookup>("lookup"),
                       InstanceMethod<&MapHandle::update>("update"),
+                      InstanceMethod<&MapHandle::set_program>("setProgram"),
                       InstanceMethod<&MapHandle::remove>("delete"),
                       InstanceMethod<&MapHandle::next_key>("nextKey"),
                       InstanceMethod<&MapHandle::update_batch>("updateBatch"),
@@ -126,6 +128,18 @@ void MapHandle::update(const Napi::CallbackInfo& info) {
                            " entries, and no index " + std::to_string(index));
   }
   if (bpf_map_update_elem(map, key, value.data, BPF_ANY) != 0)
+    throw_failure(env, "bpf_map_update_elem", errno, subject());
+}
+
+// setProgram(index, program): the value that a map of programs wants is a descriptor.
+void MapHandle::set_program(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const int map = fd(env);
+  if (about_.type != BPF_MAP_TYPE_PROG_ARRAY)
+    throw_range(env, subject() + ": it is no array of programs");
+  const uint32_t index = uint32_of(env, info[0], "index");
+  const int program = ProgramHandle::of(env, info[1]).fd(env);
+  if (bpf_map_update_elem(map, &index, &program, BPF_ANY) != 0)
     throw_failure(env, "bpf_map_update_elem", errno, subject());
 }
 

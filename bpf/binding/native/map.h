@@ -29,6 +29,7 @@ class MapHandle : public Napi::ObjectWrap<MapHandle> {
   Napi::Value info(const Napi::CallbackInfo& info);
   Napi::Value lookup(const Napi::CallbackInfo& info);
   void update(const Napi::CallbackInfo& info);
+  void set_program(const Napi::CallbackInfo& info);
   Napi::Value remove(const Napi::CallbackInfo& info);
   Napi::Value next_key(const Napi::CallbackInfo& info);
   void update_batch(const Napi::CallbackInfo& info);
