@@ -11,7 +11,7 @@ export function requireIntegerIn(
   if (Number.isInteger(value) && value >= minimum && value <= maximum) return;
   throw new CidecarError(
     'CID_CONFIG_INVALID',
-    `${field} is ${value}; it is an integer from ${minimum} to ${maximum}`,
+    `must be a whole number from ${minimum} to ${maximum}, not ${value}`,
     { field },
   );
 }

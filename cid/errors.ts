@@ -114,3 +114,32 @@ export class CidecarError extends Error {
     return `${where}${this.message} (${this.code}). ${this.hint}`;
   }
 }
+
+/** Errors in what a person wrote, as against errors of the machine. */
+const INPUT_ERRORS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'DOCUMENT_SYNTAX',
+  'DOCUMENT_INVALID',
+  'FILE_UNREADABLE',
+  'KEY_INVALID',
+  'ARGUMENT_INVALID',
+  'CID_CONFIG_INVALID',
+  'SERVER_ID_INVALID',
+  'NONCE_INVALID',
+  'INTERFACE_UNKNOWN',
+  'SERVER_UNKNOWN',
+  'CONFIG_UNKNOWN',
+]);
+
+/** Exit code of a program that ends by this error: 2 for bad input, 1 for all else. */
+export function exitCodeFor(error: unknown): 1 | 2 {
+  return error instanceof CidecarError && INPUT_ERRORS.has(error.code) ? 2 : 1;
+}
+
+/**
+ * What a program prints when it ends by this error. Errors of ours explain themselves; any
+ * other is a fault in the program, and its stack says where.
+ */
+export function describeError(error: unknown): string {
+  if (error instanceof CidecarError) return error.describe();
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

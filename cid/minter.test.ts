@@ -117,6 +117,6 @@ describe('failover CIDs', () => {
   });
 
   it.each([7, 21, 8.5])('refuses a length of %d', (length) => {
-    expect(() => failoverCid(length, randomInto)).toThrow(/cidLength/);
+    expect(() => failoverCid(length, randomInto)).toThrow(/from 8 to 20/);
   });
 });

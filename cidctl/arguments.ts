@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readFileSync } from 'node:fs';
+import { CidecarError, fromHex, type Secret } from '../cid/index.js';
+import { readKey } from '../registry/index.js';
+
+/**
+ * Octets as tools print them: hex digits, perhaps behind `0x`, perhaps with a colon between
+ * octets. Throws ARGUMENT_INVALID, naming `what`.
+ */
+export function readOctets(text: string, what: string): Uint8Array {
+  const colons = /^[0-9a-f]{2}(?::[0-9a-f]{2})+$/i.test(text);
+  return fromHex(colons ? text.replaceAll(':', '') : text.replace(/^0x/i, ''), what);
+}
+
+/** A whole number within bounds. Throws ARGUMENT_INVALID, naming `what`. */
+export function readInteger(text: string, what: string, minimum: number, maximum: number): number {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= minimum && value <= maximum) return value;
+  throw new CidecarError(
+    'ARGUMENT_INVALID',
+    `${what} is "${text}"; it is a whole number from ${minimum} to ${maximum}`,
+  );
+}
+
+/** Throws FILE_UNREADABLE or KEY_INVALID. */
+export function readKeyFile(path: string): Secret {
+  let content: string;
+  try {
+    content = readFileSync(path, 'utf8');
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new CidecarError('FILE_UNREADABLE', `the key file cannot be read (${code})`, {
+      file: path,
+      cause,
+    });
+  }
+  return readKey(content, path);
+}

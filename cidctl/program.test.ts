@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { run } from './program.js';
+
+const KEY = '8f95f09245765f80256934e50c66207f';
+let folder: string;
+const file = (name: string) => join(folder, name);
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'cidctl-'));
+  writeFileSync(file('key'), `${KEY}\n`, { mode: 0o600 });
+  writeFileSync(file('short'), KEY.slice(2), { mode: 0o600 });
+  writeFileSync(file('pools.yaml'), DOCUMENT);
+});
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const DOCUMENT = `pools:
+  web:
+    vips: [{ address: 198.51.100.10, port: 443, protocol: udp }]
+    configs:
+      - { id: 0, scheme: quic-lb, serverIdLength: 3, nonceLength: 4, keyFile: key, state: minting }
+      - { id: 1, scheme: quic-lb, serverIdLength: 3, nonceLength: 4, state: quarantined }
+    servers:
+      - { name: web-1, address: 10.0.1.11, serverIds: { "0": ["ed793a"], "1": ["0000aa"] } }
+      - { name: web-2, address: 10.0.1.12, serverIds: { "0": ["000001"] }, state: down }
+`;
+
+async function cidctl(line: string) {
+  const out: string[] = [];
+  const err: string[] = [];
+  const args = line.split(' ').map((word) => word.replace('@', `${folder}/`));
+  const code = await run(args, { out: (text) => out.push(text), err: (text) => err.push(text) });
+  return { code, out: out.join('\n'), err: err.join('\n') };
+}
+
+async function json(line: string): Promise<{ code: number; value: Record<string, unknown> }> {
+  const { code, out } = await cidctl(`${line} --json`);
+  return { code, value: JSON.parse(out) };
+}
+
+describe('encode', () => {
+  it.each([
+    ['--config-id 0 --server-id ed793a --nonce ee080dbf --key-file @key', '0720b1d07b359d3c'],
+    ['--config-id 3 --server-id c4605e --nonce 4504cc4f', '67c4605e4504cc4f'],
+    ['--server-id 0xC4605E --nonce 45:04:cc:4f', '07c4605e4504cc4f'],
+    ['--server-id c4605e --nonce 4504cc4f --server-use aabb', '09c4605e4504cc4faabb'],
+    [
+      '--scheme aws-nlb --server-id LWV1oW+gjqQ= --nonce 01020304050607',
+      '0f2d6575a16fa08ea401020304050607',
+    ],
+  ])('%s', async (flags, cid) => {
+    const { code, value } = await json(`encode --scheme quic-lb ${flags}`);
+    expect(code).toBe(0);
+    expect(value.cid).toBe(cid);
+  });
+
+  it('--no-length leaves the low bits to chance', async () => {
+    const seen = new Set<string>();
+    for (let i = 0; i < 30; i++) {
+      const { value } = await json('encode --server-id 01 --nonce 01020304 --no-length');
+      seen.add(String(value.cid).slice(0, 2));
+    }
+    expect(seen.size).toBeGreaterThan(3);
+    for (const first of seen) expect(Number.parseInt(first, 16) >> 5).toBe(0);
+  });
+
+  it('without --nonce takes a random one that fits', async () => {
+    const cids = await Promise.all(
+      [1, 2].map(() => json('encode --server-id 00112233445566778899aabb')),
+    );
+    const [one, other] = cids.map(({ value }) => String(value.nonce));
+    expect(one).toHaveLength(14);
+    expect(one).not.toBe(other);
+  });
+
+  it('adds the reset token: RFC 4493 by default', async () => {
+    writeFileSync(file('cmac'), '2b7e151628aed2a6abf7158809cf4f3c');
+    const flags = 'encode --server-id ed793a --nonce ee080dbf --reset-key-file @cmac';
+    const cmac = (await json(flags)).value.resetToken;
+    const hmac = (await json(`${flags} --reset-hmac`)).value.resetToken;
+    expect(cmac).toMatch(/^[0-9a-f]{32}$/);
+    expect(hmac).toMatch(/^[0-9a-f]{32}$/);
+    expect(hmac).not.toBe(cmac);
+  });
+});
+
+describe('decode', () => {
+  const lengths = '--config-id 0 --server-id-length 3 --nonce-length 4';
+
+  it('prints what a CID carries', async () => {
+    const decoded = await json(
+      `decode --scheme quic-lb ${lengths} --key-file @key 0720b1d07b359d3c`,
+    );
+    expect(decoded).toEqual({
+      code: 0,
+      value: {
+        routable: true,
+        configId: 0,
+        serverId: 'ed793a',
+        nonce: 'ee080dbf',
+        algorithm: 'four-pass',
+      },
+    });
+  });
+
+  it.each([
+    [`${lengths} 0720b1d07b359d`, 'too-short'],
+    [`${lengths} 4720b1d07b359d3c`, 'config-mismatch'],
+    [`${lengths} e720b1d07b359d3c`, 'failover-config'],
+    ['--scheme katran --version 1 4000030405060700', 'reserved-server-id'],
+    ['--scheme katran --version 2 4100830405060700', 'config-mismatch'],
+  ])('%s: exit code 3', async (flags, reason) => {
+    expect(await json(`decode ${flags}`)).toEqual({ code: 3, value: { routable: false, reason } });
+    const { code, out } = await cidctl(`decode ${flags}`);
+    expect(code).toBe(3);
+    expect(out).toContain(reason);
+  });
+
+  it.each([
+    [1, '0402'],
+    [2, '030402'],
+    [3, '01030402'],
+  ])('reads back what encode made: Katran V%i', async (version, serverId) => {
+    for (const more of ['', ' --nonce ee080dbf', ' --nonce 00112233445566', ' --cid-length 20']) {
+      const scheme = `--scheme katran --version ${version}`;
+      const { value } = await json(`encode ${scheme} --server-id ${serverId}${more}`);
+      const decoded = await json(`decode ${scheme} ${value.cid}`);
+      expect(decoded).toEqual({
+        code: 0,
+        value: {
+          routable: true,
+          configId: 2 * version,
+          serverId,
+          nonce: value.nonce,
+          algorithm: `katran-v${version}`,
+        },
+      });
+    }
+  });
+
+  it('takes what follows the nonce for server-use octets', async () => {
+    const { value } = await json(`decode ${lengths} 09c4605e4504cc4faabb`);
+    expect(value).toMatchObject({ serverId: 'c4605e', serverUse: 'aabb' });
+  });
+});
+
+describe('explain', () => {
+  it.each([
+    ['0720b1d07b359d3c', 0, { routable: true }],
+    ['e720b1d07b359d3c', 3, { reason: 'failover-config' }],
+    ['270000aa01020304', 3, { reason: 'config-mismatch' }],
+  ])('%s', async (cid, code, first) => {
+    const explained = await json(`explain ${cid} --registry @pools.yaml`);
+    expect(explained.code).toBe(code);
+    expect((explained.value.readings as object[])[0]).toMatchObject(first);
+    expect((await cidctl(`explain ${cid} --registry @pools.yaml`)).code).toBe(code);
+  });
+
+  it('says server-down and config-quarantined, and whose ID it is', async () => {
+    const { value } = await json('encode --server-id 000001 --nonce 01020304 --key-file @key');
+    const down = await json(`explain ${value.cid} --registry @pools.yaml`);
+    expect(down.code).toBe(3);
+    expect((down.value.readings as object[])[0]).toMatchObject({
+      reason: 'server-down',
+      server: { name: 'web-2', state: 'down' },
+    });
+    const quarantined = await json('explain 270000aa01020304 --registry @pools.yaml');
+    expect((quarantined.value.readings as object[])[1]).toMatchObject({
+      reason: 'config-quarantined',
+      server: { name: 'web-1' },
+    });
+  });
+});
+
+describe('validate', () => {
+  it('counts what a good document has', async () => {
+    const { code, out } = await cidctl('validate @pools.yaml');
+    expect(code).toBe(0);
+    expect(out).toContain('VIPs 1, configs 2, servers 2, server IDs 3');
+  });
+
+  it('names file, line and field of each error; exit code 2', async () => {
+    writeFileSync(file('bad.yaml'), DOCUMENT.replace('nonceLength: 4', 'nonceLength: 3'));
+    const { code, err } = await cidctl('validate @bad.yaml');
+    expect(code).toBe(2);
+    expect(err).toContain(`${file('bad.yaml')}:5: pools.web.configs[0].nonceLength: `);
+    const { value } = await json('validate @bad.yaml');
+    expect(value).toMatchObject({ valid: false, errors: [{ line: 5, code: 'DOCUMENT_INVALID' }] });
+  });
+});
+
+describe('keygen', () => {
+  it('makes a key that encode takes, for its owner only, and never overwrites', async () => {
+    expect((await cidctl('keygen @fresh')).code).toBe(0);
+    const content = readFileSync(file('fresh'), 'utf8');
+    expect(content).toMatch(/^[0-9a-f]{32}\n$/);
+    expect(statSync(file('fresh')).mode & 0o777).toBe(0o600);
+    expect((await cidctl('encode --server-id ed793a --key-file @fresh')).code).toBe(0);
+
+    const again = await cidctl('keygen @fresh');
+    expect(again.code).toBe(2);
+    expect(readFileSync(file('fresh'), 'utf8')).toBe(content);
+    expect(again.out + again.err).not.toContain(content.trim());
+  });
+});
+
+describe('bad input: exit code 2, nothing printed as a result', () => {
+  it.each([
+    ['encode --server-id zz', '--server-id: character 1'],
+    ['encode --server-id abc', '3 hex digits'],
+    ['encode', 'server-id'],
+    ['encode --server-id ed793a --nonce ee08', 'from 4 to 18'],
+    ['encode --server-id ed793a --config-id 7', '--config-id is "7"'],
+    ['encode --server-id ed793a --config-id 1e0', '--config-id is "1e0"'],
+    ['encode --server-id 00112233445566778899aabbccddeeff', 'serverIdLength'],
+    ['encode --server-id 00112233445566778899aabb --nonce 0011223344556677', 'at most 19'],
+    ['encode --server-id ed793a --key-file @short', '30 hex digits'],
+    ['encode --server-id ed793a --key-file @none', 'none: the key file cannot be read'],
+    ['encode --server-id ed793a --version 1', '--version means nothing'],
+    ['encode --scheme katran --server-id 0000', 'reserved'],
+    ['encode --scheme katran --server-id 040506', 'has 3 octets'],
+    ['encode --scheme katran --server-id 0405 --key-file @key', '--key-file means nothing'],
+    ['encode --scheme katran --server-id 0405 --cid-length 8 --nonce 001122334455', 'room for 5'],
+    ['encode --scheme aws-nlb --server-id ed793a', '16 hex digits'],
+    ['encode --scheme quick --server-id ed793a', 'Allowed choices'],
+    ['encode --server-id ed793a --frobnicate', 'unknown option'],
+    ['decode --server-id-length 3 --nonce-length 4 07zz', 'the CID'],
+    ['decode --nonce-length 4 0720b1d07b359d3c', '--server-id-length is missing'],
+    ['decode --scheme katran 410083040506070041008304050607004100830405', '21 octets'],
+    ['explain 0720b1d07b359d3c --registry @none', 'none'],
+    ['validate @none', 'none'],
+    ['keygen @no/such/folder', 'cannot be written'],
+    ['nonsense', 'unknown command'],
+  ])('%s', async (line, message) => {
+    const { code, out, err } = await cidctl(line);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toContain(message);
+    expect(err).not.toContain(KEY.slice(2));
+  });
+});

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+import { equalOctets, type UnroutableReason } from '../cid/index.js';
+import type { DesiredState, Pool, PoolConfig, Server } from '../registry/index.js';
+
+/** Beyond what a CID itself can be wrong in: what the desired state says against it. */
+export type RefusalReason = UnroutableReason | 'config-quarantined' | 'server-down';
+
+/** What one CID means under one config of one pool. */
+export interface Reading {
+  readonly pool: Pool;
+  readonly config: PoolConfig;
+  /** Null where it routes. */
+  readonly refusal: RefusalReason | null;
+  readonly serverId?: Uint8Array;
+  readonly nonce?: Uint8Array;
+  readonly server?: Server;
+}
+
+/**
+ * All readings of a CID, as balancers that work from `state` make them: routable is what
+ * decodes, under a live config, to an ID of a server that is not down.
+ */
+export function readingsOf(state: DesiredState, cid: Uint8Array): Reading[] {
+  return state.pools.flatMap((pool) => pool.configs.map((config) => readingOf(pool, config, cid)));
+}
+
+function readingOf(pool: Pool, config: PoolConfig, cid: Uint8Array): Reading {
+  const decoded = config.codec.decode(cid);
+  if (!decoded.routable) return { pool, config, refusal: decoded.reason };
+  const { serverId, nonce } = decoded;
+  const server = pool.servers.find(({ serverIds }) =>
+    serverIds.get(config.id)?.some((id) => equalOctets(id, serverId)),
+  );
+  const reading = { pool, config, serverId, nonce };
+  if (config.state === 'quarantined') {
+    return { ...reading, refusal: 'config-quarantined', ...(server && { server }) };
+  }
+  if (server === undefined) return { ...reading, refusal: 'unknown-server-id' };
+  return { ...reading, server, refusal: server.state === 'down' ? 'server-down' : null };
+}
