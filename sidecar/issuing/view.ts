@@ -32,13 +32,6 @@ export function viewOf(state: DesiredState, serverName: string): ServerView {
     throw new CidecarError('SERVER_UNKNOWN', `no pool has a server named ${serverName}`);
   }
 
-  const owners = new Map<string, Server>();
-  for (const one of pool.servers) {
-    for (const [configId, ids] of one.serverIds) {
-      for (const id of ids) owners.set(`${configId}:${toHex(id)}`, one);
-    }
-  }
-
   const withIds = pool.configs
     .map((config) => ({ config, serverIds: server.serverIds.get(config.id) ?? [] }))
     .filter(({ serverIds }) => serverIds.length > 0);
@@ -56,7 +49,23 @@ export function viewOf(state: DesiredState, serverName: string): ServerView {
     live: pool.configs.filter((config) => config.state !== 'quarantined'),
     mintable,
     reason: mintable.length > 0 ? '' : whyNothing(server, pool.configs),
-    owner: (configId, serverId) => owners.get(`${configId}:${toHex(serverId)}`),
+    owner: ownerLookup(pool.servers),
+  };
+}
+
+// Built on the first question: a pool can have a million IDs, and most sidecars are never
+// asked.
+function ownerLookup(servers: readonly Server[]): ServerView['owner'] {
+  let owners: Map<string, Server> | undefined;
+  return (configId, serverId) => {
+    owners ??= new Map(
+      servers.flatMap((server) =>
+        [...server.serverIds].flatMap(([id, serverIds]) =>
+          serverIds.map((one): [string, Server] => [`${id}:${toHex(one)}`, server]),
+        ),
+      ),
+    );
+    return owners.get(`${configId}:${toHex(serverId)}`);
   };
 }
 

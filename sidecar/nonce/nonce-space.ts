@@ -76,7 +76,9 @@ export class NonceSpace {
 
   /** Neither now nor later is there a counter to take. */
   get exhausted(): boolean {
-    return this.#next === this.#end && this.#ahead === undefined && this.#record.used === this.#size;
+    return (
+      this.#next === this.#end && this.#ahead === undefined && this.#record.used === this.#size
+    );
   }
 
   /** Part of the space not recorded as used yet, 0 to 1. */
@@ -119,6 +121,8 @@ export class NonceSpace {
 function nextBlockSize(size: number, milliseconds: number, space: bigint): number {
   const perMillisecond = size / Math.max(milliseconds, 1);
   const wanted = Math.min(Math.max(perMillisecond * BLOCK_MILLISECONDS, size / 4), size * 16);
-  const part = Number(space / BLOCK_PART > BigInt(LARGEST_BLOCK) ? LARGEST_BLOCK : space / BLOCK_PART);
+  const part = Number(
+    space / BLOCK_PART > BigInt(LARGEST_BLOCK) ? LARGEST_BLOCK : space / BLOCK_PART,
+  );
   return Math.max(1, Math.min(Math.max(Math.ceil(wanted), SMALLEST_BLOCK), LARGEST_BLOCK, part));
 }

@@ -6,7 +6,9 @@ import { z } from 'zod';
 import { CidecarError } from '../../cid/index.js';
 
 const hex = (octets?: number) =>
-  z.string().regex(octets === undefined ? /^([0-9a-f]{2})+$/ : new RegExp(`^[0-9a-f]{${octets * 2}}$`));
+  z
+    .string()
+    .regex(octets === undefined ? /^([0-9a-f]{2})+$/ : new RegExp(`^[0-9a-f]{${octets * 2}}$`));
 
 const counter = z
   .string()
@@ -35,9 +37,7 @@ const stateSchema = z.strictObject({
   salt: hex(32),
   generation: z.int().min(1),
   /** What `generation` mints; null before the first config. */
-  minting: z
-    .strictObject({ config: hex(16), serverIds: z.array(hex()).readonly() })
-    .nullable(),
+  minting: z.strictObject({ config: hex(16), serverIds: z.array(hex()).readonly() }).nullable(),
   /** Reset key for 0b111 CIDs. */
   failoverResetKey: hex(16),
   /** Reset keys made here, by fingerprint of the config. */
@@ -138,7 +138,8 @@ export class StateFile {
   #parse(text: string): StateRecord {
     const corrupt = (what: string) => new CidecarError('STATE_CORRUPT', what, { file: this.path });
     const [body, sum, rest] = text.split('\n');
-    if (body === undefined || sum === undefined || rest !== '') throw corrupt('the state file is torn');
+    if (body === undefined || sum === undefined || rest !== '')
+      throw corrupt('the state file is torn');
     if (checksum(body) !== sum) throw corrupt('the checksum of the state file does not match');
     try {
       return stateSchema.parse(JSON.parse(body));

@@ -47,15 +47,24 @@ function lock(fd: number, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = spawn('flock', ['-n', '3'], { stdio: ['ignore', 'ignore', 'ignore', fd] });
     child.once('error', (cause) =>
-      reject(new CidecarError('STATE_UNWRITABLE', 'flock of util-linux cannot be run', { file: path, cause })),
+      reject(
+        new CidecarError('STATE_UNWRITABLE', 'flock of util-linux cannot be run', {
+          file: path,
+          cause,
+        }),
+      ),
     );
     child.once('exit', (status) => {
       if (status === 0) resolve();
       else if (status === 1) {
-        reject(new CidecarError('STATE_LOCKED', 'another sidecar uses this folder', { file: path }));
+        reject(
+          new CidecarError('STATE_LOCKED', 'another sidecar uses this folder', { file: path }),
+        );
       } else {
         reject(
-          new CidecarError('STATE_UNWRITABLE', `flock failed (${status ?? 'killed'})`, { file: path }),
+          new CidecarError('STATE_UNWRITABLE', `flock failed (${status ?? 'killed'})`, {
+            file: path,
+          }),
         );
       }
     });

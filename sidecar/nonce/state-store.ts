@@ -4,7 +4,12 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CidecarError, Secret } from '../../cid/index.js';
 import { Fingerprints } from './fingerprint.js';
-import { type MintingRecord, type SpaceRecord, type StateContent, StateFile } from './state-file.js';
+import {
+  type MintingRecord,
+  type SpaceRecord,
+  type StateContent,
+  StateFile,
+} from './state-file.js';
 import { StateLock } from './state-lock.js';
 
 /**

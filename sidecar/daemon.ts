@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+import { CidecarError } from '../cid/index.js';
+import type { DesiredState, Registry, Watch } from '../registry/index.js';
+import { Issuer } from './issuing/issuer.js';
+import { viewOf } from './issuing/view.js';
+import type { SidecarLog } from './log.js';
+import { SidecarMetrics } from './metrics.js';
+import { type MetricsServer, serveMetrics } from './metrics-server.js';
+import { type StateStart, StateStore } from './nonce/state-store.js';
+import { RpcServer, type RpcServerOptions } from './rpc/server.js';
+import { SidecarService } from './rpc/service.js';
+
+export interface DaemonOptions extends Omit<RpcServerOptions, 'handlers'> {
+  readonly registry: Registry;
+  readonly serverName: string;
+  readonly stateFolder: string;
+  readonly stateStart: StateStart;
+  /** Milliseconds that connections have to replace the CIDs of a retiring config. */
+  readonly reissueWithin: number;
+  readonly allowKeyExport: boolean;
+  readonly maxStreams: number;
+  /** A TCP port on loopback, or the path of a unix socket. */
+  readonly metrics?: number | string;
+  readonly log: SidecarLog;
+}
+
+/** Below this part of the nonces left, the log warns. */
+const FEW_NONCES = 0.1;
+const CHECK_EVERY = 10_000;
+const STOP_WITHIN = 5_000;
+
+/** The sidecar: follows the registry, issues, serves. */
+export class Daemon {
+  readonly #options: DaemonOptions;
+  readonly #log: SidecarLog;
+  readonly #started = new Date();
+  readonly #metrics = new SidecarMetrics();
+  #store: StateStore | undefined;
+  #issuer: Issuer | undefined;
+  #service: SidecarService | undefined;
+  #server: RpcServer | undefined;
+  #watch: Watch | undefined;
+  #metricsServer: MetricsServer | undefined;
+  #checks: NodeJS.Timeout | undefined;
+  #registryError = '';
+  #serving: boolean | undefined;
+  #warnedOf = new Set<string>();
+
+  constructor(options: DaemonOptions) {
+    this.#options = options;
+    this.#log = options.log;
+  }
+
+  /** Serves when it resolves. On an error everything begun is undone. */
+  async start(): Promise<void> {
+    try {
+      await this.#start();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  async #start(): Promise<void> {
+    const { registry, serverName, stateFolder, stateStart, log } = this.#options;
+    const view = viewOf(await registry.read(), serverName);
+    const store = await StateStore.open({ folder: stateFolder, start: stateStart });
+    this.#store = store;
+    if (stateStart === 'reset') {
+      log.warn(
+        'nonces begin anew at random places: CIDs can repeat those issued before the reset, with a probability of about (CIDs before + CIDs after) / 256^nonceLength',
+      );
+    }
+
+    const issuer = new Issuer({ store, view, reissueWithin: this.#options.reissueWithin });
+    this.#issuer = issuer;
+    issuer.on('trouble', (error) => log.error({ error }, 'nonces cannot be recorded'));
+    issuer.on('reissue', (order) => log.info(order, 'live connections are to get new CIDs'));
+    issuer.on('switch', () => this.#check());
+    await issuer.start();
+    await issuer.ready();
+    this.#metrics.observe(issuer);
+
+    const service = new SidecarService({
+      ...this.#options,
+      issuer,
+      metrics: this.#metrics,
+      status: {
+        started: this.#started,
+        issued: () => this.#metrics.total,
+        registryError: () => this.#registryError,
+      },
+    });
+    this.#service = service;
+    this.#server = new RpcServer(service.handlers);
+    if (!this.#server.reflects) log.warn('no descriptors found: reflection is off');
+
+    this.#watch = await registry.watch({
+      onChange: (state) => void this.#follow(state),
+      onError: (error) => this.#refuse(error),
+    });
+    if (this.#options.metrics !== undefined) {
+      this.#metricsServer = await serveMetrics(this.#options.metrics, this.#metrics.registry);
+    }
+    await this.#server.listen(this.#options);
+    this.#check();
+    this.#checks = setInterval(() => this.#check(), CHECK_EVERY).unref();
+    log.info(
+      { server: serverName, pool: view.poolName, socket: this.#options.socket.path },
+      'serving',
+    );
+  }
+
+  /** Reads the registry now, as on SIGHUP; a bad document changes nothing. */
+  async reload(): Promise<void> {
+    try {
+      await this.#follow(await this.#options.registry.read());
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  /** Lets streams end in good order, then lets go of everything. */
+  async stop(): Promise<void> {
+    clearInterval(this.#checks);
+    await this.#watch?.close();
+    this.#service?.finish();
+    await this.#server?.stop(STOP_WITHIN);
+    await this.#metricsServer?.close();
+    this.#issuer?.close();
+    await this.#store?.close();
+  }
+
+  async #follow(state: DesiredState): Promise<void> {
+    const issuer = this.#issuer;
+    if (issuer === undefined) return;
+    try {
+      const view = viewOf(state, this.#options.serverName);
+      await issuer.apply(view);
+      await issuer.ready();
+      this.#registryError = '';
+      this.#check();
+      this.#log.info(
+        { revision: view.revision, generation: issuer.generation, routable: issuer.routable },
+        'following the registry',
+      );
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  #refuse(error: unknown): void {
+    this.#registryError = error instanceof CidecarError ? error.describe() : String(error);
+    this.#log.error(
+      { error },
+      'the registry document is refused; the last good one stays in force',
+    );
+  }
+
+  // Health follows what is issued; it has no field for the reason, so that is logged.
+  #check(): void {
+    const issuer = this.#issuer;
+    if (issuer === undefined) return;
+    if (this.#serving !== issuer.routable) {
+      this.#serving = issuer.routable;
+      this.#server?.setServing(issuer.routable);
+      if (!issuer.routable) {
+        this.#log.warn({ reason: issuer.reason }, '0b111 CIDs are issued: not serving');
+      }
+    }
+    for (const { config, serverId, space } of issuer.sources) {
+      const name = `${config.id}:${Buffer.from(serverId).toString('hex')}`;
+      if (space.left >= FEW_NONCES || this.#warnedOf.has(name)) continue;
+      this.#warnedOf.add(name);
+      this.#log.warn({ configAndServerId: name, left: space.left }, 'few nonces are left: rotate');
+    }
+  }
+}

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+import { randomFillSync } from 'node:crypto';
+import { EventEmitter } from 'node:events';
+import {
+  CidecarError,
+  FAILOVER_CONFIG_ID,
+  FAILOVER_MIN_CID_LENGTH,
+  failoverCids,
+  type RandomFill,
+  RESET_TOKEN_LENGTH,
+  ResetTokens,
+  type Secret,
+  toHex,
+} from '../../cid/index.js';
+import type { PoolConfig } from '../../registry/index.js';
+import { NonceSpace } from '../nonce/nonce-space.js';
+import type { StateStore } from '../nonce/state-store.js';
+import { type MintedCids, MintSource } from './source.js';
+import type { ServerView } from './view.js';
+
+/** One batch that leaves the sidecar; every CID in it is new. */
+export interface IssuedCids extends MintedCids {
+  readonly cidLength: number;
+  readonly configId: number;
+  readonly generation: number;
+  readonly routable: boolean;
+}
+
+/** Live connections replace CIDs of generations up to this one, before the deadline. */
+export interface ReissueOrder {
+  readonly throughGeneration: number;
+  readonly deadline: Date;
+}
+
+export interface IssuerEvents {
+  /** What is minted changed; CIDs of earlier generations and 0b111 CIDs not yet used are void. */
+  switch: [];
+  reissue: [ReissueOrder];
+  /** Something to log; the issuer goes on. */
+  trouble: [CidecarError];
+}
+
+export interface IssuerOptions {
+  readonly store: StateStore;
+  readonly view: ServerView;
+  /** Milliseconds that connections have to replace the CIDs of a config that is retiring. */
+  readonly reissueWithin: number;
+  readonly now?: () => number;
+  readonly random?: RandomFill;
+}
+
+/** How long issuing goes without a source whose nonces could not be recorded, in ms. */
+const RETRY_AFTER = 1_000;
+
+/**
+ * Issues CIDs under the config that the desired state says, and 0b111 ones while there is
+ * none to issue under. One generation lasts until CIDs already issued become void.
+ */
+export class Issuer extends EventEmitter<IssuerEvents> {
+  /** Octets of every CID that leaves here. Fixed for the life of the process. */
+  readonly cidLength: number;
+  readonly #store: StateStore;
+  readonly #reissueWithin: number;
+  readonly #now: () => number;
+  readonly #random: RandomFill;
+  readonly #spaces = new Map<string, NonceSpace>();
+  readonly #failoverTokens: ResetTokens;
+  #view: ServerView;
+  #sources: readonly MintSource[] = [];
+  #reissue: ReissueOrder | undefined;
+  /** The sources may be used: the generation they belong to is on disk. */
+  #settled: Promise<void> | undefined;
+  #troubled: CidecarError | undefined;
+  #retryAt = 0;
+  #retry: NodeJS.Timeout | undefined;
+  #wasRoutable = true;
+
+  constructor(options: IssuerOptions) {
+    super();
+    const { store, view, reissueWithin, now = Date.now, random = randomFillSync } = options;
+    this.#store = store;
+    this.#view = view;
+    this.#reissueWithin = reissueWithin;
+    this.#now = now;
+    this.#random = random;
+    this.#failoverTokens = new ResetTokens(store.failoverResetKey);
+    this.cidLength = view.configs[0]?.codec.cidLength ?? FAILOVER_MIN_CID_LENGTH;
+  }
+
+  /** Begins to issue by the view given at construction. */
+  async start(): Promise<void> {
+    await this.apply(this.#view);
+  }
+
+  /**
+   * Goes over to another view. What the old one minted is not minted any more from the
+   * moment of the call; resolves when the new one is.
+   */
+  async apply(view: ServerView): Promise<void> {
+    this.#view = view;
+    const before = this.#store.generation;
+    const usable = view.mintable.filter(({ config }) => config.codec.cidLength === this.cidLength);
+    this.#sources = usable.flatMap(({ config, serverIds }) =>
+      serverIds.map((serverId) => this.#source(config, serverId)),
+    );
+    const lead = usable[0];
+    const hadUsers = this.#store.switchTo(
+      lead === undefined
+        ? null
+        : {
+            config: this.#configFingerprint(lead.config),
+            serverIds: lead.serverIds.map(toHex),
+          },
+    );
+    const settled = this.#store
+      .save()
+      .catch((error: CidecarError) => this.#trouble(error))
+      .finally(() => {
+        if (this.#settled === settled) this.#settled = undefined;
+      });
+    this.#settled = settled;
+    if (hadUsers) this.#orderReissue(before);
+    if (this.#store.generation !== before) this.emit('switch');
+    await settled;
+  }
+
+  close(): void {
+    clearTimeout(this.#retry);
+    this.removeAllListeners();
+  }
+
+  get view(): ServerView {
+    return this.#view;
+  }
+
+  get generation(): number {
+    return this.#store.generation;
+  }
+
+  /** The order in force, until its deadline. */
+  get reissue(): ReissueOrder | undefined {
+    const order = this.#reissue;
+    return order !== undefined && order.deadline.getTime() > this.#now() ? order : undefined;
+  }
+
+  /** Where the next CID comes from; undefined: nowhere, 0b111. */
+  get source(): MintSource | undefined {
+    return this.#sources.find(({ space }) => !space.exhausted);
+  }
+
+  get sources(): readonly MintSource[] {
+    return this.#sources;
+  }
+
+  get routable(): boolean {
+    return this.source !== undefined && this.#troubled === undefined;
+  }
+
+  /** Why CIDs are not routable; empty where they are. */
+  get reason(): string {
+    if (this.#view.mintable.length === 0) return this.#view.reason;
+    if (this.#sources.length === 0) {
+      const wanted = this.#view.mintable[0]?.config.codec.cidLength;
+      return `the configs have CIDs of ${wanted} octets now; this process issues ${this.cidLength}`;
+    }
+    if (this.source === undefined) return 'every nonce of every mintable config was used';
+    return this.#troubled?.message ?? '';
+  }
+
+  /** 1 to `count` CIDs, or undefined: none is ready, but will be after `ready()`. */
+  issue(count: number): IssuedCids | undefined {
+    if (this.#settled !== undefined) return undefined;
+    for (const source of this.#now() < this.#retryAt ? [] : this.#sources) {
+      const minted = source.mint(count);
+      if (minted !== undefined) return this.#routableBatch(source, minted);
+      if (!source.space.exhausted) return undefined;
+    }
+    return this.#failoverBatch(count);
+  }
+
+  /** Resolves when `issue` has something to give. */
+  async ready(): Promise<void> {
+    await this.#settled;
+    try {
+      await this.source?.space.prepare();
+      this.#troubled = undefined;
+      this.#retryAt = 0;
+    } catch (error) {
+      if (!(error instanceof CidecarError)) throw error;
+      if (error.code !== 'NONCES_EXHAUSTED') this.#trouble(error);
+    }
+  }
+
+  /** The key behind the tokens of a config: the registry's, or one made here. */
+  resetKey(config: PoolConfig): Secret {
+    return config.resetKey ?? this.#store.resetKey(this.#configFingerprint(config));
+  }
+
+  /** The key behind the tokens of 0b111 CIDs. */
+  get failoverResetKey(): Secret {
+    return this.#store.failoverResetKey;
+  }
+
+  #routableBatch(source: MintSource, minted: MintedCids): IssuedCids {
+    this.#becomeRoutable();
+    return {
+      ...minted,
+      cidLength: this.cidLength,
+      configId: source.config.id,
+      generation: this.generation,
+      routable: true,
+    };
+  }
+
+  #failoverBatch(count: number): IssuedCids {
+    this.#wasRoutable = false;
+    const { cidLength } = this;
+    const cids = new Uint8Array(count * cidLength);
+    const tokens = new Uint8Array(count * RESET_TOKEN_LENGTH);
+    failoverCids(cidLength, count, cids, this.#random);
+    this.#failoverTokens.batch(cids, cidLength, count, tokens);
+    const { generation } = this;
+    return {
+      cids,
+      tokens,
+      count,
+      cidLength,
+      configId: FAILOVER_CONFIG_ID,
+      generation,
+      routable: false,
+    };
+  }
+
+  #source(config: PoolConfig, serverId: Uint8Array): MintSource {
+    const fingerprint = this.#store.fingerprints.space(config.codec, serverId);
+    let space = this.#spaces.get(fingerprint);
+    if (space === undefined) {
+      const record = this.#store.space(fingerprint, config.codec.nonceLength);
+      space = new NonceSpace(this.#store, record, this.#now);
+      this.#spaces.set(fingerprint, space);
+    }
+    return new MintSource(config, serverId, space, this.resetKey(config));
+  }
+
+  #configFingerprint(config: PoolConfig): string {
+    return this.#store.fingerprints.config(config.id, config.codec);
+  }
+
+  #orderReissue(throughGeneration: number): void {
+    this.#reissue = { throughGeneration, deadline: new Date(this.#now() + this.#reissueWithin) };
+    this.emit('reissue', this.#reissue);
+  }
+
+  #trouble(error: CidecarError): void {
+    this.#troubled = error;
+    this.#retryAt = this.#now() + RETRY_AFTER;
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => void this.#recover(), RETRY_AFTER).unref();
+    this.emit('trouble', error);
+  }
+
+  // Clients with a pool full of 0b111 CIDs ask for nothing, so they are told.
+  async #recover(): Promise<void> {
+    await this.ready();
+    if (this.routable) this.#becomeRoutable();
+  }
+
+  #becomeRoutable(): void {
+    if (this.#wasRoutable) return;
+    this.#wasRoutable = true;
+    this.emit('switch');
+  }
+}

@@ -1,0 +1,43 @@
+#!/usr/bin/env node
+// SPDX-License-Identifier: Apache-2.0
+import { CidecarError } from '../cid/index.js';
+import { openFileRegistry } from '../registry/index.js';
+import { Daemon } from './daemon.js';
+import { createLog } from './log.js';
+import { readCommandLine } from './options.js';
+
+async function main(): Promise<void> {
+  const flags = readCommandLine(process.argv);
+  const log = createLog(flags.logLevel);
+  const registry = openFileRegistry(flags.registry, {
+    onWarning: (warning) => log.warn({ warning }, 'registry document'),
+  });
+  const daemon = new Daemon({ ...flags, registry, log });
+
+  let stopping = false;
+  const stop = (signal: string) => {
+    if (stopping) process.exit(1); // Asked twice.
+    stopping = true;
+    log.info({ signal }, 'stopping');
+    decapsulation?.close();
+    void daemon.stop().then(() => process.exit(0), fail);
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  process.on('SIGHUP', () => void daemon.reload());
+
+  const decapsulation =
+    flags.decap === undefined
+      ? undefined
+      : await (await import('./decapsulation.js')).attachDecapsulation(flags.decap);
+  await daemon.start();
+}
+
+function fail(error: unknown): never {
+  const expected = error instanceof CidecarError;
+  const text = expected ? error.describe() : error instanceof Error ? error.stack : String(error);
+  process.stderr.write(`cid-sidecar: ${text}\n`);
+  process.exit(expected ? 2 : 1);
+}
+
+main().catch(fail);

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { CidecarError } from '../cid/index.js';
+import type { DaemonOptions } from './daemon.js';
+import type { TlsListener } from './rpc/server.js';
+
+export interface DecapsulationFlags {
+  readonly interface: string;
+  /** Prefixes that tunnels may come from; none means any. */
+  readonly sources: readonly string[];
+}
+
+export interface SidecarFlags extends Omit<DaemonOptions, 'registry' | 'log'> {
+  /** Path of the document. */
+  readonly registry: string;
+  readonly logLevel: string;
+  readonly decap?: DecapsulationFlags;
+}
+
+const HELP = `
+The state folder remembers which nonces were used. The first start needs --init; every
+later one finds the folder, or refuses to run: without it, CIDs could repeat.`;
+
+function program(): Command {
+  return new Command('cid-sidecar')
+    .description('Issues connection IDs that carry the ID of the QUIC server beside it.')
+    .requiredOption('--registry <file>', 'the desired state (YAML)')
+    .requiredOption('--server <name>', 'the server in it that this sidecar stands beside')
+    .requiredOption('--state-dir <folder>', 'where used nonces are remembered')
+    .requiredOption('--socket <path>', 'unix socket to serve on')
+    .option('--socket-mode <octal>', 'permissions of the socket', octal, 0o660)
+    .option('--socket-group <group>', 'group of the socket')
+    .addOption(
+      new Option('--init', 'first start: create the state; refused where there is one').conflicts(
+        'resetNonces',
+      ),
+    )
+    .option(
+      '--reset-nonces',
+      'the state is lost: begin anew at random places. CIDs can then repeat earlier ones, with a probability of about (CIDs before + after) / 256^nonceLength, and reset tokens made with keys of the lost state are gone',
+    )
+    .option(
+      '--reissue-within <seconds>',
+      'time to replace CIDs of retiring configs',
+      seconds,
+      300_000,
+    )
+    .option('--allow-key-export', 'permit LeaseNonces and ExportResetKeys, which hand out keys')
+    .option('--max-streams <n>', 'streams of all clients together', integer(1, 100_000), 1024)
+    .option('--metrics-port <port>', 'serve /metrics on this port of 127.0.0.1', integer(1, 65_535))
+    .option('--metrics-socket <path>', 'serve /metrics on this unix socket')
+    .option('--listen <host:port>', 'serve on TCP too, with mutual TLS')
+    .option('--tls-certificate <file>', 'certificate chain of the TCP listener (PEM)')
+    .option('--tls-key <file>', 'its private key (PEM)')
+    .option('--tls-client-ca <file>', 'authorities of client certificates (PEM)')
+    .option('--decap-interface <name>', 'attach the decapsulating program here (needs privileges)')
+    .option(
+      '--decap-sources <prefixes>',
+      'unwrap tunnels from these only, comma-separated',
+      prefixes,
+    )
+    .addOption(
+      new Option('--log-level <level>').choices(['debug', 'info', 'warn', 'error']).default('info'),
+    )
+    .addHelpText('after', HELP);
+}
+
+/** Ends the process with a message where the command line is wrong. */
+export function readCommandLine(argv: readonly string[]): SidecarFlags {
+  const flags = program().parse(argv).opts();
+  const tls = readTls(flags);
+  const metrics: number | string | undefined = flags.metricsPort ?? flags.metricsSocket;
+  return {
+    registry: flags.registry,
+    serverName: flags.server,
+    stateFolder: flags.stateDir,
+    stateStart: flags.resetNonces ? 'reset' : flags.init ? 'init' : 'existing',
+    socket: {
+      path: flags.socket,
+      mode: flags.socketMode,
+      ...(flags.socketGroup === undefined ? {} : { group: flags.socketGroup }),
+    },
+    reissueWithin: flags.reissueWithin,
+    allowKeyExport: flags.allowKeyExport === true,
+    maxStreams: flags.maxStreams,
+    logLevel: flags.logLevel,
+    ...(metrics === undefined ? {} : { metrics }),
+    ...(tls === undefined ? {} : { tls }),
+    ...(flags.decapInterface === undefined
+      ? {}
+      : { decap: { interface: flags.decapInterface, sources: flags.decapSources ?? [] } }),
+  };
+}
+
+function readTls(flags: Record<string, string | undefined>): TlsListener | undefined {
+  const { listen, tlsCertificate, tlsKey, tlsClientCa } = flags;
+  if (listen === undefined) return undefined;
+  if (tlsCertificate === undefined || tlsKey === undefined || tlsClientCa === undefined) {
+    throw new CidecarError(
+      'ARGUMENT_INVALID',
+      '--listen needs --tls-certificate, --tls-key and --tls-client-ca: TCP is served with mutual TLS only',
+    );
+  }
+  return {
+    address: listen,
+    certificate: readPem(tlsCertificate),
+    privateKey: readPem(tlsKey),
+    clientAuthorities: readPem(tlsClientCa),
+  };
+}
+
+function readPem(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new CidecarError('FILE_UNREADABLE', `cannot read the file (${code})`, { file, cause });
+  }
+}
+
+function octal(text: string): number {
+  if (!/^0?[0-7]{3}$/.test(text)) throw new InvalidArgumentError('It has three octal digits.');
+  return Number.parseInt(text, 8);
+}
+
+function integer(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= low && value <= high) return value;
+    throw new InvalidArgumentError(`It is an integer from ${low} to ${high}.`);
+  };
+}
+
+function seconds(text: string): number {
+  return integer(1, 86_400)(text) * 1000;
+}
+
+function prefixes(text: string): string[] {
+  const list = text.split(',');
+  for (const prefix of list) {
+    const [address = '', length, ...rest] = prefix.split('/');
+    const bits = isIP(address) === 6 ? 128 : 32;
+    if (isIP(address) === 0 || rest.length > 0) {
+      throw new InvalidArgumentError(`${prefix} is no address or prefix.`);
+    }
+    if (length !== undefined) integer(0, bits)(length);
+  }
+  return list;
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+import {
+  CidecarError,
+  configBitsOf,
+  FAILOVER_CONFIG_ID,
+  isOwn,
+  ResetTokens,
+  toHex,
+} from '../../cid/index.js';
+import { CidOwner, type InspectResponse } from '../../proto/gen/cidecar/v1/sidecar.js';
+import type { PoolConfig, Server } from '../../registry/index.js';
+import type { Issuer } from '../issuing/issuer.js';
+
+/** Octets of a CID in QUIC versions 1 and 2, at most. */
+const MAX_CID = 20;
+/** CIDs in one IsOwn, at most. */
+const MAX_IS_OWN = 4096;
+
+/** Answers about CIDs, by the configs and servers that the registry has now. */
+export class CidQueries {
+  readonly #issuer: Issuer;
+
+  constructor(issuer: Issuer) {
+    this.#issuer = issuer;
+  }
+
+  inspect(cid: Uint8Array): InspectResponse {
+    requireCid(cid);
+    const config = configOf(cid, this.#issuer.view.configs);
+    if (config === undefined) return unread(isFailover(cid) ? 'failover-config' : 'config-unknown');
+    const decoded = config.codec.decode(cid);
+    if (!decoded.routable) return unread(decoded.reason);
+    const owner = this.#issuer.view.owner(config.id, decoded.serverId);
+    const reason = whyNotRouted(config, owner);
+    return {
+      routable: reason === '',
+      reason,
+      configId: config.id,
+      configState: config.state,
+      algorithm: decoded.algorithm,
+      serverId: decoded.serverId,
+      nonce: decoded.nonce,
+      serverUse: decoded.serverUse,
+      owner: this.#ownerKind(owner),
+      serverName: owner?.name ?? '',
+    };
+  }
+
+  /**
+   * The token of an own CID under a live config, or of a 0b111 one: its key is this server's
+   * alone, so the answer tells nothing about other servers. Throws FOREIGN_CID,
+   * CONFIG_UNKNOWN or ARGUMENT_INVALID.
+   */
+  resetToken(cid: Uint8Array): Uint8Array {
+    requireCid(cid);
+    if (cid.length !== this.#issuer.cidLength) {
+      throw new CidecarError(
+        'ARGUMENT_INVALID',
+        `the CID has ${cid.length} octets; CIDs of this server have ${this.#issuer.cidLength}`,
+      );
+    }
+    const config = configOf(cid, this.#issuer.view.live);
+    if (config === undefined) {
+      if (isFailover(cid)) return new ResetTokens(this.#issuer.failoverResetKey).of(cid);
+      throw new CidecarError('CONFIG_UNKNOWN', `no live config has the bits ${firstBits(cid)}`);
+    }
+    const decoded = config.codec.decode(cid);
+    const owner = decoded.routable
+      ? this.#issuer.view.owner(config.id, decoded.serverId)
+      : undefined;
+    if (owner === undefined || !this.#mayAnswerFor(config, owner)) {
+      const whose = owner === undefined ? 'no server' : `server ${owner.name}, which is not down`;
+      throw new CidecarError('FOREIGN_CID', `the CID belongs to ${whose}`);
+    }
+    return new ResetTokens(this.#issuer.resetKey(config)).of(cid);
+  }
+
+  /** One octet a CID, 1 for own. Throws ARGUMENT_INVALID. */
+  isOwn(cids: Uint8Array, cidLength: number): Uint8Array {
+    const count = cids.length / cidLength;
+    if (cidLength < 1 || cidLength > MAX_CID || !Number.isInteger(count) || count < 1) {
+      throw new CidecarError(
+        'ARGUMENT_INVALID',
+        `${cids.length} octets are no CIDs of ${cidLength}`,
+      );
+    }
+    if (count > MAX_IS_OWN) {
+      throw new CidecarError(
+        'ARGUMENT_INVALID',
+        `${count} CIDs in one call; the limit is ${MAX_IS_OWN}`,
+      );
+    }
+    const own = new Uint8Array(count);
+    for (let i = 0; i < count; i++) {
+      const cid = cids.subarray(i * cidLength, (i + 1) * cidLength);
+      const config = configOf(cid, this.#issuer.view.live);
+      const ids = config && this.#issuer.view.server.serverIds.get(config.id);
+      if (config && ids && isOwn(config.codec, ids, cid)) own[i] = 1;
+    }
+    return own;
+  }
+
+  // RFC 9000 section 21.11: whoever answers for the CIDs of a living server lets anybody
+  // reset its connections. Where the server is down, its resets help its clients; they
+  // need the key that the servers share.
+  #mayAnswerFor(config: PoolConfig, owner: Server): boolean {
+    if (owner.name === this.#issuer.view.server.name) return true;
+    return owner.state === 'down' && config.resetKey !== null;
+  }
+
+  #ownerKind(owner: Server | undefined): CidOwner {
+    if (owner === undefined) return CidOwner.CID_OWNER_NOBODY;
+    return owner.name === this.#issuer.view.server.name
+      ? CidOwner.CID_OWNER_OWN
+      : CidOwner.CID_OWNER_FOREIGN;
+  }
+}
+
+function whyNotRouted(config: PoolConfig, owner: Server | undefined): string {
+  if (config.state === 'quarantined') return 'config-quarantined';
+  if (owner === undefined) return 'unknown-server-id';
+  return owner.state === 'down' ? 'server-down' : '';
+}
+
+function unread(reason: string): InspectResponse {
+  return {
+    routable: false,
+    reason,
+    configId: 0,
+    configState: '',
+    algorithm: '',
+    serverId: new Uint8Array(0),
+    nonce: new Uint8Array(0),
+    serverUse: new Uint8Array(0),
+    owner: CidOwner.CID_OWNER_UNSPECIFIED,
+    serverName: '',
+  };
+}
+
+// The registry sees to it that no two configs of a pool answer to the same bits.
+function configOf(cid: Uint8Array, configs: readonly PoolConfig[]): PoolConfig | undefined {
+  const bits = firstBits(cid);
+  return configs.find(({ codec }) => codec.plan.configBits.includes(bits));
+}
+
+function isFailover(cid: Uint8Array): boolean {
+  return firstBits(cid) === FAILOVER_CONFIG_ID;
+}
+
+function firstBits(cid: Uint8Array): number {
+  return configBitsOf(cid[0] ?? 0);
+}
+
+function requireCid(cid: Uint8Array): void {
+  if (cid.length >= 1 && cid.length <= MAX_CID) return;
+  throw new CidecarError(
+    'ARGUMENT_INVALID',
+    `a CID has 1 to ${MAX_CID} octets, not ${cid.length}: ${toHex(cid.subarray(0, MAX_CID))}`,
+  );
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+import { CidecarError, FAILOVER_CONFIG_ID, showsNonces } from '../../cid/index.js';
+import type { LeaseNoncesResponse, ResetKey } from '../../proto/gen/cidecar/v1/sidecar.js';
+import type { Issuer } from '../issuing/issuer.js';
+
+const MAX_LEASE = 1 << 24;
+
+/** What servers get that mint, or make reset tokens, in-process. Off unless allowed. */
+export class SecretExport {
+  readonly #issuer: Issuer;
+  readonly #allowed: boolean;
+
+  constructor(issuer: Issuer, allowed: boolean) {
+    this.#issuer = issuer;
+    this.#allowed = allowed;
+  }
+
+  /** Throws LEASE_REFUSED, ARGUMENT_INVALID, CONFIG_UNUSABLE or STATE_UNWRITABLE. */
+  async leaseNonces(count: number): Promise<LeaseNoncesResponse> {
+    this.#requireAllowed();
+    if (count < 1 || count > MAX_LEASE) {
+      const message = `count is ${count}; it goes from 1 to ${MAX_LEASE}`;
+      throw new CidecarError('ARGUMENT_INVALID', message);
+    }
+    const { source, generation } = this.#issuer;
+    if (source === undefined) throw new CidecarError('CONFIG_UNUSABLE', this.#issuer.reason);
+    const { config, serverId, space } = source;
+    const range = await space.lease(count);
+    // What the lease is for may have changed while the disk was busy; its nonces are then
+    // simply never used.
+    if (this.#issuer.generation !== generation) return this.leaseNonces(count);
+    const quicLb = config.codec.config.scheme === 'quic-lb' ? config.codec.config : undefined;
+    return {
+      generation,
+      scheme: config.codec.config.scheme,
+      configId: config.id,
+      cidLength: config.codec.cidLength,
+      nonceLength: config.codec.nonceLength,
+      serverUseLength: quicLb?.serverUseLength ?? 0,
+      lengthSelfEncoded: quicLb?.lengthSelfEncoded ?? false,
+      serverId,
+      key: quicLb?.key?.reveal() ?? new Uint8Array(0),
+      firstCounter: bigEndian(range.first, config.codec.nonceLength),
+      count: range.count,
+      permutationKey: showsNonces(config.codec) ? space.permutationKey.reveal() : new Uint8Array(0),
+      resetKey: this.#issuer.resetKey(config).reveal(),
+    };
+  }
+
+  /** Throws LEASE_REFUSED. */
+  resetKeys(): ResetKey[] {
+    this.#requireAllowed();
+    const live = this.#issuer.view.live.map((config) => ({
+      configId: config.id,
+      key: this.#issuer.resetKey(config).reveal(),
+    }));
+    const key = this.#issuer.failoverResetKey.reveal();
+    return [...live, { configId: FAILOVER_CONFIG_ID, key }];
+  }
+
+  #requireAllowed(): void {
+    if (this.#allowed) return;
+    throw new CidecarError('LEASE_REFUSED', 'this sidecar does not hand out keys');
+  }
+}
+
+function bigEndian(value: bigint, length: number): Uint8Array {
+  return Buffer.from(value.toString(16).padStart(length * 2, '0'), 'hex');
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readFileSync } from 'node:fs';
+import { chmod, chown, lstat, rename, unlink } from 'node:fs/promises';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { CidecarError } from '../../cid/index.js';
+
+export interface UnixSocketOptions {
+  readonly path: string;
+  /** Permission bits; who may write to the socket may use it. */
+  readonly mode: number;
+  /** Name or number of the group; that of the process if left out. */
+  readonly group?: string;
+  readonly maxConnections: number;
+  onConnection(socket: Socket): void;
+}
+
+export interface UnixSocket {
+  /** Takes no more connections; those that are there go on. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Listens on a unix socket that appears under its name complete, with mode and group set:
+ * it is bound under another name that nobody else can connect to, then renamed over
+ * what a killed process left. Throws SOCKET_BUSY where somebody listens.
+ */
+export async function listenOnUnixSocket(options: UnixSocketOptions): Promise<UnixSocket> {
+  const { path, mode, group, maxConnections, onConnection } = options;
+  const gid = group === undefined ? undefined : groupId(group);
+  await refuseUnlessFree(path);
+  const temporary = `${path}.${process.pid}`;
+  const server = createServer(onConnection);
+  server.maxConnections = maxConnections;
+  try {
+    await bind(server, temporary);
+    if (gid !== undefined) await chown(temporary, -1, gid);
+    await chmod(temporary, mode);
+    await rename(temporary, path);
+  } catch (cause) {
+    server.close();
+    throw new CidecarError('SOCKET_UNUSABLE', `cannot listen on ${path} (${cause})`, { cause });
+  }
+  const { ino } = await lstat(path);
+  return {
+    stop: async () => {
+      server.close();
+      // Another sidecar may have taken the name over by now.
+      const present = await lstat(path).catch(() => undefined);
+      if (present?.ino === ino) await unlink(path).catch(() => {});
+    },
+  };
+}
+
+async function refuseUnlessFree(path: string): Promise<void> {
+  const present = await lstat(path).catch(() => undefined);
+  if (present === undefined) return;
+  if (!present.isSocket()) {
+    throw new CidecarError('SOCKET_UNUSABLE', `${path} exists and is not a socket`);
+  }
+  if (await answers(path)) throw new CidecarError('SOCKET_BUSY', `a process listens on ${path}`);
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(path);
+    const settle = (answer: boolean) => {
+      probe.destroy();
+      resolve(answer);
+    };
+    probe.once('connect', () => settle(true));
+    // ECONNREFUSED: nobody. Anything else, such as EACCES or a full backlog, leaves it open.
+    probe.once('error', (error: NodeJS.ErrnoException) =>
+      settle(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'),
+    );
+  });
+}
+
+function bind(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    // bind(2) happens within listen(), so the mask holds for nothing else.
+    const mask = process.umask(0o177);
+    try {
+      server.listen(path, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    } finally {
+      process.umask(mask);
+    }
+  });
+}
+
+/** The number of a group in /etc/group, or the number itself. Throws ARGUMENT_INVALID. */
+function groupId(group: string): number {
+  if (/^\d+$/.test(group)) return Number(group);
+  const line = readFileSync('/etc/group', 'utf8')
+    .split('\n')
+    .find((entry) => entry.startsWith(`${group}:`));
+  const gid = line?.split(':')[2];
+  if (gid === undefined) throw new CidecarError('ARGUMENT_INVALID', `there is no group ${group}`);
+  return Number(gid);
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { ConfigStatus, StatusResponse } from '../../proto/gen/cidecar/v1/sidecar.js';
+import type { PoolConfig } from '../../registry/index.js';
+import type { Issuer } from '../issuing/issuer.js';
+import type { IssueStream } from './issue-stream.js';
+
+export interface StatusSource {
+  readonly issuer: Issuer;
+  readonly streams: readonly IssueStream[];
+  readonly started: Date;
+  /** CIDs since the start of the process. */
+  issued(): number;
+  /** Why the registry's newest document was refused; empty where it was not. */
+  registryError(): string;
+}
+
+export function statusOf(source: StatusSource): StatusResponse {
+  const { issuer, streams, started } = source;
+  const { view, generation } = issuer;
+  return {
+    serverName: view.server.name,
+    poolName: view.poolName,
+    serverState: view.server.state,
+    serving: issuer.routable,
+    reason: issuer.reason,
+    generation,
+    switchAcknowledged: streams.every(({ acknowledged }) => acknowledged >= generation),
+    cidLength: issuer.cidLength,
+    streams: streams.length,
+    issued: source.issued(),
+    configs: view.configs.map((config) => configStatus(config, issuer)),
+    registryRevision: view.revision,
+    registryError: source.registryError(),
+    started,
+  };
+}
+
+function configStatus(config: PoolConfig, issuer: Issuer): ConfigStatus {
+  const spaces = issuer.sources.filter((source) => source.config.id === config.id);
+  const left = spaces.reduce((sum, { space }) => sum + space.left, 0);
+  return {
+    configId: config.id,
+    state: config.state,
+    algorithm: config.codec.algorithm,
+    serverIds: [...(issuer.view.server.serverIds.get(config.id) ?? [])],
+    noncesLeft: spaces.length === 0 ? 0 : left / spaces.length,
+  };
+}

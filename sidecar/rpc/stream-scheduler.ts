@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { IssuedCids, Issuer } from '../issuing/issuer.js';
+import type { SidecarMetrics } from '../metrics.js';
+
+/** One that wants CIDs. */
+export interface Taker {
+  /** CIDs that it takes now; 0 takes it off the schedule. */
+  wants(): number;
+  give(batch: IssuedCids): void;
+}
+
+/** CIDs in a batch, at most: minting is at full speed from 512 on. */
+const BATCH = 1024;
+/** CIDs minted before other events get their turn, about a millisecond. */
+const TURN = 4 * BATCH;
+
+/**
+ * Shares minting among takers: each in its turn gets one batch, so that one that wants much
+ * does not keep others waiting, and the event loop comes up for air between turns.
+ */
+export class StreamScheduler {
+  readonly #issuer: Issuer;
+  readonly #metrics: SidecarMetrics;
+  /** In the order of their turns. */
+  readonly #waiting = new Set<Taker>();
+  #scheduled = false;
+
+  constructor(issuer: Issuer, metrics: SidecarMetrics) {
+    this.#issuer = issuer;
+    this.#metrics = metrics;
+  }
+
+  /** To be called whenever `wants()` may have risen above 0. */
+  schedule(taker: Taker): void {
+    this.#waiting.add(taker);
+    this.#scheduleTurn();
+  }
+
+  remove(taker: Taker): void {
+    this.#waiting.delete(taker);
+  }
+
+  #scheduleTurn(): void {
+    if (this.#scheduled || this.#waiting.size === 0) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#turn();
+    });
+  }
+
+  #turn(): void {
+    let budget = TURN;
+    for (const taker of this.#waiting) {
+      if (budget <= 0) break;
+      this.#waiting.delete(taker);
+      const wanted = taker.wants();
+      if (wanted <= 0) continue;
+      const batch = this.#issuer.issue(Math.min(wanted, BATCH));
+      this.#waiting.add(taker); // Behind all others.
+      if (batch === undefined) {
+        this.#waitForIssuer();
+        return;
+      }
+      budget -= batch.count;
+      this.#metrics.issued(batch);
+      taker.give(batch);
+    }
+    this.#scheduleTurn();
+  }
+
+  #waitForIssuer(): void {
+    this.#scheduled = true;
+    void this.#issuer.ready().finally(() => {
+      this.#scheduled = false;
+      this.#scheduleTurn();
+    });
+  }
+}
