@@ -45,6 +45,7 @@ function code({ call, errno, log }: NativeFailure): ErrorCode {
     case 'bpf_map_update_batch':
       return errno === E2BIG || errno === ENOSPC ? 'MAP_FULL' : commonCode(errno);
     case 'if_nametoindex':
+    case 'if_indextoname':
       return 'INTERFACE_UNKNOWN';
     case 'bpf_obj_get':
       return errno === EPERM || errno === EACCES ? 'KERNEL_PERMISSION' : 'PIN_INVALID';

@@ -52,12 +52,22 @@ class Loader : public Napi::AsyncWorker {
   void OnOK() override {
     const Napi::Env env = Env();
     Napi::HandleScope scope(env);
-    if (failed_) return promise_.Reject(to_error(env, failure_).Value());
     try {
+      if (failed_) return promise_.Reject(to_error(env, failure_).Value());
       promise_.Resolve(env.GetInstanceData<Addon>()->object.New(
           {Napi::External<Loaded>::New(env, &loaded_)}));
-    } catch (const Napi::Error& error) {
+    } catch (const Napi::Error&) {
+      // Only an environment that is going away refuses this, and there nobody waits for the
+      // promise any more; the destructor gives the object back.
+    }
+  }
+
+  // What Execute threw, such as std::bad_alloc.
+  void OnError(const Napi::Error& error) override {
+    try {
       promise_.Reject(error.Value());
+    } catch (const Napi::Error&) {
+      // As above.
     }
   }
 

@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <linux/if_link.h>
+#include <net/if.h>
 
 #include <cerrno>
 #include <string>
@@ -82,12 +83,16 @@ Napi::Value ProgramHandle::attach_xdp(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const uint32_t interface = uint32_of(env, info[0], "ifindex");
   const bool native = info[1].ToBoolean();
+  // The kernel says EINVAL for no such interface as for much else.
+  char name[IF_NAMESIZE];
+  if (if_indextoname(interface, name) == nullptr)
+    throw_failure(env, "if_indextoname", errno, "interface " + std::to_string(interface));
   LIBBPF_OPTS(bpf_link_create_opts, options,
               .flags = native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE);
   Fd link(bpf_link_create(fd(env), static_cast<int>(interface), BPF_XDP, &options));
   if (!link.open())
     throw_failure(env, "bpf_link_create", errno,
-                  subject() + " on interface " + std::to_string(interface) +
+                  subject() + " on interface " + name +
                       (native ? " (native)" : " (generic)"));
   return wrap_fd(env.GetInstanceData<Addon>()->link, env, std::move(link));
 }
