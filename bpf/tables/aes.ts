@@ -33,7 +33,8 @@ export const DECRYPT_TABLES: readonly Uint32Array[] = roundTables(
 export function encryptionSchedule(key: Uint8Array): Uint32Array {
   if (key.length !== 16) throw new RangeError(`an AES-128 key has 16 octets, not ${key.length}`);
   const words = new Uint32Array(COLUMNS * (ROUNDS + 1));
-  for (let i = 0; i < 4; i++) words[i] = column(key[4 * i]!, key[4 * i + 1]!, key[4 * i + 2]!, key[4 * i + 3]!);
+  for (let i = 0; i < 4; i++)
+    words[i] = column(key[4 * i]!, key[4 * i + 1]!, key[4 * i + 2]!, key[4 * i + 3]!);
   for (let i = 4, constant = 1; i < words.length; i++) {
     let word = words[i - 1]!;
     if (i % 4 === 0) {
@@ -111,7 +112,8 @@ function substitute(): Uint8Array {
     let reciprocal = 0;
     while (value !== 0 && multiply(value, reciprocal) !== 1) reciprocal++;
     let mapped = 0x63;
-    for (let turn = 0; turn < 5; turn++) mapped ^= (reciprocal << turn) | (reciprocal >> (8 - turn));
+    for (let turn = 0; turn < 5; turn++)
+      mapped ^= (reciprocal << turn) | (reciprocal >> (8 - turn));
     box[value] = mapped;
   }
   return box;

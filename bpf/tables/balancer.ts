@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: Apache-2.0
+import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { CidecarError } from '../../cid/errors.js';
+import type { DecodePlan } from '../../cid/types.js';
+import {
+  type BpfLink,
+  BpfMap,
+  BpfObject,
+  BpfProgram,
+  objectPath,
+  possibleCpus,
+  type XdpMode,
+} from '../binding/index.js';
+import {
+  type BalancerCapacity,
+  estimate as estimateOctets,
+  flowBucketsPerCpu,
+  type MapName,
+  mapSizes,
+} from './capacity.js';
+import { CidTables, type ConfigState } from './cid-tables.js';
+import { type Counter, type Counters, readCounter, readReasons } from './counters.js';
+import { type Clock, SYSTEM_CLOCK } from './grace.js';
+import { SETTINGS } from './layout.js';
+import type { NextHop, RealSpec, RealState } from './real.js';
+import { RealTable } from './real-table.js';
+import { RingTable } from './rings.js';
+import { DEFAULT_SETTINGS, loadSettings, type Settings, storeSettings } from './settings.js';
+import { type VipKey, type VipSpec, VipTable } from './vip-table.js';
+import { ArrayView } from './words.js';
+
+export interface LoadBalancerOptions {
+  /** Default: the object that the build made. */
+  readonly object?: string;
+  /** Load a new program on the maps of this one; `capacity` and `settings` stay its own. */
+  readonly reuse?: Balancer;
+  readonly clock?: Clock;
+}
+
+const PROGRAM = 'balancer';
+const SETTINGS_SECTION = '.data.settings';
+
+/**
+ * Every map of the packet program, by its name in maps.h. bpffs allows no dots in names, so
+ * the settings have another name among the pins.
+ */
+const MAP_NAMES: readonly MapName[] = [
+  'vip_table',
+  'config_index',
+  'configs',
+  'server_ids',
+  'rings',
+  'reals',
+  'flows',
+  'vip_stats',
+  'real_stats',
+  'events',
+];
+const SETTINGS_PIN = 'settings';
+const PROGRAM_PIN = 'program';
+
+type Maps = ReadonlyMap<MapName | typeof SETTINGS_PIN, BpfMap>;
+
+/**
+ * The packet program and its tables: the only way in which the agent, tests and benchmarks
+ * change what the kernel does. Every change is safe while packets flow (abi.h says how).
+ * Changes are made in place, so a process that dies between two of them leaves a state that
+ * {@link openPinned} reads back and goes on from.
+ */
+export class Balancer {
+  readonly program: BpfProgram;
+  readonly #maps: Maps;
+  readonly #settings: ArrayView;
+  readonly #vips: VipTable;
+  readonly #rings: RingTable;
+  readonly #reals: RealTable;
+  readonly #cids: CidTables;
+
+  private constructor(program: BpfProgram, maps: Maps, clock: Clock) {
+    const view = (name: MapName | typeof SETTINGS_PIN) => ArrayView.of(mapOf(maps, name));
+    this.program = program;
+    this.#maps = maps;
+    this.#settings = view(SETTINGS_PIN);
+    const buckets = this.#settings.load32(SETTINGS.vip_bucket_mask) + 1;
+    this.#vips = new VipTable(view('vip_table'), buckets, clock);
+    this.#rings = new RingTable(
+      view('rings'),
+      this.#vips.list().map(({ ring }) => ring),
+      clock,
+    );
+    this.#reals = new RealTable(view('reals'), clock);
+    this.#cids = new CidTables(view('config_index'), view('configs'), view('server_ids'), clock);
+  }
+
+  /**
+   * Loads the program with fresh maps.
+   * @throws CidecarError KERNEL_PERMISSION, KERNEL_UNSUPPORTED, PROGRAM_REJECTED, ...
+   */
+  static async load(
+    capacity: BalancerCapacity,
+    settings: Partial<Settings> = {},
+    options: LoadBalancerOptions = {},
+  ): Promise<Balancer> {
+    const path = options.object ?? objectPath(PROGRAM);
+    const clock = options.clock ?? SYSTEM_CLOCK;
+    if (options.reuse !== undefined) return Balancer.#reload(path, options.reuse.#maps, clock);
+    const sizes = mapSizes(capacity, possibleCpus());
+    const object = await BpfObject.load(path, { mapSizes: sizes, programs: [PROGRAM] });
+    try {
+      const maps = mapsOf(object);
+      const view = ArrayView.of(mapOf(maps, SETTINGS_PIN));
+      view.store32(SETTINGS.vip_bucket_mask, sizes.vip_table - 1);
+      view.store32(SETTINGS.flow_bucket_mask, flowBucketsPerCpu(capacity) - 1);
+      storeSettings(view, { ...DEFAULT_SETTINGS, ...settings });
+      return new Balancer(object.program(PROGRAM), maps, clock);
+    } finally {
+      object.close();
+    }
+  }
+
+  static async #reload(path: string, maps: Maps, clock: Clock): Promise<Balancer> {
+    const reuseMaps: Record<string, BpfMap> = {};
+    for (const [name, map] of maps)
+      reuseMaps[name === SETTINGS_PIN ? SETTINGS_SECTION : name] = map;
+    const object = await BpfObject.load(path, { reuseMaps, programs: [PROGRAM] });
+    try {
+      return new Balancer(object.program(PROGRAM), mapsOf(object), clock);
+    } finally {
+      object.close();
+    }
+  }
+
+  /** What {@link pin} pinned, by this process or one before. @throws CidecarError PIN_INVALID */
+  static openPinned(folder: string, clock: Clock = SYSTEM_CLOCK): Balancer {
+    const opened: { close(): void }[] = [];
+    try {
+      const maps = new Map<MapName | typeof SETTINGS_PIN, BpfMap>();
+      for (const name of [...MAP_NAMES, SETTINGS_PIN] as const) {
+        const map = BpfMap.openPinned(join(folder, name));
+        opened.push(map);
+        maps.set(name, map);
+      }
+      const program = BpfProgram.openPinned(join(folder, PROGRAM_PIN));
+      opened.push(program);
+      return new Balancer(program, maps, clock);
+    } catch (error) {
+      for (const handle of opened) handle.close();
+      if (!(error instanceof RangeError)) throw error;
+      throw new CidecarError('PIN_INVALID', `the maps in ${folder} contradict each other`, {
+        file: folder,
+        cause: error,
+      });
+    }
+  }
+
+  /** Octets of kernel memory that the maps of a capacity take. */
+  static estimate(capacity: BalancerCapacity): number {
+    return estimateOctets(capacity, possibleCpus());
+  }
+
+  /**
+   * Pins maps and program in a new folder of bpffs, which appears whole or not at all.
+   * @throws CidecarError PIN_INVALID when the folder exists
+   */
+  pin(folder: string): void {
+    const temporary = `${folder}-new-${process.pid}`;
+    rmSync(temporary, { recursive: true, force: true });
+    try {
+      mkdirSync(temporary, { recursive: true });
+      for (const [name, map] of this.#maps) map.pin(join(temporary, name));
+      this.program.pin(join(temporary, PROGRAM_PIN));
+      renameSync(temporary, folder);
+    } catch (cause) {
+      rmSync(temporary, { recursive: true, force: true });
+      if (cause instanceof CidecarError) throw cause;
+      throw new CidecarError('PIN_INVALID', `cannot pin in ${folder}`, { file: folder, cause });
+    }
+  }
+
+  /** Removes a folder that {@link pin} made. What is loaded stays, as long as something holds it. */
+  static unpin(folder: string): void {
+    rmSync(folder, { recursive: true, force: true });
+  }
+
+  attach(ifindex: number, mode: XdpMode): BpfLink {
+    return this.program.attachXdp(ifindex, mode);
+  }
+
+  // Settings
+
+  get settings(): Settings {
+    return loadSettings(this.#settings);
+  }
+
+  setSettings(settings: Partial<Settings>): void {
+    storeSettings(this.#settings, settings);
+  }
+
+  // Reals
+
+  /** @param index 1 or more */
+  setReal(index: number, spec: RealSpec): void {
+    this.#reals.set(index, spec);
+  }
+
+  setNextHop(index: number, nextHop: NextHop): void {
+    this.#reals.setNextHop(index, nextHop);
+  }
+
+  setDown(index: number, down: boolean): void {
+    this.#reals.setDown(index, down);
+  }
+
+  /** First take away whatever leads to it: IDs and ring entries. */
+  clearReal(index: number): void {
+    this.#reals.clear(index);
+  }
+
+  real(index: number): RealState | undefined {
+    return this.#reals.get(index);
+  }
+
+  reals(): RealState[] {
+    return this.#reals.list();
+  }
+
+  /** The generation that an index had last; its next use takes another. */
+  generation(index: number): number {
+    return this.#reals.generation(index);
+  }
+
+  // VIPs and rings
+
+  /** Adds a VIP or changes it in place. */
+  setVip(spec: VipSpec): void {
+    if (spec.vip < 1 || spec.vip >= mapOf(this.#maps, 'vip_stats').info.maxEntries) {
+      throw new RangeError(`no counters for VIP row ${spec.vip}`);
+    }
+    this.#vips.set(spec);
+  }
+
+  removeVip(key: VipKey): boolean {
+    return this.#vips.remove(key);
+  }
+
+  vip(key: VipKey): VipSpec | undefined {
+    return this.#vips.get(key);
+  }
+
+  vips(): VipSpec[] {
+    return this.#vips.list();
+  }
+
+  /** Addresses that are known to have a VIP, for fragments and ICMP. */
+  vipAddresses(): string[] {
+    return this.#vips.markers();
+  }
+
+  /** A ring of `size` entries that lead nowhere; returns what a VIP names it by. */
+  allocateRing(size: number): number {
+    return this.#rings.allocate(size);
+  }
+
+  setRing(first: number, reals: Uint32Array): void {
+    this.#rings.set(first, reals);
+  }
+
+  ring(first: number): Uint32Array {
+    return this.#rings.get(first);
+  }
+
+  freeRing(first: number): void {
+    this.#rings.free(first);
+  }
+
+  // Configs and server IDs
+
+  /** Publishes a config with all its IDs at once; a config with the same bits is replaced. */
+  setConfig(pool: number, plan: DecodePlan, ids: Iterable<readonly [Uint8Array, number]>): void {
+    this.#cids.setConfig(pool, plan, ids);
+  }
+
+  /** Real 0 removes the ID. */
+  setServerId(pool: number, configBits: number, serverId: Uint8Array, real: number): void {
+    this.#cids.setServerId(pool, configBits, serverId, real);
+  }
+
+  clearConfig(pool: number, configBits: number): boolean {
+    return this.#cids.clearConfig(pool, configBits);
+  }
+
+  configs(): ConfigState[] {
+    return this.#cids.configs();
+  }
+
+  /** Whether the kernel decodes as `plan` says, key included. */
+  holdsConfig(pool: number, plan: DecodePlan): boolean {
+    return this.#cids.holds(pool, plan);
+  }
+
+  serverIds(pool: number, configBits: number): Generator<[Uint8Array, number], void, void> {
+    return this.#cids.serverIds(pool, configBits);
+  }
+
+  /** 0: none. */
+  realOf(pool: number, configBits: number, serverId: Uint8Array): number {
+    return this.#cids.realOf(pool, configBits, serverId);
+  }
+
+  /** Entries not in use. */
+  available(): { serverIdRows: number; configs: number; ringEntries: number } {
+    return { ...this.#cids.available(), ringEntries: this.#rings.available };
+  }
+
+  /** Wipes what has been freed and rests no more, keys of removed configs among it. */
+  sweep(): void {
+    this.#cids.sweep();
+  }
+
+  // Counters and events
+
+  /** Of row 0, every VIP and every real that is programmed. */
+  counters(): Counters {
+    const rows = [0, ...new Set(this.#vips.list().map(({ vip }) => vip))];
+    return {
+      vips: new Map(rows.map((row) => [row, readReasons(mapOf(this.#maps, 'vip_stats'), row)])),
+      reals: new Map(this.#reals.list().map(({ index }) => [index, this.realCounter(index)])),
+    };
+  }
+
+  realCounter(index: number): Counter {
+    return readCounter(mapOf(this.#maps, 'real_stats'), index);
+  }
+
+  /** A map of its own right, such as `events` for a RingBuffer. */
+  map(name: MapName): BpfMap {
+    return mapOf(this.#maps, name);
+  }
+
+  /** The tables stay in the kernel as long as a pin, a link or another process holds them. */
+  close(): void {
+    for (const map of this.#maps.values()) map.close();
+    this.program.close();
+  }
+}
+
+function mapsOf(object: BpfObject): Maps {
+  const maps = new Map<MapName | typeof SETTINGS_PIN, BpfMap>();
+  for (const name of MAP_NAMES) maps.set(name, object.map(name));
+  maps.set(SETTINGS_PIN, object.map(SETTINGS_SECTION));
+  return maps;
+}
+
+function mapOf(maps: Maps, name: MapName | typeof SETTINGS_PIN): BpfMap {
+  const map = maps.get(name);
+  if (map === undefined) throw new RangeError(`the balancer has no map ${name}`);
+  return map;
+}

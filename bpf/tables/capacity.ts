@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+import {
+  CID_CONFIG,
+  CONFIGS_PER_POOL,
+  COUNTER,
+  FLOW_BUCKET,
+  REAL,
+  SERVER_ID_ROW,
+  SETTINGS,
+  VIP_BUCKET,
+  VIP_STATS,
+} from './layout.js';
+import { vipBucketsFor } from './vip-table.js';
+
+/** How much the kernel's tables take. A change needs a new set of maps. */
+export interface BalancerCapacity {
+  /** VIPs, each a row of counters. */
+  readonly vips: number;
+  readonly pools: number;
+  /** Configs at one time, the ones being replaced included. */
+  readonly configs: number;
+  /** At most 65535: flows remember 16 bits. */
+  readonly reals: number;
+  /** Rows of 64 octets; see {@link serverIdRowsFor}. */
+  readonly serverIdRows: number;
+  /** Sum of the rings' sizes, each plus one. */
+  readonly ringEntries: number;
+  readonly flowsPerCpu: number;
+  /** Of the ring buffer; rounded up to a power of two of at least a page. */
+  readonly eventsOctets: number;
+}
+
+const PAGE = 4096;
+const MOST_REALS = 65535;
+
+/** Entries of each map, by its name in bpf/kernel/maps.h. */
+export function mapSizes(capacity: BalancerCapacity, cpus: number) {
+  if (capacity.reals > MOST_REALS) throw new RangeError(`at most ${MOST_REALS} reals`);
+  return {
+    vip_table: vipBucketsFor(capacity.vips),
+    config_index: Math.max(1, capacity.pools) * CONFIGS_PER_POOL,
+    configs: capacity.configs + 1,
+    server_ids: Math.max(1, capacity.serverIdRows),
+    rings: capacity.ringEntries + 1,
+    reals: capacity.reals + 1,
+    flows: flowBucketsPerCpu(capacity) * cpus,
+    vip_stats: capacity.vips + 1,
+    real_stats: capacity.reals + 1,
+    events: powerOfTwo(Math.max(PAGE, capacity.eventsOctets)),
+  };
+}
+
+export type MapName = keyof ReturnType<typeof mapSizes>;
+
+/** Octets of kernel memory that the maps take. */
+export function estimate(capacity: BalancerCapacity, cpus: number): number {
+  const sizes = mapSizes(capacity, cpus);
+  const value: Record<MapName, number> = {
+    vip_table: VIP_BUCKET.size,
+    config_index: 8,
+    configs: CID_CONFIG.size,
+    server_ids: SERVER_ID_ROW.size,
+    rings: 8,
+    reals: REAL.size,
+    flows: FLOW_BUCKET.size,
+    vip_stats: VIP_STATS.size * cpus,
+    real_stats: COUNTER.size * cpus,
+    events: 1,
+  };
+  const names = Object.keys(sizes) as MapName[];
+  // Arrays that user space maps take whole pages.
+  const octets = names.map((name) => Math.ceil((sizes[name] * value[name]) / PAGE) * PAGE);
+  return octets.reduce((sum, size) => sum + size, SETTINGS.size);
+}
+
+/** Buckets of one CPU's slice, a power of two. */
+export function flowBucketsPerCpu({ flowsPerCpu }: BalancerCapacity): number {
+  return powerOfTwo(Math.ceil(flowsPerCpu / FLOW_BUCKET.flows));
+}
+
+function powerOfTwo(least: number): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(1, least)));
+}

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+import { CidecarError } from '../../cid/errors.js';
+import type { DecodePlan } from '../../cid/types.js';
+import { decodesLike, encodeConfig, type PlacedTable, placedTable, placeTable } from './config.js';
+import type { Clock } from './grace.js';
+import { IdList } from './id-list.js';
+import { CID_CONFIG, CONFIGS_PER_POOL, SERVER_ID_ROW } from './layout.js';
+import { type Region, Regions } from './regions.js';
+import { octetsOf, wordsOf } from './server-id.js';
+import { type ServerIdTable, serverIdTable } from './server-id-table.js';
+import { chooseShape, MAX_GROWTHS, rowsOfShape, type TableShape } from './table-shape.js';
+import type { ArrayView } from './words.js';
+
+/** A config that the kernel holds. */
+export interface ConfigState {
+  readonly pool: number;
+  /** Values of the first octet's top three bits that name it. */
+  readonly configBits: readonly number[];
+  /** Octets. */
+  readonly serverIdLength: number;
+  readonly table: TableShape['kind'];
+  /** Rows of 64 octets that its server IDs take. */
+  readonly rows: number;
+}
+
+/**
+ * Configs and their server IDs: config_index, configs and server_ids as one. A config is
+ * filled first and then named by one word, and never changes while it is named; its table
+ * changes ID by ID. The kernel's arrays are the only truth: whoever opens them after a
+ * crash finds everything here again.
+ */
+export class CidTables {
+  readonly #index: ArrayView;
+  readonly #configs: ArrayView;
+  readonly #ids: ArrayView;
+  readonly #clock: Clock;
+  readonly #configRows: Regions;
+  readonly #idRows: Regions;
+  /** By row of configs. */
+  readonly #tables = new Map<number, ServerIdTable>();
+
+  constructor(index: ArrayView, configs: ArrayView, ids: ArrayView, clock: Clock) {
+    this.#index = index;
+    this.#configs = configs;
+    this.#ids = ids;
+    this.#clock = clock;
+    // Row 0 means "none" in config_index.
+    this.#configRows = new Regions('configs', { start: 1, size: configs.entries - 1 }, clock);
+    this.#idRows = new Regions('server_ids', { start: 0, size: ids.entries }, clock);
+    for (const row of new Set(this.#namedRows())) {
+      this.#configRows.reserve({ start: row, size: 1 });
+      const { base, rows } = this.#placed(row);
+      this.#idRows.reserve({ start: base, size: rows });
+    }
+  }
+
+  /**
+   * Gives a pool a config with all its IDs, or replaces it whole: packets see the old one
+   * or the new one.
+   * @throws CidecarError MAP_FULL, SERVER_ID_INVALID, CID_CONFIG_INVALID
+   */
+  setConfig(pool: number, plan: DecodePlan, ids: Iterable<readonly [Uint8Array, number]>): void {
+    const list = IdList.from(plan.serverIdBits / 8, ids);
+    if (plan.zeroReserved) refuseZero(list);
+    const built = this.#build(list, (base, shape) => encodeConfig(plan, base, shape));
+    this.#name(pool, plan.configBits, built);
+  }
+
+  /**
+   * Makes one ID lead to a real, or with 0 to none. An ID that has no place in the table
+   * has the table built anew.
+   * @throws CidecarError CONFIG_UNKNOWN, SERVER_ID_INVALID, MAP_FULL
+   */
+  setServerId(pool: number, configBits: number, serverId: Uint8Array, real: number): void {
+    const row = this.#row(pool, configBits);
+    const { idBits } = this.#placed(row);
+    if (serverId.length * 8 !== idBits) {
+      throw new CidecarError(
+        'SERVER_ID_INVALID',
+        `a server ID of this config has ${idBits / 8} octets, not ${serverId.length}`,
+      );
+    }
+    const id = wordsOf(serverId);
+    const table = this.#table(row);
+    if (table.set(id, real)) return;
+    const list = new IdList(idBits / 8);
+    for (const [other, otherReal] of table.entries()) list.add(other, otherReal);
+    list.add(id, real);
+    const built = this.#build(list, (base, shape) => {
+      const config = this.#configs.value(row).slice();
+      placeTable(config, base, shape, idBits);
+      return config;
+    });
+    this.#name(pool, this.#namesOf(pool, row), built);
+  }
+
+  /** False: there was none. */
+  clearConfig(pool: number, configBits: number): boolean {
+    if (this.#rowOf(pool, configBits) === 0) return false;
+    this.#name(pool, [configBits], 0);
+    return true;
+  }
+
+  configs(): ConfigState[] {
+    const states: ConfigState[] = [];
+    for (let pool = 0; pool < this.#index.entries / CONFIGS_PER_POOL; pool++) {
+      const rows = new Set(BITS.map((bits) => this.#rowOf(pool, bits)).filter((row) => row !== 0));
+      for (const row of rows) {
+        const { shape, rows: size, idBits } = this.#placed(row);
+        const configBits = this.#namesOf(pool, row);
+        states.push({
+          pool,
+          configBits,
+          serverIdLength: idBits / 8,
+          table: shape.kind,
+          rows: size,
+        });
+      }
+    }
+    return states;
+  }
+
+  /** Whether packets with these bits are decoded as `plan` says. */
+  holds(pool: number, plan: DecodePlan): boolean {
+    return plan.configBits.every((bits) => {
+      const row = this.#rowOf(pool, bits);
+      return row !== 0 && decodesLike(this.#configs.value(row), plan);
+    });
+  }
+
+  /** Every ID that leads to a real. @throws CidecarError CONFIG_UNKNOWN */
+  *serverIds(pool: number, configBits: number): Generator<[Uint8Array, number], void, void> {
+    const row = this.#row(pool, configBits);
+    const length = this.#placed(row).idBits / 8;
+    for (const [id, real] of this.#table(row).entries()) yield [octetsOf(id, length), real];
+  }
+
+  /** The real that an ID leads to, or 0. @throws CidecarError CONFIG_UNKNOWN */
+  realOf(pool: number, configBits: number, serverId: Uint8Array): number {
+    const row = this.#row(pool, configBits);
+    if (serverId.length * 8 !== this.#placed(row).idBits) return 0;
+    return this.#table(row).get(wordsOf(serverId));
+  }
+
+  /** Rows of server_ids, and of configs, not in use. */
+  available(): { serverIdRows: number; configs: number } {
+    return { serverIdRows: this.#idRows.available, configs: this.#configRows.available };
+  }
+
+  /** Wipes the keys of configs that no packet uses any more. Call now and then. */
+  sweep(): void {
+    this.#configRows.sweep();
+    this.#idRows.sweep();
+  }
+
+  /** Fills a table and a config, unnamed yet; returns the config's row. */
+  #build(list: IdList, encode: (base: number, shape: TableShape) => Uint8Array): number {
+    let shape = chooseShape(list);
+    for (let growths = 0; ; growths++) {
+      const region = this.#idRows.allocate(rowsOfShape(shape));
+      this.#wipeRows(region);
+      const table = serverIdTable(this.#ids, region.start, shape, this.#clock);
+      if (table.build(list)) return this.#place(region, table, encode);
+      // No packet has seen it, so it need not rest; but it is a rare case.
+      this.#idRows.release(region);
+      if (shape.kind === 'dense' || growths === MAX_GROWTHS) {
+        throw new CidecarError('MAP_FULL', `no table takes these ${list.length} server IDs`);
+      }
+      shape = { kind: shape.kind, rows: Math.ceil(shape.rows * 1.2) };
+    }
+  }
+
+  #place(
+    region: Region,
+    table: ServerIdTable,
+    encode: (base: number, shape: TableShape) => Uint8Array,
+  ): number {
+    let row: number | undefined;
+    try {
+      const octets = encode(region.start, table.shape);
+      row = this.#configRows.allocate(1).start;
+      this.#configs.value(row).set(octets);
+    } catch (error) {
+      this.#idRows.release(region);
+      throw error;
+    }
+    this.#tables.set(row, table);
+    return row;
+  }
+
+  /** Publishes: stores the names, then frees what nothing names any more. */
+  #name(pool: number, configBits: readonly number[], row: number): void {
+    const before = new Set(configBits.map((bits) => this.#rowOf(pool, bits)));
+    for (const bits of configBits) this.#index.store32(this.#entry(pool, bits), row);
+    for (const old of before) {
+      if (old !== 0 && this.#namesOf(pool, old).length === 0) this.#free(old);
+    }
+  }
+
+  #free(row: number): void {
+    const { base, rows } = this.#placed(row);
+    this.#tables.delete(row);
+    this.#idRows.release({ start: base, size: rows });
+    this.#configRows.release({ start: row, size: 1 }, () => this.#configs.value(row).fill(0));
+  }
+
+  #wipeRows({ start, size }: Region): void {
+    this.#ids.octets.fill(0, start * SERVER_ID_ROW.size, (start + size) * SERVER_ID_ROW.size);
+  }
+
+  #table(row: number): ServerIdTable {
+    const known = this.#tables.get(row);
+    if (known !== undefined) return known;
+    const { base, shape } = this.#placed(row);
+    const table = serverIdTable(this.#ids, base, shape, this.#clock);
+    this.#tables.set(row, table);
+    return table;
+  }
+
+  #placed(row: number): PlacedTable {
+    return placedTable(this.#configs.value(row).subarray(0, CID_CONFIG.size));
+  }
+
+  /** Offset of a word of config_index. */
+  #entry(pool: number, bits: number): number {
+    const entry = pool * CONFIGS_PER_POOL + bits;
+    this.#index.check(entry);
+    return entry * this.#index.stride;
+  }
+
+  #rowOf(pool: number, bits: number): number {
+    return this.#index.load32(this.#entry(pool, bits));
+  }
+
+  #row(pool: number, bits: number): number {
+    const row = this.#rowOf(pool, bits);
+    if (row === 0) {
+      throw new CidecarError('CONFIG_UNKNOWN', `pool ${pool} has no config ${bits} in the kernel`);
+    }
+    return row;
+  }
+
+  #namesOf(pool: number, row: number): number[] {
+    return BITS.filter((bits) => this.#rowOf(pool, bits) === row);
+  }
+
+  #namedRows(): number[] {
+    return Array.from({ length: this.#index.entries }, (_, entry) =>
+      this.#index.load32(entry * this.#index.stride),
+    ).filter((row) => row !== 0);
+  }
+}
+
+const BITS = [0, 1, 2, 3, 4, 5, 6, 7];
+
+function refuseZero(list: IdList): void {
+  for (let at = 0; at < list.length; at++) {
+    if (list.id(at).every((word) => word === 0)) {
+      throw new CidecarError('SERVER_ID_INVALID', 'the server ID 0 is reserved in this scheme');
+    }
+  }
+}

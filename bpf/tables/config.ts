@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { CidecarError } from '../../cid/errors.js';
+import type { DecodePlan } from '../../cid/types.js';
+import { decryptionSchedule, encryptionSchedule, firstRoundConstants } from './aes.js';
+import { CID_CONFIG, CID_KIND, SERVER_ID_TABLE } from './layout.js';
+import { type IdWords, MAX_SERVER_ID_LENGTH } from './server-id.js';
+import { onesWord, rowsOfShape, type TableShape } from './table-shape.js';
+
+const BLOCK = 16;
+const MAX_CID_LENGTH = 20;
+const FEISTEL_PASSES = 4;
+
+/** A struct cid_config: what `plan` says, with a table of `shape` at row `base`. */
+export function encodeConfig(plan: DecodePlan, base: number, shape: TableShape): Uint8Array {
+  checkPlan(plan);
+  const octets = new Uint8Array(CID_CONFIG.size);
+  const view = new DataView(octets.buffer);
+  const offset = plan.serverIdBitOffset;
+  view.setUint8(CID_CONFIG.kind, CID_KIND[plan.kind]);
+  view.setUint8(CID_CONFIG.minimum_length, plan.minimumLength);
+  view.setUint8(CID_CONFIG.shift, 128 - offset - plan.serverIdBits);
+  if (plan.kind === 'single-pass') encodeSinglePass(view, plan, keyOf(plan));
+  if (plan.kind === 'four-pass') encodeFourPass(view, plan, keyOf(plan));
+  placeTable(octets, base, shape, plan.serverIdBits);
+  return octets;
+}
+
+/** Points a struct cid_config at another table; the rest stays. */
+export function placeTable(
+  config: Uint8Array,
+  base: number,
+  shape: TableShape,
+  idBits: number,
+): void {
+  const view = new DataView(config.buffer, config.byteOffset);
+  const dense = shape.kind === 'dense';
+  const indexBits = dense ? shape.indexBits : 0;
+  const mask = [0, 1, 2, 3].map((i) => (onesWord(idBits, i) & ~onesWord(indexBits, i)) >>> 0);
+  const tag = dense ? shape.tag.map((word, i) => (word & mask[i]!) >>> 0) : [0, 0, 0, 0];
+  view.setUint8(CID_CONFIG.table, SERVER_ID_TABLE[shape.kind]);
+  view.setUint32(CID_CONFIG.table_base, base, true);
+  view.setUint32(CID_CONFIG.table_size, dense ? onesWord(indexBits, 0) : shape.rows, true);
+  setNumber(view, CID_CONFIG.id_mask_hi, CID_CONFIG.id_mask_lo, mask);
+  setNumber(view, CID_CONFIG.tag_hi, CID_CONFIG.tag_lo, tag);
+}
+
+/** What a struct cid_config says of its table. */
+export interface PlacedTable {
+  readonly base: number;
+  readonly rows: number;
+  readonly shape: TableShape;
+  /** Bits of a server ID. */
+  readonly idBits: number;
+}
+
+export function placedTable(config: Uint8Array): PlacedTable {
+  const view = new DataView(config.buffer, config.byteOffset);
+  const table = view.getUint8(CID_CONFIG.table);
+  const base = view.getUint32(CID_CONFIG.table_base, true);
+  const size = view.getUint32(CID_CONFIG.table_size, true);
+  const mask = getNumber(view, CID_CONFIG.id_mask_hi, CID_CONFIG.id_mask_lo);
+  const shape: TableShape =
+    table === SERVER_ID_TABLE.dense
+      ? {
+          kind: 'dense',
+          indexBits: 32 - Math.clz32(size),
+          tag: getNumber(view, CID_CONFIG.tag_hi, CID_CONFIG.tag_lo),
+        }
+      : { kind: table === SERVER_ID_TABLE.exact ? 'exact' : 'wide', rows: size };
+  const top = [3, 2, 1, 0].find((i) => mask[i] !== 0);
+  const masked = top === undefined ? 0 : 32 * top + 32 - Math.clz32(mask[top]!);
+  const idBits = Math.max(masked, shape.kind === 'dense' ? shape.indexBits : 0);
+  return { base, rows: rowsOfShape(shape), shape, idBits };
+}
+
+/** Whether a struct cid_config decodes as `plan` says, whatever its table. */
+export function decodesLike(config: Uint8Array, plan: DecodePlan): boolean {
+  const { base, shape, idBits } = placedTable(config);
+  if (idBits !== plan.serverIdBits) return false;
+  return Buffer.compare(encodeConfig(plan, base, shape), config) === 0;
+}
+
+function checkPlan(plan: DecodePlan): void {
+  const end = plan.serverIdBitOffset + plan.serverIdBits;
+  const sound =
+    plan.serverIdBits >= 8 &&
+    plan.serverIdBits <= 8 * MAX_SERVER_ID_LENGTH &&
+    plan.serverIdBitOffset >= 0 &&
+    end <= 8 * Math.min(BLOCK, plan.kind === 'extract' ? plan.minimumLength : plan.blockLength) &&
+    plan.minimumLength <= MAX_CID_LENGTH;
+  if (!sound) {
+    throw new CidecarError('CID_CONFIG_INVALID', 'the server ID does not lie within the CID');
+  }
+}
+
+function keyOf(plan: DecodePlan): Uint8Array {
+  if (plan.key === null) throw new CidecarError('CID_CONFIG_INVALID', `${plan.kind} needs a key`);
+  return plan.key.reveal();
+}
+
+function encodeSinglePass(view: DataView, plan: DecodePlan, key: Uint8Array): void {
+  view.setUint8(CID_CONFIG.columns, Math.ceil(plan.serverIdBits / 32));
+  setWords(view, CID_CONFIG.round_keys, decryptionSchedule(key));
+}
+
+/** draft-ietf-quic-load-balancers-22, "Four-Pass Encryption"; feistel.h says what is needed. */
+function encodeFourPass(view: DataView, plan: DecodePlan, key: Uint8Array): void {
+  const length = plan.blockLength;
+  const half = Math.ceil(length / 2);
+  const beforeRight = length - half;
+  const odd = length % 2 === 1;
+  const columns = Math.ceil(half / 4);
+  const schedule = encryptionSchedule(key);
+  // The server ID lies in the left half: three passes are enough ("Load Balancer Actions").
+  const passes = plan.serverIdBits / 8 <= beforeRight ? FEISTEL_PASSES - 1 : FEISTEL_PASSES;
+
+  view.setUint8(CID_CONFIG.passes, passes);
+  view.setUint8(CID_CONFIG.columns, columns);
+  view.setUint8(CID_CONFIG.right_shift, 8 * (1 + beforeRight));
+  view.setUint8(CID_CONFIG.merge_shift, 8 * beforeRight);
+
+  // With an odd length the halves share the middle octet, a nibble each.
+  const left = new Uint8Array(BLOCK).fill(0xff, 0, half);
+  const right = left.slice();
+  if (odd) {
+    left[half - 1] = 0xf0;
+    right[0] = 0x0f;
+  }
+  const all = new Uint8Array(view.buffer);
+  all.set(left, CID_CONFIG.left_mask);
+  all.set(right, CID_CONFIG.right_mask);
+
+  const input = new Uint8Array(BLOCK);
+  input[14] = length;
+  for (let pass = 1; pass <= FEISTEL_PASSES; pass++) {
+    input[15] = pass;
+    const constants = firstRoundConstants(schedule, input, Math.min(4 * columns, 10));
+    setWords(view, CID_CONFIG.first_round + 16 * (pass - 1), constants);
+  }
+  setWords(view, CID_CONFIG.round_keys, schedule);
+}
+
+function setWords(view: DataView, offset: number, words: Uint32Array): void {
+  words.forEach((word, i) => {
+    view.setUint32(offset + 4 * i, word, true);
+  });
+}
+
+function setNumber(view: DataView, high: number, low: number, words: readonly number[]): void {
+  view.setUint32(low, words[0]!, true);
+  view.setUint32(low + 4, words[1]!, true);
+  view.setUint32(high, words[2]!, true);
+  view.setUint32(high + 4, words[3]!, true);
+}
+
+function getNumber(view: DataView, high: number, low: number): IdWords {
+  return [
+    view.getUint32(low, true),
+    view.getUint32(low + 4, true),
+    view.getUint32(high, true),
+    view.getUint32(high + 4, true),
+  ];
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type Clock, GRACE_MS } from './grace.js';
+import { ENCAP, REAL, REAL_DOWN } from './layout.js';
+import {
+  decodeReal,
+  encodeFirstWord,
+  encodeReal,
+  type NextHop,
+  type RealSpec,
+  type RealState,
+} from './real.js';
+import type { ArrayView } from './words.js';
+
+/** `reals`: outer headers ready to be copied, by index. */
+export class RealTable {
+  readonly #view: ArrayView;
+  readonly #clock: Clock;
+  /** Cleared indices that a packet may still be reading, and until when. */
+  readonly #resting = new Map<number, number>();
+
+  constructor(view: ArrayView, clock: Clock) {
+    this.#view = view;
+    this.#clock = clock;
+  }
+
+  /**
+   * Programs an index. Where only next hop or state differ from what is there, packets go
+   * on undisturbed; otherwise the real is absent for a grace period, so better take a fresh
+   * index for another server.
+   */
+  set(index: number, spec: RealSpec): void {
+    const at = this.#at(index);
+    const octets = encodeReal(spec);
+    if (this.#kind(at) !== ENCAP.none) {
+      if (sameTunnel(octets, this.#view.value(index))) {
+        this.#storeWays(at, octets);
+        return;
+      }
+      this.clear(index);
+    }
+    this.#waitFor(index);
+    this.#view.octets.set(octets.subarray(8), at + 8);
+    this.#view.store64(at, firstWord(octets));
+  }
+
+  /** Takes effect at once, packet by packet. @throws RangeError when the index is not programmed */
+  setNextHop(index: number, nextHop: NextHop): void {
+    const at = this.#programmed(index);
+    const octets = this.#view.value(index).slice();
+    const down = (octets[REAL.flags]! & REAL_DOWN) !== 0;
+    octets.set(encodeFirstWord(octets[REAL.kind]!, nextHop, down));
+    octets.set(nextHop.sourceMac, REAL.source_mac);
+    new DataView(octets.buffer).setUint32(REAL.ifindex, nextHop.ifindex, true);
+    this.#storeWays(at, octets);
+  }
+
+  /** @throws RangeError when the index is not programmed */
+  setDown(index: number, down: boolean): void {
+    const at = this.#programmed(index);
+    const octets = this.#view.value(index).slice();
+    octets[REAL.flags] = down ? octets[REAL.flags]! | REAL_DOWN : octets[REAL.flags]! & ~REAL_DOWN;
+    this.#view.store64(at, firstWord(octets));
+  }
+
+  clear(index: number): void {
+    this.#view.store64(this.#at(index), 0n);
+    this.#resting.set(index, this.#clock.now() + GRACE_MS);
+  }
+
+  get(index: number): RealState | undefined {
+    this.#at(index);
+    return decodeReal(index, this.#view.value(index));
+  }
+
+  list(): RealState[] {
+    const states: RealState[] = [];
+    for (let index = 1; index < this.#view.entries; index++) {
+      const state = decodeReal(index, this.#view.value(index));
+      if (state !== undefined) states.push(state);
+    }
+    return states;
+  }
+
+  /** The generation that an index had last, programmed or not. */
+  generation(index: number): number {
+    const octets = this.#view.value(index);
+    return octets[REAL.generation]! | (octets[REAL.generation + 1]! << 8);
+  }
+
+  /** Three words, each stored whole: a packet between them goes astray, no more. */
+  #storeWays(at: number, octets: Uint8Array): void {
+    const view = new DataView(octets.buffer, octets.byteOffset);
+    this.#view.store64(at + REAL.source_mac, view.getBigUint64(REAL.source_mac, true));
+    this.#view.store32(at + REAL.ifindex, view.getUint32(REAL.ifindex, true));
+    this.#view.store64(at, firstWord(octets));
+  }
+
+  #kind(at: number): number {
+    return this.#view.octets[at + REAL.kind]!;
+  }
+
+  /** Offset of an index. Real 0 is never programmed. */
+  #at(index: number): number {
+    this.#view.check(index);
+    if (index === 0) throw new RangeError('real 0 stays unprogrammed');
+    return index * this.#view.stride;
+  }
+
+  #programmed(index: number): number {
+    const at = this.#at(index);
+    if (this.#kind(at) === ENCAP.none) throw new RangeError(`real ${index} is not programmed`);
+    return at;
+  }
+
+  #waitFor(index: number): void {
+    const until = this.#resting.get(index);
+    if (until === undefined) return;
+    this.#clock.wait(until - this.#clock.now());
+    this.#resting.delete(index);
+  }
+}
+
+function firstWord(octets: Uint8Array): bigint {
+  return new DataView(octets.buffer, octets.byteOffset).getBigUint64(0, true);
+}
+
+/** Same kind, generation and outer header. */
+function sameTunnel(a: Uint8Array, b: Uint8Array): boolean {
+  return (
+    a[REAL.kind] === b[REAL.kind] &&
+    Buffer.compare(
+      a.subarray(REAL.generation, REAL.ifindex),
+      b.subarray(REAL.generation, REAL.ifindex),
+    ) === 0 &&
+    Buffer.compare(a.subarray(REAL.checksum, REAL.size), b.subarray(REAL.checksum, REAL.size)) === 0
+  );
+}

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+import { CidecarError } from '../../cid/errors.js';
+import { addressOctets, addressText } from './address.js';
+import { type Clock, GRACE_MS } from './grace.js';
+import { VIP_ADDRESS, VIP_BUCKET, VIP_QUIC, VIP_SLOT } from './layout.js';
+import { vipBuckets } from './vip-hash.js';
+import type { ArrayView } from './words.js';
+
+export type VipProtocol = 'udp' | 'tcp';
+
+/** What traffic is for a VIP. */
+export interface VipKey {
+  /** Text of an IPv4 or IPv6 address. */
+  readonly address: string;
+  /** 1..65535, or 0 for every port. */
+  readonly port: number;
+  readonly protocol: VipProtocol;
+}
+
+export interface VipSpec extends VipKey {
+  /** Row of the counters, 1 or more. */
+  readonly vip: number;
+  /** Whether CIDs are read. */
+  readonly quic: boolean;
+  readonly pool: number;
+  /** First entry of the ring, 0 = no server. */
+  readonly ring: number;
+}
+
+const PROTOCOLS: Readonly<Record<VipProtocol, number>> = { tcp: 6, udp: 17 };
+/** The publish word of an address marker: not 0, and no row of the counters. */
+const MARKER_ROW = 0xffff_ffff;
+/** Moves in one chain. Beyond it the table is too full to be worth the time. */
+const MOST_MOVES = 8;
+
+interface RawKey {
+  readonly address: Uint8Array;
+  readonly port: number;
+  readonly protocol: number;
+}
+
+/** `vip_table`: two buckets for each VIP, two slots a bucket. */
+export class VipTable {
+  readonly #view: ArrayView;
+  readonly #mask: number;
+  readonly #clock: Clock;
+  /** Freed slots (offset) that a packet may still be reading, and until when. */
+  readonly #resting = new Map<number, number>();
+
+  /** @param buckets a power of two; the first so many values of `view` */
+  constructor(view: ArrayView, buckets: number, clock: Clock) {
+    view.check(buckets - 1);
+    if (buckets & (buckets - 1)) throw new RangeError(`${buckets} buckets: not a power of two`);
+    this.#view = view;
+    this.#mask = buckets - 1;
+    this.#clock = clock;
+  }
+
+  /** Adds a VIP or changes it in place. @throws CidecarError MAP_FULL */
+  set(spec: VipSpec): void {
+    const key = rawKey(spec);
+    this.#put(markerOf(key), { vip: MARKER_ROW, flags: VIP_ADDRESS, pool: 0, ring: 0 });
+    const { vip, pool, ring } = spec;
+    this.#put(key, { vip, flags: spec.quic ? VIP_QUIC : 0, pool, ring });
+  }
+
+  /** False: there was none. */
+  remove(key: VipKey): boolean {
+    const raw = rawKey(key);
+    const slots = this.#slotsOf(raw);
+    for (const slot of slots) this.#clear(slot);
+    const address = addressText(raw.address);
+    if (slots.length > 0 && !this.list().some((vip) => vip.address === address)) {
+      for (const slot of this.#slotsOf(markerOf(raw))) this.#clear(slot);
+    }
+    return slots.length > 0;
+  }
+
+  get(key: VipKey): VipSpec | undefined {
+    const slot = this.#slotsOf(rawKey(key))[0];
+    return slot === undefined ? undefined : this.#read(slot);
+  }
+
+  /** Every VIP that the kernel holds. */
+  list(): VipSpec[] {
+    const vips = new Map<string, VipSpec>();
+    for (let slot = 0; slot < (this.#mask + 1) * VIP_BUCKET.size; slot += VIP_SLOT.size) {
+      const row = this.#view.load32(slot + VIP_SLOT.vip);
+      if (row === 0 || row === MARKER_ROW) continue;
+      const vip = this.#read(slot);
+      vips.set(`${vip.protocol} ${vip.address} ${vip.port}`, vip);
+    }
+    return [...vips.values()];
+  }
+
+  /** Addresses that are marked as some VIP's. */
+  markers(): string[] {
+    const addresses = new Set<string>();
+    for (let slot = 0; slot < (this.#mask + 1) * VIP_BUCKET.size; slot += VIP_SLOT.size) {
+      if (this.#view.load32(slot + VIP_SLOT.vip) === MARKER_ROW) {
+        addresses.add(addressText(this.#view.octets.subarray(slot, slot + 16)));
+      }
+    }
+    return [...addresses];
+  }
+
+  #put(key: RawKey, fields: { vip: number; flags: number; pool: number; ring: number }): void {
+    const present = this.#slotsOf(key);
+    const slots = present.length > 0 ? present : [this.#free(key) ?? this.#makeRoom(key)];
+    // Two slots hold the same VIP for a moment while one of them is moved.
+    for (const slot of slots) {
+      const { octets } = this.#view;
+      if (present.length === 0) octets.set(key.address, slot + VIP_SLOT.address);
+      const ports = (key.port >> 8) | ((key.port & 0xff) << 8) | (key.protocol << 16);
+      this.#view.store32(slot + VIP_SLOT.port, ports | (fields.flags << 24));
+      this.#view.store32(slot + VIP_SLOT.pool, fields.pool);
+      this.#view.store32(slot + VIP_SLOT.ring, fields.ring);
+      this.#view.store32(slot + VIP_SLOT.vip, fields.vip);
+    }
+  }
+
+  #slotsOf(key: RawKey): number[] {
+    const { octets } = this.#view;
+    return this.#candidates(key).filter((slot) => {
+      if (this.#view.load32(slot + VIP_SLOT.vip) === 0) return false;
+      const found = this.#rawKeyAt(slot);
+      return (
+        found.port === key.port &&
+        found.protocol === key.protocol &&
+        Buffer.compare(octets.subarray(slot, slot + 16), key.address) === 0
+      );
+    });
+  }
+
+  #candidates(key: RawKey): number[] {
+    const [first, second] = vipBuckets(key.address, key.port, key.protocol, this.#mask);
+    const buckets = first === second ? [first] : [first, second];
+    return buckets.flatMap((bucket) => [
+      bucket * VIP_BUCKET.size,
+      bucket * VIP_BUCKET.size + VIP_SLOT.size,
+    ]);
+  }
+
+  #free(key: RawKey): number | undefined {
+    return this.#candidates(key).find((slot) => this.#isFree(slot));
+  }
+
+  #isFree(slot: number): boolean {
+    if (this.#view.load32(slot + VIP_SLOT.vip) !== 0) return false;
+    const until = this.#resting.get(slot);
+    if (until !== undefined && until > this.#clock.now()) return false;
+    this.#resting.delete(slot);
+    return true;
+  }
+
+  /**
+   * Moves a chain of others to their second buckets, the last one first: each is copied,
+   * then removed from its old slot, so packets find it all the time. Waits for the grace
+   * period before a slot takes another VIP. Rare: the table is at most half full.
+   */
+  #makeRoom(key: RawKey): number {
+    const before = new Map<number, number | undefined>();
+    let front = this.#candidates(key);
+    for (const slot of front) before.set(slot, undefined);
+    for (let depth = 0; depth < MOST_MOVES && front.length > 0; depth++) {
+      const next: number[] = [];
+      for (const slot of front) {
+        if (this.#restsAt(slot)) this.#waitForRest();
+        if (this.#isFree(slot)) return this.#shift(slot, before);
+        for (const other of this.#candidates(this.#rawKeyAt(slot))) {
+          if (before.has(other)) continue;
+          before.set(other, slot);
+          if (this.#isFree(other)) return this.#shift(other, before);
+          next.push(other);
+        }
+      }
+      front = next;
+    }
+    throw new CidecarError('MAP_FULL', 'vip_table has no place left for a VIP');
+  }
+
+  /** Moves each owner on the way to the free slot one step; returns the slot that it frees. */
+  #shift(free: number, before: ReadonlyMap<number, number | undefined>): number {
+    let target = free;
+    for (let from = before.get(target); from !== undefined; from = before.get(target)) {
+      const { octets } = this.#view;
+      octets.copyWithin(target, from, from + VIP_SLOT.vip);
+      this.#view.store32(target + VIP_SLOT.pool, this.#view.load32(from + VIP_SLOT.pool));
+      this.#view.store32(target + VIP_SLOT.ring, this.#view.load32(from + VIP_SLOT.ring));
+      this.#view.store32(target + VIP_SLOT.vip, this.#view.load32(from + VIP_SLOT.vip));
+      // A packet that looked into the target before the copy must not find the source empty.
+      this.#clock.wait(GRACE_MS);
+      this.#clear(from);
+      this.#waitForRest();
+      target = from;
+    }
+    return target;
+  }
+
+  #clear(slot: number): void {
+    this.#view.store32(slot + VIP_SLOT.vip, 0);
+    this.#resting.set(slot, this.#clock.now() + GRACE_MS);
+  }
+
+  #restsAt(slot: number): boolean {
+    return this.#view.load32(slot + VIP_SLOT.vip) === 0 && !this.#isFree(slot);
+  }
+
+  #waitForRest(): void {
+    if (this.#resting.size === 0) return;
+    this.#clock.wait(Math.max(...this.#resting.values()) - this.#clock.now());
+    this.#resting.clear();
+  }
+
+  #rawKeyAt(slot: number): RawKey {
+    const { octets } = this.#view;
+    return {
+      address: octets.slice(slot, slot + 16),
+      port: (octets[slot + VIP_SLOT.port]! << 8) | octets[slot + VIP_SLOT.port + 1]!,
+      protocol: octets[slot + VIP_SLOT.protocol]!,
+    };
+  }
+
+  #read(slot: number): VipSpec {
+    const { address, port, protocol } = this.#rawKeyAt(slot);
+    return {
+      address: addressText(address),
+      port,
+      protocol: protocol === PROTOCOLS.tcp ? 'tcp' : 'udp',
+      vip: this.#view.load32(slot + VIP_SLOT.vip),
+      quic: (this.#view.octets[slot + VIP_SLOT.flags]! & VIP_QUIC) !== 0,
+      pool: this.#view.load32(slot + VIP_SLOT.pool),
+      ring: this.#view.load32(slot + VIP_SLOT.ring),
+    };
+  }
+}
+
+/** Buckets for so many VIPs, each with an address of its own: a quarter of the slots in use. */
+export function vipBucketsFor(vips: number): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(8, 4 * vips)));
+}
+
+function rawKey({ address, port, protocol }: VipKey): RawKey {
+  if (!Number.isInteger(port) || port < 0 || port > 0xffff) throw new RangeError(`no port ${port}`);
+  return { address: addressOctets(address), port, protocol: PROTOCOLS[protocol] };
+}
+
+/** Protocol 0, port 0: an address that some VIP has (abi.h, VIP_ADDRESS). */
+function markerOf({ address }: RawKey): RawKey {
+  return { address, port: 0, protocol: 0 };
+}
