@@ -3,12 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createCodec, Secret } from '../../cid/index.js';
 import { CidOwner } from '../../proto/gen/cidecar/v1/sidecar.js';
 import { inNamespace, tryRun } from '../netns/command.js';
 import { Scope } from '../netns/scope.js';
 import { VIP_PORT, VIP4, VIP6 } from '../netns/topology.js';
 import { type ClientLog, readClientLog } from '../quic/gtlsclient.js';
+import { codecOf } from '../system/codec.js';
 import { FOUR_PASS, SystemDocument } from '../system/document.js';
 import { sidecarSocket } from '../system/sidecar.js';
 import { SidecarApi } from '../system/sidecar-api.js';
@@ -76,16 +76,7 @@ async function fetchFile(vip: string, title: string, options: string[]): Promise
 
 /** Every CID and token that the client saw is the work of the sidecar of one server. */
 async function expectIssuedByOneSidecar(log: ClientLog): Promise<void> {
-  const key = readFileSync(system.document.keyFile(FOUR_PASS), 'utf8').trim();
-  const codec = createCodec({
-    scheme: 'quic-lb',
-    configId: FOUR_PASS.id,
-    serverIdLength: FOUR_PASS.serverIdLength,
-    nonceLength: FOUR_PASS.nonceLength,
-    serverUseLength: 0,
-    lengthSelfEncoded: true,
-    key: new Secret(Buffer.from(key, 'hex')),
-  });
+  const codec = codecOf(system.document, FOUR_PASS);
   const seen = [log.first, ...log.further];
   expect(log.further.length).toBeGreaterThan(0);
   const owners = new Set<string>();
