@@ -70,7 +70,7 @@ export class NonceSequence {
         `the nonce has ${nonce.length} octets, not ${this.nonceLength}`,
       );
     }
-    const counter = nonce.slice();
+    const counter = Uint8Array.from(nonce); // Buffer.slice would not copy.
     this.#permutation?.decrypt(counter, 0, counter.length, 1);
     return counter.reduce((value, octet) => (value << 8n) | BigInt(octet), 0n);
   }

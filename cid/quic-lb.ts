@@ -95,7 +95,8 @@ export class QuicLbCodec implements CidCodec {
     // "Unroutable CIDs": shorter is unroutable; of a longer one the first octets count.
     const end = this.plan.minimumLength;
     if (cid.length < end) return { routable: false, reason: 'too-short' };
-    const block = cid.slice(1, end);
+    // A copy, which Buffer.slice would not make: decrypting works in place.
+    const block = Uint8Array.from(cid.subarray(1, end));
     this.#cipher?.decrypt(block, 0, block.length, 1);
     return {
       routable: true,
