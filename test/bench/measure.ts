@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Prelude, Traffic } from './prelude.js';
+import { median, spread } from './statistics.js';
+
+const XDP_TX = 3;
+
+/** One row of the table: a kind of traffic, and the way that every packet of it must take. */
+export interface PacketCase {
+  readonly name: string;
+  /** Net ns that the project set itself, or null for rows that are for information. */
+  readonly target: number | null;
+  readonly traffic: Traffic;
+  /** Packets so far that took the way this row is about. */
+  readonly taken: () => number;
+}
+
+export interface PacketResult {
+  readonly case: string;
+  readonly target: number | null;
+  /** Medians over the rounds, ns a packet. */
+  readonly totalNs: number;
+  readonly floorNs: number;
+  readonly netNs: number;
+  /** Quietest round less quietest floor. */
+  readonly minNs: number;
+  /** Distance of the quartiles of the total. */
+  readonly spreadNs: number;
+}
+
+export interface MeasureOptions {
+  readonly rounds: number;
+  /** Packets a round and case; the warm-up before it has a tenth of them. */
+  readonly packets: number;
+  readonly cpu: number;
+}
+
+/**
+ * Runs every case once a round, its floor right before it: what slows the machine down for
+ * a while then hits all cases alike, and a case together with its floor.
+ */
+export function measure(
+  prelude: Prelude,
+  cases: readonly PacketCase[],
+  options: MeasureOptions,
+): PacketResult[] {
+  const totals = cases.map((): number[] => []);
+  const floors = cases.map((): number[] => []);
+  for (let round = 0; round < options.rounds; round++) {
+    for (const [i, row] of cases.entries()) {
+      prelude.prepare(row.traffic);
+      floors[i]?.push(timeFloor(prelude, row, options));
+      totals[i]?.push(timeTarget(prelude, row, options));
+    }
+  }
+  return cases.map((row, i) => summarize(row, totals[i] ?? [], floors[i] ?? []));
+}
+
+function timeFloor(prelude: Prelude, row: PacketCase, { packets, cpu }: MeasureOptions): number {
+  prelude.run(row.traffic, Math.ceil(packets / 10), 'floor', cpu);
+  const { retval, durationNs } = prelude.run(row.traffic, packets, 'floor', cpu);
+  if (retval !== XDP_TX) throw new Error(`${row.name}: the floor returned ${retval}`);
+  return durationNs;
+}
+
+/** A row whose packets went elsewhere measures something else: that is an error. */
+function timeTarget(prelude: Prelude, row: PacketCase, { packets, cpu }: MeasureOptions): number {
+  prelude.run(row.traffic, Math.ceil(packets / 10), 'target', cpu);
+  const before = row.taken();
+  const { retval, durationNs, data } = prelude.run(row.traffic, packets, 'target', cpu);
+  const taken = row.taken() - before;
+  if (retval !== XDP_TX) throw new Error(`${row.name}: the program returned ${retval}`);
+  const growth = data.length - row.traffic.frame.length;
+  if (growth !== row.traffic.growth) {
+    throw new Error(`${row.name}: the packet grew by ${growth} octets`);
+  }
+  if (taken !== packets) {
+    throw new Error(`${row.name}: ${taken} of ${packets} packets took the way of this row`);
+  }
+  return durationNs;
+}
+
+function summarize(row: PacketCase, totals: number[], floors: number[]): PacketResult {
+  const totalNs = median(totals);
+  const floorNs = median(floors);
+  return {
+    case: row.name,
+    target: row.target,
+    totalNs,
+    floorNs,
+    netNs: totalNs - floorNs,
+    minNs: Math.min(...totals) - Math.min(...floors),
+    spreadNs: spread(totals),
+  };
+}
