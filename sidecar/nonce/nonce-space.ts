@@ -49,7 +49,7 @@ export class NonceSpace {
     if (this.#next === this.#end) this.#advance();
     const left = this.#end - this.#next;
     if (left === 0n) return undefined;
-    const granted = left < BigInt(count) ? Number(left) : count;
+    const granted = Number(smaller(left, BigInt(count)));
     const first = (this.#record.start + this.#next) % this.#size;
     this.#next += BigInt(granted);
     // Half-way through, so that the disk has the other half's time.
@@ -110,7 +110,8 @@ export class NonceSpace {
     if (from === this.#size) {
       throw new CidecarError('NONCES_EXHAUSTED', 'every nonce of this server ID was used');
     }
-    const to = from + wanted < this.#size ? from + wanted : this.#size;
+    const left = this.#size - from;
+    const to = from + smaller(wanted, left);
     // Not taken back if the write fails: what reached the disk is unknown then.
     this.#record.used = to;
     await this.#store.save();
@@ -121,8 +122,10 @@ export class NonceSpace {
 function nextBlockSize(size: number, milliseconds: number, space: bigint): number {
   const perMillisecond = size / Math.max(milliseconds, 1);
   const wanted = Math.min(Math.max(perMillisecond * BLOCK_MILLISECONDS, size / 4), size * 16);
-  const part = Number(
-    space / BLOCK_PART > BigInt(LARGEST_BLOCK) ? LARGEST_BLOCK : space / BLOCK_PART,
-  );
-  return Math.max(1, Math.min(Math.max(Math.ceil(wanted), SMALLEST_BLOCK), LARGEST_BLOCK, part));
+  const part = Number(smaller(space / BLOCK_PART, BigInt(LARGEST_BLOCK)));
+  return Math.max(1, Math.min(Math.max(Math.ceil(wanted), SMALLEST_BLOCK), part));
+}
+
+function smaller(a: bigint, b: bigint): bigint {
+  return a > b ? b : a;
 }

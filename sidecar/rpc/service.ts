@@ -114,8 +114,8 @@ export class SidecarService {
     call.on('close', close);
     call.on('finish', close);
     const { issuer } = this.#options;
-    call.write({ event: mintingEvent(issuer) });
     if (issuer.reissue !== undefined) call.write({ event: reissueEvent(issuer.reissue) });
+    call.write({ event: mintingEvent(issuer) });
   }
 
   #announce(): void {

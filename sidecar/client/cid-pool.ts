@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+import { EventEmitter } from 'node:events';
+import { resolve } from 'node:path';
+import {
+  type ChannelCredentials,
+  type ClientDuplexStream,
+  type ClientReadableStream,
+  credentials,
+} from '@grpc/grpc-js';
+import { CidecarError, RESET_TOKEN_LENGTH } from '../../cid/index.js';
+import {
+  type CidBatch,
+  type IssueStreamRequest,
+  type IssueStreamResponse,
+  SidecarServiceClient,
+  type WatchResponse,
+} from '../../proto/gen/cidecar/v1/sidecar.js';
+import { BatchQueue, type PooledCid } from './batch-queue.js';
+import { FailoverSource } from './failover-source.js';
+import { ResilientStream } from './resilient-stream.js';
+
+export interface CidPoolOptions {
+  /** Path of the sidecar's unix socket. Either this or `channel`. */
+  readonly socket?: string;
+  readonly channel?: { readonly address: string; readonly credentials: ChannelCredentials };
+  /** The pool is refilled when it falls below this. */
+  readonly lowWater?: number;
+  /** CIDs held at most, those asked for included; at most 65536. */
+  readonly highWater?: number;
+  /** Octets, where they are known beforehand; else those of the first batch, for good. */
+  readonly cidLength?: number;
+}
+
+/** Connections replace CIDs of generations up to this one, spread over the time there is. */
+export interface Reissue {
+  readonly throughGeneration: number;
+  /** Past, where the sidecar could not be reached for long. */
+  readonly deadline: Date;
+}
+
+export interface CidPoolEvents {
+  reissue: [Reissue];
+  connected: [];
+  /** The sidecar cannot be reached; the pool still serves what it has. */
+  disconnected: [Error | undefined];
+  /** From here on, CIDs are 0b111 ones. */
+  dry: [];
+  /** CIDs are routable again. */
+  recovered: [];
+  /** The sidecar sent what cannot be used. */
+  trouble: [CidecarError];
+}
+
+const DEFAULT_HIGH_WATER = 4096;
+const CREDIT_LIMIT = 65_536;
+
+type IssueCall = ClientDuplexStream<IssueStreamRequest, IssueStreamResponse>;
+
+/**
+ * CIDs at hand for a QUIC stack, whose hooks can neither wait nor fail. `take()` is
+ * synchronous: it comes from a local supply that is refilled in the background, and where
+ * that is dry it is a 0b111 CID of the same length. Restarts of the sidecar, changes of
+ * config and lost connections stay behind it; what a server has to do is in the events.
+ */
+export class CidPool extends EventEmitter<CidPoolEvents> {
+  readonly #client: SidecarServiceClient;
+  readonly #lowWater: number;
+  readonly #highWater: number;
+  readonly #queue = new BatchQueue();
+  readonly #issue: ResilientStream<IssueStreamResponse, IssueCall>;
+  readonly #watch: ResilientStream<WatchResponse, ClientReadableStream<WatchResponse>>;
+  #cidLength: number | undefined;
+  #failover: FailoverSource | undefined;
+  /** CIDs asked for on the present stream and not received. */
+  #outstanding = 0;
+  #generation = 0;
+  /** The oldest generation of which a routable CID was taken since the last reissue. */
+  #oldestTaken = Number.POSITIVE_INFINITY;
+  #reissuedThrough = 0;
+  #connected = false;
+  #dry = false;
+  #closed = false;
+
+  static connect(options: CidPoolOptions): CidPool {
+    return new CidPool(options);
+  }
+
+  private constructor(options: CidPoolOptions) {
+    super();
+    const { highWater = DEFAULT_HIGH_WATER, lowWater = Math.ceil(highWater / 2) } = options;
+    if (!(lowWater >= 1 && lowWater <= highWater && highWater <= CREDIT_LIMIT)) {
+      const message = `lowWater ${lowWater} and highWater ${highWater}: 1 <= lowWater <= highWater <= ${CREDIT_LIMIT}`;
+      throw new CidecarError('ARGUMENT_INVALID', message);
+    }
+    this.#lowWater = lowWater;
+    this.#highWater = highWater;
+    this.#cidLength = options.cidLength;
+    const client = connectClient(options);
+    this.#client = client;
+    this.#issue = new ResilientStream({
+      open: () => client.issueStream(),
+      onOpen: (call) => this.#ask(call),
+      onMessage: ({ event }) => {
+        if (event?.$case === 'batch') this.#receive(event.value);
+        if (event?.$case === 'switch') this.#switchTo(event.value.generation);
+      },
+      onLost: (error) => this.#lost(error),
+    });
+    this.#watch = new ResilientStream({
+      open: () => client.watch({}),
+      onMessage: ({ event }) => {
+        if (event?.$case === 'reissue') {
+          const { throughGeneration, deadline = new Date() } = event.value;
+          this.#orderReissue({ throughGeneration, deadline });
+        }
+        if (event?.$case === 'minting') this.#noticeMissedReissue(event.value.generation);
+      },
+      onLost: () => {}, // The other stream tells.
+    });
+  }
+
+  /**
+   * Resolves with the first CIDs. Rejects with SIDECAR_UNAVAILABLE after `timeout`
+   * milliseconds, if given; the pool then still goes on trying.
+   */
+  async ready(options: { readonly timeout?: number } = {}): Promise<void> {
+    if (this.#queue.size > 0) return;
+    await new Promise<void>((done, reject) => {
+      const { timeout } = options;
+      const timer =
+        timeout === undefined
+          ? undefined
+          : setTimeout(() => {
+              this.#filled.off('filled', settle);
+              const message = `no CIDs came within ${timeout} ms`;
+              reject(new CidecarError('SIDECAR_UNAVAILABLE', message));
+            }, timeout);
+      const settle = () => {
+        clearTimeout(timer);
+        done();
+      };
+      this.#filled.once('filled', settle);
+    });
+  }
+
+  readonly #filled = new EventEmitter<{ filled: [] }>();
+
+  /** Octets of every CID. Throws SIDECAR_UNAVAILABLE while unknown: await `ready()` first. */
+  get cidLength(): number {
+    if (this.#cidLength !== undefined) return this.#cidLength;
+    const message = 'the CID length is not known before the first CIDs come: await ready()';
+    throw new CidecarError('SIDECAR_UNAVAILABLE', message);
+  }
+
+  /** CIDs at hand. */
+  get level(): number {
+    return this.#queue.size;
+  }
+
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  /** What is minted now; grows with every change. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /**
+   * A CID that nobody had before, at once. Throws only while the CID length is unknown:
+   * before `ready()`, where `cidLength` was not given.
+   */
+  take(): PooledCid {
+    const taken = this.#queue.shift();
+    if (this.#queue.size + this.#outstanding < this.#lowWater) this.#ask(this.#issue.call);
+    if (taken === undefined) return this.#takeFailover();
+    if (taken.routable && taken.generation < this.#oldestTaken) {
+      this.#oldestTaken = taken.generation;
+    }
+    return taken;
+  }
+
+  /**
+   * Whether a CID carries an ID of this server, as the sidecar says (the pool has no key).
+   * Rejects with the sidecar's answer or SIDECAR_UNAVAILABLE.
+   */
+  isOwn(cid: Uint8Array): Promise<boolean> {
+    return new Promise((done, reject) => {
+      this.#client.isOwn({ cids: cid, cidLength: cid.length }, (cause, response) => {
+        if (cause === null) done(response.own[0] === 1);
+        else reject(new CidecarError('SIDECAR_UNAVAILABLE', cause.details, { cause }));
+      });
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#issue.close();
+    this.#watch.close();
+    this.#client.close();
+  }
+
+  #takeFailover(): PooledCid {
+    if (!this.#dry) {
+      this.#dry = true;
+      this.emit('dry');
+    }
+    this.#failover ??= new FailoverSource(this.cidLength);
+    return this.#failover.take(this.#generation);
+  }
+
+  #ask(call: IssueCall | undefined): void {
+    const credit = this.#highWater - this.#queue.size - this.#outstanding;
+    if (call === undefined || credit <= 0) return;
+    this.#outstanding += credit;
+    call.write({ credit, acknowledgedGeneration: this.#generation });
+  }
+
+  #receive(batch: CidBatch): void {
+    const trouble = this.#whyUnusable(batch);
+    if (trouble !== undefined) {
+      this.#issue.abandon();
+      this.emit('trouble', trouble);
+      return;
+    }
+    this.#outstanding -= batch.count;
+    // One on its way when it became void.
+    if (batch.generation < this.#generation) {
+      this.#ask(this.#issue.call);
+      return;
+    }
+    this.#cidLength = batch.cidLength;
+    this.#queue.push(batch);
+    this.#filled.emit('filled');
+    if (batch.routable && this.#dry) {
+      this.#dry = false;
+      this.emit('recovered');
+    }
+  }
+
+  #whyUnusable(batch: CidBatch): CidecarError | undefined {
+    const { cids, tokens, count, cidLength } = batch;
+    if (this.#cidLength !== undefined && cidLength !== this.#cidLength) {
+      const message = `the sidecar's CIDs have ${cidLength} octets, this server's ${this.#cidLength}: restart the server`;
+      return new CidecarError('CONFIG_UNUSABLE', message);
+    }
+    if (count * cidLength === cids.length && count * RESET_TOKEN_LENGTH === tokens.length) return;
+    return new CidecarError('SIDECAR_UNAVAILABLE', 'a batch does not have the length that it says');
+  }
+
+  // Sent at the start of a stream as well, where mostly nothing changed meanwhile.
+  #switchTo(generation: number): void {
+    if (!this.#connected) {
+      this.#connected = true;
+      this.emit('connected');
+    }
+    this.#generation = generation;
+    this.#queue.filter((batch) => batch.routable && batch.generation >= generation);
+    const credit = Math.max(0, this.#highWater - this.#queue.size - this.#outstanding);
+    this.#outstanding += credit;
+    this.#issue.call?.write({ credit, acknowledgedGeneration: generation });
+  }
+
+  #lost(error: Error | undefined): void {
+    this.#outstanding = 0;
+    if (!this.#connected) return;
+    this.#connected = false;
+    if (!this.#closed) this.emit('disconnected', error);
+  }
+
+  #orderReissue(order: Reissue): void {
+    if (order.throughGeneration <= this.#reissuedThrough) return;
+    this.#reissuedThrough = order.throughGeneration;
+    this.#oldestTaken = Number.POSITIVE_INFINITY;
+    this.emit('reissue', order);
+  }
+
+  // An order that was given and ran out while the sidecar was out of reach.
+  #noticeMissedReissue(generation: number): void {
+    if (this.#oldestTaken < generation && this.#reissuedThrough < generation - 1) {
+      this.#orderReissue({ throughGeneration: generation - 1, deadline: new Date() });
+    }
+  }
+}
+
+function connectClient({ socket, channel }: CidPoolOptions): SidecarServiceClient {
+  if ((socket === undefined) === (channel === undefined)) {
+    throw new CidecarError('ARGUMENT_INVALID', 'give either socket or channel');
+  }
+  const address = channel?.address ?? `unix:${resolve(socket ?? '')}`;
+  return new SidecarServiceClient(address, channel?.credentials ?? credentials.createInsecure(), {
+    'grpc.initial_reconnect_backoff_ms': 50,
+    'grpc.max_reconnect_backoff_ms': 1_000,
+    // A channel of its own: the default pool shares connections, and their backoff.
+    'grpc.use_local_subchannel_pool': 1,
+  });
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+import { randomBytes, randomFillSync } from 'node:crypto';
+import {
+  FAILOVER_CONFIG_ID,
+  failoverCids,
+  RESET_TOKEN_LENGTH,
+  ResetTokens,
+  Secret,
+} from '../../cid/index.js';
+import { BatchQueue, type PooledCid } from './batch-queue.js';
+
+/** CIDs made at a time. */
+const BATCH = 64;
+
+/** Makes 0b111 CIDs in-process, with tokens under a key that lives as long as the process. */
+export class FailoverSource {
+  readonly #cidLength: number;
+  readonly #tokens = new ResetTokens(new Secret(randomBytes(16)));
+  readonly #queue = new BatchQueue();
+
+  constructor(cidLength: number) {
+    this.#cidLength = cidLength;
+  }
+
+  take(generation: number): PooledCid {
+    if (this.#queue.size === 0) this.#refill();
+    const made = this.#queue.shift();
+    if (made === undefined) throw new Error('unreachable: the queue was just filled');
+    return { ...made, generation };
+  }
+
+  #refill(): void {
+    const cids = new Uint8Array(BATCH * this.#cidLength);
+    const tokens = new Uint8Array(BATCH * RESET_TOKEN_LENGTH);
+    failoverCids(this.#cidLength, BATCH, cids, randomFillSync);
+    this.#tokens.batch(cids, this.#cidLength, BATCH, tokens);
+    this.#queue.push({
+      cids,
+      tokens,
+      count: BATCH,
+      cidLength: this.#cidLength,
+      configId: FAILOVER_CONFIG_ID,
+      generation: 0,
+      routable: false,
+    });
+  }
+}

@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
+export type { PooledCid } from './batch-queue.js';
+export { CidPool, type CidPoolEvents, type CidPoolOptions, type Reissue } from './cid-pool.js';
+export { type PaceOptions, paceReissue } from './pace-reissue.js';
