@@ -10,7 +10,6 @@ import { VIP_PORT, VIP4, VIP6 } from '../netns/topology.js';
 import { type ClientLog, readClientLog } from '../quic/gtlsclient.js';
 import { codecOf } from '../system/codec.js';
 import { FOUR_PASS, SystemDocument } from '../system/document.js';
-import { sidecarSocket } from '../system/sidecar.js';
 import { SidecarApi } from '../system/sidecar-api.js';
 import { System } from '../system/system.js';
 
@@ -31,7 +30,7 @@ beforeAll(async () => {
     configs: [FOUR_PASS],
     body: BODY,
   });
-  sidecars = system.topology.servers.map((host) => new SidecarApi(sidecarSocket(scope, host)));
+  sidecars = system.sidecars.map(({ socket }) => new SidecarApi(socket));
 });
 
 afterAll(async () => {

@@ -5,6 +5,8 @@ export interface IssuedCid {
   readonly cid: Uint8Array;
   /** Stateless reset token, 16 octets (RFC 9000 section 10.3). */
   readonly token: Uint8Array;
+  /** False for a 0b111 CID: it leads here only while the client's addresses do not change. */
+  readonly routable: boolean;
 }
 
 /** Where a server's connection IDs come from. Synchronous, as the hooks of QUIC stacks are. */
@@ -19,6 +21,6 @@ export class RandomCids implements CidSource {
   constructor(readonly cidLength: number) {}
 
   take(): IssuedCid {
-    return { cid: randomBytes(this.cidLength), token: randomBytes(16) };
+    return { cid: randomBytes(this.cidLength), token: randomBytes(16), routable: true };
   }
 }

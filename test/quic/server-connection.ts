@@ -14,6 +14,8 @@ export interface ConnectionHost {
   closed(connection: ServerConnection): void;
 }
 
+/** quiche keeps at most twice the limit of CIDs, less one, until the client retires some. */
+const RETIRING_AT_ONCE = 8;
 const SCRATCH = Buffer.alloc(65_535);
 
 /** One connection: echoes every stream that the client ends, or answers HTTP/3 requests. */
@@ -22,6 +24,10 @@ export class ServerConnection {
   readonly #quic: QuicheConnection;
   readonly #pending = new Map<number, { data: Uint8Array; fin: boolean }>();
   readonly #received = new Map<number, Buffer[]>();
+  /** CIDs that a rotation still has to replace. */
+  #toReplace = 0;
+  /** CIDs that the client was asked to retire and has not. */
+  #retiring = 0;
   #http3: Http3Responder | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -36,20 +42,21 @@ export class ServerConnection {
     } catch {
       // A packet that does not decrypt is dropped (RFC 9001 section 5.5); the rest goes on.
     }
+    this.#forgetRetired();
     if (this.#quic.isEstablished()) this.#serve();
     this.flush();
   }
 
   /**
    * Replaces every CID that the client holds, oldest first (retire_prior_to of RFC 9000
-   * section 19.15): what a server does when its configuration rotates.
+   * section 19.15): what a server does when its configuration rotates. Goes on by itself as
+   * the client retires CIDs.
    */
-  reissue(): number {
-    if (!this.#quic.isEstablished() || this.#quic.isClosed()) return 0;
-    const held = this.#quic.activeSourceCids();
-    for (let i = 0; i < held; i++) this.#issue(true);
+  reissue(): void {
+    if (!this.#quic.isEstablished() || this.#quic.isClosed()) return;
+    this.#toReplace = this.#quic.activeSourceCids();
+    this.#replace();
     this.flush();
-    return held;
   }
 
   close(): void {
@@ -68,9 +75,6 @@ export class ServerConnection {
       if (sent === null) break;
       this.#host.send(Buffer.from(SCRATCH.subarray(0, sent[0])), sent[1].to);
     }
-    for (let cid = this.#quic.retiredScidNext(); cid !== null; cid = this.#quic.retiredScidNext()) {
-      this.#host.unregister(cid);
-    }
     clearTimeout(this.#timer);
     if (this.#quic.isClosed()) {
       this.#host.closed(this);
@@ -86,7 +90,8 @@ export class ServerConnection {
 
   #serve(): void {
     // As many CIDs as the client is ready to hold: each migration uses one up.
-    while (this.#quic.sourceCidsLeft() > 0) this.#issue(false);
+    while (this.#quic.sourceCidsLeft() > 0 && this.#issue(false));
+    this.#replace();
     if (this.#http3 === undefined && this.#protocol() === H3_PROTOCOL) {
       this.#http3 = new Http3Responder(this.#host.body);
       for (const { stream, data } of this.#http3.opening()) this.#write(stream, data, false);
@@ -95,10 +100,31 @@ export class ServerConnection {
     for (const [stream, { data, fin }] of [...this.#pending]) this.#write(stream, data, fin);
   }
 
-  #issue(retireOthers: boolean): void {
-    const { cid, token } = this.#host.cids.take();
-    this.#quic.newSourceCid(cid, tokenNumber(token), retireOthers);
+  #forgetRetired(): void {
+    for (let cid = this.#quic.retiredScidNext(); cid !== null; cid = this.#quic.retiredScidNext()) {
+      this.#host.unregister(cid);
+      this.#retiring = Math.max(0, this.#retiring - 1);
+    }
+  }
+
+  /**
+   * False without a routable CID at hand: then the client gets no spare one, so that it does
+   * not migrate (draft-ietf-quic-load-balancers-22, "Config Failover").
+   */
+  #issue(retireOldest: boolean): boolean {
+    const { cid, token, routable } = this.#host.cids.take();
+    if (!routable) return false;
+    this.#quic.newSourceCid(cid, tokenNumber(token), retireOldest);
     this.#host.register(cid, this);
+    return true;
+  }
+
+  /** The client may hold as many CIDs as it said, so it gets new ones as it retires old ones. */
+  #replace(): void {
+    while (this.#toReplace > 0 && this.#retiring < RETIRING_AT_ONCE && this.#issue(true)) {
+      this.#toReplace -= 1;
+      this.#retiring += 1;
+    }
   }
 
   #read(stream: number): void {

@@ -1,21 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { CidPool, paceReissue } from '../../sidecar/client/index.js';
 import { serveParent } from '../netns/worker.js';
-import { RandomCids } from './cid-source.js';
+import { type CidSource, RandomCids } from './cid-source.js';
 import { QuicServer } from './server.js';
 
-// A QUIC server process on the VIPs of its host.
+// A QUIC server process on the VIPs of its host, with CIDs of the sidecar beside it or,
+// for comparison, random ones.
 const { values } = parseArgs({
   options: {
     address: { type: 'string', multiple: true, default: [] },
     port: { type: 'string', default: '443' },
     certificate: { type: 'string', default: '' },
     'private-key': { type: 'string', default: '' },
-    'random-cids': { type: 'string' },
+    sidecar: { type: 'string' },
+    'random-cids': { type: 'string', default: '8' },
     body: { type: 'string' },
   },
 });
+
+const SIDECAR_LIMIT_MS = 30_000;
+
+const pool = values.sidecar === undefined ? undefined : CidPool.connect({ socket: values.sidecar });
+await pool?.ready({ timeout: SIDECAR_LIMIT_MS });
+const cids: CidSource = pool ?? new RandomCids(Number(values['random-cids']));
 
 const server = await QuicServer.listen({
   addresses: values.address,
@@ -24,11 +33,18 @@ const server = await QuicServer.listen({
     certificate: readFileSync(values.certificate),
     privateKey: readFileSync(values['private-key']),
   },
-  cids: new RandomCids(Number(values['random-cids'] ?? 8)),
+  cids,
   body: values.body === undefined ? new Uint8Array() : readFileSync(values.body),
+});
+
+pool?.on('reissue', async ({ deadline }) => {
+  await pool.ready(); // The order can come before the first CIDs of the new generation.
+  await paceReissue(server.connections, (connection) => connection.reissue(), { deadline });
 });
 
 serveParent({
   statistics: () => server.statistics,
-  reissue: () => server.reissue(),
+  reissue: () => {
+    for (const connection of server.connections) connection.reissue();
+  },
 });

@@ -81,11 +81,9 @@ export class QuicServer implements ConnectionHost {
     };
   }
 
-  /** Gives every client new CIDs and asks it to retire the old. Returns how many were replaced. */
-  reissue(): number {
-    let replaced = 0;
-    for (const connection of this.#connections) replaced += connection.reissue();
-    return replaced;
+  /** Those open now: what a rotation has to reissue. */
+  get connections(): readonly ServerConnection[] {
+    return [...this.#connections];
   }
 
   close(): void {

@@ -5,27 +5,57 @@ import type { Scope } from '../netns/scope.js';
 import type { Host } from '../netns/topology.js';
 import type { SystemDocument } from './document.js';
 
-/** Where the sidecar of a host listens. */
-export function sidecarSocket(scope: Scope, host: Host): string {
-  return scope.path(host.name, 'sidecar.sock');
-}
+/** Where tunnels come from: the balancers' own addresses. */
+const TUNNEL_SOURCES = '10.2.0.0/16,2001:db8:2::/48';
+const DECAPSULATION = ['--decap-interface', 'eth0', '--decap-sources', TUNNEL_SOURCES];
 
-/** The sidecar of one host. Its QUIC server waits for it by itself: CidPool.ready(). */
-export async function startSidecar(
-  scope: Scope,
-  host: Host,
-  document: SystemDocument,
-): Promise<WorkerProcess> {
-  const stateFolder = scope.path(host.name, 'state');
-  mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
-  return scope.start({
-    title: `cid-sidecar of ${host.name}`,
-    namespace: host.namespace,
-    entry: 'sidecar/main',
-    args: [
-      ...['--registry', document.path, '--server', host.name],
-      ...['--state-dir', stateFolder, '--socket', sidecarSocket(scope, host)],
-    ],
-    log: scope.path('logs', `${host.name}-sidecar.log`),
-  });
+/** Long enough to see that reissuing is spread, short enough for a test. */
+const REISSUE_SECONDS = 2;
+
+/**
+ * The sidecar of one host: issues CIDs and unwraps what balancers send. It is ready when
+ * its QUIC server is: CidPool.ready().
+ */
+export class Sidecar {
+  readonly host: Host;
+  readonly socket: string;
+  readonly #scope: Scope;
+  readonly #document: SystemDocument;
+  readonly #stateFolder: string;
+  readonly #decapsulates: boolean;
+  #process: WorkerProcess | undefined;
+  #started = false;
+
+  constructor(scope: Scope, host: Host, document: SystemDocument, decapsulates: boolean) {
+    this.#scope = scope;
+    this.#decapsulates = decapsulates;
+    this.host = host;
+    this.#document = document;
+    this.socket = scope.path(host.name, 'sidecar.sock');
+    this.#stateFolder = scope.path(host.name, 'state');
+    mkdirSync(this.#stateFolder, { mode: 0o700 });
+  }
+
+  start(): void {
+    this.#process = this.#scope.start({
+      title: `cid-sidecar of ${this.host.name}`,
+      namespace: this.host.namespace,
+      entry: 'sidecar/main',
+      args: [
+        ...['--registry', this.#document.path, '--server', this.host.name],
+        ...['--state-dir', this.#stateFolder, '--socket', this.socket],
+        ...['--reissue-within', String(REISSUE_SECONDS)],
+        ...(this.#decapsulates ? DECAPSULATION : []),
+        ...(this.#started ? [] : ['--init']),
+      ],
+      log: this.#scope.path('logs', `${this.host.name}-sidecar.log`),
+    });
+    this.#started = true;
+  }
+
+  /** As a crash would end it. */
+  async kill(): Promise<void> {
+    this.#process?.signal('SIGKILL');
+    await this.#process?.exited;
+  }
 }

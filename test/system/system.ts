@@ -8,7 +8,7 @@ import { Agent } from './agent.js';
 import { Clients } from './clients.js';
 import { attachDecap, passObject } from './decap.js';
 import { type DocumentConfig, SystemDocument } from './document.js';
-import { sidecarSocket, startSidecar } from './sidecar.js';
+import { Sidecar } from './sidecar.js';
 import { makeCertificate } from './tls.js';
 
 export interface SystemOptions {
@@ -33,7 +33,7 @@ export class System {
   readonly document: SystemDocument;
   readonly agents: readonly Agent[];
   readonly servers: readonly WorkerProcess[];
-  readonly sidecars: readonly WorkerProcess[];
+  readonly sidecars: readonly Sidecar[];
   readonly clients: Clients;
 
   private constructor(parts: Omit<System, 'statistics'>) {
@@ -57,20 +57,24 @@ export class System {
     const document = new SystemDocument(scope.path('registry.yaml'), hosts, options.configs);
 
     step('sidecars');
-    for (const host of topology.servers) if (options.balancers > 0) await attachDecap(host);
     const withSidecars = options.configs.length > 0;
     const sidecars = withSidecars
-      ? await Promise.all(topology.servers.map((host) => startSidecar(scope, host, document)))
+      ? topology.servers.map((host) => new Sidecar(scope, host, document, options.balancers > 0))
       : [];
+    for (const sidecar of sidecars) sidecar.start();
+    if (!withSidecars && options.balancers > 0)
+      await Promise.all(topology.servers.map(attachDecap));
 
     step('QUIC servers');
     const tls = await makeCertificate(scope);
     const body = scope.path('body');
     writeFileSync(body, options.body ?? '');
-    const servers = topology.servers.map((host) => {
-      const cids = withSidecars
-        ? ['--sidecar', sidecarSocket(scope, host)]
-        : ['--random-cids', String(options.randomCidLength ?? 8)];
+    const servers = topology.servers.map((host, index) => {
+      const socket = sidecars[index]?.socket;
+      const cids =
+        socket !== undefined
+          ? ['--sidecar', socket]
+          : ['--random-cids', String(options.randomCidLength ?? 8)];
       return scope.start({
         title: `QUIC server ${host.name}`,
         namespace: host.namespace,
