@@ -24,12 +24,17 @@ enum server_id_table {
 };
 
 /*
+ * Half of a four-pass block: up to 10 octets in packet order, as little-endian words, zero
+ * behind them. Of the middle octet of an odd length each half has a nibble.
+ */
+struct feistel_half {
+	__u64 first;
+	__u64 second;
+};
+
+/*
  * Rule: immutable while config_index names it, but for the table rows it points at. A
  * server ID is a number of up to 120 bits, `hi` holding what does not fit the low 64.
- *
- * The halves of a four-pass block are kept as 16 octets in packet order, read as two
- * little-endian words; the masks keep the octets of a half, and of the middle octet of an
- * odd length its nibble.
  */
 struct cid_config {
 	__u8 kind; /* enum cid_kind */
@@ -47,8 +52,8 @@ struct cid_config {
 	__u64 tag_hi; /* DENSE: the bits above the index */
 	__u64 tag_lo;
 	__u64 reserved[2]; /* the key material starts on a cache line of its own */
-	__u64 left_mask[2];
-	__u64 right_mask[2];
+	struct feistel_half left_mask; /* what belongs to a half */
+	struct feistel_half right_mask;
 	__u32 first_round[4][4]; /* by pass - 1: the part of round 1 that no packet changes */
 	__u32 round_keys[44]; /* four-pass: AES-128 encryption; single pass: equivalent inverse cipher */
 	__u32 padding[12];

@@ -12,14 +12,17 @@
 struct cid_octets {
 	__u64 first; /* octets 0..7 */
 	__u64 second; /* 8..15 */
-	__u32 third; /* 16..19 */
+	__u64 third; /* 16..19 in the low half */
 };
 
 static __always_inline void cid_load_wide(const __u8 *cid, struct cid_octets *octets)
 {
+	__u32 third;
+
 	__builtin_memcpy(&octets->first, cid, sizeof(octets->first));
 	__builtin_memcpy(&octets->second, cid + 8, sizeof(octets->second));
-	__builtin_memcpy(&octets->third, cid + 16, sizeof(octets->third));
+	__builtin_memcpy(&third, cid + 16, sizeof(third));
+	octets->third = third;
 }
 
 /*

@@ -15,12 +15,6 @@
 
 #define FEISTEL_PASSES 4
 
-/* Up to 10 octets in packet order, as little-endian words; zero behind them. */
-struct feistel_half {
-	__u64 first;
-	__u64 second;
-};
-
 /* Round 1: `constant`, and what the octets of the half add to it. */
 static __always_inline struct aes_block feistel_first_round(const __u8 *tables,
 							    const struct cid_config *config,
@@ -82,34 +76,75 @@ static __always_inline struct feistel_half feistel_round(const __u8 *tables,
 	return out;
 }
 
+static __always_inline struct feistel_half feistel_masked(struct feistel_half half,
+							 const struct feistel_half *mask)
+{
+	half.first &= mask->first;
+	half.second &= mask->second;
+	return half;
+}
+
+/* A shift to the left by 64 - shift, in two steps, because a shift by 64 is not a shift. */
+static __always_inline __u64 shifted_in(__u64 word, __u32 shift)
+{
+	return word << 1 << (63 - shift);
+}
+
+/* Octets 1.. of the CID, the left half first. */
+static __always_inline struct feistel_half feistel_left(const struct cid_octets *octets)
+{
+	return (struct feistel_half){
+		.first = octets->first >> 8 | octets->second << 56,
+		.second = octets->second >> 8 | octets->third << 56,
+	};
+}
+
+static __always_inline struct feistel_half feistel_right(const struct cid_octets *octets,
+							__u32 shift)
+{
+	if (shift < 64)
+		return (struct feistel_half){
+			.first = octets->first >> shift | shifted_in(octets->second, shift),
+			.second = octets->second >> shift | shifted_in(octets->third, shift),
+		};
+	shift -= 64;
+	return (struct feistel_half){
+		.first = octets->second >> shift | shifted_in(octets->third, shift),
+		.second = octets->third >> shift,
+	};
+}
+
+/* The first 16 octets of the block. The halves of an odd length share an octet. */
+static __always_inline struct feistel_half feistel_merged(struct feistel_half left,
+							 struct feistel_half right, __u32 shift)
+{
+	if (shift < 64) {
+		left.first |= right.first << shift;
+		left.second |= right.second << shift | right.first >> 1 >> (63 - shift);
+	} else {
+		left.second |= right.first << (shift - 64);
+	}
+	return left;
+}
+
 /*
  * Decrypts a CID into the first 16 octets of `octets`: the server ID, and of the nonce
  * what is easily had. Three passes where the server ID lies in the left half ("Load
- * Balancer Actions"), since the fourth would only complete the right one.
+ * Balancer Actions"), since the fourth would only complete the right one. Global, see aes.h.
  */
-static __noinline void four_pass(const struct cid_config *config, struct cid_octets *octets)
+__noinline int four_pass(const struct cid_config *config, struct cid_octets *octets)
 {
 	const __u8 *tables = aes_tables_address();
-	struct feistel_half source, target, swap, out;
-	__u64 target_mask[2] = { config->left_mask[0], config->left_mask[1] };
-	__u64 source_mask[2] = { config->right_mask[0], config->right_mask[1] };
-	__u32 shift = config->right_shift & 127, pass, undone;
+	struct feistel_half source, target, mixed;
+	const struct feistel_half *mask;
+	__u32 undone, pass;
 
-	/* target is the left half, source the right one: the last pass mixed right into left. */
-	target.first = octets->first >> 8 | octets->second << 56;
-	target.second = octets->second >> 8 | (__u64)octets->third << 56;
-	if (shift < 64) {
-		source.first = octets->first >> shift | octets->second << 1 << (63 - shift);
-		source.second = octets->second >> shift | (__u64)octets->third << 1 << (63 - shift);
-	} else {
-		shift -= 64;
-		source.first = octets->second >> shift | (__u64)octets->third << 1 << (63 - shift);
-		source.second = (__u64)octets->third >> shift;
-	}
-	target.first &= target_mask[0];
-	target.second &= target_mask[1];
-	source.first &= source_mask[0];
-	source.second &= source_mask[1];
+	if (!config || !octets)
+		return -1;
+	/* The last pass mixed right into left, so undoing starts with left as the target. */
+	target = feistel_masked(feistel_left(octets), &config->left_mask);
+	source = feistel_masked(feistel_right(octets, config->right_shift & 127),
+				&config->right_mask);
 
 	/* Looped: the code of three unrolled passes no longer fits the instruction caches. */
 #pragma clang loop unroll(disable)
@@ -117,34 +152,26 @@ static __noinline void four_pass(const struct cid_config *config, struct cid_oct
 		if (undone == config->passes)
 			break;
 		pass = FEISTEL_PASSES - undone;
-		out = feistel_round(tables, config, config->first_round[(pass - 1) & 3], &source);
-		swap.first = target.first ^ (out.first & target_mask[0]);
-		swap.second = target.second ^ (out.second & target_mask[1]);
-		target = source;
-		source = swap;
-		swap.first = target_mask[0];
-		swap.second = target_mask[1];
-		target_mask[0] = source_mask[0];
-		target_mask[1] = source_mask[1];
-		source_mask[0] = swap.first;
-		source_mask[1] = swap.second;
-	}
-
-	if (config->passes == FEISTEL_PASSES) {
-		/* source is the right half now, target the left one. */
-		shift = config->merge_shift & 127;
-		if (shift < 64) {
-			target.first |= source.first << shift;
-			target.second |= source.second << shift | source.first >> 1 >> (63 - shift);
-		} else {
-			target.second |= source.first << (shift - 64);
-		}
+		/* Or the compiler keeps on the stack what it can as well load again. */
+		asm volatile("" : "+r"(config));
+		/* The target waits where the CID was, since stack is scarce. */
 		octets->first = target.first;
 		octets->second = target.second;
-	} else {
-		octets->first = source.first;
-		octets->second = source.second;
+		mixed = feistel_round(tables, config, config->first_round[(pass - 1) & 3], &source);
+		/* Even passes mix into the left half. */
+		mask = pass & 1 ? &config->right_mask : &config->left_mask;
+		mixed = feistel_masked(mixed, mask);
+		target = source;
+		source.first = octets->first ^ mixed.first;
+		source.second = octets->second ^ mixed.second;
 	}
+
+	/* Three passes leave the left half in source; four the right one, and left in target. */
+	if (config->passes == FEISTEL_PASSES)
+		source = feistel_merged(target, source, config->merge_shift & 127);
+	octets->first = source.first;
+	octets->second = source.second;
+	return 0;
 }
 
 #endif

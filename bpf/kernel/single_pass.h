@@ -16,18 +16,22 @@ static __always_inline __u32 single_pass_column(const __u8 *tables, const __u32 
 
 /*
  * Decrypts octets 1..16 of a CID into the first 16 octets of `octets`: the server ID, and
- * of the nonce as much as shares its columns.
+ * of the nonce as much as shares its columns. Global, see aes.h.
  */
-static __noinline void single_pass(const struct cid_config *config, struct cid_octets *octets)
+__noinline int single_pass(const struct cid_config *config, struct cid_octets *octets)
 {
 	const __u8 *tables = aes_tables_address();
-	const __u32 *keys = config->round_keys;
-	__u64 first = octets->first >> 8 | octets->second << 56;
-	__u64 second = octets->second >> 8 | (__u64)octets->third << 56;
-	struct aes_block s = { .columns = { first, first >> 32, second, second >> 32 } };
-	struct aes_block t;
+	const __u32 *keys;
+	__u64 first, second;
+	struct aes_block s, t;
 	int i;
 
+	if (!config || !octets)
+		return -1;
+	keys = config->round_keys;
+	first = octets->first >> 8 | octets->second << 56;
+	second = octets->second >> 8 | octets->third << 56;
+	s = (struct aes_block){ .columns = { first, first >> 32, second, second >> 32 } };
 #pragma unroll
 	for (i = 0; i < 4; i++)
 		s.columns[i] ^= keys[i];
@@ -45,6 +49,7 @@ static __noinline void single_pass(const struct cid_config *config, struct cid_o
 	if (config->columns > 2)
 		octets->second = single_pass_column(tables, keys, &s, 2) |
 				 (__u64)single_pass_column(tables, keys, &s, 3) << 32;
+	return 0;
 }
 
 #endif
