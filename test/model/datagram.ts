@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * A frame, read as docs/packet-program.md says that it is read. Written with slices and
+ * checks at every step; nothing here is meant to be fast in the way the kernel's twin is.
+ */
+
+const ETHERTYPE = { ipv4: 0x0800, vlan: 0x8100, ipv6: 0x86dd, qinq: 0x88a8 };
+export const PROTOCOL = { icmp: 1, ipip: 4, tcp: 6, udp: 17, ipv6: 41, icmp6: 58 };
+const EXTENSION = { hopByHop: 0, routing: 43, fragment: 44, destination: 60 };
+
+const ETHERNET_OCTETS = 14;
+const TAG_OCTETS = 4;
+const MOST_TAGS = 2;
+const MOST_EXTENSIONS = 6;
+/** What of a transport header must be there: UDP's whole header. */
+const TRANSPORT_OCTETS = 8;
+
+export interface Datagram {
+  readonly family: 4 | 6;
+  /** Offsets in the frame. */
+  readonly header: number;
+  readonly transport: number;
+  /** By its own length field, header included. */
+  readonly octets: number;
+  readonly protocol: number;
+  readonly source: Uint8Array;
+  readonly destination: Uint8Array;
+  /** 0 where the protocol has none. */
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+}
+
+export type Read =
+  | { readonly kind: 'not-ip' | 'unreadable' | 'foreign' }
+  | { readonly kind: 'transport' | 'icmp'; readonly datagram: Datagram }
+  | {
+      readonly kind: 'first-fragment' | 'later-fragment';
+      readonly family: 4 | 6;
+      readonly destination: Uint8Array;
+    };
+
+export function word16(octets: Uint8Array, at: number): number {
+  return ((octets[at] ?? 0) << 8) | (octets[at + 1] ?? 0);
+}
+
+/** Number of VLAN tags that are read. */
+export function tagsOf(frame: Uint8Array): number {
+  let tags = 0;
+  while (tags < MOST_TAGS && isTag(word16(frame, 12 + tags * TAG_OCTETS))) tags++;
+  return tags;
+}
+
+function isTag(type: number): boolean {
+  return type === ETHERTYPE.vlan || type === ETHERTYPE.qinq;
+}
+
+export function readFrame(frame: Uint8Array): Read {
+  const header = ETHERNET_OCTETS + tagsOf(frame) * TAG_OCTETS;
+  if (frame.length < header) return { kind: 'unreadable' };
+  const type = word16(frame, header - 2);
+  if (type === ETHERTYPE.ipv4) return readIpv4(frame, header);
+  if (type === ETHERTYPE.ipv6) return readIpv6(frame, header);
+  return { kind: 'not-ip' };
+}
+
+export function readIpv4(frame: Uint8Array, header: number): Read {
+  const first = frame[header] ?? 0;
+  const headerOctets = (first & 15) * 4;
+  if (frame.length < header + 20 || first >> 4 !== 4 || headerOctets < 20) {
+    return { kind: 'unreadable' };
+  }
+  const destination = frame.subarray(header + 16, header + 20);
+  const fragment = word16(frame, header + 6);
+  if ((fragment & 0x1fff) !== 0) return { kind: 'later-fragment', family: 4, destination };
+  if ((fragment & 0x2000) !== 0) return { kind: 'first-fragment', family: 4, destination };
+  return readTransport(frame, {
+    family: 4,
+    header,
+    transport: header + headerOctets,
+    octets: word16(frame, header + 2),
+    protocol: frame[header + 9] ?? 0,
+    source: frame.subarray(header + 12, header + 16),
+    destination,
+  });
+}
+
+export function readIpv6(frame: Uint8Array, header: number): Read {
+  if (frame.length < header + 40 || (frame[header] ?? 0) >> 4 !== 6) return { kind: 'unreadable' };
+  const destination = frame.subarray(header + 24, header + 40);
+  let next = frame[header + 6] ?? 0;
+  let at = header + 40;
+  for (let i = 0; i < MOST_EXTENSIONS && isExtension(next); i++) {
+    if (frame.length < at + 8) return { kind: 'unreadable' };
+    if (next === EXTENSION.fragment) {
+      const word = word16(frame, at + 2);
+      if ((word & 0xfff8) !== 0) return { kind: 'later-fragment', family: 6, destination };
+      if ((word & 1) !== 0) return { kind: 'first-fragment', family: 6, destination };
+    }
+    // Segments left: it is on its way to somebody else first (RFC 8200 section 4.4).
+    if (next === EXTENSION.routing && frame[at + 3] !== 0) return { kind: 'foreign' };
+    const octets = next === EXTENSION.fragment ? 8 : ((frame[at + 1] ?? 0) + 1) * 8;
+    next = frame[at] ?? 0;
+    at += octets;
+  }
+  return readTransport(frame, {
+    family: 6,
+    header,
+    transport: at,
+    octets: 40 + word16(frame, header + 4),
+    protocol: next,
+    source: frame.subarray(header + 8, header + 24),
+    destination,
+  });
+}
+
+function isExtension(next: number): boolean {
+  return Object.values(EXTENSION).includes(next);
+}
+
+function readTransport(
+  frame: Uint8Array,
+  ip: Omit<Datagram, 'sourcePort' | 'destinationPort'>,
+): Read {
+  if (frame.length < ip.transport + TRANSPORT_OCTETS) return { kind: 'unreadable' };
+  if (ip.protocol === (ip.family === 4 ? PROTOCOL.icmp : PROTOCOL.icmp6)) {
+    return { kind: 'icmp', datagram: { ...ip, sourcePort: 0, destinationPort: 0 } };
+  }
+  if (ip.protocol !== PROTOCOL.udp && ip.protocol !== PROTOCOL.tcp) return { kind: 'foreign' };
+  const datagram = {
+    ...ip,
+    sourcePort: word16(frame, ip.transport),
+    destinationPort: word16(frame, ip.transport + 2),
+  };
+  return { kind: 'transport', datagram };
+}
+
+/**
+ * Do the lengths fit each other and the frame? A frame may be longer (Ethernet pads), and
+ * UDP may be shorter than what IP carries (RFC 768).
+ */
+export function lengthsAgree(frame: Uint8Array, datagram: Datagram): boolean {
+  const { header, transport, octets, protocol } = datagram;
+  const payload = octets - (transport - header);
+  if (header + octets > frame.length) return false;
+  if (protocol === PROTOCOL.tcp) return payload >= 20;
+  if (payload < 8) return false;
+  if (protocol !== PROTOCOL.udp) return true;
+  const udp = word16(frame, transport + 4);
+  return udp >= 8 && udp <= payload;
+}

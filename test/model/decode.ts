@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Reason } from '../../bpf/tables/index.js';
+import type { CidCodec } from '../../cid/index.js';
+import type { SetupConfig } from './setup.js';
+
+const FAILOVER_BITS = 7;
+
+/** A CID's way to a real, by the codecs of cid/. */
+export type Route = { readonly real: number; readonly bits: number } | { readonly remark: Reason };
+
+interface Config {
+  readonly codec: CidCodec;
+  readonly ids: ReadonlyMap<string, number>;
+}
+
+function key(octets: Uint8Array): string {
+  return String.fromCharCode(...octets);
+}
+
+/** What the CIDs of one pool mean. */
+export class PoolDecoder {
+  readonly #byBits = new Map<number, Config>();
+
+  add({ codec, ids }: SetupConfig): void {
+    const config = { codec, ids: new Map(ids.map(([id, real]) => [key(id), real])) };
+    for (const bits of codec.plan.configBits) this.#byBits.set(bits, config);
+  }
+
+  /** @param cid as much of it as the packet has; of a short header all that follows */
+  route(cid: Uint8Array): Route {
+    const first = cid[0];
+    if (first === undefined) return { remark: 'cid_empty' };
+    const bits = first >> 5;
+    const config = this.#byBits.get(bits);
+    if (config === undefined) {
+      return { remark: bits === FAILOVER_BITS ? 'cid_failover' : 'cid_unknown_config' };
+    }
+    if (cid.length < config.codec.plan.minimumLength) return { remark: 'cid_too_short' };
+    const decoded = config.codec.decode(cid.subarray(0, 20));
+    const real = decoded.routable ? config.ids.get(key(decoded.serverId)) : undefined;
+    return real === undefined ? { remark: 'cid_unknown_server_id' } : { real, bits };
+  }
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Word64 } from './hash.js';
+
+const PLACES = 4;
+
+export interface RememberedFlow {
+  /** The hash, its top bit set. */
+  readonly hi: number;
+  readonly lo: number;
+  /** Seconds of the monotonic clock when it was seen last. */
+  seen: number;
+  /** A second packet was seen. */
+  established: boolean;
+  real: number;
+  generation: number;
+}
+
+export interface FlowTimeouts {
+  readonly fresh: number;
+  readonly udp: number;
+  readonly tcp: number;
+}
+
+/** What one CPU remembers of flows: buckets of four places. */
+export class FlowTable {
+  readonly #buckets = new Map<number, (RememberedFlow | undefined)[]>();
+  readonly #mask: number;
+  readonly #timeouts: FlowTimeouts;
+
+  constructor(buckets: number, timeouts: FlowTimeouts) {
+    this.#mask = buckets - 1;
+    this.#timeouts = timeouts;
+  }
+
+  find(hash: Word64): RememberedFlow | undefined {
+    const hi = (hash.hi | 0x80000000) >>> 0;
+    return this.#bucket(hash).find((flow) => flow?.hi === hi && flow.lo === hash.lo);
+  }
+
+  expired(flow: RememberedFlow, tcp: boolean, now: number): boolean {
+    const { fresh, udp, tcp: long } = this.#timeouts;
+    return now - flow.seen > (flow.established ? (tcp ? long : udp) : fresh);
+  }
+
+  /**
+   * Remembers a new flow in a free or expired place, else in place of the fresh flow that
+   * was seen longest ago. False where only established flows stand.
+   */
+  remember(hash: Word64, real: number, generation: number, now: number): boolean {
+    const bucket = this.#bucket(hash);
+    const patient = this.#timeouts.tcp > this.#timeouts.udp;
+    let place = bucket.findIndex((flow) => !flow || this.expired(flow, patient, now));
+    if (place < 0) {
+      for (const [i, flow] of bucket.entries()) {
+        const oldest = bucket[place];
+        if (flow && !flow.established && (!oldest || flow.seen < oldest.seen)) place = i;
+      }
+    }
+    if (place < 0) return false;
+    const hi = (hash.hi | 0x80000000) >>> 0;
+    bucket[place] = { hi, lo: hash.lo, seen: now, established: false, real, generation };
+    return true;
+  }
+
+  #bucket(hash: Word64): (RememberedFlow | undefined)[] {
+    const index = (hash.lo & this.#mask) >>> 0;
+    let bucket = this.#buckets.get(index);
+    if (bucket === undefined) {
+      bucket = Array(PLACES).fill(undefined);
+      this.#buckets.set(index, bucket);
+    }
+    return bucket;
+  }
+}
