@@ -87,9 +87,16 @@ struct real {
 	__u8 source_mac[6]; /* of the interface `ifindex`; unused where next_hop is zero */
 	__u16 generation; /* grows with each reuse of the index; a remembered flow must match it */
 	__u32 ifindex; /* 0 or the interface it came in by = XDP_TX, else redirect */
-	__u32 checksum; /* of the constant part of an outer IPv4 header, not folded */
+	__u32 checksum; /* of the constant part of an outer IPv4 header, not folded, see below */
 	__u8 outer[40]; /* template of the outer IP header; IPv4 in its first 20 octets */
 };
+
+/*
+ * The template of an outer header holds version, header length, DF, TTL or hop limit, and
+ * both addresses; TOS, length, protocol (next header), flow label and checksum are 0 in it,
+ * and the packet program fills them in. `checksum` is the sum of the template's 16-bit
+ * words but for the two of the source address, each word read as a little-endian __u16.
+ */
 
 /* ---- Flows: a slice of buckets for each CPU ---- */
 

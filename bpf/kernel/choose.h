@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * The server of a packet: by its CID, which touches no state; else by the flow table, else
+ * by the ring (draft-ietf-quic-load-balancers-22, "Load Balancer Forwarding", with the
+ * 4-tuple as the only table). A server that is unprogrammed or down is nobody's choice.
+ */
+#ifndef CIDECAR_CHOOSE_H
+#define CIDECAR_CHOOSE_H
+
+#include "cid.h"
+#include "counters.h"
+#include "flow.h"
+#include "parse.h"
+#include "quic.h"
+#include "ring.h"
+#include "vip.h"
+
+/* What is known of a packet once its VIP is found; the rest of the program fills it in. */
+struct decision {
+	const struct vip_slot *vip;
+	struct vip_stats *stats;
+	const struct real *real; /* where to, once chosen */
+	__u32 real_index;
+	__u32 reason; /* the outcome */
+	__u32 remark; /* why not by CID, or 0 */
+	struct connection_id cid; /* what was read as one; octets NULL = nothing */
+	bool quoted; /* an ICMP error: the tuple is that of the packet it is about */
+};
+
+static __always_inline bool real_takes_packets(const struct real *real)
+{
+	return real && real->kind != ENCAP_NONE && !(real->flags & REAL_DOWN);
+}
+
+/* Remarks for enum cid_result, in its order; CID_ROUTES has none. */
+static __always_inline __u32 cid_remark(enum cid_result result)
+{
+	switch (result) {
+	case CID_EMPTY:
+		return REASON_CID_EMPTY;
+	case CID_FAILOVER:
+		return REASON_CID_FAILOVER;
+	case CID_UNKNOWN_CONFIG:
+		return REASON_CID_UNKNOWN_CONFIG;
+	case CID_TOO_SHORT:
+		return REASON_CID_TOO_SHORT;
+	default:
+		return REASON_CID_UNKNOWN_SERVER_ID;
+	}
+}
+
+/* Returns 0 where the CID leads to a server, else the remark that says why it does not. */
+static __always_inline __u32 choose_by_cid(struct decision *decision, const __u8 *data_end,
+					   __u32 octets)
+{
+	__u32 config_bits = 0;
+	__u32 index = 0;
+	enum cid_result result;
+	const struct real *real;
+
+	result = cid_route(decision->cid.octets, decision->cid.length, data_end,
+			   decision->vip->pool, &index, &config_bits);
+	if (result != CID_ROUTES)
+		return cid_remark(result);
+	real = bpf_map_lookup_elem(&reals, &index);
+	if (!real || real->kind == ENCAP_NONE)
+		return REASON_CID_REAL_UNPROGRAMMED;
+	if (real->flags & REAL_DOWN)
+		return REASON_CID_SERVER_DOWN;
+	decision->real = real;
+	decision->real_index = index;
+	decision->reason = decision->quoted ? REASON_ICMP_CID : REASON_CID;
+	count(decision->stats, REASON_CONFIG + (config_bits & 7), octets);
+	return 0;
+}
+
+/* What choosing without a CID needs to know, and what it finds. */
+struct flow_choice {
+	struct tuple tuple;
+	__u32 ring;
+	__u32 quoted;
+	__u32 real; /* out: index */
+	__u32 reason; /* out */
+	__u32 remark; /* out: enum reason, or 0 */
+};
+
+static __always_inline const struct real *choose_by_ring(struct flow_choice *choice, __u64 hash)
+{
+	__u32 index = ring_real(choice->ring, hash);
+	const struct real *real = bpf_map_lookup_elem(&reals, &index);
+
+	if (!real_takes_packets(real)) {
+		choice->reason = REASON_NO_SERVER;
+		return NULL;
+	}
+	choice->real = index;
+	choice->reason = choice->quoted ? REASON_ICMP_RING : REASON_RING;
+	return real;
+}
+
+static __always_inline bool choose_remembered(struct flow_choice *choice, struct flow *flow,
+					      __u32 now)
+{
+	__u32 index = flow->real;
+	const struct real *real = bpf_map_lookup_elem(&reals, &index);
+
+	if (!real_takes_packets(real) || real->generation != flow->generation)
+		return false;
+	choice->real = index;
+	choice->reason = choice->quoted ? REASON_ICMP_FLOW : REASON_FLOW;
+	/* Anybody can send an ICMP error: it must not keep a flow alive. */
+	if (!choice->quoted)
+		flow_touch(flow, now);
+	return true;
+}
+
+/* A function of its own for the verifier's sake, as skip_extensions is. Returns 0. */
+__noinline int choose_by_flow(struct flow_choice *choice)
+{
+	struct flow_bucket *bucket;
+	const struct real *real;
+	__u64 hash, fingerprint;
+	struct flow *flow;
+	__u32 now;
+
+	if (!choice)
+		return 0;
+	hash = flow_hash(&choice->tuple, settings.hash_seed);
+	fingerprint = flow_fingerprint(hash);
+	bucket = flow_bucket(hash);
+	flow = bucket ? flow_find(bucket, fingerprint) : NULL;
+	now = flow_clock();
+	if (flow) {
+		if (flow_expired(flow, choice->tuple.protocol, now))
+			choice->remark = REASON_FLOW_EXPIRED;
+		else if (choose_remembered(choice, flow, now))
+			return 0;
+		else
+			choice->remark = REASON_FLOW_STALE;
+	}
+
+	real = choose_by_ring(choice, hash);
+	if (!real || choice->quoted)
+		return 0;
+	if (bucket && !flow)
+		flow = flow_place(bucket, now);
+	if (flow)
+		flow_remember(flow, fingerprint, choice->real, real->generation, now);
+	else
+		choice->remark = REASON_FLOW_UNREMEMBERED;
+	return 0;
+}
+
+static __always_inline void choose_statefully(struct decision *decision,
+					      const struct tuple *tuple, __u32 octets)
+{
+	struct flow_choice choice = {
+		.tuple = *tuple,
+		.ring = decision->vip->ring,
+		.quoted = decision->quoted,
+	};
+
+	choose_by_flow(&choice);
+	if (choice.remark)
+		count(decision->stats, choice.remark, octets);
+	decision->reason = choice.reason;
+	decision->real_index = choice.real;
+	if (choice.real == 0)
+		return;
+	decision->real = bpf_map_lookup_elem(&reals, &choice.real);
+}
+
+/* On return the reason is set, and the real unless the reason says that there is none. */
+static __always_inline void choose(struct decision *decision, const struct packet *packet,
+				   const struct tuple *tuple)
+{
+	if (decision->vip->flags & VIP_QUIC) {
+		decision->remark = decision->cid.octets
+					   ? choose_by_cid(decision, packet->data_end,
+							   packet->octets)
+					   : REASON_QUIC_TRUNCATED;
+		if (decision->remark == 0)
+			return;
+		count(decision->stats, decision->remark, packet->octets);
+	}
+	choose_statefully(decision, tuple, packet->octets);
+}
+
+#endif

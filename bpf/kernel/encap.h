@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * Out to the server: an outer header in front (IPIP, RFC 2003; IPv6, RFC 2473; 6in4, RFC
+ * 4213; GUE variant 1, draft-ietf-intarea-gue section 4), or only a new destination MAC.
+ * VLAN tags stay in front.
+ */
+#ifndef CIDECAR_ENCAP_H
+#define CIDECAR_ENCAP_H
+
+#include "checksum.h"
+#include "choose.h"
+#include "parse.h"
+
+#define GUE_PORT_FIRST 0xc000 /* dynamic ports, RFC 6335 section 6 */
+#define GUE_PORT_MASK 0x3fff
+#define IPV6_FLOW_LABEL_MASK 0xfffff
+#define IP4_OCTETS 20
+#define IP6_OCTETS 40
+
+/* What the outer header repeats of the inner one. */
+struct inner {
+	__u32 octets;
+	__u32 entropy;
+	__u8 tos; /* or traffic class */
+	__u8 protocol; /* number of the inner family as a payload */
+};
+
+static __always_inline __u32 tunnel_octets(__u8 kind)
+{
+	switch (kind) {
+	case ENCAP_IP4:
+		return IP4_OCTETS;
+	case ENCAP_IP6:
+		return IP6_OCTETS;
+	case ENCAP_GUE4:
+		return IP4_OCTETS + UDP_HEADER_OCTETS;
+	case ENCAP_GUE6:
+		return IP6_OCTETS + UDP_HEADER_OCTETS;
+	default:
+		return 0;
+	}
+}
+
+static __always_inline __u8 hops_of(const struct datagram *ip)
+{
+	return ip->tuple.ipv6 ? ip->header[7] : ip->header[8];
+}
+
+/* Entering a tunnel while forwarding costs a hop (RFC 2003 section 3.1, RFC 2473 section 3.1). */
+static __always_inline void take_hop(struct datagram *ip)
+{
+	__u16 before;
+
+	if (ip->tuple.ipv6) {
+		ip->header[7]--;
+		return;
+	}
+	before = load16(ip->header + 8);
+	ip->header[8]--;
+	store16(ip->header + 10,
+		checksum_replace(load16(ip->header + 10), before, load16(ip->header + 8)));
+}
+
+/*
+ * The inner DSCP and ECN field are copied whole: RFC 6040 section 4.1, normal mode, and the
+ * uniform model of RFC 2983.
+ */
+static __always_inline struct inner inner_of(const struct datagram *ip)
+{
+	struct inner inner = { .octets = ip->octets, .entropy = entropy_hash(&ip->tuple) };
+
+	if (ip->tuple.ipv6) {
+		inner.tos = (__u8)(bpf_ntohs(load16(ip->header)) >> 4);
+		inner.protocol = IPPROTO_IPV6;
+	} else {
+		inner.tos = ip->header[1];
+		inner.protocol = IPPROTO_IPIP;
+	}
+	return inner;
+}
+
+/* `entropy` replaces the bits of the source address that `mask` names. */
+static __always_inline void write_ip4(__u8 *outer, const struct real *real,
+				      const struct inner *inner, __u32 octets, __u8 protocol,
+				      __u32 mask)
+{
+	__u32 source = (load32(real->outer + 12) & ~mask) | (inner->entropy & mask);
+	__u16 length = bpf_htons((__u16)octets);
+	__u32 sum = real->checksum + length + ((__u32)inner->tos << 8) + ((__u32)protocol << 8) +
+		    (source & 0xffff) + (source >> 16);
+
+	store64(outer, load64(real->outer) | (__u64)inner->tos << 8 | (__u64)length << 16);
+	store64(outer + 8, (load64(real->outer + 8) & 0xffff) | (__u64)protocol << 8 |
+				   (__u64)checksum_fold(sum) << 16 | (__u64)source << 32);
+	store32(outer + 16, load32(real->outer + 16));
+}
+
+/* The flow label carries the entropy (RFC 6438). */
+static __always_inline void write_ip6(__u8 *outer, const struct real *real,
+				      const struct inner *inner, __u32 payload_octets,
+				      __u8 protocol)
+{
+	__u32 label = inner->entropy & IPV6_FLOW_LABEL_MASK;
+	__u32 first = bpf_htonl((__u32)inner->tos << 20 | label);
+
+	store64(outer, load64(real->outer) | first |
+			       (__u64)bpf_htons((__u16)payload_octets) << 32 |
+			       (__u64)protocol << 48);
+	store64(outer + 8, load64(real->outer + 8));
+	store64(outer + 16, load64(real->outer + 16));
+	store64(outer + 24, load64(real->outer + 24));
+	store64(outer + 32, load64(real->outer + 32));
+}
+
+/*
+ * No checksum: optional over IPv4 (RFC 768), and over IPv6 allowed for tunnels whose inner
+ * headers are protected by their own (RFC 6935, RFC 6936).
+ */
+static __always_inline void write_gue(__u8 *udp, const struct inner *inner)
+{
+	__u16 source_port = GUE_PORT_FIRST | (inner->entropy & GUE_PORT_MASK);
+	__u16 length = bpf_htons((__u16)(inner->octets + UDP_HEADER_OCTETS));
+
+	store64(udp, (__u64)bpf_htons(source_port) | (__u64)settings.gue_port << 16 |
+			     (__u64)length << 32);
+}
+
+/* What stood in front of the IP header, kept while the head moves. */
+struct link_header {
+	__u64 addresses_low; /* 12 octets: destination, source */
+	__u32 addresses_high;
+	__u32 tags[VLAN_TAGS_MAX]; /* each the 0x8100 or 0x88a8 and the tag behind it */
+};
+
+static __always_inline struct link_header link_header_read(const struct packet *packet)
+{
+	struct link_header link = {
+		.addresses_low = load64(packet->data),
+		.addresses_high = load32(packet->data + 8),
+	};
+
+	if (packet->tags > 0)
+		link.tags[0] = load32(packet->data + 12);
+	if (packet->tags > 1 && packet->data + 20 <= packet->data_end)
+		link.tags[1] = load32(packet->data + 16);
+	return link;
+}
+
+/* Back to the neighbour the packet came from, or to the real's next hop. */
+static __always_inline void write_addresses(__u8 *data, const struct real *real,
+					    const struct link_header *link)
+{
+	__u64 next_hop = load64(real->next_hop);
+
+	if (next_hop << 16 == 0) {
+		store32(data, (__u32)(link->addresses_low >> 48) | link->addresses_high << 16);
+		store16(data + 4, (__u16)(link->addresses_high >> 16));
+		store32(data + 6, (__u32)link->addresses_low);
+		store16(data + 10, (__u16)(link->addresses_low >> 32));
+		return;
+	}
+	store32(data, (__u32)next_hop);
+	store16(data + 4, (__u16)(next_hop >> 32));
+	store32(data + 6, load32(real->source_mac));
+	store16(data + 10, load16(real->source_mac + 4));
+}
+
+/* Returns where the IP header goes, which is checked by the caller. */
+static __always_inline __u8 *write_link_header(__u8 *data, const struct real *real,
+					       const struct link_header *link, __u32 tags,
+					       __u16 type)
+{
+	write_addresses(data, real, link);
+	data += 2 * ETH_ALEN;
+	if (tags > 0) {
+		store32(data, link->tags[0]);
+		data += VLAN_TAG_OCTETS;
+	}
+	if (tags > 1) {
+		store32(data, link->tags[1]);
+		data += VLAN_TAG_OCTETS;
+	}
+	store16(data, type);
+	return data + sizeof(type);
+}
+
+static __always_inline int transmit(const struct xdp_md *ctx, const struct real *real)
+{
+	if (real->ifindex != 0 && real->ifindex != ctx->ingress_ifindex)
+		return bpf_redirect(real->ifindex, 0);
+	return XDP_TX;
+}
+
+/* The longest link header, outer header and GUE header; less than any packet with them. */
+#define ENCAPSULATED_LINK_OCTETS (ETH_HLEN + VLAN_TAGS_MAX * VLAN_TAG_OCTETS)
+
+/* False where the driver left no headroom; nothing was changed but the hop count then. */
+static __always_inline bool encapsulate(struct xdp_md *ctx, struct packet *packet,
+					const struct real *real)
+{
+	bool outer6 = real->kind == ENCAP_IP6 || real->kind == ENCAP_GUE6;
+	bool gue = real->kind == ENCAP_GUE4 || real->kind == ENCAP_GUE6;
+	__u32 payload_octets = packet->ip.octets + (gue ? UDP_HEADER_OCTETS : 0);
+	struct link_header link = link_header_read(packet);
+	struct inner inner = inner_of(&packet->ip);
+	__u32 tags = packet->tags;
+	__u8 *data, *data_end, *outer;
+
+	take_hop(&packet->ip);
+	if (bpf_xdp_adjust_head(ctx, -(int)tunnel_octets(real->kind)))
+		return false;
+	data = (__u8 *)(long)ctx->data;
+	data_end = (__u8 *)(long)ctx->data_end;
+	if (data + ENCAPSULATED_LINK_OCTETS > data_end)
+		return false;
+	outer = write_link_header(data, real, &link, tags,
+				  outer6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP));
+	if (outer6) {
+		if (outer + IP6_OCTETS + UDP_HEADER_OCTETS > data_end)
+			return false;
+		write_ip6(outer, real, &inner, payload_octets,
+			  gue ? IPPROTO_UDP : inner.protocol);
+		if (gue)
+			write_gue(outer + IP6_OCTETS, &inner);
+	} else {
+		if (outer + IP4_OCTETS + UDP_HEADER_OCTETS > data_end)
+			return false;
+		/* GUE has its source port for entropy. */
+		write_ip4(outer, real, &inner, payload_octets + IP4_OCTETS,
+			  gue ? IPPROTO_UDP : inner.protocol, gue ? 0 : settings.source_mask);
+		if (gue)
+			write_gue(outer + IP4_OCTETS, &inner);
+	}
+	return true;
+}
+
+/* L2 direct return: the server has the VIP on an interface of this segment. */
+static __always_inline void rewrite_addresses(struct packet *packet, const struct real *real)
+{
+	struct link_header link = link_header_read(packet);
+
+	write_addresses(packet->data, real, &link);
+}
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * Which server a flow without a routable CID went to, so that it stays there when the ring
+ * changes. Each CPU has a slice to itself: no locks, and no state that a flood could make
+ * the CPUs fight over. A flow that moves to another CPU is chosen anew by the ring.
+ *
+ * A flow is fresh with its first packet and established with its second. Only free, expired
+ * and fresh places are given away: whoever sends one packet from each of many addresses
+ * displaces nobody but others who did the same.
+ */
+#ifndef CIDECAR_FLOW_H
+#define CIDECAR_FLOW_H
+
+#include <linux/in.h>
+#include <stdbool.h>
+
+#include "hash.h"
+#include "maps.h"
+
+#define FLOW_ESTABLISHED 1U
+#define NANOSECONDS_PER_SECOND 1000000000ULL
+
+static __always_inline __u32 flow_clock(void)
+{
+	return (__u32)(bpf_ktime_get_coarse_ns() / NANOSECONDS_PER_SECOND);
+}
+
+/* The one bucket that may hold the flow on this CPU. NULL where the slice is too small. */
+static __always_inline struct flow_bucket *flow_bucket(__u64 hash)
+{
+	__u32 mask = settings.flow_bucket_mask;
+	__u32 key = bpf_get_smp_processor_id() * (mask + 1) + flow_bucket_of(hash, mask);
+
+	return bpf_map_lookup_elem(&flows, &key);
+}
+
+static __always_inline __u32 flow_timeout(const struct flow *flow, __u8 protocol)
+{
+	if (!(flow->stamp & FLOW_ESTABLISHED))
+		return settings.fresh_seconds;
+	return protocol == IPPROTO_TCP ? settings.tcp_seconds : settings.udp_seconds;
+}
+
+/* Seconds idle; the stamp has 31 bits of them, so the difference wraps like the clock. */
+static __always_inline __u32 flow_idle(const struct flow *flow, __u32 now)
+{
+	return (now - (flow->stamp >> 1)) & 0x7fffffff;
+}
+
+static __always_inline bool flow_expired(const struct flow *flow, __u8 protocol, __u32 now)
+{
+	return flow_idle(flow, now) > flow_timeout(flow, protocol);
+}
+
+static __always_inline struct flow *flow_find(struct flow_bucket *bucket, __u64 fingerprint)
+{
+	int i;
+
+#pragma unroll
+	for (i = 0; i < FLOWS_PER_BUCKET; i++)
+		if (bucket->flows[i].fingerprint == fingerprint)
+			return &bucket->flows[i];
+	return NULL;
+}
+
+/*
+ * Where a new flow may be remembered: a free or expired place, else the fresh one that has
+ * waited longest, else nowhere. The protocol of the flow that stands there is not known, so
+ * it is given the longer of the two timeouts.
+ */
+static __always_inline struct flow *flow_place(struct flow_bucket *bucket, __u32 now)
+{
+	__u8 patient = settings.tcp_seconds > settings.udp_seconds ? IPPROTO_TCP : IPPROTO_UDP;
+	struct flow *oldest = NULL;
+	struct flow *flow;
+	int i;
+
+#pragma unroll
+	for (i = 0; i < FLOWS_PER_BUCKET; i++) {
+		flow = &bucket->flows[i];
+		if (flow->fingerprint == 0 || flow_expired(flow, patient, now))
+			return flow;
+		if (!(flow->stamp & FLOW_ESTABLISHED) &&
+		    (!oldest || flow_idle(flow, now) > flow_idle(oldest, now)))
+			oldest = flow;
+	}
+	return oldest;
+}
+
+/* Marks the flow as seen now. Writes only what changes, to leave the cache line clean. */
+static __always_inline void flow_touch(struct flow *flow, __u32 now)
+{
+	__u32 stamp = now << 1 | FLOW_ESTABLISHED;
+
+	if (flow->stamp != stamp)
+		flow->stamp = stamp;
+}
+
+static __always_inline void flow_remember(struct flow *flow, __u64 fingerprint, __u32 real,
+					  __u16 generation, __u32 now)
+{
+	flow->fingerprint = fingerprint;
+	flow->stamp = now << 1;
+	flow->real = (__u16)real;
+	flow->generation = generation;
+}
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * Where a QUIC packet carries connection IDs, by the version-independent properties of
+ * RFC 8999 alone. The version is never read, nor the fixed bit (a property of versions 1
+ * and 2 that may be greased, RFC 9287), nor anything past the first packet of a datagram:
+ * coalesced packets have the same DCID (RFC 9000 section 12.2).
+ */
+#ifndef CIDECAR_QUIC_H
+#define CIDECAR_QUIC_H
+
+#include "parse.h"
+
+#define QUIC_LONG_HEADER 0x80 /* RFC 8999 section 5 */
+#define QUIC_LONG_DCID_LENGTH 5 /* first octet and version stand before it */
+#define QUIC_LONG_DCID 6
+
+struct connection_id {
+	const __u8 *octets;
+	__u32 length; /* by the packet's account; less may be there */
+};
+
+struct quic_payload {
+	const __u8 *octets;
+	__u32 length;
+};
+
+/* The datagram's payload ends where UDP says, whatever Ethernet pads behind it. */
+static __always_inline struct quic_payload quic_payload(const struct datagram *ip)
+{
+	__u32 udp_octets = bpf_ntohs(load16(ip->transport + 4));
+
+	return (struct quic_payload){
+		.octets = ip->transport + UDP_HEADER_OCTETS,
+		.length = udp_octets - UDP_HEADER_OCTETS,
+	};
+}
+
+/*
+ * A long header says how long its DCID is, up to 255 octets; of a short header's DCID only
+ * the one who issued it knows the length, so all that follows is offered.
+ */
+static __always_inline bool quic_dcid(struct quic_payload payload, const __u8 *data_end,
+				      struct connection_id *dcid)
+{
+	const __u8 *octets = payload.octets;
+
+	if (payload.length < 1 || octets + 1 > data_end)
+		return false;
+	if (!(octets[0] & QUIC_LONG_HEADER)) {
+		dcid->octets = octets + 1;
+		dcid->length = payload.length - 1;
+		return true;
+	}
+	if (payload.length < QUIC_LONG_DCID || octets + QUIC_LONG_DCID > data_end)
+		return false;
+	dcid->octets = octets + QUIC_LONG_DCID;
+	dcid->length = octets[QUIC_LONG_DCID_LENGTH];
+	return dcid->length <= payload.length - QUIC_LONG_DCID;
+}
+
+/*
+ * The SCID of a packet that a server sent, which is one of the server's own CIDs. Only long
+ * headers have one, and a quote may end before it: `data_end` and the length octets decide.
+ */
+static __always_inline bool quic_scid(const __u8 *octets, const __u8 *data_end,
+				      struct connection_id *scid)
+{
+	const __u8 *length;
+
+	if (octets + QUIC_LONG_DCID > data_end || !(octets[0] & QUIC_LONG_HEADER))
+		return false;
+	length = octets + QUIC_LONG_DCID + octets[QUIC_LONG_DCID_LENGTH];
+	if (length + 1 > data_end)
+		return false;
+	scid->octets = length + 1;
+	scid->length = *length;
+	return true;
+}
+
+#endif
