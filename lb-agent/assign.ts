@@ -30,7 +30,7 @@ export interface AssignmentInput {
   /** Most indices there are, real 0 and VIP row 0 included. */
   readonly capacity: { readonly reals: number; readonly vips: number; readonly pools: number };
   /** Builds a Maglev ring; the same on every balancer for the same servers. */
-  readonly buildRing: (servers: readonly RingServer[]) => Uint32Array;
+  readonly buildRing: (pool: Pool, servers: readonly RingServer[]) => Uint32Array;
 }
 
 export interface RingServer {
@@ -77,7 +77,7 @@ export function assign(input: AssignmentInput): Assigned {
     }
     poolEntries.set(index, {
       configs: configsOf(pool, reals),
-      ring: input.buildRing(ringServers(pool, reals)),
+      ring: input.buildRing(pool, ringServers(pool, reals)),
     });
   }
   return {

@@ -12,7 +12,7 @@ import { Quarantine } from './quarantine.js';
 const capacity = { reals: 64, vips: 64, pools: 16 };
 
 /** Enough of a ring for the order of operations: every server once. */
-const buildRing = (servers: readonly RingServer[]) =>
+const buildRing = (_: Pool, servers: readonly RingServer[]) =>
   Uint32Array.from(servers.map(({ real }) => real));
 
 /** What the kernel does with an operation. Removed reals leave their index unprogrammed. */

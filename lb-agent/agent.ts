@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: Apache-2.0
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Logger } from 'pino';
+import { type BpfLink, objectPath, requireKernelSupport, type XdpMode } from '../bpf/index.js';
+import { Balancer, buildRing, type Settings } from '../bpf/tables/index.js';
+import { CidecarError } from '../cid/index.js';
+import type { DesiredState } from '../registry/index.js';
+import { Applier, type Egress } from './apply.js';
+import { type Assigned, type Assignment, assign, NO_ASSIGNMENT } from './assign.js';
+import { capacityFor, capacityOf, poolRingSize } from './capacity.js';
+import type { HostInterface } from './host-interface.js';
+import { NO_TABLES, type Tables } from './model.js';
+import type { PinFolder } from './pins.js';
+import { describeOperation, plan } from './plan.js';
+import { Quarantine } from './quarantine.js';
+import { readTables } from './readback.js';
+import { RingCache } from './ring-cache.js';
+import { type AgentState, readStateFile, stateOf, writeStateFile } from './state-file.js';
+
+export interface AgentOptions {
+  readonly interface: HostInterface;
+  readonly mode: XdpMode;
+  readonly pins: PinFolder;
+  readonly stateFile: string;
+  readonly settings: Partial<Settings>;
+  readonly egress: Egress;
+  readonly flowsPerCpu: number;
+  /** Milliseconds for which an index of a real rests after its use. */
+  readonly restMs: number;
+  readonly log: Logger;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
+  /** The packet program's object file; default the one that the build made. */
+  readonly object?: string;
+}
+
+/** One set of tables in the kernel, and what the agent knows of it. */
+interface Generation {
+  readonly balancer: Balancer;
+  readonly applier: Applier;
+  /** In the pin folder. */
+  readonly number: number;
+}
+
+/**
+ * Makes the kernel match the desired state. What the kernel holds is the truth to start
+ * from: an agent may be killed at any moment, traffic goes on, and the next one heals.
+ */
+export class Agent {
+  readonly #options: AgentOptions;
+  readonly #objectHash: string;
+  readonly #rings = new RingCache(buildRing);
+  #quarantine: Quarantine;
+  #assignment: Assignment = NO_ASSIGNMENT;
+  /** What the tables hold; undefined after an operation that failed halfway. */
+  #tables: Tables | undefined = NO_TABLES;
+  #generation: Generation | undefined;
+  #link: BpfLink | undefined;
+  /** What is in the state file; of what the agent before wrote, names serve as hints only. */
+  #remembered: AgentState | undefined;
+
+  private constructor(options: AgentOptions) {
+    this.#options = options;
+    this.#objectHash = createHash('sha256')
+      .update(readFileSync(options.object ?? objectPath('balancer')))
+      .digest('hex');
+    this.#remembered = readStateFile(options.stateFile);
+    const { resting = [], generations = [] } = this.#remembered ?? {};
+    this.#quarantine = this.#newQuarantine(resting, new Map(generations));
+    if (this.#remembered !== undefined) {
+      const { pools, servers } = this.#remembered;
+      this.#assignment = {
+        pools: new Map(pools.map(({ name, index }) => [name, index])),
+        reals: new Map(servers.map(({ name, real }) => [name, real])),
+      };
+    }
+  }
+
+  /**
+   * Takes over what is pinned, or loads and attaches anew; returns when the kernel matches
+   * `desired`. Throws with nothing attached that was not attached before.
+   */
+  static async start(options: AgentOptions, desired: DesiredState): Promise<Agent> {
+    requireKernelSupport();
+    const agent = new Agent(options);
+    try {
+      await agent.#start(desired);
+    } catch (error) {
+      agent.close();
+      throw error;
+    }
+    return agent;
+  }
+
+  /** Brings the kernel to another desired state. On an error it can simply be called again. */
+  async reconcile(desired: DesiredState): Promise<void> {
+    const generation = this.#generation;
+    if (generation === undefined) throw new Error('the agent was not started');
+    try {
+      const actual = this.#tables ?? this.#read(generation.balancer, desired);
+      this.#tables = actual;
+      const assigned = this.#assign(desired, actual, capacityOf(generation.balancer));
+      this.#apply(generation, actual, assigned, desired);
+    } catch (error) {
+      if (!(error instanceof CidecarError) || error.code !== 'MAP_FULL') throw error;
+      this.#options.log.info({ table: error.message }, 'tables are full; loading larger ones');
+      await this.#replace(desired);
+    }
+  }
+
+  /** Whether the link still holds the program to the interface. */
+  attached(): boolean {
+    return this.#link !== undefined && this.#link.info().ifindex !== 0;
+  }
+
+  get balancer(): Balancer | undefined {
+    return this.#generation?.balancer;
+  }
+
+  get remembered(): AgentState | undefined {
+    return this.#remembered;
+  }
+
+  /** Lets go of every handle; what is pinned stays and carries traffic on. */
+  close(): void {
+    this.#generation?.balancer.close();
+    this.#generation = undefined;
+    this.#link?.close();
+    this.#link = undefined;
+  }
+
+  async #start(desired: DesiredState): Promise<void> {
+    const { pins, log } = this.#options;
+    pins.create();
+    const link = this.#openLink();
+    this.#link = link;
+    if (link === undefined) {
+      pins.tidy(undefined);
+      await this.#replace(desired);
+      return;
+    }
+    const pinned = this.#openGeneration(link);
+    pins.tidy(pinned?.number);
+    if (pinned === undefined) {
+      // Only by hands other than ours; the program goes on until ours takes its place.
+      log.warn('the maps of the attached program are not pinned; loading anew');
+      await this.#replace(desired);
+      return;
+    }
+    this.#generation = pinned;
+    this.#tables = this.#read(pinned.balancer, desired);
+    if (this.#remembered === undefined) this.#restUnknown(pinned.balancer);
+    const reason = this.#outdated(pinned.balancer);
+    if (reason !== undefined) {
+      log.info({ reason }, 'replacing the attached program and its tables');
+      await this.#replace(desired);
+      return;
+    }
+    pinned.balancer.setSettings(this.#options.settings);
+    await this.reconcile(desired);
+  }
+
+  /** The pinned link, unless what it held has gone. */
+  #openLink(): BpfLink | undefined {
+    const { pins, interface: host, mode, log } = this.#options;
+    const link = pins.openLink();
+    if (link === undefined) return undefined;
+    const { ifindex } = link.info();
+    if (ifindex === host.index && (this.#remembered?.mode ?? mode) === mode) return link;
+    if (ifindex === 0) log.warn('the interface of the pinned link is gone; attaching anew');
+    else if (ifindex === host.index) log.warn({ mode }, 'attaching anew in another mode');
+    else {
+      link.close();
+      throw new CidecarError(
+        'PIN_INVALID',
+        `the program pinned here is attached to interface ${ifindex}, not to ${host.name} (${host.index})`,
+        { file: pins.path },
+      );
+    }
+    pins.removeLink();
+    if (ifindex !== 0) link.detach();
+    link.close();
+    return undefined;
+  }
+
+  #openGeneration(link: BpfLink): Generation | undefined {
+    const { pins } = this.#options;
+    const { programId } = link.info();
+    for (const number of pins.generations()) {
+      const balancer = Balancer.openPinned(pins.generationPath(number));
+      if (balancer.program.info.id === programId) {
+        return { balancer, number, applier: new Applier(balancer, this.#options.egress) };
+      }
+      balancer.close();
+    }
+    return undefined;
+  }
+
+  /** Why pinned tables cannot be gone on with, if so. */
+  #outdated(balancer: Balancer): string | undefined {
+    const { egress, flowsPerCpu } = this.#options;
+    const { id } = balancer.program.info;
+    const same =
+      this.#remembered?.programId === id && this.#remembered.objectHash === this.#objectHash;
+    if (!same) return 'another packet program, or nobody remembers which';
+    if (this.#remembered?.flowsPerCpu !== flowsPerCpu) return 'another number of flows';
+    const moved = balancer.reals().some(({ source }) => {
+      return source !== undefined && source !== egress.source4 && source !== egress.source6;
+    });
+    return moved ? 'other tunnel source addresses' : undefined;
+  }
+
+  /** Loads new tables, fills them, and puts them in the place of the present ones in one step. */
+  async #replace(desired: DesiredState): Promise<void> {
+    const { pins, flowsPerCpu, settings, egress, object, interface: host, mode } = this.#options;
+    const old = this.#generation;
+    const actual = this.#tables ?? (old ? this.#read(old.balancer, desired) : NO_TABLES);
+    const balancer = await Balancer.load(
+      capacityFor(desired, flowsPerCpu),
+      settings,
+      object === undefined ? {} : { object },
+    );
+    let number: number | undefined;
+    try {
+      // Indices stay what they were wherever they fit, for the sake of the flows.
+      const assigned = this.#assign(desired, actual, capacityOf(balancer));
+      this.#remember(balancer, desired, assigned, actual);
+      const applier = new Applier(balancer, egress);
+      for (const operation of plan(NO_TABLES, assigned.target)) applier.apply(operation);
+      number = pins.publish(balancer);
+      if (this.#link === undefined) {
+        this.#link = balancer.attach(host.index, mode);
+        this.#link.pin(pins.linkPath);
+      } else {
+        this.#link.update(balancer.program);
+      }
+      this.#generation = { balancer, applier, number };
+      this.#settle(actual, assigned);
+    } catch (error) {
+      balancer.close();
+      if (number !== undefined) pins.removeGeneration(number);
+      throw error;
+    }
+    if (old !== undefined) {
+      old.balancer.close();
+      pins.removeGeneration(old.number);
+    }
+  }
+
+  #apply(generation: Generation, actual: Tables, assigned: Assigned, desired: DesiredState): void {
+    const { log } = this.#options;
+    const operations = plan(actual, assigned.target);
+    // Before the first operation: whoever comes after must know what may already rest.
+    this.#remember(generation.balancer, desired, assigned, actual);
+    this.#tables = undefined;
+    for (const operation of operations) {
+      log.debug(describeOperation(operation), 'applying');
+      generation.applier.apply(operation);
+    }
+    generation.balancer.sweep();
+    this.#settle(actual, assigned);
+    if (operations.length > 0) log.info({ operations: operations.length }, 'kernel tables changed');
+  }
+
+  /** The kernel holds the target now. */
+  #settle(actual: Tables, { assignment, target }: Assigned): void {
+    this.#tables = target;
+    this.#assignment = assignment;
+    for (const [index, { generation }] of target.reals) this.#quarantine.used(index, generation);
+    for (const index of actual.reals.keys()) {
+      if (!target.reals.has(index)) this.#quarantine.rest(index);
+    }
+  }
+
+  #assign(
+    desired: DesiredState,
+    actual: Tables,
+    capacity: { vips: number; pools: number; reals: number },
+  ): Assigned {
+    return assign({
+      desired,
+      actual,
+      capacity,
+      previous: this.#assignment,
+      quarantine: this.#quarantine,
+      buildRing: (pool, servers) => this.#rings.ring(servers, poolRingSize(pool)),
+    });
+  }
+
+  #remember(balancer: Balancer, desired: DesiredState, assigned: Assigned, actual: Tables): void {
+    const { stateFile, interface: host, mode, flowsPerCpu, restMs } = this.#options;
+    const now = this.#now();
+    const leaving = [...actual.reals.keys()].filter((index) => !assigned.target.reals.has(index));
+    const resting = [
+      ...this.#quarantine.resting().filter(({ index }) => !assigned.target.reals.has(index)),
+      ...leaving.map((index) => ({ index, until: now + restMs })),
+    ];
+    const generations = new Map(this.#quarantine.generations());
+    for (const [index, { generation }] of assigned.target.reals) {
+      generations.set(index, generation);
+    }
+    const state = stateOf(desired, assigned, {
+      objectHash: this.#objectHash,
+      programId: balancer.program.info.id,
+      interface: host.name,
+      mode,
+      flowsPerCpu,
+      resting,
+      generations: [...generations],
+    });
+    writeStateFile(stateFile, state);
+    this.#remembered = state;
+  }
+
+  #read(balancer: Balancer, desired: DesiredState): Tables {
+    const addresses = new Map(
+      this.#remembered?.servers.map(({ real, address }) => [real, address]),
+    );
+    return readTables(balancer, desired, (real) => addresses.get(real));
+  }
+
+  /** The names are lost, and with them what rests: so everything that was used rests. */
+  #restUnknown(balancer: Balancer): void {
+    const used = new Map<number, number>();
+    for (let index = 1; index < capacityOf(balancer).reals; index++) {
+      const generation = balancer.generation(index);
+      if (generation !== 0) used.set(index, generation);
+    }
+    const programmed = new Set(balancer.reals().map(({ index }) => index));
+    const until = this.#now() + this.#options.restMs;
+    const resting = [...used.keys()].filter((index) => !programmed.has(index));
+    this.#quarantine = this.#newQuarantine(
+      resting.map((index) => ({ index, until })),
+      used,
+    );
+  }
+
+  #newQuarantine(
+    resting: readonly { index: number; until: number }[],
+    generations: ReadonlyMap<number, number>,
+  ): Quarantine {
+    return new Quarantine(this.#options.restMs, () => this.#now(), resting, generations);
+  }
+
+  #now(): number {
+    return (this.#options.now ?? Date.now)();
+  }
+}

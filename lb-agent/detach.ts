@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+import { existsSync, rmSync } from 'node:fs';
+import { CidecarError } from '../cid/index.js';
+import { AgentLock } from './lock.js';
+import { type OtherOptions, stateFile } from './options.js';
+import { PinFolder } from './pins.js';
+
+/** @throws CidecarError STATE_LOCKED while an agent runs, PIN_INVALID where there is nothing */
+export function detach(options: OtherOptions): void {
+  const pins = new PinFolder(options.pinDir);
+  if (!existsSync(pins.path)) {
+    throw new CidecarError('PIN_INVALID', 'nothing is pinned here', { file: pins.path });
+  }
+  const lock = AgentLock.acquire(options.pinDir);
+  try {
+    const link = pins.openLink();
+    if (link !== undefined) {
+      if (link.info().ifindex !== 0) link.detach();
+      link.close();
+    }
+    pins.remove();
+    rmSync(stateFile(options), { force: true });
+  } finally {
+    lock.release();
+  }
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { CidecarError } from '../cid/index.js';
+
+const RUN_FOLDER = '/run/cidecar';
+
+/**
+ * One agent for a pin folder, whatever its other options are. The lock is a file's, held by
+ * a descriptor, so the kernel gives it back when the holder dies. It stands in /run, because
+ * bpffs has no files to lock. flock(1) of util-linux takes it on the descriptor that it
+ * inherits; the lock belongs to the open file and so stays ours when flock(1) is gone.
+ */
+export class AgentLock {
+  #descriptor: number | undefined;
+
+  private constructor(descriptor: number) {
+    this.#descriptor = descriptor;
+  }
+
+  /** @throws CidecarError STATE_LOCKED where another agent has it, STATE_UNWRITABLE */
+  static acquire(pinFolder: string, runFolder = RUN_FOLDER): AgentLock {
+    const mark = createHash('sha256').update(pinFolder).digest('hex').slice(0, 16);
+    const file = join(runFolder, `agent-${mark}.lock`);
+    let descriptor: number;
+    try {
+      mkdirSync(runFolder, { recursive: true, mode: 0o755 });
+      descriptor = openSync(file, 'a', 0o600);
+    } catch (cause) {
+      throw new CidecarError('STATE_UNWRITABLE', 'cannot create the lock file', { file, cause });
+    }
+    // The child sees the file as descriptor 3, behind its standard streams.
+    const { status, error } = spawnSync('flock', ['-n', '3'], {
+      stdio: ['ignore', 'ignore', 'ignore', descriptor],
+    });
+    if (status === 0) return new AgentLock(descriptor);
+    closeSync(descriptor);
+    if (status === 1) {
+      throw new CidecarError('STATE_LOCKED', `another agent works on ${pinFolder}`, { file });
+    }
+    throw new CidecarError('STATE_UNWRITABLE', 'flock of util-linux cannot be run', {
+      file,
+      cause: error,
+    });
+  }
+
+  release(): void {
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
+    this.#descriptor = undefined;
+  }
+}

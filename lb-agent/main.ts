@@ -1,0 +1,59 @@
+#!/usr/bin/env node
+// SPDX-License-Identifier: Apache-2.0
+import { Command } from 'commander';
+import { describeError, exitCodeFor } from '../cid/index.js';
+import { detach } from './detach.js';
+import { DEFAULT_PIN_FOLDER, readOtherOptions, readRunOptions } from './options.js';
+import { run } from './run.js';
+import { printStatus } from './status.js';
+
+const program = new Command('lb-agent')
+  .description('Makes the XDP balancer of this host route as the registry says.')
+  .showHelpAfterError('(--help shows what the command accepts)');
+
+program
+  .command('run')
+  .description(
+    'Attach the balancer and keep its tables as the registry document says. A stop leaves the ' +
+      'balancer attached and routing; `lb-agent detach` takes it away.',
+  )
+  .requiredOption('--registry <file>', 'the document of pools, VIPs, configs and servers')
+  .requiredOption('--interface <name>', 'where the packets for the VIPs come in')
+  .option('--mode <mode>', 'native (in the driver) or generic (any interface, slower)', 'native')
+  .option('--pin-dir <folder>', 'in bpffs; one for each agent', DEFAULT_PIN_FOLDER)
+  .option('--state-dir <folder>', 'names of what is pinned (default: in /run/cidecar)')
+  .option(
+    '--source <address[/length]>',
+    'outer IPv4 source; bits behind the length vary by flow (default: the interface’s address)',
+  )
+  .option('--source6 <address>', 'outer IPv6 source (default: the interface’s address)')
+  .option('--mtu <octets>', 'of the link to the servers (default: the interface’s)')
+  .option('--flows-per-cpu <number>', 'size of the flow table')
+  .option('--quarantine <seconds>', 'before the place of a server that left is used again')
+  .option('--hash-seed <hex>', 'the same on every balancer')
+  .option('--metrics <where>', 'serve Prometheus metrics: host:port, or the path of a socket')
+  .option('--object <file>', 'the packet program (default: the one of this build)')
+  .option('--log-level <level>', 'debug, info, warn or error', 'info')
+  .action(async (raw: unknown) => run(readRunOptions(raw)));
+
+program
+  .command('status')
+  .description('Show VIPs, servers, IDs and counters of the balancer, as the kernel has them.')
+  .option('--pin-dir <folder>', 'of the agent', DEFAULT_PIN_FOLDER)
+  .option('--state-dir <folder>', 'of the agent, where it was given')
+  .option('--json', 'for programs')
+  .action((raw: unknown) => printStatus(readOtherOptions(raw)));
+
+program
+  .command('detach')
+  .description('Take the balancer off its interface and remove its pins. Stop the agent first.')
+  .option('--pin-dir <folder>', 'of the agent', DEFAULT_PIN_FOLDER)
+  .option('--state-dir <folder>', 'of the agent, where it was given')
+  .action((raw: unknown) => detach(readOtherOptions(raw)));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.stderr.write(`lb-agent: ${describeError(error)}\n`);
+  process.exitCode = exitCodeFor(error);
+}

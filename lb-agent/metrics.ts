@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { Logger } from 'pino';
+import { Counter, Gauge, Registry } from 'prom-client';
+import { type Balancer, FIRST_REMARK, REASONS, type Reason } from '../bpf/tables/index.js';
+import { CidecarError } from '../cid/index.js';
+import type { AgentState } from './state-file.js';
+import { describe } from './status.js';
+
+/** What the metrics are about; asked at each scrape. */
+export interface MetricsSource {
+  readonly balancer: Balancer | undefined;
+  readonly remembered: AgentState | undefined;
+  attached(): boolean;
+}
+
+export interface MetricsServer {
+  close(): Promise<void>;
+}
+
+/**
+ * Serves the kernel's counters as Prometheus metrics.
+ * @param where `host:port`, or the path of a unix socket
+ */
+export async function serveMetrics(
+  where: string,
+  source: MetricsSource,
+  log: Logger,
+): Promise<MetricsServer> {
+  const server = createServer((request, response) => {
+    if (request.url !== '/metrics') {
+      response.writeHead(404).end();
+      return;
+    }
+    metricsText(source).then(
+      ({ text, contentType }) => response.writeHead(200, { 'content-type': contentType }).end(text),
+      (error: unknown) => {
+        log.error({ error: String(error) }, 'metrics');
+        response.writeHead(500).end();
+      },
+    );
+  });
+  const socket = where.includes('/');
+  const [, host = '', port = ''] = /^(?:(.*):)?([0-9]+)$/.exec(where) ?? [];
+  if (!socket && port === '') {
+    throw new CidecarError(
+      'ARGUMENT_INVALID',
+      '--metrics: must be host:port or the path of a socket',
+    );
+  }
+  // The lock of the pin folder is ours, so a socket that is there is that of a dead agent.
+  if (socket) rmSync(where, { force: true });
+  server.listen(
+    socket
+      ? { path: where }
+      : { host: host.replace(/^\[|\]$/g, '') || '127.0.0.1', port: Number(port) },
+  );
+  try {
+    await once(server, 'listening');
+  } catch (cause) {
+    throw new CidecarError('SOCKET_BUSY', `cannot serve metrics at ${where}`, { cause });
+  }
+  return {
+    close: async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+/** A registry a scrape: names that are gone from the document are gone from the metrics. */
+export async function metricsText(
+  source: MetricsSource,
+): Promise<{ text: string; contentType: string }> {
+  const registry = new Registry();
+  const registers = [registry];
+  new Gauge({
+    name: 'cidecar_balancer_attached',
+    help: '1 while the packet program is attached to its interface',
+    registers,
+  }).set(source.attached() ? 1 : 0);
+  if (source.balancer !== undefined) {
+    const status = describe(source.balancer, source.remembered);
+    const outcomes = pair('cidecar_balancer', 'by outcome; each packet has one', [
+      'pool',
+      'vip',
+      'outcome',
+    ]);
+    const remarks = pair('cidecar_balancer_remark', 'by what was noticed on the way', [
+      'pool',
+      'vip',
+      'remark',
+    ]);
+    const counted = [
+      ...status.vips.map(({ pool, protocol, address, port, counters }) => {
+        return { pool, vip: `${protocol} ${address} ${port}`, counters };
+      }),
+      { pool: '', vip: '', counters: status.other },
+    ];
+    for (const { pool, vip, counters } of counted) {
+      for (const [reason, counter] of Object.entries(counters)) {
+        if (REASONS[reason as Reason] < FIRST_REMARK) {
+          outcomes.add({ pool, vip, outcome: reason }, counter);
+        } else {
+          remarks.add({ pool, vip, remark: reason }, counter);
+        }
+      }
+    }
+    const servers = pair('cidecar_balancer_server', 'sent to a server', ['pool', 'server']);
+    const ids = new Gauge({
+      name: 'cidecar_balancer_server_ids',
+      help: 'server IDs in the kernel',
+      labelNames: ['pool', 'config'],
+      registers,
+    });
+    for (const { pool, name, packets, octets } of status.servers) {
+      servers.add({ pool, server: name }, { packets, octets });
+    }
+    for (const { pool, id, serverIds } of status.configs) ids.set({ pool, config: id }, serverIds);
+  }
+  return { text: await registry.metrics(), contentType: registry.contentType };
+
+  function pair(name: string, help: string, labelNames: string[]) {
+    const counter = (unit: string) =>
+      new Counter({
+        name: `${name}_${unit}_total`,
+        help: `${unit} ${help}`,
+        labelNames,
+        registers,
+      });
+    const packets = counter('packets');
+    const octets = counter('octets');
+    return {
+      add(labels: Record<string, string>, value: { packets: number; octets: number }) {
+        packets.inc(labels, value.packets);
+        octets.inc(labels, value.octets);
+      },
+    };
+  }
+}

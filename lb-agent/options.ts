@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+import { isIPv4 } from 'node:net';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { CidecarError } from '../cid/index.js';
+import { readAddress } from '../registry/index.js';
+
+export const DEFAULT_PIN_FOLDER = '/sys/fs/bpf/cidecar';
+
+/** Where an outer IPv4 header comes from; the bits behind the prefix carry entropy. */
+export interface Source4 {
+  readonly address: string;
+  /** 8..32 */
+  readonly prefixLength: number;
+}
+
+function number(minimum: number, maximum: number) {
+  return z.coerce.number().int().min(minimum).max(maximum);
+}
+
+const source4 = z.string().transform((text, context): Source4 => {
+  const [address = '', length = '32', ...rest] = text.split('/');
+  const prefixLength = Number(length);
+  const whole = Number.isInteger(prefixLength) && prefixLength >= 8 && prefixLength <= 32;
+  const reading = isIPv4(address) ? readAddress(address) : { problem: 'is no IPv4 address' };
+  if (rest.length > 0 || !whole || 'problem' in reading) {
+    context.addIssue({ code: 'custom', message: 'must be an IPv4 address, or one with /8 to /32' });
+    return z.NEVER;
+  }
+  return { address, prefixLength };
+});
+
+const source6 = z.string().transform((text, context) => {
+  const reading = readAddress(text);
+  if ('address' in reading && reading.address.family === 6) return reading.address.text;
+  context.addIssue({ code: 'custom', message: 'must be an IPv6 address' });
+  return z.NEVER;
+});
+
+const pinDir = z
+  .string()
+  .startsWith('/', 'must be an absolute path')
+  .regex(/^[^.]*$/, 'must have no dots in it, which bpffs refuses')
+  .transform((path) => path.replace(/\/+$/, ''));
+
+const runOptions = z.object({
+  registry: z.string().min(1),
+  interface: z.string().min(1).max(15),
+  mode: z.enum(['native', 'generic']).default('native'),
+  pinDir: pinDir.default(DEFAULT_PIN_FOLDER),
+  stateDir: z.string().min(1).optional(),
+  source: source4.optional(),
+  source6: source6.optional(),
+  /** Of the link towards the servers; default that of the interface. */
+  mtu: number(576, 65535).optional(),
+  flowsPerCpu: number(4, 2 ** 24).default(2 ** 14),
+  /** Seconds for which the index of a server that left is not used again. */
+  quarantine: number(1, 86400).default(120),
+  /** The same on every balancer, or their rings disagree. */
+  hashSeed: z
+    .string()
+    .regex(/^[0-9a-fA-F]{1,16}$/, 'must be 1 to 16 hex digits')
+    .transform((text) => BigInt(`0x${text}`))
+    .default(0x63_69_64_65_63_61_72n),
+  metrics: z.string().min(1).optional(),
+  object: z.string().min(1).optional(),
+  logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+});
+
+export type RunOptions = z.infer<typeof runOptions>;
+
+/** @throws CidecarError ARGUMENT_INVALID that names the option */
+export function readRunOptions(raw: unknown): RunOptions {
+  return checked(runOptions, raw);
+}
+
+const otherOptions = z.object({
+  pinDir: pinDir.default(DEFAULT_PIN_FOLDER),
+  stateDir: z.string().min(1).optional(),
+  json: z.boolean().default(false),
+});
+
+export type OtherOptions = z.infer<typeof otherOptions>;
+
+export function readOtherOptions(raw: unknown): OtherOptions {
+  return checked(otherOptions, raw);
+}
+
+/**
+ * The state is about what is pinned, so it goes where it goes: lost at a reboot, and one
+ * folder for each pin folder.
+ */
+export function stateFile(options: { stateDir?: string | undefined; pinDir: string }): string {
+  const folder =
+    options.stateDir ?? join('/run/cidecar', options.pinDir.slice(1).replaceAll('/', '-'));
+  return join(folder, 'agent-state.json');
+}
+
+function checked<T>(shape: z.ZodType<T>, raw: unknown): T {
+  const result = shape.safeParse(raw);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const option = String(issue?.path[0] ?? 'options').replace(
+    /[A-Z]/g,
+    (c) => `-${c.toLowerCase()}`,
+  );
+  throw new CidecarError('ARGUMENT_INVALID', `--${option}: ${issue?.message ?? 'is not valid'}`);
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { BpfLink, ensureBpffs } from '../bpf/index.js';
+import { CidecarError } from '../cid/index.js';
+
+/** What is pinned by folder, whole or not at all: a program with its maps. */
+export interface Pinnable {
+  pin(folder: string): void;
+}
+
+/**
+ * The folder of one agent in bpffs:
+ *
+ *   link      the attachment to the interface
+ *   g1, g2    a generation each: the program and its maps
+ *
+ * The generation in force is the one whose program the link runs. Another one is the
+ * beginning or the rest of a replacement during which an agent died; it carries no traffic.
+ */
+export class PinFolder {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  get linkPath(): string {
+    return join(this.path, 'link');
+  }
+
+  /** Makes the folder, and mounts bpffs where the default place has none. */
+  create(): void {
+    const parent = dirname(this.path);
+    if (parent === '/sys/fs/bpf') ensureBpffs(parent);
+    try {
+      mkdirSync(this.path, { recursive: true, mode: 0o700 });
+    } catch (cause) {
+      throw new CidecarError('PIN_INVALID', 'cannot make the pin folder', {
+        file: this.path,
+        cause,
+      });
+    }
+  }
+
+  openLink(): BpfLink | undefined {
+    return existsSync(this.linkPath) ? BpfLink.openPinned(this.linkPath) : undefined;
+  }
+
+  generations(): number[] {
+    if (!existsSync(this.path)) return [];
+    return readdirSync(this.path)
+      .map((name) => /^g([1-9][0-9]*)$/.exec(name)?.[1])
+      .filter((number) => number !== undefined)
+      .map(Number)
+      .sort((a, b) => a - b);
+  }
+
+  generationPath(number: number): string {
+    return join(this.path, `g${number}`);
+  }
+
+  /** Pins a generation under the next free number, which it returns. */
+  publish(generation: Pinnable): number {
+    const number = (this.generations().at(-1) ?? 0) + 1;
+    generation.pin(this.generationPath(number));
+    return number;
+  }
+
+  removeGeneration(number: number): void {
+    rmSync(this.generationPath(number), { recursive: true, force: true });
+  }
+
+  /** What a killed agent may have left: every generation but one, whole or not. */
+  tidy(keep: number | undefined): void {
+    if (!existsSync(this.path)) return;
+    for (const name of readdirSync(this.path)) {
+      if (name === 'link' || name === `g${keep}`) continue;
+      rmSync(join(this.path, name), { recursive: true, force: true });
+    }
+  }
+
+  removeLink(): void {
+    rmSync(this.linkPath, { force: true });
+  }
+
+  remove(): void {
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+import { pino } from 'pino';
+import { requireKernelSupport } from '../bpf/index.js';
+import { CidecarError } from '../cid/index.js';
+import { type DesiredState, openFileRegistry } from '../registry/index.js';
+import { Agent } from './agent.js';
+import type { Egress } from './apply.js';
+import { type HostInterface, hostInterface } from './host-interface.js';
+import { AgentLock } from './lock.js';
+import { serveMetrics } from './metrics.js';
+import { type RunOptions, stateFile } from './options.js';
+import { PinFolder } from './pins.js';
+import { Reconciler } from './reconciler.js';
+
+/** `lb-agent run`: returns after SIGTERM or SIGINT, with the balancer still attached. */
+export async function run(options: RunOptions): Promise<void> {
+  const log = pino({ name: 'lb-agent', level: options.logLevel });
+  requireKernelSupport();
+  const host = hostInterface(options.interface);
+  const registry = openFileRegistry(options.registry, {
+    onWarning: (warning) => log.warn(warning, 'registry document'),
+  });
+  const desired = await registry.read();
+  const egress = egressOf(options, host);
+  checkSources(desired, egress, host);
+
+  const lock = AgentLock.acquire(options.pinDir);
+  try {
+    const agent = await Agent.start(
+      {
+        interface: host,
+        mode: options.mode,
+        pins: new PinFolder(options.pinDir),
+        stateFile: stateFile(options),
+        settings: {
+          hashSeed: options.hashSeed,
+          mtu: options.mtu ?? host.mtu,
+          sourceBits: 32 - (options.source?.prefixLength ?? 32),
+        },
+        egress,
+        flowsPerCpu: options.flowsPerCpu,
+        restMs: options.quarantine * 1000,
+        ...(options.object === undefined ? {} : { object: options.object }),
+        log,
+      },
+      desired,
+    );
+    const metrics =
+      options.metrics === undefined ? undefined : await serveMetrics(options.metrics, agent, log);
+    const reconciler = new Reconciler(agent, log, (state) => checkSources(state, egress, host));
+    const watch = await registry.watch({
+      onChange: (state) => reconciler.want(state),
+      onError: (error) => {
+        const message = error instanceof CidecarError ? error.describe() : error.message;
+        log.error({ message }, 'registry: the last good state stays in force');
+      },
+    });
+    log.info({ interface: host.name, revision: desired.revision }, 'ready');
+    const signal = await stopped();
+    log.info({ signal }, 'stopping; the balancer stays attached');
+    await watch.close();
+    await reconciler.close();
+    await metrics?.close();
+    agent.close();
+  } finally {
+    lock.release();
+  }
+}
+
+function egressOf(options: RunOptions, host: HostInterface): Egress {
+  return {
+    source4: options.source?.address ?? host.address4,
+    source6: options.source6 ?? host.address6,
+    nextHop: () => null,
+  };
+}
+
+/** A tunnel needs a source of the server's family: said here, rather than halfway through. */
+function checkSources(desired: DesiredState, egress: Egress, host: HostInterface): void {
+  for (const server of desired.pools.flatMap((pool) => pool.servers)) {
+    if (server.encapsulation === 'l2') continue;
+    const six = server.address.includes(':');
+    if ((six ? egress.source6 : egress.source4) !== null) continue;
+    throw new CidecarError(
+      'ARGUMENT_INVALID',
+      `${server.name} has an ${six ? 'IPv6' : 'IPv4'} address, and ${host.name} has none to tunnel from: give --source${six ? '6' : ''}`,
+    );
+  }
+}
+
+function stopped(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const)
+      process.once(signal, () => resolve(signal));
+  });
+}
