@@ -7,9 +7,9 @@ import type { Secret } from './secret.js';
 export const BLOCK = 16;
 
 /**
- * Most blocks that one cipher call is given. More gain nothing once the fixed cost of a
- * call is spread over them, and the scratch would fall out of the nearer caches; 512 to
- * 4096 measure alike (test/bench/mint.ts).
+ * Most blocks that one cipher call is given. Fewer do not spread the fixed cost of a call
+ * enough (256 mint at half the rate); with more, what one step writes leaves the nearer
+ * caches before the next step reads it.
  */
 export const BLOCKS_PER_CALL = 1024;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Aes128, BLOCK, BLOCKS_PER_CALL } from './aes.js';
 import type { Secret } from './secret.js';
+import { copyStrings, wordsOf } from './strings.js';
 
 /**
  * AES-CMAC (RFC 4493) of many messages of one length: a cipher call for each block that a
@@ -37,18 +38,20 @@ export class Cmac {
     return Uint8Array.from(this.#some(message, 0, message.length, 1));
   }
 
-  #some(messages: Uint8Array, offset: number, length: number, count: number): Uint8Array {
+  #some(octets: Uint8Array, offset: number, length: number, count: number): Uint8Array {
     if (this.#state.length < count * BLOCK) this.#state = new Uint8Array(count * BLOCK);
+    const state = this.#state.subarray(0, count * BLOCK);
     const blocks = Math.max(1, Math.ceil(length / BLOCK));
     let chained: Uint8Array | null = null;
     for (let block = 0; block < blocks; block++) {
       const start = block * BLOCK;
-      const last = block === blocks - 1;
       const present = Math.min(BLOCK, length - start);
-      const constant = last ? this.#lastBlock(present) : new Uint8Array(BLOCK);
-      this.#fill(messages, offset + start, length, present, constant, count);
-      if (chained !== null) xorInto(this.#state, chained);
-      chained = this.#aes.encrypt(this.#state.subarray(0, count * BLOCK));
+      if (present < BLOCK) state.fill(0);
+      const messages = { octets, offset: offset + start, stride: length };
+      copyStrings(messages, { octets: state, offset: 0, stride: BLOCK }, present, count);
+      if (chained !== null) xorInto(state, chained);
+      if (block === blocks - 1) xorIntoEach(state, this.#lastBlock(present));
+      chained = this.#aes.encrypt(state);
     }
     return chained!;
   }
@@ -60,27 +63,27 @@ export class Cmac {
     constant[present]! ^= 0x80;
     return constant;
   }
-
-  #fill(
-    messages: Uint8Array,
-    offset: number,
-    stride: number,
-    present: number,
-    constant: Uint8Array,
-    count: number,
-  ): void {
-    const state = this.#state;
-    for (let i = 0; i < count; i++) {
-      const from = offset + i * stride;
-      const to = i * BLOCK;
-      for (let j = 0; j < present; j++) state[to + j] = messages[from + j]! ^ constant[j]!;
-      for (let j = present; j < BLOCK; j++) state[to + j] = constant[j]!;
-    }
-  }
 }
 
 function xorInto(target: Uint8Array, other: Uint8Array): void {
-  for (let j = 0; j < other.length; j++) target[j]! ^= other[j]!;
+  const words = wordsOf(target);
+  const others = wordsOf(other);
+  for (let w = 0; w < words.length; w++) words[w]! ^= others[w]!;
+}
+
+function xorIntoEach(blocks: Uint8Array, constant: Uint8Array): void {
+  const words = wordsOf(blocks);
+  const constants = wordsOf(constant);
+  const word0 = constants[0]!;
+  const word1 = constants[1]!;
+  const word2 = constants[2]!;
+  const word3 = constants[3]!;
+  for (let w = 0; w < words.length; w += 4) {
+    words[w]! ^= word0;
+    words[w + 1]! ^= word1;
+    words[w + 2]! ^= word2;
+    words[w + 3]! ^= word3;
+  }
 }
 
 /** Multiplication by x in GF(2^128) with RFC 4493's polynomial. */

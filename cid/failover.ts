@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { requireIntegerIn } from './check.js';
-import { FAILOVER_CONFIG_ID } from './first-octet.js';
+import { FAILOVER_CONFIG_ID, firstOctet } from './first-octet.js';
 import { MAX_CID_LENGTH } from './quic-lb.js';
 import type { RandomFill } from './types.js';
 
@@ -26,7 +26,7 @@ export function failoverCids(
     throw new RangeError(`out has ${out.length} octets; ${count * cidLength} are written`);
   }
   random(out.subarray(0, count * cidLength));
-  const first = (FAILOVER_CONFIG_ID << 5) | (cidLength - 1);
+  const first = firstOctet(FAILOVER_CONFIG_ID, cidLength);
   for (let i = 0; i < count; i++) out[i * cidLength] = first;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Aes128, BLOCK, BLOCKS_PER_CALL } from './aes.js';
 import type { Secret } from './secret.js';
+import { copyStrings, type Layout, wordsOf } from './strings.js';
 
 /**
  * The Feistel network of draft-ietf-quic-load-balancers-22, "Four-Pass Encryption", over
@@ -41,8 +42,8 @@ export class Feistel {
       left[this.#half - 1] = 0xf0;
       right[0] = 0x0f;
     }
-    this.#leftMask = words(left);
-    this.#rightMask = words(right);
+    this.#leftMask = wordsOf(left);
+    this.#rightMask = wordsOf(right);
 
     // One extra: the last pass, too, prepares its target as the input of a next one.
     const tails = new Uint8Array(4 * (passes + 2));
@@ -50,7 +51,7 @@ export class Feistel {
       tails[4 * pass + 2] = length;
       tails[4 * pass + 3] = pass;
     }
-    this.#tails = words(tails);
+    this.#tails = wordsOf(tails);
   }
 
   /**
@@ -83,60 +84,55 @@ export class Feistel {
     const intoRight = pass % 2 === 1;
     const source = intoRight ? this.#left : this.#right;
     const target = intoRight ? this.#right : this.#left;
-    const stream = words(this.#aes.encrypt(source.subarray(0, count * BLOCK)));
+    const stream = wordsOf(this.#aes.encrypt(source.subarray(0, count * BLOCK)));
     const mask = intoRight ? this.#rightMask : this.#leftMask;
     const tail = this.#tails[next]!;
-    if (this.#half <= 4) mixOneWord(words(target), stream, mask, tail);
-    else if (this.#half <= 8) mixTwoWords(words(target), stream, mask, tail);
-    else mixThreeWords(words(target), stream, mask, tail);
+    if (this.#half <= 4) mixOneWord(wordsOf(target), stream, mask, tail);
+    else if (this.#half <= 8) mixTwoWords(wordsOf(target), stream, mask, tail);
+    else mixThreeWords(wordsOf(target), stream, mask, tail);
   }
 
+  /** @param first number of the first pass, whose source gets its tail here */
   #load(packed: Uint8Array, offset: number, stride: number, count: number, first: number): void {
     if (this.#left.length < count * BLOCK) {
       this.#left = new Uint8Array(count * BLOCK);
       this.#right = new Uint8Array(count * BLOCK);
     }
-    const half = this.#half;
     const left = this.#left;
     const right = this.#right;
-    const toRight = this.#length - half;
-    const firstSource = words(first % 2 === 1 ? left : right);
-    const tail = this.#tails[first]!;
-    for (let i = 0; i < count; i++) {
-      const block = i * BLOCK;
-      const from = offset + i * stride;
-      for (let j = 0; j < half; j++) {
-        left[block + j] = packed[from + j]!;
-        right[block + j] = packed[from + toRight + j]!;
-      }
-      if (this.#odd) {
+    const half = this.#half;
+    const toRight = offset + this.#length - half;
+    copyStrings({ octets: packed, offset, stride }, blocksOf(left), half, count);
+    copyStrings({ octets: packed, offset: toRight, stride }, blocksOf(right), half, count);
+    if (this.#odd) {
+      for (let block = 0; block < count * BLOCK; block += BLOCK) {
         left[block + half - 1]! &= 0xf0;
         right[block]! &= 0x0f;
       }
-      firstSource[i * 4 + 3] = tail;
     }
+    const source = wordsOf(first % 2 === 1 ? left : right);
+    const tail = this.#tails[first]!;
+    for (let word = 3; word < count * 4; word += 4) source[word] = tail;
   }
 
   #store(packed: Uint8Array, offset: number, stride: number, count: number): void {
-    const half = this.#half;
     const left = this.#left;
     const right = this.#right;
-    const toRight = this.#length - half;
-    for (let i = 0; i < count; i++) {
-      const block = i * BLOCK;
-      const to = offset + i * stride;
-      for (let j = 0; j < half; j++) {
-        packed[to + j] = left[block + j]!;
-        packed[to + toRight + j] = right[block + j]!;
+    const half = this.#half;
+    const toRight = offset + this.#length - half;
+    if (this.#odd) {
+      for (let block = 0; block < count * BLOCK; block += BLOCK) {
+        right[block]! |= left[block + half - 1]!;
       }
-      if (this.#odd) packed[to + half - 1] = left[block + half - 1]! | right[block]!;
     }
+    copyStrings(blocksOf(left), { octets: packed, offset, stride }, half, count);
+    // Second, because its first octet is the shared one, complete.
+    copyStrings(blocksOf(right), { octets: packed, offset: toRight, stride }, half, count);
   }
 }
 
-/** The same octets as words in host order; all that is done with them is XOR and AND. */
-function words(octets: Uint8Array): Uint32Array {
-  return new Uint32Array(octets.buffer, octets.byteOffset, octets.byteLength >>> 2);
+function blocksOf(octets: Uint8Array): Layout {
+  return { octets, offset: 0, stride: BLOCK };
 }
 
 // Three copies of one loop, because a half has at most ten octets and an inner loop over

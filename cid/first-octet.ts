@@ -12,25 +12,21 @@ export function configBitsOf(firstOctet: number): number {
   return firstOctet >> 5;
 }
 
-/**
- * Writes the first octet of `count` packed CIDs of `cidLength` octets: the config ID, and
- * the length of the rest or random bits.
- */
-export function writeFirstOctets(
-  out: Uint8Array,
+/** Config ID, and the length of what follows in a CID of `cidLength` octets. */
+export function firstOctet(configId: number, cidLength: number): number {
+  return (configId << 5) | (cidLength - 1);
+}
+
+/** For configs without length self-encoding: five random bits in each of `count` CIDs. */
+export function randomiseLowBits(
+  cids: Uint8Array,
   count: number,
   cidLength: number,
-  configId: number,
-  lengthSelfEncoded: boolean,
   random: RandomFill,
 ): void {
-  const top = configId << 5;
-  if (lengthSelfEncoded) {
-    const octet = top | (cidLength - 1);
-    for (let i = 0, at = 0; i < count; i++, at += cidLength) out[at] = octet;
-    return;
-  }
   const bits = new Uint8Array(count);
   random(bits);
-  for (let i = 0, at = 0; i < count; i++, at += cidLength) out[at] = top | (bits[i]! & 0x1f);
+  for (let i = 0, at = 0; i < count; i++, at += cidLength) {
+    cids[at] = (cids[at]! & 0xe0) | (bits[i]! & 0x1f);
+  }
 }

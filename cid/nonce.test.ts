@@ -24,7 +24,7 @@ describe('uniqueness', () => {
       }
       expect(seen.indexOf(0)).toBe(-1);
     }
-  });
+  }, 60_000);
 
   it('every nonce leads back to its counter, at every length, across the end of the range', () => {
     const sample = fc.record({
@@ -46,6 +46,14 @@ describe('uniqueness', () => {
         }
       }),
     );
+  });
+
+  it('counts on where the lower four octets end', () => {
+    const nonces = new Uint8Array(3 * 6);
+    noncesFromCounters(0x12_ffff_fffen, 3, 6, null, nonces);
+    expect(toHex(nonces)).toBe('0012fffffffe0012ffffffff001300000000');
+    noncesFromCounters(0xffff_ffff_ffffn, 2, 6, null, nonces);
+    expect(toHex(nonces.subarray(0, 12))).toBe('ffffffffffff000000000000');
   });
 
   it('without a key the nonces are the counters, big-endian', () => {

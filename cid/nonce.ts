@@ -3,6 +3,7 @@ import { requireIntegerIn } from './check.js';
 import { CidecarError } from './errors.js';
 import { Feistel } from './feistel.js';
 import type { Secret } from './secret.js';
+import { copyStrings, viewOf } from './strings.js';
 
 /**
  * Passes of the permutation. Four would do for long nonces (Luby and Rackoff), but a half
@@ -87,15 +88,35 @@ export function noncesFromCounters(
   new NonceSequence(nonceLength, permutationKey).fill(first, count, out);
 }
 
-/** Big-endian, `length` octets each; behind the last counter comes 0. */
+/**
+ * Big-endian, `length` octets each; behind the last counter comes 0. The upper octets stay
+ * the same while the lower four count, so they are copied.
+ */
 function writeCounters(first: bigint, count: number, length: number, out: Uint8Array): void {
-  const counter = new Uint8Array(length);
-  for (let j = length - 1, rest = first; j >= 0; j--, rest >>= 8n) counter[j] = Number(rest & 255n);
-  for (let i = 0, at = 0; i < count; i++, at += length) {
-    for (let j = 0; j < length; j++) out[at + j] = counter[j]!;
-    for (let j = length - 1; j >= 0; j--) {
-      counter[j]!++;
-      if (counter[j] !== 0) break;
+  if (length < 4) {
+    const start = Number(first);
+    for (let i = 0, at = 0; i < count; i++) {
+      for (let j = length - 1; j >= 0; j--) out[at++] = (start + i) >> (8 * j);
     }
+    return;
   }
+  const view = viewOf(out);
+  for (let done = 0; done < count; ) {
+    const counter = octetsOf(first + BigInt(done), length);
+    const lower = viewOf(counter).getUint32(length - 4);
+    const some = Math.min(count - done, 2 ** 32 - lower);
+    const place = { octets: out, offset: done * length, stride: length };
+    copyStrings({ octets: counter, offset: 0, stride: 0 }, place, length - 4, some);
+    for (let i = 0, at = place.offset + length - 4; i < some; i++, at += length) {
+      view.setUint32(at, lower + i);
+    }
+    done += some;
+  }
+}
+
+/** The lower `length` octets of a number, big-endian. */
+function octetsOf(value: bigint, length: number): Uint8Array {
+  const octets = new Uint8Array(length);
+  for (let j = length - 1, rest = value; j >= 0; j--, rest >>= 8n) octets[j] = Number(rest & 255n);
+  return octets;
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Aes128, BLOCK, BLOCKS_PER_CALL } from './aes.js';
+import { BLOCK } from './aes.js';
 import { requireIntegerIn } from './check.js';
 import { CidecarError } from './errors.js';
 import { Feistel } from './feistel.js';
-import { configBitsOf, FAILOVER_CONFIG_ID, writeFirstOctets } from './first-octet.js';
+import { configBitsOf, FAILOVER_CONFIG_ID, firstOctet, randomiseLowBits } from './first-octet.js';
 import { checkServerUse, requireNonces, requireServerId } from './operands.js';
+import { SinglePass } from './single-pass.js';
+import { copyStrings } from './strings.js';
 import type {
   Algorithm,
   CidCodec,
@@ -54,7 +56,7 @@ export class QuicLbCodec implements CidCodec {
       kind = 'extract';
     } else if (blockLength === BLOCK) {
       this.algorithm = kind = 'single-pass';
-      this.#cipher = new SinglePass(new Aes128(config.key));
+      this.#cipher = new SinglePass(config.key);
     } else {
       this.algorithm = kind = 'four-pass';
       this.#cipher = new Feistel(config.key, blockLength, FOUR_PASSES);
@@ -103,7 +105,7 @@ export class QuicLbCodec implements CidCodec {
       configId: bits,
       serverId: block.slice(0, this.serverIdLength),
       nonce: block.slice(this.serverIdLength),
-      serverUse: cid.slice(end, end + this.config.serverUseLength),
+      serverUse: Uint8Array.from(cid.subarray(end, end + this.config.serverUseLength)),
       algorithm: this.algorithm,
     };
   }
@@ -121,64 +123,17 @@ export class QuicLbCodec implements CidCodec {
   ): void {
     this.checkServerId(serverId);
     requireNonces(this, nonces, count, out);
-    const { cidLength, serverIdLength, nonceLength } = this;
+    const { cidLength, nonceLength } = this;
     const { configId, lengthSelfEncoded, serverUseLength } = this.config;
     // Random octets first, under everything else: the server-use octets keep them.
     if (serverUseLength > 0) random(out.subarray(0, count * cidLength));
-    writeFirstOctets(out, count, cidLength, configId, lengthSelfEncoded, random);
-    for (let i = 0; i < count; i++) {
-      const at = i * cidLength + 1;
-      const from = i * nonceLength;
-      for (let j = 0; j < serverIdLength; j++) out[at + j] = serverId[j]!;
-      for (let j = 0; j < nonceLength; j++) out[at + serverIdLength + j] = nonces[from + j]!;
-    }
+    const start = Uint8Array.of(firstOctet(configId, cidLength), ...serverId);
+    const cids = { octets: out, offset: 0, stride: cidLength };
+    copyStrings({ octets: start, offset: 0, stride: 0 }, cids, start.length, count);
+    const places = { octets: out, offset: start.length, stride: cidLength };
+    copyStrings({ octets: nonces, offset: 0, stride: nonceLength }, places, nonceLength, count);
+    if (!lengthSelfEncoded) randomiseLowBits(out, count, cidLength, random);
     this.#cipher?.encrypt(out, 1, cidLength, count);
-  }
-}
-
-/** "Single-Pass Encryption": sid||nonce is one block. */
-class SinglePass implements BlockCipher {
-  readonly #aes: Aes128;
-
-  constructor(aes: Aes128) {
-    this.#aes = aes;
-  }
-
-  encrypt(packed: Uint8Array, offset: number, stride: number, count: number): void {
-    for (let done = 0; done < count; done += BLOCKS_PER_CALL) {
-      const some = Math.min(BLOCKS_PER_CALL, count - done);
-      const start = offset + done * stride;
-      const blocks = this.#aes.encrypt(gather(packed, start, stride, some));
-      scatter(blocks, packed, start, stride, some);
-    }
-  }
-
-  /** For few: decoding takes one CID at a time. */
-  decrypt(packed: Uint8Array, offset: number, stride: number, count: number): void {
-    const blocks = this.#aes.decrypt(gather(packed, offset, stride, count));
-    scatter(blocks, packed, offset, stride, count);
-  }
-}
-
-function gather(packed: Uint8Array, offset: number, stride: number, count: number): Uint8Array {
-  const blocks = new Uint8Array(count * BLOCK);
-  for (let i = 0; i < count; i++) {
-    const from = offset + i * stride;
-    for (let j = 0; j < BLOCK; j++) blocks[i * BLOCK + j] = packed[from + j]!;
-  }
-  return blocks;
-}
-
-function scatter(
-  blocks: Uint8Array,
-  packed: Uint8Array,
-  offset: number,
-  stride: number,
-  count: number,
-): void {
-  for (let i = 0; i < count; i++) {
-    const to = offset + i * stride;
-    for (let j = 0; j < BLOCK; j++) packed[to + j] = blocks[i * BLOCK + j]!;
   }
 }
 
