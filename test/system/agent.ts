@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { Status } from '../../lb-agent/status.js';
 import { inNamespace, tryRun } from '../netns/command.js';
 import { nodeArgv, type WorkerProcess } from '../netns/process.js';
 import type { Scope } from '../netns/scope.js';
 import type { Host } from '../netns/topology.js';
 
 const START_LIMIT_MS = 30_000;
+const APPLY_LIMIT_MS = 15_000;
 
 /** The lb-agent of one balancer host: can be killed and started again. */
 export class Agent {
@@ -54,7 +56,7 @@ export class Agent {
   }
 
   /** `lb-agent status --json`, by a process of its own, as an operator asks. */
-  async status(): Promise<unknown> {
+  async status(): Promise<Status> {
     const argv = [...nodeArgv('lb-agent/main'), 'status', '--json', '--pin-dir', this.pinFolder];
     const state = ['--state-dir', this.#scope.path(this.host.name, 'state')];
     const { code, stdout, stderr } = await tryRun(
@@ -62,6 +64,20 @@ export class Agent {
     );
     if (code !== 0) throw new Error(`lb-agent status failed with ${code}: ${stderr}`);
     return JSON.parse(stdout);
+  }
+
+  /** Waits until the kernel holds these configs and no other; each as `id state`, sorted. */
+  async untilConfigs(wanted: readonly string[]): Promise<void> {
+    const end = Date.now() + APPLY_LIMIT_MS;
+    for (;;) {
+      const { configs } = await this.status();
+      const held = configs.map(({ id, state }) => `${id} ${state}`).sort();
+      if (held.join() === wanted.join()) return;
+      if (Date.now() > end) {
+        throw new Error(`${this.host.name} holds configs ${held}, not ${wanted.join()}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
   }
 
   async #untilReady(agent: WorkerProcess): Promise<void> {

@@ -59,7 +59,7 @@ export class System {
     step('sidecars');
     const withSidecars = options.configs.length > 0;
     const sidecars = withSidecars
-      ? topology.servers.map((host) => new Sidecar(scope, host, document, options.balancers > 0))
+      ? topology.servers.map((host) => new Sidecar(scope, host, document, false))
       : [];
     for (const sidecar of sidecars) sidecar.start();
     if (!withSidecars && options.balancers > 0)
