@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: Apache-2.0
+import { randomBytes } from 'node:crypto';
+import { chmod, copyFile, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { status } from '@grpc/grpc-js';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createCodec, ResetTokens, Secret } from '../cid/index.js';
+import {
+  CidOwner,
+  type IssueStreamResponse,
+  type WatchResponse,
+} from '../proto/gen/cidecar/v1/sidecar.js';
+import {
+  ask,
+  poolDocument,
+  quicLb,
+  SidecarFolder,
+  SidecarProcess,
+} from './testing/sidecar-process.js';
+
+let folder: SidecarFolder;
+const running: SidecarProcess[] = [];
+
+beforeEach(async () => {
+  folder = await SidecarFolder.create();
+});
+afterEach(async () => {
+  for (const sidecar of running.splice(0)) await sidecar.stop('SIGKILL');
+  await folder.remove();
+});
+
+function octets(hex: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(hex, 'hex'));
+}
+
+async function start(...flags: string[]): Promise<SidecarProcess> {
+  const sidecar = await SidecarProcess.start(folder, flags);
+  running.push(sidecar);
+  return sidecar;
+}
+
+/** The output of one that is expected to refuse. */
+async function refusal(...flags: string[]): Promise<string> {
+  const sidecar = new SidecarProcess(folder, flags);
+  running.push(sidecar);
+  expect(await sidecar.exited).toBe(2);
+  return sidecar.output;
+}
+
+/** Next message of a stream that `wanted` says yes to. */
+function next<Message>(
+  stream: NodeJS.ReadableStream,
+  wanted: (message: Message) => boolean,
+): Promise<Message> {
+  return new Promise((resolve, reject) => {
+    const look = (message: Message) => {
+      if (!wanted(message)) return;
+      stream.off('data', look);
+      resolve(message);
+    };
+    stream.on('data', look);
+    stream.once('error', reject);
+  });
+}
+
+describe('issuing', { timeout: 120_000 }, () => {
+  it('mints CIDs that decode to the server, with tokens of the reset key', async () => {
+    const keyFile = await folder.key('web.key');
+    const resetKeyFile = await folder.key('reset.key');
+    await folder.write(poolDocument([quicLb(0, 'minting', keyFile, { resetKeyFile })]));
+    const sidecar = await start('--init');
+    const client = sidecar.client();
+    const { batch } = await ask(client, 'issue', { count: 5 });
+    expect(batch).toMatchObject({ count: 5, cidLength: 12, configId: 0, routable: true });
+
+    const secretOf = async (name: string) =>
+      new Secret(octets(await readFile(`${folder.path}/${name}`, 'utf8')));
+    const codec = createCodec({
+      scheme: 'quic-lb',
+      configId: 0,
+      serverIdLength: 3,
+      nonceLength: 8,
+      serverUseLength: 0,
+      lengthSelfEncoded: true,
+      key: await secretOf(keyFile),
+    });
+    const tokens = new ResetTokens(await secretOf(resetKeyFile));
+    for (let i = 0; i < 5; i++) {
+      const cid = Uint8Array.from(batch!.cids.subarray(i * 12, (i + 1) * 12));
+      expect(codec.decode(cid)).toMatchObject({ routable: true, serverId: octets('ed793a') });
+      expect(Uint8Array.from(batch!.tokens.subarray(i * 16, (i + 1) * 16))).toEqual(tokens.of(cid));
+      const answer = await ask(client, 'resetToken', { cid });
+      expect(Uint8Array.from(answer.token)).toEqual(tokens.of(cid));
+    }
+    client.close();
+  });
+
+  it('issues 0b111 CIDs and is not healthy while no config is minting, and recovers', async () => {
+    const keyFile = await folder.key('web.key');
+    await folder.write(poolDocument([quicLb(0, 'staged', keyFile)]));
+    const sidecar = await start('--init');
+    const client = sidecar.client();
+    const first = await ask(client, 'issue', { count: 2 });
+    expect(first.batch).toMatchObject({ configId: 7, routable: false, cidLength: 12 });
+    expect(first.batch!.cids[0]).toBe(0xe0 | 11);
+    const cid = first.batch!.cids.subarray(0, 12);
+    const { token } = await ask(client, 'resetToken', { cid });
+    expect(token).toEqual(first.batch!.tokens.subarray(0, 16));
+    expect(await ask(client, 'status', {})).toMatchObject({
+      serving: false,
+      reason: 'no config of the pool is minting',
+    });
+
+    const watch = client.watch({});
+    const recovered = next<WatchResponse>(
+      watch,
+      ({ event }) => event?.$case === 'minting' && event.value.routable,
+    );
+    await folder.write(poolDocument([quicLb(0, 'minting', keyFile)]));
+    await recovered;
+    const second = await ask(client, 'issue', { count: 1 });
+    expect(second.batch).toMatchObject({ configId: 0, routable: true });
+    expect(second.batch!.generation).toBeGreaterThan(first.batch!.generation);
+    watch.cancel();
+    client.close();
+  });
+
+  it('gives no more than the credit, and refuses more credit than the limit', async () => {
+    await folder.write(poolDocument([quicLb(0, 'minting', undefined)]));
+    const sidecar = await start('--init');
+    const client = sidecar.client();
+    const stream = client.issueStream();
+    let received = 0;
+    stream.on('data', ({ event }: IssueStreamResponse) => {
+      if (event?.$case === 'batch') received += event.value.count;
+    });
+    stream.write({ credit: 3000, acknowledgedGeneration: 0 });
+    while (received < 3000) await sleep(5);
+    // What the sidecar would send beyond it, it would send ahead of this answer's batch.
+    await ask(client, 'issue', { count: 1024 });
+    expect(received).toBe(3000);
+
+    const refused = new Promise((resolve) => stream.once('error', resolve));
+    stream.write({ credit: 65_537, acknowledgedGeneration: 0 });
+    expect(await refused).toMatchObject({ code: status.RESOURCE_EXHAUSTED });
+    client.close();
+  });
+});
+
+describe('rotation', { timeout: 120_000 }, () => {
+  it('switches at once, voids what is on its way, and orders the reissue', async () => {
+    const keys = [await folder.key('a.key'), await folder.key('b.key')];
+    const rotated = (first: string, second: string) =>
+      poolDocument([quicLb(0, first, keys[0]), quicLb(1, second, keys[1])]);
+    await folder.write(rotated('minting', 'staged'));
+    const sidecar = await start('--init', '--reissue-within', '100');
+    const client = sidecar.client();
+    const watch = client.watch({});
+    const stream = client.issueStream();
+    const events: IssueStreamResponse[] = [];
+    stream.on('data', (event: IssueStreamResponse) => events.push(event));
+    const opened = next<IssueStreamResponse>(stream, ({ event }) => event?.$case === 'batch');
+    stream.write({ credit: 10, acknowledgedGeneration: 0 });
+    const old = (await opened).event;
+    if (old?.$case !== 'batch') throw new Error('unreachable');
+
+    const reissue = next<WatchResponse>(watch, ({ event }) => event?.$case === 'reissue');
+    await folder.write(rotated('retiring', 'minting'));
+    expect((await reissue).event).toMatchObject({
+      value: { throughGeneration: old.value.generation },
+    });
+    stream.write({ credit: 100, acknowledgedGeneration: 0 });
+    await next<IssueStreamResponse>(stream, ({ event }) => event?.$case === 'batch');
+    const switched = events.findLastIndex(({ event }) => event?.$case === 'switch');
+    for (const { event } of events.slice(switched)) {
+      if (event?.$case === 'batch') expect(event.value.configId).toBe(1);
+    }
+
+    const before = await ask(client, 'status', {});
+    expect(before.switchAcknowledged).toBe(false);
+    stream.write({ credit: 0, acknowledgedGeneration: before.generation });
+    while (!(await ask(client, 'status', {})).switchAcknowledged) await sleep(5);
+
+    // Tokens of the retiring config are still made.
+    const cid = old.value.cids.subarray(0, 12);
+    const { token } = await ask(client, 'resetToken', { cid });
+    expect(token).toEqual(old.value.tokens.subarray(0, 16));
+    client.close();
+  });
+
+  it('keeps to the last good document when a bad one comes', async () => {
+    await folder.write(poolDocument([quicLb(0, 'minting', undefined)]));
+    const sidecar = await start('--init');
+    await writeFile(folder.document, 'pools: { web: { vips: 7 } }');
+    await sidecar.logs('the registry document is refused; the last good one stays in force');
+    const client = sidecar.client();
+    const answer = await ask(client, 'status', {});
+    expect(answer.serving).toBe(true);
+    expect(answer.registryError).toMatch(/desired\.yaml/);
+    client.close();
+  });
+});
+
+describe('questions about CIDs', { timeout: 120_000 }, () => {
+  it('tells own from foreign, and answers for a foreign one only when its server is down', async () => {
+    const keyFile = await folder.key('web.key');
+    const resetKeyFile = await folder.key('reset.key');
+    const withPeer = (state: string) =>
+      poolDocument(
+        [quicLb(0, 'minting', keyFile, { resetKeyFile })],
+        [
+          { name: 'web-1', address: '10.0.1.11', serverId: 'ed793a' },
+          { name: 'web-2', address: '10.0.1.12', serverId: '31441a', state },
+        ],
+      );
+    await folder.write(withPeer('active'));
+    const sidecar = await start('--init');
+    const client = sidecar.client();
+    const codec = createCodec({
+      scheme: 'quic-lb',
+      configId: 0,
+      serverIdLength: 3,
+      nonceLength: 8,
+      serverUseLength: 0,
+      lengthSelfEncoded: true,
+      key: new Secret(octets(await readFile(`${folder.path}/${keyFile}`, 'utf8'))),
+    });
+    const own = codec.encode(octets('ed793a'), randomBytes(8));
+    const foreign = codec.encode(octets('31441a'), randomBytes(8));
+    const nobody = codec.encode(octets('000001'), randomBytes(8));
+    const inspect = (cid: Uint8Array) => ask(client, 'inspect', { cid });
+    expect(await inspect(own)).toMatchObject({ owner: CidOwner.CID_OWNER_OWN, routable: true });
+    expect(await inspect(foreign)).toMatchObject({ serverName: 'web-2', routable: true });
+    expect(await inspect(nobody)).toMatchObject({
+      owner: CidOwner.CID_OWNER_NOBODY,
+      reason: 'unknown-server-id',
+    });
+    const cids = Buffer.concat([own, foreign, nobody]);
+    const answer = await ask(client, 'isOwn', { cids, cidLength: 12 });
+    expect([...answer.own]).toEqual([1, 0, 0]);
+
+    const token = (cid: Uint8Array) => ask(client, 'resetToken', { cid });
+    await expect(token(foreign)).rejects.toMatchObject({ code: status.PERMISSION_DENIED });
+    await expect(token(nobody)).rejects.toMatchObject({ code: status.PERMISSION_DENIED });
+    await folder.write(withPeer('down'));
+    await sidecar.logs('following the registry');
+    const resetKey = octets(await readFile(`${folder.path}/${resetKeyFile}`, 'utf8'));
+    expect(Uint8Array.from((await token(foreign)).token)).toEqual(
+      new ResetTokens(new Secret(resetKey)).of(foreign),
+    );
+    client.close();
+  });
+
+  it('hands out keys and nonces only when told to, and leases do not overlap issuing', async () => {
+    await folder.write(poolDocument([quicLb(0, 'minting', await folder.key('k'))]));
+    const strict = await start('--init');
+    const before = strict.client();
+    const refused = { code: status.PERMISSION_DENIED };
+    await expect(ask(before, 'leaseNonces', { count: 1 })).rejects.toMatchObject(refused);
+    await expect(ask(before, 'exportResetKeys', {})).rejects.toMatchObject(refused);
+    before.close();
+    await strict.stop();
+
+    const sidecar = await start('--allow-key-export');
+    const client = sidecar.client();
+    const used = new Set<bigint>();
+    const use = (first: bigint, count: number) => {
+      for (let i = 0n; i < count; i++) {
+        expect(used.has(first + i)).toBe(false);
+        used.add(first + i);
+      }
+    };
+    for (let round = 0; round < 5; round++) {
+      const lease = await ask(client, 'leaseNonces', { count: 3000 });
+      use(BigInt(`0x${Buffer.from(lease.firstCounter).toString('hex')}`), lease.count);
+      const { batch } = await ask(client, 'issue', { count: 1024 });
+      for (let i = 0; i < batch!.count; i++) {
+        const cid = batch!.cids.subarray(i * 12, (i + 1) * 12);
+        const { nonce } = await ask(client, 'inspect', { cid });
+        use(BigInt(`0x${Buffer.from(nonce).toString('hex')}`), 1);
+      }
+    }
+    client.close();
+  });
+});
+
+describe('starting and stopping', { timeout: 120_000 }, () => {
+  beforeEach(async () => {
+    await folder.write(poolDocument([quicLb(0, 'minting', undefined)]));
+  });
+
+  it('refuses a first start without --init, and a second with it', async () => {
+    expect(await refusal()).toContain('STATE_MISSING');
+    await (await start('--init')).stop();
+    expect(await refusal('--init')).toContain('STATE_PRESENT');
+    await start();
+  });
+
+  it('refuses lost, torn and copied state, and goes on with --reset-nonces', async () => {
+    await (await start('--init')).stop();
+    const state = `${folder.state}/state`;
+    const whole = await readFile(state);
+
+    await truncate(state, whole.length - 20);
+    expect(await refusal()).toContain('STATE_CORRUPT');
+    const flipped = Buffer.from(whole);
+    flipped[200]! ^= 1;
+    await writeFile(state, flipped);
+    expect(await refusal()).toContain('STATE_CORRUPT');
+
+    await rm(state);
+    expect(await refusal()).toContain('STATE_MISSING');
+    const reset = await start('--reset-nonces');
+    await reset.stop();
+
+    await copyFile(state, `${state}.backup`);
+    await rm(state);
+    await copyFile(`${state}.backup`, state);
+    expect(await refusal()).toContain('STATE_STALE');
+    expect((await stat(state)).mode & 0o777).toBe(0o600);
+  });
+
+  it('refuses a state folder and a socket that are in use', async () => {
+    await start('--init');
+    expect(await refusal()).toContain('STATE_LOCKED');
+    const other = `${folder.path}/other`;
+    expect(await refusal('--state-dir', other, '--init')).toContain('SOCKET_BUSY');
+  });
+
+  it('takes over the socket of a killed sidecar, and gives it mode and group', async () => {
+    await (await start('--init')).stop('SIGKILL');
+    await start('--socket-mode', '600', '--socket-group', `${process.getgid?.()}`);
+    const { mode, gid } = await stat(folder.socket);
+    expect(mode & 0o777).toBe(0o600);
+    expect(gid).toBe(process.getgid?.());
+  });
+
+  it('names what is wrong with its flags and its server', async () => {
+    expect(await refusal('--init', '--server', 'nobody')).toContain('SERVER_UNKNOWN');
+    expect(await refusal('--init', '--socket-group', 'no-such-group')).toContain('no-such-group');
+    expect(await refusal('--init', '--listen', '127.0.0.1:0')).toContain('mutual TLS only');
+    await chmod(folder.document, 0o600);
+    await writeFile(folder.document, 'pools: [');
+    expect(await refusal('--init')).toMatch(/desired\.yaml:\d+/);
+  });
+});
