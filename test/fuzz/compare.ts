@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Balancer, type Counters } from '../../bpf/tables/index.js';
+import { type Answer, Model } from '../model/model.js';
+import { programBalancer, type Setup } from '../model/setup.js';
+import type { Count, Tally } from '../model/tally.js';
+import { CAPACITY, INGRESS } from './setup.js';
+
+const NANOSECONDS = 1_000_000_000n;
+/** The kernel's coarse clock lags by up to a tick; nobody may read it near a full second. */
+const MARGIN = 12_000_000n;
+
+/**
+ * The kernel and the model, set up alike. The caller keeps the thread on one CPU, since each
+ * CPU has flows of its own and the model has those of one.
+ */
+export class Pair {
+  readonly setup: Setup;
+  readonly #balancer: Balancer;
+  #model: Model;
+  /** Counters of the kernel when the model's began. */
+  #base: Map<string, Count>;
+
+  private constructor(setup: Setup, balancer: Balancer) {
+    this.setup = setup;
+    this.#balancer = balancer;
+    this.#model = new Model(setup);
+    this.#base = flatten(balancer.counters());
+  }
+
+  static async load(setup: Setup): Promise<Pair> {
+    const balancer = await Balancer.load(CAPACITY);
+    programBalancer(balancer, setup);
+    return new Pair(setup, balancer);
+  }
+
+  /** Both forget flows and counters. */
+  reset(): void {
+    this.#balancer.map('flows').mmap().fill(0);
+    this.#model = new Model(this.setup);
+    this.#base = flatten(this.#balancer.counters());
+  }
+
+  kernel(frame: Uint8Array): Answer {
+    const { retval, data } = this.#balancer.program.testRun({ data: frame });
+    return { verdict: retval, frame: data };
+  }
+
+  /** Undefined where both agree on verdict and frame. */
+  run(frame: Uint8Array): Mismatch | undefined {
+    const now = secondsOfClock();
+    const kernel = this.kernel(frame);
+    const model = this.#model.run(frame, now, INGRESS);
+    if (kernel.verdict === model.verdict && Buffer.compare(kernel.frame, model.frame) === 0) {
+      return undefined;
+    }
+    return { kernel, model, counters: [] };
+  }
+
+  /** Counters that differ, a line each. */
+  counters(): string[] {
+    const kernel = flatten(this.#balancer.counters());
+    const model = flattenTally(this.#model.tally);
+    const lines: string[] = [];
+    for (const key of new Set([...kernel.keys(), ...model.keys()])) {
+      const { packets = 0, octets = 0 } = kernel.get(key) ?? {};
+      const base = this.#base.get(key);
+      const seen = {
+        packets: packets - (base?.packets ?? 0),
+        octets: octets - (base?.octets ?? 0),
+      };
+      const wanted = model.get(key) ?? { packets: 0, octets: 0 };
+      if (seen.packets !== wanted.packets || seen.octets !== wanted.octets) {
+        lines.push(
+          `${key}: kernel ${seen.packets}/${seen.octets}, model ${wanted.packets}/${wanted.octets}`,
+        );
+      }
+    }
+    return lines;
+  }
+
+  /** One packet on a blank pair, counters included. */
+  runAlone(frame: Uint8Array): Mismatch | undefined {
+    this.reset();
+    const mismatch = this.run(frame);
+    const counters = this.counters();
+    if (mismatch !== undefined) return { ...mismatch, counters };
+    if (counters.length === 0) return undefined;
+    const kernel = this.kernel(frame);
+    return { kernel, model: kernel, counters };
+  }
+
+  /** What the model counted, for reports. */
+  get tally(): Tally {
+    return this.#model.tally;
+  }
+
+  close(): void {
+    this.#balancer.close();
+  }
+}
+
+export interface Mismatch {
+  readonly kernel: Answer;
+  readonly model: Answer;
+  /** Lines; empty where they were not compared. */
+  readonly counters: readonly string[];
+}
+
+/** Seconds of the monotonic clock; waits where the kernel might read another second. */
+function secondsOfClock(): number {
+  for (;;) {
+    const now = process.hrtime.bigint();
+    const fraction = now % NANOSECONDS;
+    if (fraction > MARGIN && fraction < NANOSECONDS - MARGIN) return Number(now / NANOSECONDS);
+  }
+}
+
+function flatten({ vips, reals }: Counters): Map<string, Count> {
+  const flat = new Map<string, Count>();
+  for (const [row, reasons] of vips) {
+    for (const [reason, count] of Object.entries(reasons)) flat.set(`vip ${row} ${reason}`, count);
+  }
+  for (const [index, count] of reals) flat.set(`real ${index}`, count);
+  return flat;
+}
+
+function flattenTally({ vips, reals }: Tally): Map<string, Count> {
+  const flat = new Map<string, Count>();
+  for (const [row, reasons] of vips) {
+    for (const [reason, count] of reasons) flat.set(`vip ${row} ${reason}`, count);
+  }
+  for (const [index, count] of reals) flat.set(`real ${index}`, count);
+  return flat;
+}

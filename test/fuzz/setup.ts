@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+import { buildRing, DEFAULT_SETTINGS, type RealSpec } from '../../bpf/tables/index.js';
+import { type CidCodec, type CidConfig, createCodec, Secret } from '../../cid/index.js';
+import type { Setup, SetupConfig, SetupVip } from '../model/setup.js';
+import type { Random } from './random.js';
+
+/** What a random setup never exceeds; the balancer is loaded for it. */
+export const CAPACITY = {
+  vips: 32,
+  pools: 8,
+  configs: 64,
+  reals: 64,
+  serverIdRows: 65536,
+  ringEntries: 2048,
+  flowsPerCpu: 1024,
+  eventsOctets: 4096,
+} as const;
+
+/** Interface that BPF_PROG_TEST_RUN has packets come in by: the loopback. */
+export const INGRESS = 1;
+const OTHER_INTERFACE = 2;
+const POOLS = 7;
+/** IDs may lead to reals above those that are programmed. */
+const REALS = 40;
+const REALS_NAMED = 44;
+
+export const VIP_ADDRESSES = ['198.51.100.10', '198.51.100.11', '2001:db8:f::10', '2001:db8:f::11'];
+
+/** Pools with every scheme, servers reached in every way, VIPs of every kind. */
+export function randomSetup(random: Random): Setup {
+  const reals = randomReals(random);
+  const named = [...reals.keys()];
+  const rings = Array.from({ length: 4 }, (_, i) => randomRing(random, named, i));
+  const configs = Array.from({ length: POOLS }, (_, pool) => randomConfigs(random, pool)).flat();
+  return {
+    settings: {
+      ...DEFAULT_SETTINGS,
+      hashSeed: (BigInt(random.word()) << 32n) | BigInt(random.word()),
+      // No packet of a run may depend on how fast the run is.
+      freshSeconds: 100_000,
+      udpSeconds: 200_000,
+      tcpSeconds: 300_000,
+      icmpPerSecond: 0xffff_ffff,
+      sourceBits: random.pick([0, 1, 8, 16, 24, 31, 32]),
+      mtu: random.pick([300, 500, 1280]),
+      guePort: random.pick([6080, 6081, 53]),
+    },
+    flowBuckets: CAPACITY.flowsPerCpu / 4,
+    reals,
+    rings,
+    vips: randomVips(random, rings.length),
+    configs,
+  };
+}
+
+function randomReals(random: Random): Map<number, RealSpec> {
+  const reals = new Map<number, RealSpec>();
+  for (let index = 1; index <= REALS; index++) {
+    if (random.chance(0.05)) continue;
+    const six = random.chance(0.5);
+    reals.set(index, {
+      address: six ? `2001:db8:5::${index.toString(16)}` : `10.0.${index}.1`,
+      source4: '10.255.3.7',
+      source6: '2001:db8:6::7',
+      encapsulation: random.pick(['ipip', 'ipip', 'ipip', 'gue', 'l2']),
+      generation: random.below(65536),
+      down: random.chance(0.1),
+      ...(random.chance(0.3) ? { nextHop: randomHop(random, index) } : {}),
+    });
+  }
+  return reals;
+}
+
+function randomHop(random: Random, index: number): NonNullable<RealSpec['nextHop']> {
+  return {
+    mac: Uint8Array.of(2, 0, 0, 0, 1, index),
+    ifindex: random.pick([0, INGRESS, OTHER_INTERFACE]),
+    sourceMac: Uint8Array.of(2, 0, 0, 0, 2, index),
+  };
+}
+
+/** Some with entries that lead nowhere, or to servers that are down. */
+function randomRing(random: Random, reals: readonly number[], i: number): Uint32Array {
+  const size = random.pick([1, 7, 101, 251]);
+  const members = reals.filter(() => random.chance(0.5));
+  const servers = members.map((real) => ({ key: `${i}/${real}`, real, weight: 1 + real }));
+  const ring = buildRing(servers, size);
+  if (random.chance(0.3)) ring.fill(0, 0, size >> 3);
+  return ring;
+}
+
+function randomVips(random: Random, rings: number): SetupVip[] {
+  let row = 0;
+  return VIP_ADDRESSES.flatMap((address, i) => {
+    // The second address of each family takes every port.
+    const ports = i % 2 === 0 ? [443, 8443, 853, 1] : [0, 443];
+    return ports.flatMap((port) =>
+      (['udp', 'tcp'] as const)
+        .filter(() => random.chance(0.8))
+        .map((protocol) => ({
+          address,
+          port,
+          protocol,
+          row: ++row,
+          quic: protocol === 'udp' && random.chance(0.85),
+          pool: random.below(POOLS + 1),
+          ring: random.chance(0.9) ? random.below(rings) : undefined,
+        })),
+    );
+  });
+}
+
+/** A config, or none, for each value of the first octet's top three bits. */
+function randomConfigs(random: Random, pool: number): SetupConfig[] {
+  const taken = new Set<number>();
+  const configs: SetupConfig[] = [];
+  const add = (config: CidConfig): void => {
+    const codec = createCodec(config, { random: (into) => into.set(random.octets(into.length)) });
+    if (codec.plan.configBits.some((bits) => taken.has(bits))) return;
+    for (const bits of codec.plan.configBits) taken.add(bits);
+    configs.push({ pool, codec, ids: randomIds(random, codec) });
+  };
+  for (const version of [1, 2, 3] as const) {
+    if (random.chance(0.2)) add({ scheme: 'katran', version, cidLength: random.between(8, 20) });
+  }
+  for (let configId = 0; configId < 7; configId++) {
+    if (random.chance(0.8)) add(randomQuicLb(random, configId));
+  }
+  return configs;
+}
+
+function randomQuicLb(random: Random, configId: number): CidConfig {
+  const serverIdLength = random.between(1, 15);
+  const most = 19 - serverIdLength;
+  // Every sixth or so one AES block, which would be rare otherwise.
+  const single = random.chance(0.2) && serverIdLength <= 12;
+  const nonceLength = single ? 16 - serverIdLength : random.between(4, Math.max(4, most));
+  const room = 19 - serverIdLength - nonceLength;
+  return {
+    scheme: 'quic-lb',
+    configId,
+    serverIdLength,
+    nonceLength,
+    serverUseLength: random.chance(0.3) ? random.between(0, Math.min(14, room)) : 0,
+    lengthSelfEncoded: random.chance(0.5),
+    key: random.chance(0.65) ? new Secret(random.octets(16)) : null,
+  };
+}
+
+function randomIds(random: Random, codec: CidCodec): [Uint8Array, number][] {
+  const ids = new Map<string, [Uint8Array, number]>();
+  const dense = random.chance(0.5);
+  const base = random.octets(codec.serverIdLength);
+  const count = random.pick([1, 3, 20, 100]);
+  for (let i = 0; i < count; i++) {
+    const id = dense ? Uint8Array.from(base) : random.octets(codec.serverIdLength);
+    if (dense) id[id.length - 1] = i;
+    if (codec.plan.zeroReserved && id.every((octet) => octet === 0)) continue;
+    ids.set(String.fromCharCode(...id), [id, random.between(1, REALS_NAMED)]);
+  }
+  return [...ids.values()];
+}
