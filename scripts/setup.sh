@@ -96,6 +96,8 @@ build_proto() {
 
 build_typescript() {
   node_modules/.bin/tsc -b || fail 'TypeScript does not compile'
+  # tsc does not, and npx runs the programs as they are.
+  chmod +x dist/*/main.js
 }
 
 check_node
