@@ -20,7 +20,7 @@ export interface ScenarioOptions {
   readonly configs: readonly DocumentConfig[];
 }
 
-const REBINDS = 3;
+const REBINDS = 2;
 const MIGRATIONS = 2;
 /** An answer that takes longer means that the connection is lost, milliseconds. */
 const TIMEOUT_MS = 3000;

@@ -62,8 +62,7 @@ export class System {
       ? topology.servers.map((host) => new Sidecar(scope, host, document, false))
       : [];
     for (const sidecar of sidecars) sidecar.start();
-    if (!withSidecars && options.balancers > 0)
-      await Promise.all(topology.servers.map(attachDecap));
+    if (options.balancers > 0) await Promise.all(topology.servers.map(attachDecap));
 
     step('QUIC servers');
     const tls = await makeCertificate(scope);
