@@ -6,9 +6,18 @@ import { equalOctets, toHex } from './hex.js';
 import { NonceSequence, noncesFromCounters, PERMUTATION_PASSES } from './nonce.js';
 import { Secret } from './secret.js';
 import { secret } from './testing/arbitraries.js';
-import { hex } from './testing/vectors.js';
+import { hex, ownVectors } from './testing/vectors.js';
 
 const KEY = new Secret(hex('000102030405060708090a0b0c0d0e0f'));
+
+describe('vectors, made by another implementation', () => {
+  it.each(ownVectors.permutation)('$nonceLength octets: $counter is $nonce', (row) => {
+    const sequence = new NonceSequence(row.nonceLength, new Secret(hex(row.key)));
+    const nonce = new Uint8Array(row.nonceLength);
+    sequence.fill(BigInt(`0x${row.counter}`), 1, nonce);
+    expect(toHex(nonce)).toBe(row.nonce);
+  });
+});
 
 describe('uniqueness', () => {
   it('is a permutation of all strings of 2 octets, and of 3 (whose halves share one)', () => {

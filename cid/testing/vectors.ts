@@ -2,10 +2,11 @@
 
 import { fromHex } from '../hex.js';
 import { Secret } from '../secret.js';
+import ownVectors from '../testdata/cidecar.json' with { type: 'json' };
 import vectors from '../testdata/draft-22.json' with { type: 'json' };
 import type { QuicLbConfig } from '../types.js';
 
-export { vectors };
+export { ownVectors, vectors };
 
 export const hex = (text: string): Uint8Array => fromHex(text, 'test data');
 
