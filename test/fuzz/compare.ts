@@ -16,27 +16,30 @@ const MARGIN = 12_000_000n;
 export class Pair {
   readonly setup: Setup;
   readonly #balancer: Balancer;
+  readonly #modelSetup: Setup;
   #model: Model;
   /** Counters of the kernel when the model's began. */
   #base: Map<string, Count>;
 
-  private constructor(setup: Setup, balancer: Balancer) {
+  private constructor(setup: Setup, modelSetup: Setup, balancer: Balancer) {
     this.setup = setup;
+    this.#modelSetup = modelSetup;
     this.#balancer = balancer;
-    this.#model = new Model(setup);
+    this.#model = new Model(modelSetup);
     this.#base = flatten(balancer.counters());
   }
 
-  static async load(setup: Setup): Promise<Pair> {
+  /** @param modelSetup what the model believes; another one than `setup` to test the tests */
+  static async load(setup: Setup, modelSetup = setup): Promise<Pair> {
     const balancer = await Balancer.load(CAPACITY);
     programBalancer(balancer, setup);
-    return new Pair(setup, balancer);
+    return new Pair(setup, modelSetup, balancer);
   }
 
   /** Both forget flows and counters. */
   reset(): void {
     this.#balancer.map('flows').mmap().fill(0);
-    this.#model = new Model(this.setup);
+    this.#model = new Model(this.#modelSetup);
     this.#base = flatten(this.#balancer.counters());
   }
 

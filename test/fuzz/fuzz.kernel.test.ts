@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { hex } from '../packets/build.js';
+import { Pair } from './compare.js';
+import { foundCases } from './found.js';
+import { minimize } from './minimize.js';
+import { pinToOneCpu } from './pin.js';
+import { fuzz, report, setupOf } from './run.js';
+
+let release: () => void;
+beforeAll(() => {
+  release = pinToOneCpu().release;
+});
+afterAll(() => release());
+
+test('kernel and model agree on random and mutated packets', async () => {
+  const { finding, packets, reasons } = await fuzz({ seed: 20_250, packets: 150_000 });
+  expect(finding && report(finding)).toBeUndefined();
+  expect(packets).toBe(150_000);
+  // A fuzzer whose packets are all turned away at the door would agree just as well.
+  for (const reason of ['cid', 'flow', 'ring', 'no_server', 'malformed', 'cid_server_down']) {
+    expect(reasons.get(reason), reason).toBeGreaterThan(100);
+  }
+});
+
+test('a mismatch is seen, and boiled down to one packet', async () => {
+  const { finding } = await fuzz({
+    seed: 1,
+    packets: 20_000,
+    mislead: (setup) => ({ ...setup, settings: { ...setup.settings, guePort: 1 } }),
+  });
+  expect(finding?.frames).toHaveLength(1);
+  expect(finding && report(finding)).toMatch(/model: verdict 3/);
+});
+
+test('a packet is made as small as the property allows', () => {
+  const frame = Uint8Array.from({ length: 200 }, (_, i) => i);
+  const small = minimize(frame, (candidate) => candidate[30] === 30);
+  expect(small).toHaveLength(31);
+  expect(small.filter((octet) => octet !== 0)).toEqual(Uint8Array.of(30));
+});
+
+for (const { file, found } of foundCases()) {
+  test(`${file}: ${found.sentence}`, async () => {
+    const { setup } = setupOf(found.seed, found.setup);
+    const pair = await Pair.load(setup);
+    try {
+      for (const frame of found.frames) expect(pair.run(hex(frame))).toBeUndefined();
+      expect(pair.counters()).toEqual([]);
+    } finally {
+      pair.close();
+    }
+  });
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Setup } from '../model/setup.js';
+import { describe, hexText } from '../packets/describe.js';
+import { type Mismatch, Pair } from './compare.js';
+import { minimize } from './minimize.js';
+import { mutate } from './mutate.js';
+import { randomPacket } from './packets.js';
+import { Random } from './random.js';
+import { randomSetup } from './setup.js';
+
+/** Packets under one setup. */
+export const PACKETS_PER_SETUP = 100_000;
+/** Well-formed packets that the mutants of a while come from. */
+const TEMPLATES = 2000;
+const PACKETS_PER_TEMPLATES = 20_000;
+/** Packets between two looks at the counters. */
+const BATCH = 500;
+
+export interface Finding {
+  readonly seed: number;
+  readonly setup: number;
+  /** The packet, or all since the last look at the counters, where no single one shows it. */
+  readonly frames: readonly Uint8Array[];
+  readonly mismatch: Mismatch;
+}
+
+export interface FuzzOptions {
+  readonly seed: number;
+  readonly packets: number;
+  /** Number of the first setup; each has random numbers of its own. */
+  readonly firstSetup?: number;
+  readonly onProgress?: (packets: number) => void;
+  /** Makes the model believe in another setup: a test that mismatches are seen. */
+  readonly mislead?: (setup: Setup) => Setup;
+}
+
+export interface FuzzResult {
+  /** Packets that both agreed on. */
+  readonly packets: number;
+  readonly finding: Finding | undefined;
+  /** Packets by outcome or remark, over all VIPs. */
+  readonly reasons: ReadonlyMap<string, number>;
+}
+
+/** The setup that a seed and a number stand for. */
+export function setupOf(seed: number, number: number): { random: Random; setup: Setup } {
+  const random = new Random(seed, number);
+  return { random, setup: randomSetup(random) };
+}
+
+/** The same packets for the same seed, whatever their number. Stops at the first mismatch. */
+export async function fuzz(options: FuzzOptions): Promise<FuzzResult> {
+  const reasons = new Map<string, number>();
+  let done = 0;
+  for (let number = options.firstSetup ?? 0; done < options.packets; number++) {
+    const { random, setup } = setupOf(options.seed, number);
+    const pair = await Pair.load(setup, options.mislead?.(setup) ?? setup);
+    try {
+      const wanted = Math.min(PACKETS_PER_SETUP, options.packets - done);
+      const bad = runSetup(pair, random, wanted, (some) => {
+        done += some;
+        options.onProgress?.(done);
+      });
+      addReasons(reasons, pair);
+      if (bad !== undefined) {
+        const finding = { seed: options.seed, setup: number, ...isolate(pair, bad) };
+        return { packets: done, finding, reasons };
+      }
+    } finally {
+      pair.close();
+    }
+  }
+  return { packets: done, finding: undefined, reasons };
+}
+
+interface BadBatch {
+  readonly frames: readonly Uint8Array[];
+  readonly mismatch: Mismatch;
+}
+
+function runSetup(
+  pair: Pair,
+  random: Random,
+  packets: number,
+  onBatch: (packets: number) => void,
+): BadBatch | undefined {
+  let templates: Uint8Array[] = [];
+  let frames: Uint8Array[] = [];
+  for (let i = 0; i < packets; i++) {
+    if (i % PACKETS_PER_TEMPLATES === 0) {
+      templates = Array.from({ length: TEMPLATES }, () => randomPacket(random, pair.setup));
+    }
+    const frame = mutate(random, random.pick(templates));
+    frames.push(frame);
+    const mismatch = pair.run(frame);
+    if (mismatch !== undefined) return { frames, mismatch };
+    if (frames.length === BATCH || i === packets - 1) {
+      const counters = pair.counters();
+      if (counters.length > 0) return { frames, mismatch: nothingButCounters(counters) };
+      onBatch(frames.length);
+      frames = [];
+    }
+  }
+  return undefined;
+}
+
+function nothingButCounters(counters: readonly string[]): Mismatch {
+  const nothing = { verdict: -1, frame: new Uint8Array(0) };
+  return { kernel: nothing, model: nothing, counters };
+}
+
+/** One packet that shows the mismatch on a blank pair, as small as may be; else all of them. */
+function isolate(pair: Pair, bad: BadBatch): BadBatch {
+  for (const frame of [...bad.frames].reverse()) {
+    if (pair.runAlone(frame) === undefined) continue;
+    const small = minimize(frame, (candidate) => pair.runAlone(candidate) !== undefined);
+    const mismatch = pair.runAlone(small);
+    if (mismatch !== undefined) return { frames: [small], mismatch };
+  }
+  return bad;
+}
+
+function addReasons(sums: Map<string, number>, pair: Pair): void {
+  for (const reasons of pair.tally.vips.values()) {
+    for (const [reason, { packets }] of reasons) {
+      sums.set(reason, (sums.get(reason) ?? 0) + packets);
+    }
+  }
+}
+
+export function report({ seed, setup, frames, mismatch }: Finding): string {
+  const last = frames.at(-1) ?? new Uint8Array(0);
+  return [
+    `seed ${seed}, setup ${setup}: kernel and model disagree` +
+      (frames.length === 1 ? '' : ` after ${frames.length} packets, the last of which is`),
+    `packet ${hexText(last)}`,
+    describe(last),
+    `kernel: verdict ${mismatch.kernel.verdict}\n${describe(mismatch.kernel.frame)}`,
+    `model: verdict ${mismatch.model.verdict}\n${describe(mismatch.model.frame)}`,
+    ...mismatch.counters,
+  ].join('\n');
+}
