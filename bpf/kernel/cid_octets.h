@@ -3,10 +3,8 @@
 #ifndef CIDECAR_CID_OCTETS_H
 #define CIDECAR_CID_OCTETS_H
 
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
-
 #include "cid_config.h"
+#include "octets.h"
 
 /* The first 20 octets of a CID in packet order, as little-endian words. */
 struct cid_octets {
@@ -17,12 +15,9 @@ struct cid_octets {
 
 static __always_inline void cid_load_wide(const __u8 *cid, struct cid_octets *octets)
 {
-	__u32 third;
-
-	__builtin_memcpy(&octets->first, cid, sizeof(octets->first));
-	__builtin_memcpy(&octets->second, cid + 8, sizeof(octets->second));
-	__builtin_memcpy(&third, cid + 16, sizeof(third));
-	octets->third = third;
+	octets->first = load64(cid);
+	octets->second = load64(cid + 8);
+	octets->third = load32(cid + 16);
 }
 
 /*
@@ -34,7 +29,7 @@ static __always_inline void cid_load_wide(const __u8 *cid, struct cid_octets *oc
 static __always_inline __u32 cid_load_careful(const __u8 *cid, const void *data_end,
 					      struct cid_octets *octets)
 {
-	__u8 buffer[24] = {};
+	__u8 buffer[24] __attribute__((aligned(8))) = {};
 	__u32 i;
 
 	for (i = 0; i < CID_MAX_OCTETS; i++) {

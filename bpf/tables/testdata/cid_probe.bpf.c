@@ -18,8 +18,8 @@ int cid_probe(struct xdp_md *ctx)
 
 	if (data + PROBE_HEADER_OCTETS > data_end)
 		return -1;
-	__builtin_memcpy(&pool, data, sizeof(pool));
-	__builtin_memcpy(&length, data + 4, sizeof(length));
+	pool = load32(data);
+	length = load32(data + 4);
 	result = cid_route(data + PROBE_HEADER_OCTETS, length, data_end, pool, &real, &config_bits);
 	return result | config_bits << 4 | (result == CID_ROUTES ? real << 8 : 0);
 }
