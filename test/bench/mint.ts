@@ -6,6 +6,8 @@ export interface MintRow {
   readonly case: string;
   /** CIDs per second on one core: the median of the runs. */
   readonly perSecond: number;
+  /** The best run: nearer the truth where other programs share the core. */
+  readonly bestPerSecond: number;
 }
 
 /** CIDs a call, as the sidecar mints them. */
@@ -30,7 +32,11 @@ export function benchMint(batch: number = BATCH): MintRow[] {
   for (let run = 0; run < RUNS; run++) {
     for (const { mint, rates } of minters) rates.push(rateOf(mint));
   }
-  return minters.map(({ one, rates }) => ({ case: one.name, perSecond: median(rates) }));
+  return minters.map(({ one, rates }) => ({
+    case: one.name,
+    perSecond: median(rates),
+    bestPerSecond: Math.max(...rates),
+  }));
 }
 
 const CASES: readonly Case[] = [

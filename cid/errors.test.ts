@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from 'vitest';
+import { CidecarError, describeError, ERROR_CATALOGUE, exitCodeFor } from './errors.js';
+
+describe('an error', () => {
+  it.each([
+    [{ file: 'a.yaml', line: 3, field: 'pools.web' }, 'a.yaml:3: pools.web: '],
+    [{ file: 'a.yaml' }, 'a.yaml: '],
+    [{ field: 'key' }, 'key: '],
+    // A line of no file would be read as a name.
+    [{ line: 3 }, ''],
+    [{}, ''],
+  ])('says where: %j', (place, where) => {
+    const error = new CidecarError('KEY_INVALID', 'it has 15 octets', place);
+    expect(error.describe()).toBe(
+      `${where}it has 15 octets (KEY_INVALID). ${ERROR_CATALOGUE.KEY_INVALID}`,
+    );
+    expect(describeError(error)).toBe(error.describe());
+  });
+
+  it('that nobody expected says where in the program it arose', () => {
+    expect(describeError(new TypeError('oops'))).toMatch(/TypeError: oops\n\s+at /);
+    expect(describeError('oops')).toBe('oops');
+  });
+
+  it.each([
+    [new CidecarError('DOCUMENT_INVALID', ''), 2],
+    [new CidecarError('INTERFACE_UNKNOWN', ''), 2],
+    [new CidecarError('KERNEL_PERMISSION', ''), 1],
+    [new CidecarError('STATE_LOCKED', ''), 1],
+    [new TypeError(''), 1],
+  ])('ends a program with 2 for bad input, 1 for all else (%#)', (error, code) => {
+    expect(exitCodeFor(error)).toBe(code);
+  });
+});
