@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+import { expect, it } from 'vitest';
+import { crash } from './crash.js';
+
+// `npm run crash` does the same for 200 kills and 20 million CIDs.
+it('issues no CID twice over kills under load, with torn state in between', {
+  timeout: 300_000,
+}, async () => {
+  const result = await crash({ kills: 6, cids: 200_000, tearEvery: 3, random: Math.random });
+  expect(result.cids).toBeGreaterThanOrEqual(200_000);
+  expect(result.duplicates).toBe(0);
+  expect(result.torn).toBe(2);
+  expect(result.refused).toBe(result.torn);
+});

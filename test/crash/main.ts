@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Command } from 'commander';
+import { crash } from './crash.js';
+
+const { kills, cids, tearEvery } = new Command('crash')
+  .description('Kills a sidecar under load and looks for CIDs that were issued twice.')
+  .option('--kills <n>', 'kills, at least', Number, 200)
+  .option('--cids <n>', 'CIDs received, at least', Number, 20_000_000)
+  .option('--tear-every <n>', 'tear the state file after every so many kills', Number, 10)
+  .parse()
+  .opts<{ kills: number; cids: number; tearEvery: number }>();
+
+const report = (line: string) => process.stderr.write(`${line}\n`);
+const result = await crash({ kills, cids, tearEvery, random: Math.random, report });
+process.stdout.write(`${JSON.stringify(result)}\n`);
+process.exitCode = result.duplicates === 0 && result.refused === result.torn ? 0 : 1;
