@@ -40,12 +40,17 @@ static __always_inline const __u8 *aes_tables_address(void)
 	return address;
 }
 
-/* Entry of table `table` for octet `row` of a column; shift and mask scale it to words. */
+/*
+ * Entry of table `table` for octet `row` of a column; shift and mask scale it to words. The
+ * addition is hidden too, or the compiler makes an address for each table and has more of
+ * them than registers. What is left is six instructions: copy, shift, mask, add, load, XOR.
+ */
 static __always_inline __u32 aes_entry(const __u8 *tables, int table, __u32 column, int row)
 {
-	__u32 offset = row ? column >> (8 * row - 2) & 0x3fc : (column & 0xff) << 2;
+	__u64 address = row ? column >> (8 * row - 2) & 0x3fc : (column & 0xff) << 2;
 
-	return *(const __u32 *)(tables + offset + table * 1024);
+	asm("%0 += %1" : "+r"(address) : "r"(tables));
+	return *(const __u32 *)(address + table * 1024);
 }
 
 /* One column of a full round; a..d are the columns that ShiftRows takes rows 0..3 from. */
@@ -84,8 +89,9 @@ static __always_inline struct aes_block aes_inner_rounds(const __u8 *tables, int
 				       aes_mix(tables, table, s.columns[i],
 					       s.columns[(i + step) & 3], s.columns[(i + 2) & 3],
 					       s.columns[(i + back) & 3]);
-			/* Column by column, or four of them at once fill the stack. */
-			asm volatile("" : "+r"(t.columns[i]));
+			/* Two columns at a time: four at once would not fit the registers. */
+			if (i & 1)
+				asm volatile("" : "+r"(t.columns[i]));
 		}
 		s = t;
 	}
