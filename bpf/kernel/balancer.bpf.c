@@ -2,56 +2,127 @@
 /*
  * The balancer: what is for no VIP passes untouched; the rest goes to the server that its
  * connection ID names, else to the one its flow went to before, else to the one the ring
- * gives. Each step is in its own header; this file is their order.
- *
- * Helpers, and the Linux release that has them: bpf_map_lookup_elem, bpf_xdp_adjust_head
- * (4.10), bpf_redirect (4.14 for XDP), bpf_get_smp_processor_id (4.8),
- * bpf_ktime_get_coarse_ns (5.11).
+ * gives. Each step is in its own header; this file is their order. docs/packet-program.md
+ * says what becomes of every kind of packet, and which kernel the helpers need.
  */
 #include "choose.h"
 #include "counters.h"
 #include "encap.h"
+#include "events.h"
+#include "icmp.h"
 #include "parse.h"
+#include "too_big.h"
 #include "vip.h"
 
-/* Counted in row 0, since without ports nothing says which VIP of the address is meant. */
-static __always_inline int without_ports(const struct packet *packet, enum parsed parsed)
+static __always_inline int pass(__u32 reason, const struct packet *packet)
 {
-	bool vip = is_vip_address(&packet->ip.tuple);
+	count_other(reason, packet->octets);
+	return XDP_PASS;
+}
 
-	switch (parsed) {
-	case PARSED_FRAGMENT_FIRST:
-	case PARSED_FRAGMENT_LATER:
-		if (!vip) {
-			count_other(REASON_NOT_VIP_FRAGMENT, packet->octets);
-			return XDP_PASS;
-		}
-		count_other(parsed == PARSED_FRAGMENT_FIRST ? REASON_FRAGMENT_FIRST
-							    : REASON_FRAGMENT_LATER,
-			    packet->octets);
-		return XDP_DROP;
-	default:
-		count_other(vip ? REASON_VIP_ICMP : REASON_NOT_VIP, packet->octets);
-		return XDP_PASS;
+/*
+ * Later fragments have no ports, and for the first alone to arrive helps nobody: fragments
+ * to an address with VIPs are dropped, which QUIC never sends (RFC 9000 section 14).
+ */
+static __always_inline int fragment(const struct packet *packet, enum parsed parsed)
+{
+	if (!is_vip_address(&packet->ip.tuple))
+		return pass(REASON_NOT_VIP_FRAGMENT, packet);
+	count_other(parsed == PARSED_FRAGMENT_FIRST ? REASON_FRAGMENT_FIRST
+						    : REASON_FRAGMENT_LATER,
+		    packet->octets);
+	return XDP_DROP;
+}
+
+/*
+ * Finds the VIP whose server's packet the ICMP error quotes. The flow of that packet then
+ * stands for the error's own in all that follows. Returns false where the error passes.
+ */
+static __always_inline bool find_quoted(struct xdp_md *ctx, struct packet *packet,
+					struct decision *decision)
+{
+	struct quote quote = {
+		.ipv6 = packet->ip.tuple.ipv6,
+		.message_offset = packet->ip.transport - packet->data,
+		.end_offset = packet->link_octets + packet->ip.octets,
+	};
+
+	if (quote.end_offset > packet->octets || !read_quote(ctx, &quote) ||
+	    quote.tuple.destination[0] != packet->ip.tuple.destination[0] ||
+	    quote.tuple.destination[1] != packet->ip.tuple.destination[1])
+		return false;
+	decision->vip = vip_of(&quote.tuple);
+	if (!decision->vip)
+		return false;
+	decision->quoted = true;
+	packet->ip.tuple = quote.tuple;
+	if (quote.cid_offset != 0 && quote.cid_offset <= IPV6_EXTENSIONS_OFFSET_MAX) {
+		decision->cid.octets = packet->data + forget(quote.cid_offset, quote.cid_length,
+							     IPV6_EXTENSIONS_OFFSET_MAX);
+		decision->cid.length = quote.cid_length;
 	}
+	return true;
+}
+
+/* Sets the reason, and the real where it is one of forwarding; changes nothing else. */
+static __always_inline void decide(struct packet *packet, struct decision *decision)
+{
+	__u32 refusal;
+
+	if (!decision->quoted) {
+		if (!lengths_agree(packet)) {
+			decision->reason = REASON_MALFORMED;
+			return;
+		}
+		if (decision->vip->flags & VIP_QUIC &&
+		    !quic_dcid(quic_payload(&packet->ip), packet->data_end, &decision->cid))
+			decision->cid.octets = NULL;
+	}
+	choose(decision, packet, &packet->ip.tuple);
+	if (!decision->real)
+		return;
+	refusal = tunnel_refuses(packet, decision->real, decision->quoted);
+	if (refusal == 0)
+		return;
+	decision->reason = refusal;
+	decision->mtu = settings.mtu - tunnel_octets(decision->real->kind);
+	if (refusal == REASON_TOO_BIG_ANSWERED && !answer_allowed(packet))
+		decision->reason = REASON_TOO_BIG_UNANSWERED;
+	decision->refused = true;
+}
+
+static __always_inline int refuse(struct xdp_md *ctx, const struct packet *packet,
+				  const struct decision *decision)
+{
+	struct too_big about = {
+		.header_offset = packet->link_octets,
+		.tags = packet->tags,
+		.ipv6 = packet->ip.tuple.ipv6,
+		.mtu = decision->mtu,
+		.octets = packet->octets,
+	};
+	__u32 reason = decision->reason;
+
+	if (reason == REASON_TOO_BIG_ANSWERED && !answer_too_big(ctx, &about))
+		reason = REASON_TOO_BIG_UNANSWERED;
+	count(decision->stats, reason, about.octets);
+	return reason == REASON_TOO_BIG_ANSWERED ? XDP_TX : XDP_DROP;
 }
 
 static __always_inline int forward(struct xdp_md *ctx, struct packet *packet,
-				   struct decision *decision)
+				   const struct decision *decision)
 {
 	const struct real *real = decision->real;
+	__u32 octets = packet->octets;
 
 	if (real->kind == ENCAP_L2) {
 		rewrite_addresses(packet, real);
-	} else if (hops_of(&packet->ip) <= 1) {
-		count(decision->stats, REASON_TTL_EXPIRED, packet->octets);
-		return XDP_DROP;
 	} else if (!encapsulate(ctx, packet, real)) {
-		count(decision->stats, REASON_NO_HEADROOM, packet->octets);
+		count(decision->stats, REASON_NO_HEADROOM, octets);
 		return XDP_DROP;
 	}
-	count(decision->stats, decision->reason, packet->octets);
-	count_real(decision->real_index, packet->octets);
+	count(decision->stats, decision->reason, octets);
+	count_real(decision->real_index, octets);
 	return transmit(ctx, real);
 }
 
@@ -65,43 +136,39 @@ int balancer(struct xdp_md *ctx)
 
 	switch (parsed) {
 	case PARSED_TRANSPORT:
+		decision.vip = vip_of(&packet.ip.tuple);
+		if (!decision.vip)
+			return pass(REASON_NOT_VIP, &packet);
 		break;
+	case PARSED_ICMP:
+		if (!is_vip_address(&packet.ip.tuple))
+			return pass(REASON_NOT_VIP, &packet);
+		if (!is_icmp_error(&packet.ip, packet.data_end))
+			return pass(REASON_VIP_ICMP, &packet);
+		if (!find_quoted(ctx, &packet, &decision)) {
+			count_other(REASON_ICMP_NOT_QUOTED, packet.octets);
+			return pass(REASON_VIP_ICMP, &packet);
+		}
+		break;
+	case PARSED_FRAGMENT_FIRST:
+	case PARSED_FRAGMENT_LATER:
+		return fragment(&packet, parsed);
 	case PARSED_NOT_IP:
-		count_other(REASON_NOT_IP, packet.octets);
-		return XDP_PASS;
+		return pass(REASON_NOT_IP, &packet);
 	case PARSED_UNREADABLE:
-		count_other(REASON_UNREADABLE, packet.octets);
-		return XDP_PASS;
-	case PARSED_OTHER:
-		count_other(REASON_NOT_VIP, packet.octets);
-		return XDP_PASS;
+		return pass(REASON_UNREADABLE, &packet);
 	default:
-		return without_ports(&packet, parsed);
+		return pass(REASON_NOT_VIP, &packet);
 	}
 
-	decision.vip = vip_of(&packet.ip.tuple);
-	if (!decision.vip) {
-		count_other(REASON_NOT_VIP, packet.octets);
-		return XDP_PASS;
-	}
 	row = decision.vip->vip;
 	decision.stats = bpf_map_lookup_elem(&vip_stats, &row);
 	if (!decision.stats)
 		return XDP_PASS;
-	if (!lengths_agree(&packet)) {
-		count(decision.stats, REASON_MALFORMED, packet.octets);
-		return XDP_DROP;
-	}
-
-	if (decision.vip->flags & VIP_QUIC) {
-		if (!quic_dcid(quic_payload(&packet.ip), packet.data_end, &decision.cid))
-			decision.cid.octets = NULL;
-	}
-	choose(&decision, &packet, &packet.ip.tuple);
-	if (!decision.real) {
-		count(decision.stats, decision.reason, packet.octets);
-		return XDP_DROP;
-	}
+	decide(&packet, &decision);
+	sample_packet(ctx, &packet, &decision);
+	if (!decision.real || decision.refused)
+		return refuse(ctx, &packet, &decision);
 	return forward(ctx, &packet, &decision);
 }
 

@@ -24,6 +24,8 @@ struct decision {
 	__u32 reason; /* the outcome */
 	__u32 remark; /* why not by CID, or 0 */
 	struct connection_id cid; /* what was read as one; octets NULL = nothing */
+	bool refused; /* chosen, but the packet cannot go there: the reason says why */
+	__u32 mtu; /* of the tunnel that it does not fit */
 	bool quoted; /* an ICMP error: the tuple is that of the packet it is about */
 };
 
@@ -181,6 +183,7 @@ static __always_inline void choose(struct decision *decision, const struct packe
 					   : REASON_QUIC_TRUNCATED;
 		if (decision->remark == 0)
 			return;
+		decision->remark = forget(decision->remark, packet->octets, REASONS_MAX - 1);
 		count(decision->stats, decision->remark, packet->octets);
 	}
 	choose_statefully(decision, tuple, packet->octets);

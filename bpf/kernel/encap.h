@@ -132,18 +132,28 @@ struct link_header {
 	__u32 tags[VLAN_TAGS_MAX]; /* each the 0x8100 or 0x88a8 and the tag behind it */
 };
 
-static __always_inline struct link_header link_header_read(const struct packet *packet)
+/* `data` has a link header of ETH_HLEN octets at least. */
+static __always_inline struct link_header link_header_read(const __u8 *data, const __u8 *data_end,
+							   __u32 tags)
 {
 	struct link_header link = {
-		.addresses_low = load64(packet->data),
-		.addresses_high = load32(packet->data + 8),
+		.addresses_low = load64(data),
+		.addresses_high = load32(data + 8),
 	};
 
-	if (packet->tags > 0)
-		link.tags[0] = load32(packet->data + 12);
-	if (packet->tags > 1 && packet->data + 20 <= packet->data_end)
-		link.tags[1] = load32(packet->data + 16);
+	if (tags > 0 && data + ETH_HLEN + VLAN_TAGS_MAX * VLAN_TAG_OCTETS <= data_end) {
+		link.tags[0] = load32(data + 12);
+		link.tags[1] = load32(data + 16);
+	}
 	return link;
+}
+
+static __always_inline void write_back_addresses(__u8 *data, const struct link_header *link)
+{
+	store32(data, (__u32)(link->addresses_low >> 48) | link->addresses_high << 16);
+	store16(data + 4, (__u16)(link->addresses_high >> 16));
+	store32(data + 6, (__u32)link->addresses_low);
+	store16(data + 10, (__u16)(link->addresses_low >> 32));
 }
 
 /* Back to the neighbour the packet came from, or to the real's next hop. */
@@ -153,10 +163,7 @@ static __always_inline void write_addresses(__u8 *data, const struct real *real,
 	__u64 next_hop = load64(real->next_hop);
 
 	if (next_hop << 16 == 0) {
-		store32(data, (__u32)(link->addresses_low >> 48) | link->addresses_high << 16);
-		store16(data + 4, (__u16)(link->addresses_high >> 16));
-		store32(data + 6, (__u32)link->addresses_low);
-		store16(data + 10, (__u16)(link->addresses_low >> 32));
+		write_back_addresses(data, link);
 		return;
 	}
 	store32(data, (__u32)next_hop);
@@ -165,12 +172,10 @@ static __always_inline void write_addresses(__u8 *data, const struct real *real,
 	store16(data + 10, load16(real->source_mac + 4));
 }
 
-/* Returns where the IP header goes, which is checked by the caller. */
-static __always_inline __u8 *write_link_header(__u8 *data, const struct real *real,
-					       const struct link_header *link, __u32 tags,
-					       __u16 type)
+/* What follows the addresses. Returns where the IP header goes, unchecked. */
+static __always_inline __u8 *write_tags(__u8 *data, const struct link_header *link, __u32 tags,
+					__u16 type)
 {
-	write_addresses(data, real, link);
 	data += 2 * ETH_ALEN;
 	if (tags > 0) {
 		store32(data, link->tags[0]);
@@ -191,8 +196,31 @@ static __always_inline int transmit(const struct xdp_md *ctx, const struct real 
 	return XDP_TX;
 }
 
-/* The longest link header, outer header and GUE header; less than any packet with them. */
-#define ENCAPSULATED_LINK_OCTETS (ETH_HLEN + VLAN_TAGS_MAX * VLAN_TAG_OCTETS)
+#define LINK_OCTETS_MAX (ETH_HLEN + VLAN_TAGS_MAX * VLAN_TAG_OCTETS)
+
+/*
+ * Why the packet cannot enter the real's tunnel, or 0. Nothing has been changed then, so
+ * that an answer quotes the packet as it came.
+ */
+static __always_inline __u32 tunnel_refuses(const struct packet *packet, const struct real *real,
+					    bool icmp_error)
+{
+	const struct datagram *ip = &packet->ip;
+	__u32 mtu = settings.mtu;
+
+	if (real->kind == ENCAP_L2)
+		return 0;
+	if (mtu != 0 && ip->octets + tunnel_octets(real->kind) > mtu) {
+		/* RFC 1122 section 3.2.2, RFC 4443 section 2.4(e). */
+		if (icmp_error)
+			return REASON_TOO_BIG_ICMP;
+		if (!ip->tuple.ipv6 &&
+		    !(bpf_ntohs(load16(ip->header + 6)) & IPV4_DONT_FRAGMENT))
+			return REASON_TOO_BIG_FRAGMENTABLE;
+		return REASON_TOO_BIG_ANSWERED;
+	}
+	return hops_of(ip) <= 1 ? REASON_TTL_EXPIRED : 0;
+}
 
 /* False where the driver left no headroom; nothing was changed but the hop count then. */
 static __always_inline bool encapsulate(struct xdp_md *ctx, struct packet *packet,
@@ -201,7 +229,7 @@ static __always_inline bool encapsulate(struct xdp_md *ctx, struct packet *packe
 	bool outer6 = real->kind == ENCAP_IP6 || real->kind == ENCAP_GUE6;
 	bool gue = real->kind == ENCAP_GUE4 || real->kind == ENCAP_GUE6;
 	__u32 payload_octets = packet->ip.octets + (gue ? UDP_HEADER_OCTETS : 0);
-	struct link_header link = link_header_read(packet);
+	struct link_header link = link_header_read(packet->data, packet->data_end, packet->tags);
 	struct inner inner = inner_of(&packet->ip);
 	__u32 tags = packet->tags;
 	__u8 *data, *data_end, *outer;
@@ -211,10 +239,11 @@ static __always_inline bool encapsulate(struct xdp_md *ctx, struct packet *packe
 		return false;
 	data = (__u8 *)(long)ctx->data;
 	data_end = (__u8 *)(long)ctx->data_end;
-	if (data + ENCAPSULATED_LINK_OCTETS > data_end)
+	if (data + LINK_OCTETS_MAX > data_end)
 		return false;
-	outer = write_link_header(data, real, &link, tags,
-				  outer6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP));
+	write_addresses(data, real, &link);
+	outer = write_tags(data, &link, tags,
+			   outer6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP));
 	if (outer6) {
 		if (outer + IP6_OCTETS + UDP_HEADER_OCTETS > data_end)
 			return false;
@@ -237,7 +266,7 @@ static __always_inline bool encapsulate(struct xdp_md *ctx, struct packet *packe
 /* L2 direct return: the server has the VIP on an interface of this segment. */
 static __always_inline void rewrite_addresses(struct packet *packet, const struct real *real)
 {
-	struct link_header link = link_header_read(packet);
+	struct link_header link = link_header_read(packet->data, packet->data_end, 0);
 
 	write_addresses(packet->data, real, &link);
 }

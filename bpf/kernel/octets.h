@@ -45,4 +45,15 @@ static __always_inline void store64(void *octets, __u64 word)
 	*(packet_u64 *)octets = word;
 }
 
+/*
+ * The same value, of which the verifier knows no more than `mask`, a bound that it has. It
+ * otherwise walks the rest of the program once for each constant that a path may bring
+ * along; `unknown` is anything it knows nothing about, such as octets of the packet.
+ */
+static __always_inline __u64 forget(__u64 value, __u64 unknown, __u64 mask)
+{
+	asm volatile("%0 ^= %1\n\t%0 ^= %1" : "+r"(value) : "r"(unknown));
+	return value & mask;
+}
+
 #endif

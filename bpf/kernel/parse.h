@@ -53,7 +53,8 @@ struct packet {
 	__u8 *data;
 	__u8 *data_end;
 	__u32 octets; /* of the frame */
-	__u32 tags; /* VLAN tags in front of the IP header, 0..2 */
+	__u32 link_octets; /* in front of the IP header: 14, 18 or 22 */
+	__u32 tags; /* VLAN tags among them, 0..2 */
 };
 
 static __always_inline enum parsed parse_transport(struct datagram *ip, const __u8 *data_end)
@@ -82,7 +83,7 @@ static __always_inline enum parsed parse_ip4(struct datagram *ip, const __u8 *da
 	if (*ip->header >> 4 != 4 || header_octets < sizeof(*header))
 		return PARSED_UNREADABLE;
 	ip->octets = bpf_ntohs(header->tot_len);
-	ip->transport = ip->header + header_octets;
+	ip->transport = ip->header + forget(header_octets, header->saddr, 0x3f);
 	ip->tuple.ipv6 = 0;
 	ip->tuple.protocol = header->protocol;
 	ip->tuple.source[0] = header->saddr;
@@ -211,7 +212,9 @@ static __always_inline enum parsed parse_packet(struct xdp_md *ctx, struct packe
 		cursor += VLAN_TAG_OCTETS;
 		packet->tags++;
 	}
-	packet->ip.header = cursor;
+	packet->link_octets = forget(cursor - packet->data, type, 0x1f);
+	packet->ip.header = packet->data + packet->link_octets;
+	packet->tags = forget(packet->tags, type, 3);
 	if (type == bpf_htons(ETH_P_IP))
 		return parse_ip4(&packet->ip, packet->data_end);
 	if (type == bpf_htons(ETH_P_IPV6))

@@ -11,6 +11,7 @@
 #include "parse.h"
 
 #define QUIC_LONG_HEADER 0x80 /* RFC 8999 section 5 */
+#define QUIC_SHORT_DCID 1
 #define QUIC_LONG_DCID_LENGTH 5 /* first octet and version stand before it */
 #define QUIC_LONG_DCID 6
 
@@ -43,37 +44,22 @@ static __always_inline bool quic_dcid(struct quic_payload payload, const __u8 *d
 				      struct connection_id *dcid)
 {
 	const __u8 *octets = payload.octets;
+	__u32 offset;
 
 	if (payload.length < 1 || octets + 1 > data_end)
 		return false;
 	if (!(octets[0] & QUIC_LONG_HEADER)) {
-		dcid->octets = octets + 1;
-		dcid->length = payload.length - 1;
-		return true;
+		offset = QUIC_SHORT_DCID;
+		dcid->length = payload.length - QUIC_SHORT_DCID;
+	} else {
+		offset = QUIC_LONG_DCID;
+		if (payload.length < QUIC_LONG_DCID || octets + QUIC_LONG_DCID > data_end)
+			return false;
+		dcid->length = octets[QUIC_LONG_DCID_LENGTH];
+		if (dcid->length > payload.length - QUIC_LONG_DCID)
+			return false;
 	}
-	if (payload.length < QUIC_LONG_DCID || octets + QUIC_LONG_DCID > data_end)
-		return false;
-	dcid->octets = octets + QUIC_LONG_DCID;
-	dcid->length = octets[QUIC_LONG_DCID_LENGTH];
-	return dcid->length <= payload.length - QUIC_LONG_DCID;
-}
-
-/*
- * The SCID of a packet that a server sent, which is one of the server's own CIDs. Only long
- * headers have one, and a quote may end before it: `data_end` and the length octets decide.
- */
-static __always_inline bool quic_scid(const __u8 *octets, const __u8 *data_end,
-				      struct connection_id *scid)
-{
-	const __u8 *length;
-
-	if (octets + QUIC_LONG_DCID > data_end || !(octets[0] & QUIC_LONG_HEADER))
-		return false;
-	length = octets + QUIC_LONG_DCID + octets[QUIC_LONG_DCID_LENGTH];
-	if (length + 1 > data_end)
-		return false;
-	scid->octets = length + 1;
-	scid->length = *length;
+	dcid->octets = octets + forget(offset, payload.length, 7);
 	return true;
 }
 

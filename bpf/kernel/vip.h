@@ -5,6 +5,7 @@
 
 #include "hash.h"
 #include "maps.h"
+#include "octets.h"
 
 #define MAPPED_PREFIX 0xffff0000ULL /* octets 8..11 of ::ffff:a.b.c.d as a little-endian word */
 
@@ -33,7 +34,7 @@ static __always_inline const struct vip_slot *vip_in_bucket(const struct vip_key
 		if (((const __u64 *)slot->address)[1] == key->address[1] &&
 		    ((const __u64 *)slot->address)[0] == key->address[0] &&
 		    (*(const __u32 *)&slot->port & 0xffffff) == word)
-			return slot;
+			return (const void *)bucket + forget(i * sizeof(*slot), word, sizeof(*slot));
 	}
 	return NULL;
 }

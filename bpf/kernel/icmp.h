@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * ICMP errors about what the servers send. Servers answer clients directly, with the VIP as
+ * source, so an error about such a packet comes here, and belongs to the server that sent
+ * it. The quoted packet tells which: a long header carries the server's own CID as SCID; of
+ * anything else only the flow is known, and a CID-routed connection that has moved since
+ * has none here. Nothing stateless helps a short header: its DCID is the client's.
+ */
+#ifndef CIDECAR_ICMP_H
+#define CIDECAR_ICMP_H
+
+#include "parse.h"
+#include "quic.h"
+
+#define ICMP_HEADER_OCTETS 8
+#define ICMP_UNREACHABLE 3 /* RFC 792; "fragmentation needed" among its codes */
+#define ICMP_TIME_EXCEEDED 11
+#define ICMP_PARAMETER 12
+#define ICMP6_UNREACHABLE 1 /* RFC 4443; too big, time exceeded and parameter problem follow */
+#define ICMP6_PARAMETER 4
+
+struct quote {
+	__u32 message_offset; /* in: of the ICMP header, from the frame's start */
+	__u32 end_offset; /* in: of the end of the error's datagram */
+	__u32 cid_offset; /* out: of the SCID; 0 = there is none whole */
+	__u32 cid_length; /* out */
+	__u32 ipv6; /* in */
+	struct tuple tuple; /* out: of the client's packets, which the quoted one answers */
+};
+
+static __always_inline bool is_icmp_error(const struct datagram *ip, const __u8 *data_end)
+{
+	__u8 type;
+
+	if (ip->transport + 1 > data_end)
+		return false;
+	type = ip->transport[0];
+	if (ip->tuple.ipv6)
+		return type >= ICMP6_UNREACHABLE && type <= ICMP6_PARAMETER;
+	return type == ICMP_UNREACHABLE || type == ICMP_TIME_EXCEEDED || type == ICMP_PARAMETER;
+}
+
+static __always_inline void reverse(const struct tuple *sent, struct tuple *received)
+{
+	received->source[0] = sent->destination[0];
+	received->source[1] = sent->destination[1];
+	received->destination[0] = sent->source[0];
+	received->destination[1] = sent->source[1];
+	received->source_port = sent->destination_port;
+	received->destination_port = sent->source_port;
+	received->protocol = sent->protocol;
+	received->ipv6 = sent->ipv6;
+}
+
+/*
+ * Quotes are cut short: 8 octets behind the IP header are certain (RFC 792), so the lengths
+ * in it are not held against it. A function of its own for the verifier's sake, as
+ * skip_extensions is. Returns 1 where the quote names a flow.
+ */
+__noinline int read_quote(struct xdp_md *ctx, struct quote *quote)
+{
+	const __u8 *data_end = (const __u8 *)(long)ctx->data_end;
+	__u8 *data = (__u8 *)(long)ctx->data;
+	struct datagram sent = {};
+	const __u8 *payload, *length;
+	enum parsed parsed;
+	__u32 end, offset;
+
+	if (!quote || quote->message_offset > IPV6_EXTENSIONS_OFFSET_MAX)
+		return 0;
+	sent.header = data + quote->message_offset + ICMP_HEADER_OCTETS;
+	parsed = quote->ipv6 ? parse_ip6(ctx, &sent, data_end) : parse_ip4(&sent, data_end);
+	if (parsed != PARSED_TRANSPORT)
+		return 0;
+	end = quote->end_offset;
+	offset = sent.transport - data;
+	if (offset + UDP_HEADER_OCTETS > end)
+		return 0;
+	reverse(&sent.tuple, &quote->tuple);
+
+	/* A packet in TCP has no SCID, and the VIP's flags will say that nobody asks for it. */
+	payload = sent.transport + UDP_HEADER_OCTETS;
+	if (payload + QUIC_LONG_DCID > data_end || !(payload[0] & QUIC_LONG_HEADER))
+		return 1;
+	length = payload + QUIC_LONG_DCID + payload[QUIC_LONG_DCID_LENGTH];
+	if (length + 1 > data_end)
+		return 1;
+	offset = length - data;
+	if (offset + 1 + *length > end)
+		return 1;
+	quote->cid_offset = offset + 1;
+	quote->cid_length = *length;
+	return 1;
+}
+
+#endif
