@@ -8,7 +8,7 @@ const SHORTEST = 14;
 
 /** A copy, half of the time with a few octets or its length changed. */
 export function mutate(random: Random, frame: Uint8Array): Uint8Array {
-  const copy = Uint8Array.from(frame);
+  const copy = frame.slice();
   if (random.chance(0.5)) return copy;
   for (let n = random.between(1, 3); n > 0; n--) change(random, copy);
   if (random.chance(0.15)) return copy.subarray(0, random.between(SHORTEST, copy.length));

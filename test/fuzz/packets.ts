@@ -54,7 +54,7 @@ function randomClient(random: Random, six: boolean): string {
 
 function randomTags(random: Random, packet: Layer): Layer {
   let tagged = packet;
-  const tags = random.pick([0, 0, 0, 0, 1, 1, 2, 3]);
+  const tags = random.chance(0.75) ? 0 : random.pick([1, 1, 1, 2, 2, 3]);
   for (let i = 0; i < tags; i++) {
     const type = random.pick([ETHERTYPE.vlan, ETHERTYPE.qinq]);
     tagged = vlan({ id: random.below(4096), priority: random.below(8), type }, tagged);

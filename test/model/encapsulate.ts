@@ -3,7 +3,6 @@ import type { RealSpec, Settings } from '../../bpf/tables/index.js';
 import { ip } from '../packets/address.js';
 import { finish, sum16 } from '../packets/checksum.js';
 import { type Datagram, PROTOCOL, word16 } from './datagram.js';
-import { entropyHash } from './hash.js';
 
 const OUTER_HOPS = 64;
 const GUE_FIRST_PORT = 0xc000;
@@ -21,19 +20,24 @@ export function hopsOf(frame: Uint8Array, { family, header }: Datagram): number 
   return frame[header + (family === 6 ? 7 : 8)] ?? 0;
 }
 
-/** The frame as it leaves: in a tunnel, or with other addresses in front. */
+/**
+ * The frame as it leaves: in a tunnel, or with other addresses in front.
+ *
+ * @param entropy 32 bits that tell flows apart on the way
+ */
 export function forwardFrame(
   frame: Uint8Array,
   datagram: Datagram,
   real: RealSpec,
   settings: Settings,
+  entropy: number,
 ): Uint8Array {
-  const link = Uint8Array.from(frame.subarray(0, datagram.header));
+  const link = frame.slice(0, datagram.header);
   readdress(link, real);
   if (real.encapsulation === 'l2') return concat(link, frame.subarray(datagram.header));
-  const inner = Uint8Array.from(frame.subarray(datagram.header));
+  const inner = frame.slice(datagram.header);
   takeHop(inner, datagram.family);
-  const outer = outerHeaders(inner, datagram, real, settings);
+  const outer = outerHeaders(inner, datagram, real, settings, entropy);
   const type = real.address.includes(':') ? 0x86dd : 0x0800;
   new DataView(link.buffer).setUint16(link.length - 2, type);
   return concat(link, outer, inner);
@@ -70,8 +74,8 @@ function outerHeaders(
   datagram: Datagram,
   real: RealSpec,
   settings: Settings,
+  entropy: number,
 ): Uint8Array {
-  const entropy = entropyHash(datagram);
   const gue = real.encapsulation === 'gue';
   const udp = gue ? gueHeader(datagram.octets, entropy, settings.guePort) : new Uint8Array(0);
   const innerType = datagram.family === 6 ? PROTOCOL.ipv6 : PROTOCOL.ipip;

@@ -3,9 +3,10 @@ import type { RealSpec, Reason } from '../../bpf/tables/index.js';
 import { ip } from '../packets/address.js';
 import { type Datagram, lengthsAgree, PROTOCOL, readFrame, word16 } from './datagram.js';
 import { PoolDecoder } from './decode.js';
-import { forwardFrame, hopsOf } from './encapsulate.js';
+import { forwardFrame, hopsOf, tunnelOctets } from './encapsulate.js';
 import { FlowTable } from './flow-table.js';
-import { flowHash } from './hash.js';
+import { entropyHash, flowHash } from './hash.js';
+import { isIcmpError, readQuoted, tooBigAnswer } from './icmp.js';
 import { dcidOf } from './quic.js';
 import type { Setup, SetupVip } from './setup.js';
 import { Tally } from './tally.js';
@@ -21,7 +22,22 @@ export interface Answer {
 interface Choice {
   readonly index: number;
   readonly real: RealSpec;
-  readonly reason: Reason;
+  readonly reason: 'cid' | 'flow' | 'ring';
+}
+
+/** A packet for a VIP, on its way to a choice. */
+interface Routed {
+  readonly frame: Uint8Array;
+  readonly vip: SetupVip;
+  /** What was read as a CID; undefined: nothing. */
+  readonly cid: Uint8Array | undefined;
+  /** The datagram that is to be carried. */
+  readonly outer: Datagram;
+  /** Whose flow decides: that datagram's own, or the one that an ICMP error is about. */
+  readonly flow: Datagram;
+  readonly quoted: boolean;
+  readonly now: number;
+  readonly ingress: number;
 }
 
 /**
@@ -80,10 +96,8 @@ export class Model {
           0,
           read.kind === 'first-fragment' ? 'fragment_first' : 'fragment_later',
         );
-      case 'icmp': {
-        const ours = this.#addresses.has(text(read.datagram.destination));
-        return this.#end(frame, VERDICT.pass, 0, ours ? 'vip_icmp' : 'not_vip');
-      }
+      case 'icmp':
+        return this.#icmp(frame, read.datagram, now, ingress);
       case 'transport':
         return this.#transport(frame, read.datagram, now, ingress);
     }
@@ -95,28 +109,68 @@ export class Model {
     if (!lengthsAgree(frame, datagram)) {
       return this.#end(frame, VERDICT.drop, vip.row, 'malformed');
     }
-    const choice = this.#choose(frame, datagram, vip, now);
-    if (choice === undefined) return this.#end(frame, VERDICT.drop, vip.row, 'no_server');
-    return this.#forward(frame, datagram, vip, choice, ingress);
+    const end = datagram.transport + word16(frame, datagram.transport + 4);
+    const cid = vip.quic ? dcidOf(frame.subarray(datagram.transport + 8, end)) : undefined;
+    return this.#route({
+      frame,
+      vip,
+      cid,
+      outer: datagram,
+      flow: datagram,
+      quoted: false,
+      now,
+      ingress,
+    });
   }
 
-  #forward(
-    frame: Uint8Array,
-    datagram: Datagram,
-    vip: SetupVip,
-    { index, real, reason }: Choice,
-    ingress: number,
-  ): Answer {
-    if (real.encapsulation !== 'l2' && hopsOf(frame, datagram) <= 1) {
-      return this.#end(frame, VERDICT.drop, vip.row, 'ttl_expired');
+  /** An error about what a server sent goes to that server; everything else passes. */
+  #icmp(frame: Uint8Array, datagram: Datagram, now: number, ingress: number): Answer {
+    if (!this.#addresses.has(text(datagram.destination))) {
+      return this.#end(frame, VERDICT.pass, 0, 'not_vip');
     }
-    this.tally.vip(vip.row, reason, frame.length);
+    if (!isIcmpError(frame, datagram)) return this.#end(frame, VERDICT.pass, 0, 'vip_icmp');
+    const quoted = readQuoted(frame, datagram);
+    const vip = quoted && this.#vipOf(quoted.flow);
+    if (quoted === undefined || vip === undefined) {
+      this.tally.vip(0, 'icmp_not_quoted', frame.length);
+      return this.#end(frame, VERDICT.pass, 0, 'vip_icmp');
+    }
+    const { flow, scid: cid } = quoted;
+    return this.#route({ frame, vip, cid, outer: datagram, flow, quoted: true, now, ingress });
+  }
+
+  #route(routed: Routed): Answer {
+    const { frame, vip, outer, flow, quoted, ingress } = routed;
+    const choice = this.#choose(routed);
+    if (choice === undefined) return this.#end(frame, VERDICT.drop, vip.row, 'no_server');
+    const { index, real, reason } = choice;
+    const { settings } = this.#setup;
+    if (real.encapsulation !== 'l2') {
+      if (outer.octets + tunnelOctets(real) > settings.mtu) return this.#tooBig(routed, real);
+      if (hopsOf(frame, outer) <= 1) {
+        return this.#end(frame, VERDICT.drop, vip.row, 'ttl_expired');
+      }
+    }
+    this.tally.vip(vip.row, quoted ? (`icmp_${reason}` as Reason) : reason, frame.length);
     this.tally.real(index, frame.length);
     const out = real.nextHop?.ifindex ?? 0;
     return {
       verdict: out === 0 || out === ingress ? VERDICT.transmit : VERDICT.redirect,
-      frame: forwardFrame(frame, datagram, real, this.#setup.settings),
+      frame: forwardFrame(frame, outer, real, settings, entropyHash(flow)),
     };
+  }
+
+  #tooBig({ frame, vip, outer, quoted }: Routed, real: RealSpec): Answer {
+    if (quoted) return this.#end(frame, VERDICT.drop, vip.row, 'too_big_icmp');
+    if (outer.family === 4 && (word16(frame, outer.header + 6) & 0x4000) === 0) {
+      return this.#end(frame, VERDICT.drop, vip.row, 'too_big_fragmentable');
+    }
+    const answer = tooBigAnswer(frame, outer, this.#setup.settings.mtu - tunnelOctets(real));
+    if (answer === undefined) {
+      return this.#end(frame, VERDICT.drop, vip.row, 'too_big_unanswered');
+    }
+    this.tally.vip(vip.row, 'too_big_answered', frame.length);
+    return { verdict: VERDICT.transmit, frame: answer };
   }
 
   #vipOf({ destination, protocol, destinationPort }: Datagram): SetupVip | undefined {
@@ -127,15 +181,13 @@ export class Model {
   }
 
   /** By CID, which leaves no trace; else by what is remembered; else by the ring. */
-  #choose(frame: Uint8Array, datagram: Datagram, vip: SetupVip, now: number): Choice | undefined {
+  #choose({ frame, vip, cid, flow, quoted, now }: Routed): Choice | undefined {
     if (vip.quic) {
-      const end = datagram.transport + word16(frame, datagram.transport + 4);
-      const cid = dcidOf(frame.subarray(datagram.transport + 8, end));
       const byCid = cid === undefined ? 'quic_truncated' : this.#byCid(frame, cid, vip);
       if (typeof byCid !== 'string') return byCid;
       this.tally.vip(vip.row, byCid, frame.length);
     }
-    return this.#byFlow(frame, datagram, vip, now);
+    return this.#byFlow(frame, flow, vip, quoted, now);
   }
 
   #byCid(frame: Uint8Array, cid: Uint8Array, vip: SetupVip): Choice | Reason {
@@ -149,15 +201,21 @@ export class Model {
     return { index: route.real, real, reason: 'cid' };
   }
 
-  #byFlow(frame: Uint8Array, datagram: Datagram, vip: SetupVip, now: number): Choice | undefined {
+  /** An ICMP error may come from anybody: it neither makes a flow nor keeps it alive. */
+  #byFlow(
+    frame: Uint8Array,
+    datagram: Datagram,
+    vip: SetupVip,
+    quoted: boolean,
+    now: number,
+  ): Choice | undefined {
     const hash = flowHash(datagram, this.#setup.settings.hashSeed);
     const flow = this.#flows.find(hash);
     if (flow !== undefined) {
       const real = this.#setup.reals.get(flow.real);
       const expired = this.#flows.expired(flow, datagram.protocol === PROTOCOL.tcp, now);
       if (!expired && real && real.down !== true && real.generation === flow.generation) {
-        flow.seen = now;
-        flow.established = true;
+        if (!quoted) Object.assign(flow, { seen: now, established: true });
         return { index: flow.real, real, reason: 'flow' };
       }
       this.tally.vip(vip.row, expired ? 'flow_expired' : 'flow_stale', frame.length);
@@ -165,17 +223,15 @@ export class Model {
     const index = this.#ringReal(vip, hash.hi);
     const real = this.#setup.reals.get(index);
     if (real === undefined || real.down === true) return undefined;
+    const choice: Choice = { index, real, reason: 'ring' };
+    if (quoted) return choice;
+    const { generation } = real;
     if (flow !== undefined) {
-      Object.assign(flow, {
-        seen: now,
-        established: false,
-        real: index,
-        generation: real.generation,
-      });
-    } else if (!this.#flows.remember(hash, index, real.generation, now)) {
+      Object.assign(flow, { seen: now, established: false, real: index, generation });
+    } else if (!this.#flows.remember(hash, index, generation, now)) {
       this.tally.vip(vip.row, 'flow_unremembered', frame.length);
     }
-    return { index, real, reason: 'ring' };
+    return choice;
   }
 
   #ringReal(vip: SetupVip, hash: number): number {
