@@ -52,8 +52,8 @@ test('the demo writes what it promises, exits 0 and leaves nothing behind', asyn
       },
     });
     const { rebind, migration, lbLoss, agentRestart } = result.byHash.survived;
-    // Three rebinds each: a connection survives with a chance of 1 in 27.
-    expect(rebind).toBeLessThan(all / 2);
+    // Two rebinds each: a connection survives with a chance of 1 in 9, 9 of 12 of about 10^-6.
+    expect(rebind).toBeLessThan(9);
     expect([rebind, migration, lbLoss, agentRestart]).toEqual(
       [rebind, migration, lbLoss, agentRestart].sort((a, b) => b - a),
     );
