@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ip } from './address.js';
 import { finish, sum16 } from './checksum.js';
-import { ETHERTYPE, type Layer, octetsOf, type Payload, typeOf } from './layer.js';
+import { ETHERTYPE, type Layer, octetsOf, type Payload, protocolOf } from './layer.js';
 
 export interface Ipv4Fields {
   readonly source: string;
@@ -43,7 +43,7 @@ export function ipv4(fields: Ipv4Fields, payload?: Payload): Layer {
       const flags = (fields.dontFragment ? 0x4000 : 0) | (more ? 0x2000 : 0);
       view.setUint16(6, flags | (offset >> 3));
       octets[8] = fields.ttl ?? 64;
-      octets[9] = fields.protocol ?? typeOf(payload, 253);
+      octets[9] = fields.protocol ?? protocolOf(payload, 253);
       octets.set(source, 12);
       octets.set(destination, 16);
       octets.set(options, 20);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ip } from './address.js';
-import { ETHERTYPE, type Layer, octetsOf, type Payload, PROTOCOL, typeOf } from './layer.js';
+import { ETHERTYPE, type Layer, octetsOf, type Payload, PROTOCOL, protocolOf } from './layer.js';
 
 export interface Ipv6Fields {
   readonly source: string;
@@ -61,7 +61,7 @@ export function ipv6(fields: Ipv6Fields, payload?: Payload): Layer {
       const destination = ip(fields.destination);
       const body = octetsOf(payload, { source, destination });
       const extensions = fields.extensions ?? [];
-      const types = [...extensions.map((e) => e.type), fields.next ?? typeOf(payload, 59)];
+      const types = [...extensions.map((e) => e.type), fields.next ?? protocolOf(payload, 59)];
       const parts = extensions.flatMap((e, i) => [Uint8Array.of(types[i + 1] ?? 59), e.octets]);
       const rest = Buffer.concat([...parts, body]);
       const octets = new Uint8Array(40 + rest.length);

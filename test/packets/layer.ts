@@ -49,3 +49,10 @@ export function octetsOf(payload: Payload | undefined, ip?: PseudoHeader): Uint8
 export function typeOf(payload: Payload | undefined, otherwise: number): number {
   return typeof payload === 'object' && 'type' in payload ? payload.type : otherwise;
 }
+
+/** What an IP header says about its payload: IP within IP has a protocol number, too. */
+export function protocolOf(payload: Payload | undefined, otherwise: number): number {
+  const type = typeOf(payload, otherwise);
+  if (type === ETHERTYPE.ipv4) return PROTOCOL.ipip;
+  return type === ETHERTYPE.ipv6 ? PROTOCOL.ipv6 : type;
+}
