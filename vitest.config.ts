@@ -29,6 +29,7 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
+          globalSetup: ['test/e2e/compile.ts'],
           include: ['**/*.e2e.test.ts'],
           exclude: elsewhere,
           fileParallelism: false,

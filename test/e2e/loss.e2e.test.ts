@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Reason } from '../../bpf/tables/reasons.js';
 import type { CidCodec } from '../../cid/index.js';
 import { Scope } from '../netns/scope.js';
 import { CLIENT_ADDRESSES4, CLIENT_ADDRESSES6, VIP_PORT, VIP4, VIP6 } from '../netns/topology.js';
 import { codecOf } from '../system/codec.js';
+import { type Outcomes, outcomesOf, packetsSeen, total } from '../system/counters.js';
 import { FOUR_PASS, SystemDocument } from '../system/document.js';
 import type { Probe } from '../udp/prober.js';
 import { UdpRig } from '../udp/rig.js';
@@ -60,6 +62,29 @@ describe.each([
     // The ring uses all servers: 48 flows miss one of three with a chance of 1 in 10^8.
     expect(new Set([...byFlow.values()].flatMap((servers) => [...servers])).size).toBe(3);
   });
+});
+
+test('every packet that a balancer saw has one outcome, and the model says which', async () => {
+  const sums: Outcomes = {};
+  for (const agent of rig.agents) {
+    // Both counts go on: a host speaks of itself now and then (MLD), which passes.
+    await expect
+      .poll(async () => {
+        const before = await packetsSeen(agent.host);
+        const outcomes = outcomesOf(await agent.status());
+        const after = await packetsSeen(agent.host);
+        return before === after && total(outcomes) === before;
+      })
+      .toBe(true);
+    for (const [reason, count] of Object.entries(outcomesOf(await agent.status()))) {
+      sums[reason as Reason] = (sums[reason as Reason] ?? 0) + count;
+    }
+  }
+  const { not_vip: _, not_ip: __, cid, flow = 0, ring = 0, ...others } = sums;
+  expect(others).toEqual({});
+  // Both families: half of the probes by CID, the other half remembered or by the ring.
+  expect(cid).toBe(PROBES);
+  expect(flow + ring).toBe(PROBES);
 });
 
 interface ExpectedProbe extends Probe {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inNamespace } from './command.js';
 
@@ -23,16 +24,19 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
 }
 
-const BASE = new URL('../../', import.meta.url);
 const FROM_SOURCES = import.meta.url.endsWith('.ts');
 
 /** The folder with package.json, from the sources as well as from dist/. */
-export const PACKAGE_ROOT = fileURLToPath(FROM_SOURCES ? BASE : new URL('../', BASE));
+export const PACKAGE_ROOT = fileURLToPath(
+  new URL(FROM_SOURCES ? '../../' : '../../../', import.meta.url),
+);
 
-/** How to run a program of this repository: compiled where this file is, else from its source. */
+/**
+ * How to run a program of this repository: as it is compiled, like those who use it. The
+ * end-to-end tests compile first (test/e2e/compile.ts).
+ */
 export function nodeArgv(entry: string): string[] {
-  const file = fileURLToPath(new URL(`${entry}${FROM_SOURCES ? '.ts' : '.js'}`, BASE));
-  return [process.execPath, ...(FROM_SOURCES ? ['--import', 'tsx'] : []), file];
+  return [process.execPath, join(PACKAGE_ROOT, 'dist', `${entry}.js`)];
 }
 
 type Reply = { readonly id: number; readonly result?: unknown; readonly error?: string };
