@@ -8,7 +8,7 @@ import { CidecarError } from '../cid/index.js';
 import type { DesiredState } from '../registry/index.js';
 import { Applier, type Egress } from './apply.js';
 import { type Assigned, type Assignment, assign, NO_ASSIGNMENT } from './assign.js';
-import { capacityFor, capacityOf, poolRingSize } from './capacity.js';
+import { capacityFor, capacityOf, type Occupied, poolRingSize } from './capacity.js';
 import type { HostInterface } from './host-interface.js';
 import { NO_TABLES, type Tables } from './model.js';
 import type { PinFolder } from './pins.js';
@@ -217,7 +217,7 @@ export class Agent {
     const old = this.#generation;
     const actual = this.#tables ?? (old ? this.#read(old.balancer, desired) : NO_TABLES);
     const balancer = await Balancer.load(
-      capacityFor(desired, flowsPerCpu),
+      capacityFor(desired, flowsPerCpu, this.#occupied(actual)),
       settings,
       object === undefined ? {} : { object },
     );
@@ -318,6 +318,15 @@ export class Agent {
       this.#remembered?.servers.map(({ real, address }) => [real, address]),
     );
     return readTables(balancer, desired, (real) => addresses.get(real));
+  }
+
+  #occupied(actual: Tables): Occupied {
+    const resting = this.#quarantine.resting().map(({ index }) => index);
+    return {
+      vips: [...actual.vips.values()].reduce((most, { row }) => Math.max(most, row), 0),
+      pools: [...actual.pools.keys()].reduce((most, index) => Math.max(most, index + 1), 0),
+      reals: [...actual.reals.keys(), ...resting].reduce((most, index) => Math.max(most, index), 0),
+    };
   }
 
   /** The names are lost, and with them what rests: so everything that was used rests. */

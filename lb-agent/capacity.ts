@@ -12,19 +12,35 @@ const LEAST = { vips: 16, pools: 8, configs: 16, reals: 64 } as const;
 const MOST_REALS = 65_535;
 const EVENTS_OCTETS = 65_536;
 
+/** Places that are not to be given out again yet: the indices in use or at rest end below. */
+export interface Occupied {
+  readonly vips: number;
+  readonly pools: number;
+  readonly reals: number;
+}
+
+const NOTHING: Occupied = { vips: 0, pools: 0, reals: 0 };
+
 /**
  * What the tables of a desired state should hold: twice what it needs now. The half that is
  * free serves growth, replacements (which need old and new for a moment) and indices at
  * rest. When it is used up, the agent loads larger tables and switches to them.
  */
-export function capacityFor(desired: DesiredState, flowsPerCpu: number): BalancerCapacity {
+export function capacityFor(
+  desired: DesiredState,
+  flowsPerCpu: number,
+  occupied: Occupied = NOTHING,
+): BalancerCapacity {
   const pools = desired.pools.filter(({ vips }) => vips.length > 0);
   const sum = (count: (pool: Pool) => number) => pools.reduce((all, pool) => all + count(pool), 0);
   return {
-    vips: Math.max(LEAST.vips, 2 * sum(({ vips }) => vips.length)),
-    pools: Math.max(LEAST.pools, 2 * pools.length),
+    vips: Math.max(LEAST.vips, occupied.vips + 2 * sum(({ vips }) => vips.length)),
+    pools: Math.max(LEAST.pools, occupied.pools + 2 * pools.length),
     configs: Math.max(LEAST.configs, 2 * sum(({ configs }) => configs.length)),
-    reals: Math.min(MOST_REALS, Math.max(LEAST.reals, 2 * sum(({ servers }) => servers.length))),
+    reals: Math.min(
+      MOST_REALS,
+      Math.max(LEAST.reals, occupied.reals + 2 * sum(({ servers }) => servers.length)),
+    ),
     serverIdRows: 2 * sum(serverIdRows),
     ringEntries: 2 * sum((pool) => poolRingSize(pool) + 1),
     flowsPerCpu,

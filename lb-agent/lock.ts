@@ -20,10 +20,15 @@ export class AgentLock {
     this.#descriptor = descriptor;
   }
 
+  /** Where the lock of a pin folder stands. */
+  static file(pinFolder: string, runFolder = RUN_FOLDER): string {
+    const mark = createHash('sha256').update(pinFolder).digest('hex').slice(0, 16);
+    return join(runFolder, `agent-${mark}.lock`);
+  }
+
   /** @throws CidecarError STATE_LOCKED where another agent has it, STATE_UNWRITABLE */
   static acquire(pinFolder: string, runFolder = RUN_FOLDER): AgentLock {
-    const mark = createHash('sha256').update(pinFolder).digest('hex').slice(0, 16);
-    const file = join(runFolder, `agent-${mark}.lock`);
+    const file = AgentLock.file(pinFolder, runFolder);
     let descriptor: number;
     try {
       mkdirSync(runFolder, { recursive: true, mode: 0o755 });

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { BpfProgram } from '../../bpf/index.js';
+import { Balancer } from '../../bpf/tables/index.js';
+import { AgentLock } from '../../lb-agent/lock.js';
+import { PinFolder } from '../../lb-agent/pins.js';
+import { readStatus, type Status } from '../../lb-agent/status.js';
+import { ipBatch, tryRun } from '../netns/command.js';
+import { nodeArgv, type WorkerProcess } from '../netns/process.js';
+import { Scope } from '../netns/scope.js';
+import { ethernet, ipText, ipv4, quicShort, udp } from '../packets/build.js';
+
+const logLine = z.looseObject({ level: z.int(), msg: z.string() });
+export type LogLine = z.infer<typeof logLine>;
+
+/** pino's number of the level. */
+const ERROR = 50;
+const XDP_TX = 3;
+/** Ethernet header, then the destination in an outer IPv4 header. */
+const OUTER_DESTINATION = 14 + 16;
+const IPV4_IN_IPV4 = 14 + 9;
+const IPIP = 4;
+
+export const VIP = '198.51.100.10';
+
+/** A load-balancer host: a namespace with an interface, and agents that come and go in it. */
+export class BalancerHost {
+  readonly scope: Scope;
+  readonly namespace: string;
+  readonly pins: PinFolder;
+  readonly document: string;
+  agent: WorkerProcess | undefined;
+  #log = '';
+  #logs = 0;
+
+  private constructor(scope: Scope, namespace: string) {
+    this.scope = scope;
+    this.namespace = namespace;
+    this.pins = new PinFolder(scope.pinFolder('lb'));
+    this.document = scope.path('cidecar.yaml');
+  }
+
+  static async create(): Promise<BalancerHost> {
+    const scope = new Scope('cdcagent');
+    const [namespace = ''] = await scope.addNamespaces(['lb']);
+    const host = new BalancerHost(scope, namespace);
+    await host.addInterface();
+    return host;
+  }
+
+  /** eth0 to nowhere: the packets come from BPF_PROG_TEST_RUN. */
+  async addInterface(): Promise<void> {
+    await ipBatch(this.namespace, [
+      'link set lo up',
+      'link add eth0 type veth peer name peer0',
+      'addr add 192.0.2.1/24 dev eth0',
+      'link set eth0 up',
+      'link set peer0 up',
+    ]);
+  }
+
+  /** Replaces the document in one step, as a deployment tool would. */
+  write(text: string): void {
+    writeFileSync(`${this.document}.new`, text);
+    renameSync(`${this.document}.new`, this.document);
+  }
+
+  get stateFolder(): string {
+    return this.scope.path('state');
+  }
+
+  args(...more: string[]): string[] {
+    const folders = ['--pin-dir', this.pins.path, '--state-dir', this.stateFolder];
+    return ['run', '--registry', this.document, '--interface', 'eth0', ...folders, ...more];
+  }
+
+  /** Starts an agent, and waits until it is ready. */
+  async start(...more: string[]): Promise<void> {
+    this.spawn(...more);
+    await this.logged('ready');
+  }
+
+  spawn(...more: string[]): void {
+    this.#log = this.scope.path(`agent-${++this.#logs}.log`);
+    this.agent = this.scope.start({
+      title: 'lb-agent',
+      namespace: this.namespace,
+      entry: 'lb-agent/main',
+      args: this.args('--log-level', 'debug', ...more),
+      log: this.#log,
+    });
+  }
+
+  async kill(): Promise<void> {
+    this.agent?.signal('SIGKILL');
+    await this.agent?.exited;
+  }
+
+  /** Runs the agent's program to its end, for commands that should fail or return. */
+  command(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+    const inside = ['nsenter', `--net=/run/netns/${this.namespace}`, '--'];
+    return tryRun([...inside, ...nodeArgv('lb-agent/main'), ...args]);
+  }
+
+  lines(): LogLine[] {
+    return readFileSync(this.#log, 'utf8')
+      .split('\n')
+      .filter((line) => line.startsWith('{') && line.endsWith('}'))
+      .map((line) => logLine.parse(JSON.parse(line)));
+  }
+
+  /** The first line with this message, or the `nth`; throws when the agent ends before. */
+  async logged(msg: string, nth = 1): Promise<LogLine> {
+    for (;;) {
+      const found = this.lines().filter((line) => line.msg === msg)[nth - 1];
+      if (found !== undefined) return found;
+      if (this.agent?.running !== true) {
+        throw new Error(`the agent ended before "${msg}":\n${readFileSync(this.#log, 'utf8')}`);
+      }
+      await sleep(10);
+    }
+  }
+
+  /** Changes the document and waits until the kernel follows. */
+  async change(text: string): Promise<void> {
+    const before = this.lines().length;
+    this.write(text);
+    for (;;) {
+      const lines = this.lines().slice(before);
+      if (lines.some(({ msg }) => msg === 'desired state applied')) return;
+      const bad = lines.find(({ level }) => level >= ERROR);
+      if (bad !== undefined) throw new Error(JSON.stringify(bad));
+      if (this.agent?.running !== true) throw new Error('the agent ended');
+      await sleep(10);
+    }
+  }
+
+  status(): Status {
+    return readStatus({ pinDir: this.pins.path, stateDir: this.stateFolder });
+  }
+
+  /** The number of the generation whose program the link runs. */
+  generation(): number {
+    const link = this.pins.openLink();
+    if (link === undefined) throw new Error('no link is pinned');
+    const { programId } = link.info();
+    link.close();
+    for (const number of this.pins.generations()) {
+      const program = BpfProgram.openPinned(`${this.pins.generationPath(number)}/program`);
+      const { id } = program.info;
+      program.close();
+      if (id === programId) return number;
+    }
+    throw new Error('the program of the link is not pinned');
+  }
+
+  /** The address of the server to which the attached program sends a packet with this CID. */
+  route(cid: Uint8Array, port = 443, sourcePort = 40_000): string {
+    const path = `${this.pins.generationPath(this.generation())}/program`;
+    const program = BpfProgram.openPinned(path);
+    try {
+      const data = ethernet(
+        ipv4(
+          { source: '203.0.113.7', destination: VIP },
+          udp({ source: sourcePort, destination: port }, quicShort({ dcid: cid })),
+        ),
+      );
+      const { retval, data: out } = program.testRun({ data });
+      if (retval !== XDP_TX) return `verdict ${retval}`;
+      if (out[IPV4_IN_IPV4] !== IPIP) return 'no tunnel';
+      return ipText(out.subarray(OUTER_DESTINATION, OUTER_DESTINATION + 4));
+    } finally {
+      program.close();
+    }
+  }
+
+  /** What the tables in force say, without a packet. */
+  tables<T>(read: (balancer: Balancer) => T): T {
+    const balancer = Balancer.openPinned(this.pins.generationPath(this.generation()));
+    try {
+      return read(balancer);
+    } finally {
+      balancer.close();
+    }
+  }
+
+  async dispose(): Promise<void> {
+    await this.scope.dispose();
+    rmSync(AgentLock.file(this.pins.path), { force: true });
+  }
+}
