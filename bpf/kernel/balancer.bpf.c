@@ -60,8 +60,21 @@ static __always_inline bool find_quoted(struct xdp_md *ctx, struct packet *packe
 		decision->cid.octets = packet->data + forget(quote.cid_offset, quote.cid_length,
 							     IPV6_EXTENSIONS_OFFSET_MAX);
 		decision->cid.length = quote.cid_length;
+		decision->cid.offset = quote.cid_offset;
 	}
 	return true;
+}
+
+/* Leaves the pointer NULL where there is no CID. */
+static __always_inline void read_cid(const struct packet *packet, struct connection_id *cid)
+{
+	struct connection_id dcid = {};
+
+	if (!quic_dcid(quic_payload(&packet->ip), packet->data_end, &dcid))
+		return;
+	/* A number, so that the pointer's bounds need not be carried past its use. */
+	dcid.offset = forget(dcid.octets - packet->data, dcid.length, IPV6_EXTENSIONS_OFFSET_MAX);
+	*cid = dcid;
 }
 
 /* Sets the reason, and the real where it is one of forwarding; changes nothing else. */
@@ -74,9 +87,8 @@ static __always_inline void decide(struct packet *packet, struct decision *decis
 			decision->reason = REASON_MALFORMED;
 			return;
 		}
-		if (decision->vip->flags & VIP_QUIC &&
-		    !quic_dcid(quic_payload(&packet->ip), packet->data_end, &decision->cid))
-			decision->cid.octets = NULL;
+		if (decision->vip->flags & VIP_QUIC)
+			read_cid(packet, &decision->cid);
 	}
 	choose(decision, packet, &packet->ip.tuple);
 	if (!decision->real)

@@ -9,13 +9,12 @@
 
 #include "checksum.h"
 #include "choose.h"
+#include "link.h"
 #include "parse.h"
 
 #define GUE_PORT_FIRST 0xc000 /* dynamic ports, RFC 6335 section 6 */
 #define GUE_PORT_MASK 0x3fff
 #define IPV6_FLOW_LABEL_MASK 0xfffff
-#define IP4_OCTETS 20
-#define IP6_OCTETS 40
 
 /* What the outer header repeats of the inner one. */
 struct inner {
@@ -125,37 +124,6 @@ static __always_inline void write_gue(__u8 *udp, const struct inner *inner)
 			     (__u64)length << 32);
 }
 
-/* What stood in front of the IP header, kept while the head moves. */
-struct link_header {
-	__u64 addresses_low; /* 12 octets: destination, source */
-	__u32 addresses_high;
-	__u32 tags[VLAN_TAGS_MAX]; /* each the 0x8100 or 0x88a8 and the tag behind it */
-};
-
-/* `data` has a link header of ETH_HLEN octets at least. */
-static __always_inline struct link_header link_header_read(const __u8 *data, const __u8 *data_end,
-							   __u32 tags)
-{
-	struct link_header link = {
-		.addresses_low = load64(data),
-		.addresses_high = load32(data + 8),
-	};
-
-	if (tags > 0 && data + ETH_HLEN + VLAN_TAGS_MAX * VLAN_TAG_OCTETS <= data_end) {
-		link.tags[0] = load32(data + 12);
-		link.tags[1] = load32(data + 16);
-	}
-	return link;
-}
-
-static __always_inline void write_back_addresses(__u8 *data, const struct link_header *link)
-{
-	store32(data, (__u32)(link->addresses_low >> 48) | link->addresses_high << 16);
-	store16(data + 4, (__u16)(link->addresses_high >> 16));
-	store32(data + 6, (__u32)link->addresses_low);
-	store16(data + 10, (__u16)(link->addresses_low >> 32));
-}
-
 /* Back to the neighbour the packet came from, or to the real's next hop. */
 static __always_inline void write_addresses(__u8 *data, const struct real *real,
 					    const struct link_header *link)
@@ -172,31 +140,12 @@ static __always_inline void write_addresses(__u8 *data, const struct real *real,
 	store16(data + 10, load16(real->source_mac + 4));
 }
 
-/* What follows the addresses. Returns where the IP header goes, unchecked. */
-static __always_inline __u8 *write_tags(__u8 *data, const struct link_header *link, __u32 tags,
-					__u16 type)
-{
-	data += 2 * ETH_ALEN;
-	if (tags > 0) {
-		store32(data, link->tags[0]);
-		data += VLAN_TAG_OCTETS;
-	}
-	if (tags > 1) {
-		store32(data, link->tags[1]);
-		data += VLAN_TAG_OCTETS;
-	}
-	store16(data, type);
-	return data + sizeof(type);
-}
-
 static __always_inline int transmit(const struct xdp_md *ctx, const struct real *real)
 {
 	if (real->ifindex != 0 && real->ifindex != ctx->ingress_ifindex)
 		return bpf_redirect(real->ifindex, 0);
 	return XDP_TX;
 }
-
-#define LINK_OCTETS_MAX (ETH_HLEN + VLAN_TAGS_MAX * VLAN_TAG_OCTETS)
 
 /*
  * Why the packet cannot enter the real's tunnel, or 0. Nothing has been changed then, so

@@ -97,8 +97,8 @@ static __always_inline void sample_packet(struct xdp_md *ctx, const struct packe
 		return;
 	sample = (struct sample){
 		.tuple = packet->ip.tuple,
-		.cid_offset = decision->cid.octets ? decision->cid.octets - packet->data : 0,
-		.cid_length = decision->cid.octets ? decision->cid.length : 0,
+		.cid_offset = decision->cid.offset,
+		.cid_length = decision->cid.length,
 		.vip = decision->vip->vip,
 		.real = decision->real_index,
 		.octets = packet->octets,

@@ -27,6 +27,8 @@
 #define IPV6_FRAGMENT_OFFSET 0xfff8
 #define IPV6_MORE_FRAGMENTS 1
 
+#define IP4_OCTETS 20 /* without options */
+#define IP6_OCTETS 40
 #define UDP_HEADER_OCTETS 8
 #define TCP_HEADER_OCTETS 20
 

@@ -18,6 +18,7 @@
 struct connection_id {
 	const __u8 *octets;
 	__u32 length; /* by the packet's account; less may be there */
+	__u32 offset; /* from the frame's start */
 };
 
 struct quic_payload {
