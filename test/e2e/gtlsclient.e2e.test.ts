@@ -57,8 +57,36 @@ describe.each([
   });
 });
 
-/** Its exit code is 0 even without a server: only the file that it wrote counts. */
+test('a server that lost its connections resets one whose CID is not the first', async () => {
+  // Moves at 200 ms to another CID and says nothing until the server is another process.
+  const quiet = ['--change-local-addr=200ms', '--delay-stream=5s'];
+  const before = await system.statistics();
+  const client = runClient(VIP4, 'reset', quiet);
+  const accepted = async () => {
+    const now = await system.statistics();
+    return now.findIndex((server, i) => server.accepted > (before[i]?.accepted ?? 0));
+  };
+  await expect.poll(accepted, { timeout: 3000 }).toBeGreaterThanOrEqual(0);
+  const server = system.servers[await accepted()];
+  await new Promise((resolve) => setTimeout(resolve, 800));
+  await server?.kill();
+  await server?.start();
+  const log = await client;
+  const used = log.further.find(({ cid }) => cid === log.destinations.at(-1));
+  expect(used).toBeDefined();
+  expect(log.resetToken).toBe(used?.token);
+  expect(await server?.statistics()).toMatchObject({ accepted: 0, open: 0 });
+});
+
 async function fetchFile(vip: string, title: string, options: string[]): Promise<ClientLog> {
+  const log = await runClient(vip, title, options);
+  // Its exit code is 0 even without a server: only the file that it wrote counts.
+  const file = readFileSync(join(scope.path('downloads', title), 'file'));
+  expect(Buffer.compare(file, BODY)).toBe(0);
+  return log;
+}
+
+async function runClient(vip: string, title: string, options: string[]): Promise<ClientLog> {
   const folder = scope.path('downloads', title);
   mkdirSync(folder);
   const { stdout, stderr } = await tryRun(
@@ -68,9 +96,7 @@ async function fetchFile(vip: string, title: string, options: string[]): Promise
       ...[vip, String(VIP_PORT), 'https://cidecar.test/file'],
     ]),
   );
-  const log = readClientLog(stdout + stderr);
-  expect(Buffer.compare(readFileSync(join(folder, 'file')), BODY)).toBe(0);
-  return log;
+  return readClientLog(stdout + stderr);
 }
 
 /** Every CID and token that the client saw is the work of the sidecar of one server. */

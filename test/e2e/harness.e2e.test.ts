@@ -30,7 +30,7 @@ describe('QUIC clients and servers without balancers', () => {
     const after = await clients.destinationCids();
     expect(after.filter((cid) => before.includes(cid))).toEqual([]);
     const [server] = system.servers;
-    expect(await server?.call('statistics')).toMatchObject({ accepted: CONNECTIONS, strays: 0 });
+    expect(await server?.statistics()).toMatchObject({ accepted: CONNECTIONS, strays: 0 });
   });
 
   test('with three servers behind ECMP, rebinds lose connections', async () => {

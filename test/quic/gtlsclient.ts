@@ -18,13 +18,16 @@ export interface ClientLog {
   /** Local ports it sent from, in the order of first use. */
   readonly localPorts: readonly number[];
   readonly pathValidated: boolean;
-  readonly statelessReset: boolean;
+  /** Of the stateless reset that it took for one, hex; null without. */
+  readonly resetToken: string | null;
 }
 
 const ISSUED =
   /frm rx .*NEW_CONNECTION_ID.* cid=0x([0-9a-f]+) .*stateless_reset_token=0x([0-9a-f]+)/;
 const FIRST_TOKEN = /cry remote transport_parameters stateless_reset_token=0x([0-9a-f]+)/;
 const FIRST_CID = /pkt rx .* scid=0x([0-9a-f]+) .*type=Initial/;
+/** Printed once the token was found to be one that the server gave. */
+const RESET = /pkt rx \d+ SR token=0x([0-9a-f]+)/;
 const SENT = /pkt tx .* dcid=0x([0-9a-f]+) .*type=1RTT/;
 const SENT_FROM = /^Sent packet: local=\[[^\]]*\]:(\d+)/;
 
@@ -36,7 +39,7 @@ export function readClientLog(text: string): ClientLog {
   let firstCid: string | undefined;
   let firstToken: string | undefined;
   let pathValidated = false;
-  let statelessReset = false;
+  let resetToken: string | null = null;
   for (const line of text.split('\n')) {
     firstCid ??= FIRST_CID.exec(line)?.[1];
     firstToken ??= FIRST_TOKEN.exec(line)?.[1];
@@ -47,7 +50,7 @@ export function readClientLog(text: string): ClientLog {
     const port = SENT_FROM.exec(line)?.[1];
     if (port !== undefined) localPorts.add(Number(port));
     if (/^Path validation against path .* succeeded/.test(line)) pathValidated = true;
-    if (/ pkt rx .*type=SR\b|stateless reset/i.test(line)) statelessReset ||= !/token=/.test(line);
+    resetToken ??= RESET.exec(line)?.[1] ?? null;
   }
   if (firstCid === undefined || firstToken === undefined) {
     throw new Error(`gtlsclient shows no handshake:\n${text.slice(-2000)}`);
@@ -58,6 +61,6 @@ export function readClientLog(text: string): ClientLog {
     destinations: [...destinations],
     localPorts: [...localPorts],
     pathValidated,
-    statelessReset,
+    resetToken,
   };
 }

@@ -4,7 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { CidPool, paceReissue } from '../../sidecar/client/index.js';
 import { serveParent } from '../netns/worker.js';
+import { SidecarApi } from '../system/sidecar-api.js';
 import { type CidSource, RandomCids } from './cid-source.js';
+import { hex } from './quiche.js';
 import { QuicServer } from './server.js';
 
 // A QUIC server process on the VIPs of its host, with CIDs of the sidecar beside it or,
@@ -27,6 +29,18 @@ const pool = values.sidecar === undefined ? undefined : CidPool.connect({ socket
 await pool?.ready({ timeout: SIDECAR_LIMIT_MS });
 const cids: CidSource = pool ?? new RandomCids(Number(values['random-cids']));
 
+/** Another process may have had connections here: their packets are answered with a reset. */
+function resetTokens(socket: string) {
+  const sidecar = new SidecarApi(socket);
+  return async (cid: Uint8Array): Promise<Uint8Array | null> => {
+    try {
+      return Buffer.from(await sidecar.resetToken(hex(cid)), 'hex');
+    } catch {
+      return null; // Not a CID of this server, says the sidecar.
+    }
+  };
+}
+
 const server = await QuicServer.listen({
   addresses: values.address,
   port: Number(values.port),
@@ -35,6 +49,7 @@ const server = await QuicServer.listen({
     privateKey: readFileSync(values['private-key']),
   },
   cids,
+  ...(values.sidecar === undefined ? {} : { resetToken: resetTokens(values.sidecar) }),
   body: values.body === undefined ? new Uint8Array() : readFileSync(values.body),
 });
 

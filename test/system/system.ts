@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { writeFileSync } from 'node:fs';
-import type { WorkerProcess } from '../netns/process.js';
 import type { Scope } from '../netns/scope.js';
-import { Topology, VIP_PORT, VIP4, VIP6 } from '../netns/topology.js';
+import { Topology } from '../netns/topology.js';
 import type { ServerStatistics } from '../quic/server.js';
 import { Agent } from './agent.js';
 import { Clients } from './clients.js';
 import { attachDecap, passObject } from './decap.js';
 import { type DocumentConfig, SystemDocument } from './document.js';
+import { QuicServerProcess } from './quic-server.js';
 import { Sidecar } from './sidecar.js';
 import { makeCertificate } from './tls.js';
 
@@ -32,7 +32,7 @@ export class System {
   readonly topology: Topology;
   readonly document: SystemDocument;
   readonly agents: readonly Agent[];
-  readonly servers: readonly WorkerProcess[];
+  readonly servers: readonly QuicServerProcess[];
   readonly sidecars: readonly Sidecar[];
   readonly clients: Clients;
 
@@ -69,26 +69,12 @@ export class System {
     const body = scope.path('body');
     writeFileSync(body, options.body ?? '');
     const servers = topology.servers.map((host, index) => {
-      const socket = sidecars[index]?.socket;
+      const sidecar = sidecars[index]?.socket;
       const cids =
-        socket !== undefined
-          ? ['--sidecar', socket]
-          : ['--random-cids', String(options.randomCidLength ?? 8)];
-      return scope.start({
-        title: `QUIC server ${host.name}`,
-        namespace: host.namespace,
-        entry: 'test/quic/server-main',
-        args: [
-          ...[VIP4, VIP6].flatMap((address) => ['--address', address]),
-          ...['--port', String(VIP_PORT)],
-          ...['--certificate', tls.certificate, '--private-key', tls.privateKey],
-          ...['--body', body],
-          ...cids,
-        ],
-        log: scope.path('logs', `${host.name}-server.log`),
-      });
+        sidecar === undefined ? { randomLength: options.randomCidLength ?? 8 } : { sidecar };
+      return new QuicServerProcess(scope, host, { tls, body, cids });
     });
-    await Promise.all(servers.map((server) => server.ready()));
+    await Promise.all(servers.map((server) => server.start()));
 
     step('balancers');
     const agents = topology.balancers.map((host) => new Agent(scope, host, document.path));
@@ -100,6 +86,6 @@ export class System {
   }
 
   statistics(): Promise<ServerStatistics[]> {
-    return Promise.all(this.servers.map((server) => server.call<ServerStatistics>('statistics')));
+    return Promise.all(this.servers.map((server) => server.statistics()));
   }
 }
