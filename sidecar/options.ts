@@ -10,6 +10,8 @@ export interface DecapsulationFlags {
   readonly interface: string;
   /** Prefixes that tunnels may come from; none means any. */
   readonly sources: readonly string[];
+  /** Where in bpffs the attachment is kept over restarts; left out, it ends with the process. */
+  readonly pin?: string;
 }
 
 export interface SidecarFlags extends Omit<DaemonOptions, 'registry' | 'log'> {
@@ -61,6 +63,7 @@ function program(): Command {
       'unwrap tunnels from these only, comma-separated',
       prefixes,
     )
+    .option('--decap-pin <path>', 'keep the program attached over restarts, pinned here in bpffs')
     .addOption(
       new Option('--log-level <level>').choices(['debug', 'info', 'warn', 'error']).default('info'),
     )
@@ -88,9 +91,19 @@ export function readCommandLine(argv: readonly string[]): SidecarFlags {
     logLevel: flags.logLevel,
     ...(metrics === undefined ? {} : { metrics }),
     ...(tls === undefined ? {} : { tls }),
-    ...(flags.decapInterface === undefined
-      ? {}
-      : { decap: { interface: flags.decapInterface, sources: flags.decapSources ?? [] } }),
+    ...(flags.decapInterface === undefined ? {} : { decap: readDecap(flags) }),
+  };
+}
+
+function readDecap({
+  decapInterface,
+  decapSources,
+  decapPin,
+}: Record<string, string> & { decapSources?: string[] }): DecapsulationFlags {
+  return {
+    interface: decapInterface ?? '',
+    sources: decapSources ?? [],
+    ...(decapPin === undefined ? {} : { pin: decapPin }),
   };
 }
 
