@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Scope } from '../netns/scope.js';
-import { TARGET4, TARGET6 } from '../system/clients.js';
+import type { Agent } from '../system/agent.js';
+import { type Clients, TARGET4, TARGET6 } from '../system/clients.js';
+import { outcomesOf, total } from '../system/counters.js';
 import type { DocumentConfig } from '../system/document.js';
 import { System } from '../system/system.js';
 import type { Screen } from './screen.js';
@@ -38,7 +40,7 @@ export async function runScenario(
     balancers: 2,
     servers: 3,
     configs: options.configs,
-    onStep: (what) => screen.note(`starting ${what} ...`),
+    onStep: (what) => screen.activity(`starting ${what} ...`),
   });
   const { clients } = system;
   const [lost, survivor] = system.agents;
@@ -75,7 +77,7 @@ export async function runScenario(
   });
   let during = 0;
   const agentRestart = await step(
-    `agent of ${survivor.host.name} killed, restarted`,
+    `${survivor.host.name}'s agent killed, restarted`,
     async () => {
       if (lbLoss === 0) return 0;
       await clients.startTraffic(TRAFFIC_PAUSE_MS);
@@ -89,8 +91,31 @@ export async function runScenario(
     },
     () => `${during} echoes while no agent ran`,
   );
+  screen.note(`packets that ${survivor.host.name} sent on: ${await describeOutcomes(survivor)}`);
+  for (const [loss, count] of await countLosses(clients)) {
+    screen.note(`lost, say the clients: ${count} x ${loss}`);
+  }
   return {
     connections: options.connections,
     survived: { rebind, migration, lbLoss, agentRestart },
   };
+}
+
+async function describeOutcomes(agent: Agent): Promise<string> {
+  const {
+    not_vip: _,
+    not_ip: __,
+    cid = 0,
+    flow = 0,
+    ring = 0,
+    ...others
+  } = outcomesOf(await agent.status());
+  const rest = total(others) === 0 ? 'none dropped' : `others ${JSON.stringify(others)}`;
+  return `${cid} by CID, ${flow} by flow table, ${ring} by hash ring; ${rest}`;
+}
+
+async function countLosses(clients: Clients): Promise<Map<string, number>> {
+  const counts = new Map<string, number>();
+  for (const loss of await clients.losses()) counts.set(loss, (counts.get(loss) ?? 0) + 1);
+  return counts;
 }

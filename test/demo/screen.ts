@@ -28,8 +28,14 @@ export class Screen {
   }
 
   note(text: string): void {
+    this.#clear();
+    this.#out.write(`  ${text}\n`);
+  }
+
+  /** What is being done; on a terminal the next line takes its place. */
+  activity(text: string): void {
     if (this.#fancy) this.#draw(`  ${text}`);
-    else this.#out.write(`  ${text}\n`);
+    else this.note(text);
   }
 
   /** How far a step is; on a terminal only, where the line redraws itself. */
@@ -62,7 +68,7 @@ export class Screen {
   }
 
   #draw(text: string): void {
-    this.#out.write(`\r\x1b[K${text.slice(0, (this.#out.columns ?? 100) - 1)}`);
+    this.#out.write(`\r\x1b[K${text.slice(0, (this.#out.columns || 100) - 1)}`);
     this.#open = true;
   }
 
