@@ -48,16 +48,17 @@ static __always_inline __u8 hops_of(const struct datagram *ip)
 /* Entering a tunnel while forwarding costs a hop (RFC 2003 section 3.1, RFC 2473 section 3.1). */
 static __always_inline void take_hop(struct datagram *ip)
 {
-	__u16 before;
+	__u16 before, after;
 
 	if (ip->tuple.ipv6) {
 		ip->header[7]--;
 		return;
 	}
+	/* The word of TTL and protocol, TTL first; not read back, which would stall on the store. */
 	before = load16(ip->header + 8);
-	ip->header[8]--;
-	store16(ip->header + 10,
-		checksum_replace(load16(ip->header + 10), before, load16(ip->header + 8)));
+	after = before - 1;
+	ip->header[8] = (__u8)after;
+	store16(ip->header + 10, checksum_replace(load16(ip->header + 10), before, after));
 }
 
 /*
