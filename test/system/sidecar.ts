@@ -7,7 +7,6 @@ import type { SystemDocument } from './document.js';
 
 /** Where tunnels come from: the balancers' own addresses. */
 const TUNNEL_SOURCES = '10.2.0.0/16,2001:db8:2::/48';
-const DECAPSULATION = ['--decap-interface', 'eth0', '--decap-sources', TUNNEL_SOURCES];
 
 /** Long enough to see that reissuing is spread, short enough for a test. */
 const REISSUE_SECONDS = 2;
@@ -45,12 +44,18 @@ export class Sidecar {
         ...['--registry', this.#document.path, '--server', this.host.name],
         ...['--state-dir', this.#stateFolder, '--socket', this.socket],
         ...['--reissue-within', String(REISSUE_SECONDS)],
-        ...(this.#decapsulates ? DECAPSULATION : []),
+        ...(this.#decapsulates ? this.#decapsulation() : []),
         ...(this.#started ? [] : ['--init']),
       ],
       log: this.#scope.path('logs', `${this.host.name}-sidecar.log`),
     });
     this.#started = true;
+  }
+
+  /** Pinned, so that packets arrive while no sidecar runs. */
+  #decapsulation(): string[] {
+    const pin = `${this.#scope.pinFolder(this.host.name)}/decap`;
+    return ['--decap-interface', 'eth0', '--decap-sources', TUNNEL_SOURCES, '--decap-pin', pin];
   }
 
   /** As a crash would end it. */

@@ -56,13 +56,15 @@ export class System {
     const hosts = topology.servers.map(({ name, address4 }) => ({ name, address: address4 }));
     const document = new SystemDocument(scope.path('registry.yaml'), hosts, options.configs);
 
-    step('sidecars');
-    const withSidecars = options.configs.length > 0;
-    const sidecars = withSidecars
-      ? topology.servers.map((host) => new Sidecar(scope, host, document, false))
-      : [];
+    const sidecars =
+      options.configs.length > 0
+        ? topology.servers.map((host) => {
+            return new Sidecar(scope, host, document, options.balancers > 0);
+          })
+        : [];
+    if (sidecars.length > 0) step('sidecars');
+    else if (options.balancers > 0) await Promise.all(topology.servers.map(attachDecap));
     for (const sidecar of sidecars) sidecar.start();
-    if (options.balancers > 0) await Promise.all(topology.servers.map(attachDecap));
 
     step('QUIC servers');
     const tls = await makeCertificate(scope);
