@@ -5,9 +5,8 @@ import { programBalancer, type Setup } from '../model/setup.js';
 import type { Count, Tally } from '../model/tally.js';
 import { CAPACITY, INGRESS } from './setup.js';
 
-const NANOSECONDS = 1_000_000_000n;
 /** The kernel's coarse clock lags by up to a tick; nobody may read it near a full second. */
-const MARGIN = 12_000_000n;
+const MARGIN = 12;
 
 /**
  * The kernel and the model, set up alike. The caller keeps the thread on one CPU, since each
@@ -109,12 +108,15 @@ export interface Mismatch {
   readonly counters: readonly string[];
 }
 
+/** Milliseconds that performance.now() is behind the monotonic clock, which hrtime reads. */
+const BEHIND = Number(process.hrtime.bigint() / 1000n) / 1000 - performance.now();
+
 /** Seconds of the monotonic clock; waits where the kernel might read another second. */
 function secondsOfClock(): number {
   for (;;) {
-    const now = process.hrtime.bigint();
-    const fraction = now % NANOSECONDS;
-    if (fraction > MARGIN && fraction < NANOSECONDS - MARGIN) return Number(now / NANOSECONDS);
+    const now = performance.now() + BEHIND;
+    const fraction = now % 1000;
+    if (fraction > MARGIN && fraction < 1000 - MARGIN) return Math.floor(now / 1000);
   }
 }
 

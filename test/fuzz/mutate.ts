@@ -6,10 +6,10 @@ const HEADERS = 110;
 const EDGES = [0, 1, 2, 4, 5, 6, 7, 8, 15, 17, 20, 40, 44, 58, 59, 60, 64, 127, 128, 255];
 const SHORTEST = 14;
 
-/** A copy, half of the time with a few octets or its length changed. */
+/** A copy, a third of the time with a few octets or its length changed. */
 export function mutate(random: Random, frame: Uint8Array): Uint8Array {
   const copy = frame.slice();
-  if (random.chance(0.5)) return copy;
+  if (random.chance(0.65)) return copy;
   for (let n = random.between(1, 3); n > 0; n--) change(random, copy);
   if (random.chance(0.15)) return copy.subarray(0, random.between(SHORTEST, copy.length));
   return copy;

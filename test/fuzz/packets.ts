@@ -32,12 +32,13 @@ const FOREIGN = { 4: '203.0.113.9', 6: '2001:db8:dead::9' } as const;
  * program knows; a fifth for somebody else.
  */
 export function randomPacket(random: Random, setup: Setup): Uint8Array {
-  const vip = random.pick(setup.vips);
+  const quic = setup.vips.filter((vip) => vip.quic);
+  const vip = random.pick(quic.length > 0 && random.chance(0.6) ? quic : setup.vips);
   const six = vip.address.includes(':');
   const port = vip.port === 0 || random.chance(0.05) ? random.between(1, 65535) : vip.port;
   const client = randomClient(random, six);
-  const address = random.chance(0.9) ? vip.address : FOREIGN[six ? 6 : 4];
-  const body = random.chance(0.15)
+  const address = random.chance(0.95) ? vip.address : FOREIGN[six ? 6 : 4];
+  const body = random.chance(0.12)
     ? icmpAbout(random, setup, vip, client, port)
     : transport(random, setup, vip, random.between(1024, 1030), port);
   const packet = six
@@ -68,7 +69,7 @@ function randomIpv4(random: Random, source: string, destination: string, body: L
       source,
       destination,
       tos: random.below(256),
-      ttl: random.pick([0, 1, 2, 64, 64, 64, 64, 255]),
+      ttl: random.chance(0.9) ? 64 : random.pick([0, 1, 2, 255]),
       id: random.below(65536),
       dontFragment: random.chance(0.5),
       ...(random.chance(0.15) ? { options: filler(4 * random.between(1, 10)) } : {}),
@@ -95,7 +96,7 @@ function randomIpv6(random: Random, source: string, destination: string, body: L
       destination,
       trafficClass: random.below(256),
       flowLabel: random.below(2 ** 20),
-      hopLimit: random.pick([0, 1, 2, 64, 64, 64, 64, 255]),
+      hopLimit: random.chance(0.9) ? 64 : random.pick([0, 1, 2, 255]),
       extensions,
       ...(random.chance(0.03) ? { length: random.below(200) } : {}),
       ...(random.chance(0.03) ? { next: random.below(256) } : {}),

@@ -12,7 +12,7 @@ export const CAPACITY = {
   reals: 64,
   serverIdRows: 65536,
   ringEntries: 2048,
-  flowsPerCpu: 1024,
+  flowsPerCpu: 4096,
   eventsOctets: 4096,
 } as const;
 
@@ -65,7 +65,7 @@ function randomReals(random: Random): Map<number, RealSpec> {
       source6: '2001:db8:6::7',
       encapsulation: random.pick(['ipip', 'ipip', 'ipip', 'gue', 'l2']),
       generation: random.below(65536),
-      down: random.chance(0.1),
+      down: random.chance(0.05),
       ...(random.chance(0.3) ? { nextHop: randomHop(random, index) } : {}),
     });
   }
@@ -82,7 +82,7 @@ function randomHop(random: Random, index: number): NonNullable<RealSpec['nextHop
 
 /** Some with entries that lead nowhere, or to servers that are down. */
 function randomRing(random: Random, reals: readonly number[], i: number): Uint32Array {
-  const size = random.pick([1, 7, 101, 251]);
+  const size = random.pick([7, 101, 251]);
   const members = reals.filter(() => random.chance(0.5));
   const servers = members.map((real) => ({ key: `${i}/${real}`, real, weight: 1 + real }));
   const ring = buildRing(servers, size);
@@ -105,7 +105,7 @@ function randomVips(random: Random, rings: number): SetupVip[] {
           row: ++row,
           quic: protocol === 'udp' && random.chance(0.85),
           pool: random.below(POOLS + 1),
-          ring: random.chance(0.9) ? random.below(rings) : undefined,
+          ring: random.chance(0.97) ? random.below(rings) : undefined,
         })),
     );
   });

@@ -8,6 +8,8 @@ const ETHERTYPE = { ipv4: 0x0800, vlan: 0x8100, ipv6: 0x86dd, qinq: 0x88a8 };
 export const PROTOCOL = { icmp: 1, ipip: 4, tcp: 6, udp: 17, ipv6: 41, icmp6: 58 };
 const EXTENSION = { hopByHop: 0, routing: 43, fragment: 44, destination: 60 };
 
+const EXTENSIONS = Object.values(EXTENSION);
+
 const ETHERNET_OCTETS = 14;
 const TAG_OCTETS = 4;
 const MOST_TAGS = 2;
@@ -114,7 +116,7 @@ export function readIpv6(frame: Uint8Array, header: number): Read {
 }
 
 function isExtension(next: number): boolean {
-  return Object.values(EXTENSION).includes(next);
+  return EXTENSIONS.includes(next);
 }
 
 function readTransport(

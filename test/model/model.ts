@@ -247,7 +247,7 @@ export class Model {
 }
 
 function text(address: Uint8Array): string {
-  return String.fromCharCode(...address);
+  return Buffer.from(address.buffer, address.byteOffset, address.length).toString('latin1');
 }
 
 function vipKey(address: Uint8Array, protocol: number, port: number): string {
