@@ -21,6 +21,8 @@ export interface SystemOptions {
   readonly configs: readonly DocumentConfig[];
   /** Octets of random CIDs, where there is no config. */
   readonly randomCidLength?: number;
+  /** Family of the servers' own addresses, hence of the outer header; 4 unless given. */
+  readonly tunnelFamily?: 4 | 6;
   /** What a server answers to an HTTP/3 request. */
   readonly body?: Uint8Array;
   /** Told what is being started. */
@@ -53,7 +55,10 @@ export class System {
       servers: options.servers,
       ...(options.balancers > 0 ? { passObject: passObject() } : {}),
     });
-    const hosts = topology.servers.map(({ name, address4 }) => ({ name, address: address4 }));
+    const hosts = topology.servers.map(({ name, address4, address6 }) => ({
+      name,
+      address: options.tunnelFamily === 6 ? address6 : address4,
+    }));
     const document = new SystemDocument(scope.path('registry.yaml'), hosts, options.configs);
 
     const sidecars =
