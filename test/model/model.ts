@@ -146,7 +146,8 @@ export class Model {
     const { index, real, reason } = choice;
     const { settings } = this.#setup;
     if (real.encapsulation !== 'l2') {
-      if (outer.octets + tunnelOctets(real) > settings.mtu) return this.#tooBig(routed, real);
+      const wrapped = outer.octets + tunnelOctets(real);
+      if (settings.mtu !== 0 && wrapped > settings.mtu) return this.#tooBig(routed, real);
       if (hopsOf(frame, outer) <= 1) {
         return this.#end(frame, VERDICT.drop, vip.row, 'ttl_expired');
       }
