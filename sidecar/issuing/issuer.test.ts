@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createCodec, Secret } from '../../cid/index.js';
+import type { ConfigState, DesiredState, PoolConfig, ServerState } from '../../registry/index.js';
+import { StateStore } from '../nonce/state-store.js';
+import { type IssuedCids, Issuer } from './issuer.js';
+import { viewOf } from './view.js';
+
+let folder: string;
+let store: StateStore;
+const issuers: Issuer[] = [];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), `cdc${process.pid}-`));
+  store = await StateStore.open({ folder, start: 'init' });
+});
+afterEach(async () => {
+  for (const issuer of issuers.splice(0)) issuer.close();
+  await store.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const ID = Uint8Array.of(1, 2, 3);
+
+function config(id: number, state: ConfigState, nonceLength = 8): PoolConfig {
+  const key = new Secret(new Uint8Array(16).fill(id + 1));
+  const lengths = { serverIdLength: 3, nonceLength, serverUseLength: 0, lengthSelfEncoded: true };
+  const codec = createCodec({ scheme: 'quic-lb', configId: id, key, ...lengths });
+  return { id, codec, state, resetKey: null };
+}
+
+function desired(configs: PoolConfig[], state: ServerState = 'active'): DesiredState {
+  const serverIds = new Map(configs.map(({ id }) => [id, [ID]]));
+  const server = { name: 'web-1', address: '10.0.1.11', serverIds, weight: 1, state };
+  const servers = [{ ...server, encapsulation: 'ipip' as const }];
+  return { revision: 'r', pools: [{ name: 'web', vips: [], configs, servers }] };
+}
+
+async function issuerOf(state: DesiredState): Promise<Issuer> {
+  const issuer = new Issuer({ store, view: viewOf(state, 'web-1'), reissueWithin: 60_000 });
+  issuers.push(issuer);
+  await issuer.start();
+  return issuer;
+}
+
+async function issue(issuer: Issuer, count: number): Promise<IssuedCids> {
+  for (;;) {
+    const batch = issuer.issue(count);
+    if (batch !== undefined) return batch;
+    await issuer.ready();
+  }
+}
+
+/** Leaves only so many nonces of a config. */
+function useUp({ codec }: PoolConfig, left: bigint): void {
+  const record = store.space(store.fingerprints.space(codec, ID), codec.nonceLength);
+  record.used = (1n << (8n * BigInt(codec.nonceLength))) - left;
+}
+
+describe('Issuer', () => {
+  it('goes to the next mintable config when nonces are used up, then to 0b111', async () => {
+    const [first, second] = [config(0, 'minting'), config(1, 'staged')];
+    useUp(first, 10n);
+    useUp(second, 5n);
+    const issuer = await issuerOf(desired([first, second]));
+    const batches: IssuedCids[] = [];
+    for (let i = 0; i < 4; i++) batches.push(await issue(issuer, 8));
+    expect(batches.map(({ configId, count }) => [configId, count])).toEqual([
+      [0, 8],
+      [0, 2],
+      [1, 5],
+      [7, 8],
+    ]);
+    // None of them became void by that.
+    expect(new Set(batches.map(({ generation }) => generation)).size).toBe(1);
+    expect(issuer.routable).toBe(false);
+    expect(issuer.reason).toMatch(/every nonce/);
+  });
+
+  it('mints nothing of the old config from the moment that it is told to switch', async () => {
+    const issuer = await issuerOf(desired([config(0, 'minting'), config(1, 'staged')]));
+    const old = await issue(issuer, 1);
+    const applied = issuer.apply(
+      viewOf(desired([config(0, 'retiring'), config(1, 'minting')]), 'web-1'),
+    );
+    expect(issuer.issue(1)).toBeUndefined();
+    await applied;
+    const fresh = await issue(issuer, 1);
+    expect(fresh).toMatchObject({ configId: 1, generation: old.generation + 1 });
+    expect(issuer.reissue).toMatchObject({ throughGeneration: old.generation });
+  });
+
+  it('issues 0b111 while the server is down, and of the first length when that changes', async () => {
+    const issuer = await issuerOf(desired([config(0, 'minting')], 'down'));
+    expect(await issue(issuer, 1)).toMatchObject({ configId: 7, cidLength: 12 });
+    await issuer.apply(viewOf(desired([config(0, 'minting', 9)]), 'web-1'));
+    expect(await issue(issuer, 1)).toMatchObject({ configId: 7, cidLength: 12 });
+    expect(issuer.reason).toMatch(/13 octets now; this process issues 12/);
+    await issuer.apply(viewOf(desired([config(0, 'minting')], 'draining'), 'web-1'));
+    expect(await issue(issuer, 1)).toMatchObject({ configId: 0, routable: true });
+  });
+
+  it('falls to 0b111 while nonces cannot be recorded, and tells clients when they can again', async () => {
+    const issuer = await issuerOf(desired([config(0, 'minting')]));
+    await rm(folder, { recursive: true });
+    let trouble = 0;
+    issuer.on('trouble', () => {
+      trouble += 1;
+    });
+    expect(await issue(issuer, 1)).toMatchObject({ configId: 7, routable: false });
+    expect(trouble).toBe(1);
+    const recovered = new Promise<void>((resolve) => issuer.once('switch', resolve));
+    await mkdir(folder);
+    await recovered;
+    expect(await issue(issuer, 1)).toMatchObject({ configId: 0, routable: true });
+  });
+});

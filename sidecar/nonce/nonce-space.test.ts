@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { NonceSpace } from './nonce-space.js';
+import { StateStore } from './state-store.js';
+
+let parent: string;
+let folder: string;
+const stores: StateStore[] = [];
+
+beforeEach(async () => {
+  parent = await mkdtemp(join(tmpdir(), `cdc${process.pid}-`));
+  folder = join(parent, 'state');
+});
+afterEach(async () => {
+  for (const store of stores.splice(0)) await store.close();
+  await rm(parent, { recursive: true, force: true });
+});
+
+async function open(start: 'existing' | 'init' | 'reset'): Promise<StateStore> {
+  const store = await StateStore.open({ folder, start });
+  stores.push(store);
+  return store;
+}
+
+const NAME = '00'.repeat(16);
+
+/** Takes as one who waits when nothing is ready. */
+async function take(space: NonceSpace, count: number): Promise<bigint[]> {
+  let range = space.take(count);
+  if (range === undefined && !space.exhausted) {
+    await space.prepare();
+    range = space.take(count);
+  }
+  const { first, count: got } = range ?? { first: 0n, count: 0 };
+  return Array.from({ length: got }, (_, i) => first + BigInt(i));
+}
+
+describe('NonceSpace', () => {
+  it('hands out every counter that is left once, and then says that it is exhausted', async () => {
+    const store = await open('init');
+    const record = store.space(NAME, 2);
+    record.used = 65_536n - 1000n;
+    const space = new NonceSpace(store, record);
+    const seen = new Set<bigint>();
+    let taken = 0;
+    while (!space.exhausted) {
+      const counters = await take(space, 7);
+      taken += counters.length;
+      for (const counter of counters) seen.add(counter % 65_536n); // It wraps.
+    }
+    expect(taken).toBe(1000);
+    expect(seen.size).toBe(1000);
+    expect(space.left).toBe(0);
+    await expect(space.prepare()).rejects.toMatchObject({ code: 'NONCES_EXHAUSTED' });
+  });
+
+  it('never repeats, whatever the order of takes, leases and restarts', async () => {
+    const step = fc.oneof(
+      fc.record({ kind: fc.constant('take'), count: fc.integer({ min: 1, max: 6000 }) }),
+      fc.record({ kind: fc.constant('lease'), count: fc.integer({ min: 1, max: 6000 }) }),
+      fc.record({ kind: fc.constant('restart'), count: fc.constant(0) }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
+        await rm(folder, { recursive: true, force: true });
+        let store = await open('init');
+        let space = new NonceSpace(store, store.space(NAME, 8));
+        const seen = new Set<bigint>();
+        const use = (counters: bigint[]) => {
+          for (const counter of counters) {
+            if (seen.has(counter)) throw new Error(`${counter} came twice`);
+            seen.add(counter);
+          }
+        };
+        for (const { kind, count } of steps) {
+          if (kind === 'take') use(await take(space, count));
+          if (kind === 'lease') {
+            const { first, count: got } = await space.lease(count);
+            use(Array.from({ length: got }, (_, i) => first + BigInt(i)));
+          }
+          if (kind === 'restart') {
+            await store.close();
+            store = await open('existing');
+            space = new NonceSpace(store, store.space(NAME, 8));
+          }
+        }
+        await store.close();
+      }),
+      { numRuns: 25 },
+    );
+  }, 60_000);
+
+  it('gives nothing that could not be recorded, and goes on when the disk is back', async () => {
+    const store = await open('init');
+    const space = new NonceSpace(store, store.space(NAME, 8));
+    await rm(folder, { recursive: true });
+    expect(space.take(1)).toBeUndefined();
+    await expect(space.prepare()).rejects.toMatchObject({ code: 'STATE_UNWRITABLE' });
+    expect(space.take(1)).toBeUndefined();
+    expect(space.exhausted).toBe(false);
+    await mkdir(folder);
+    expect(await take(space, 10)).toHaveLength(10);
+  });
+});
+
+describe('StateStore', () => {
+  it('keeps keys, marks and generation over a restart, and no two writers', async () => {
+    const store = await open('init');
+    const key = store.resetKey(NAME);
+    store.switchTo({ config: NAME, serverIds: ['ed793a'] });
+    const { generation } = store;
+    await store.save();
+    await expect(open('existing')).rejects.toMatchObject({ code: 'STATE_LOCKED' });
+    await store.close();
+    const again = await open('existing');
+    expect(again.resetKey(NAME).equals(key)).toBe(true);
+    expect(again.generation).toBe(generation);
+  });
+
+  it('makes CIDs void only when a config or a server ID goes', async () => {
+    const store = await open('init');
+    const other = 'ff'.repeat(16);
+    expect(store.switchTo({ config: NAME, serverIds: ['01'] })).toBe(false); // None were issued.
+    const first = store.generation;
+    expect(store.switchTo({ config: NAME, serverIds: ['01', '02'] })).toBe(false);
+    expect(store.generation).toBe(first);
+    expect(store.switchTo({ config: NAME, serverIds: ['02'] })).toBe(true);
+    expect(store.switchTo({ config: other, serverIds: ['02'] })).toBe(true);
+    expect(store.switchTo(null)).toBe(true);
+    expect(store.generation).toBe(first + 3);
+  });
+});
