@@ -4,9 +4,13 @@
  *
  * BPF_PROG_TEST_RUN with repeat > 1 does not restore the packet between runs: the second
  * run would see what the first one made of it. So the prelude takes off what was put in
- * front, writes the first 64 octets again, varies tuple and CID, and tail-calls. The floor
- * of a row is the same prelude with the same plan in front of a stub that only grows the
- * head; what remains after subtracting it is the program itself.
+ * front, restores what was changed, varies tuple and CID, and tail-calls. The floor of a row
+ * is the same prelude with the same plan in front of a stub that only grows the head; what
+ * remains after subtracting it is the program itself.
+ *
+ * It writes no more than it must, and in words that hold whole fields: a load that is wider
+ * than the store right before it, or spans two of them, waits until both have left the store
+ * buffer. No packet from a wire would make the program wait like that.
  *
  * Server IDs are drawn by splitmix64, because a strided sequence flatters every cache. They
  * are computed, not looked up, wherever possible: a table of a million prepared CIDs would
@@ -37,17 +41,16 @@ enum id_kind {
 
 /* Mirrored by prelude.ts. */
 struct plan {
-	__u8 head[HEAD_OCTETS];
+	__u8 head[HEAD_OCTETS]; /* of the packet as sent; the varying part of the source is 0 */
 	__u32 length; /* of the packet as sent */
 	__u32 growth; /* octets by which the stub grows the head */
 	__u32 tuple_kind;
 	__u32 id_kind;
-	__u32 source_offset; /* of the last two octets of the source address */
-	__u32 checksum_offset; /* of the IPv4 header; 0 = none */
-	__u32 port_offset;
+	__u32 ipv6;
 	__u32 cid_offset;
 	__u32 id_mask; /* number of server IDs - 1 */
 	__u32 word_base;
+	__u64 cid_words[2]; /* of the packet as sent */
 	__u64 counter; /* packets so far; starts the random sequence */
 };
 
@@ -79,60 +82,86 @@ static __always_inline __u64 splitmix64(__u64 x)
 	return x ^ (x >> 31);
 }
 
-static __always_inline void *at(void *data, void *end, __u32 offset, __u32 octets)
-{
-	void *place = data + (offset & OFFSET_MASK);
+/* Where the fields are that the program or the prelude changes; there are no tags or options. */
+#define IP4_HOPS_AND_CHECKSUM 22
+#define IP4_CHECKSUM 24
+#define IP4_SOURCE 26
+#define IP4_PORT 34
+#define IP6_HOPS 21
+#define IP6_SOURCE_LOW 30
+#define IP6_PORT 54
 
-	return place + octets <= end ? place : NULL;
+typedef __u16 __attribute__((may_alias)) word16;
+typedef __u32 __attribute__((may_alias)) word32;
+typedef __u64 __attribute__((may_alias)) word64;
+
+#define WORD(type, base, offset) (*(type *)((void *)(base) + (offset)))
+#define RESTORE(type, data, offset) \
+	(WORD(type, data, offset) = WORD(type, plan.head, offset))
+
+/* The caller has checked that HEAD_OCTETS are there. */
+static __always_inline void restore_head(void *data)
+{
+	RESTORE(word64, data, 0);
+	RESTORE(word32, data, 8);
+	RESTORE(word16, data, 12);
+	if (plan.ipv6)
+		RESTORE(__u8, data, IP6_HOPS);
+	else
+		RESTORE(word32, data, IP4_HOPS_AND_CHECKSUM);
 }
 
-static __always_inline int vary_tuple(void *data, void *end, __u64 random)
+static __always_inline void vary_tuple(void *data, __u64 random)
 {
-	__u16 *port = at(data, end, plan.port_offset, sizeof(*port));
-	__u16 *source = at(data, end, plan.source_offset, sizeof(*source));
-	__u16 *checksum = at(data, end, plan.checksum_offset, sizeof(*checksum));
-	__u32 fresh;
+	/* An odd factor permutes the 32-bit numbers: every value once. */
+	__u32 fresh = (__u32)plan.counter * 0x9e3779b1U;
+	__u32 port = plan.ipv6 ? IP6_PORT : IP4_PORT;
 	__u32 sum;
 
-	if (!port || !source || !checksum)
-		return -1;
 	if (plan.tuple_kind == TUPLE_PORTS) {
-		*port = random >> 48;
-		return 0;
+		WORD(word16, data, port) = random >> 48;
+		return;
 	}
-	/* An odd factor permutes the 32-bit numbers: every value once. */
-	fresh = (__u32)plan.counter * 0x9e3779b1U;
-	*port = fresh;
-	*source = fresh >> 16;
-	if (plan.checksum_offset) {
-		/* The template has zero there, so the difference is the new word (RFC 1624). */
-		sum = (__u16)~*checksum + (fresh >> 16);
-		sum = (sum & 0xffff) + (sum >> 16);
-		*checksum = ~sum;
+	WORD(word16, data, port) = fresh;
+	if (plan.ipv6) {
+		WORD(word64, data, IP6_SOURCE_LOW) = WORD(word64, plan.head, IP6_SOURCE_LOW) |
+						     (__u64)(fresh >> 16) << 48;
+		return;
 	}
-	return 0;
+	WORD(word32, data, IP4_SOURCE) = WORD(word32, plan.head, IP4_SOURCE) |
+					 (fresh & 0xffff0000);
+	/* The template has zero there, so the difference is the new word (RFC 1624). */
+	sum = (__u16)~WORD(word16, plan.head, IP4_CHECKSUM) + (fresh >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	WORD(word16, data, IP4_CHECKSUM) = ~sum;
 }
 
 static __always_inline int vary_id(void *data, void *end, __u64 random)
 {
 	__u32 index = random & plan.id_mask;
-	struct cid *place = at(data, end, plan.cid_offset, sizeof(*place));
+	void *place = data + (plan.cid_offset & OFFSET_MASK);
 	const struct cid *cid;
+	__u64 id;
 
-	if (!place)
+	if (place + sizeof(struct cid) > end)
 		return -1;
 	switch (plan.id_kind) {
 	case ID_PREPARED:
 		cid = bpf_map_lookup_elem(&cids, &index);
 		if (!cid)
 			return -1;
-		*place = *cid;
+		WORD(word64, place, 0) = cid->words[0];
+		WORD(word64, place, 8) = cid->words[1];
+		WORD(word64, place, 16) = cid->words[2];
 		return 0;
 	case ID_DENSE:
-		*(__u32 *)place = bpf_htonl(plan.word_base + index);
+		WORD(word64, place, 0) = (plan.cid_words[0] & ~0xffffffffULL) |
+					 bpf_htonl(plan.word_base + index);
 		return 0;
 	case ID_SPARSE:
-		*(__u64 *)((void *)place + 1) = bpf_cpu_to_be64(splitmix64(index));
+		id = bpf_cpu_to_be64(splitmix64(index));
+		WORD(word64, place, 0) = (plan.cid_words[0] & 0xff) | id << 8;
+		WORD(word64, place, 8) = (plan.cid_words[1] & ~0xffULL) | id >> 56;
 		return 0;
 	}
 	return 0;
@@ -154,12 +183,12 @@ static __always_inline int restore(struct xdp_md *ctx)
 	end = (void *)(long)ctx->data_end;
 	if (data + HEAD_OCTETS > end)
 		return -1;
-	__builtin_memcpy(data, plan.head, HEAD_OCTETS);
+	restore_head(data);
 	if (plan.tuple_kind == TUPLE_FIXED && plan.id_kind == ID_FIXED)
 		return 0;
 	random = splitmix64(plan.counter++);
-	if (plan.tuple_kind != TUPLE_FIXED && vary_tuple(data, end, random))
-		return -1;
+	if (plan.tuple_kind != TUPLE_FIXED)
+		vary_tuple(data, random);
 	return plan.id_kind == ID_FIXED ? 0 : vary_id(data, end, random);
 }
 

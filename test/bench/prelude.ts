@@ -7,7 +7,7 @@ import {
   type TestRunResult,
 } from '../../bpf/binding/index.js';
 
-/** Octets that are written anew before every run. */
+/** Octets of a packet that the prelude knows. */
 export const HEAD_OCTETS = 64;
 /** Most CIDs of {@link Vary.prepared}. */
 export const PREPARED_CIDS = 1024;
@@ -15,18 +15,17 @@ export const PREPARED_CIDS = 1024;
 const CID_SLOT = 24;
 /** Mirrors struct plan of prelude.bpf.c. */
 const PLAN = {
-  size: 112,
+  size: 120,
   length: 64,
   growth: 68,
   tupleKind: 72,
   idKind: 76,
-  sourceOffset: 80,
-  checksumOffset: 84,
-  portOffset: 88,
-  cidOffset: 92,
-  idMask: 96,
-  wordBase: 100,
-  counter: 104,
+  ipv6: 80,
+  cidOffset: 84,
+  idMask: 88,
+  wordBase: 92,
+  cidWords: 96,
+  counter: 112,
 } as const;
 
 /** `fixed`: one flow. `ports`: 65536 flows at random. `new`: never the same 4-tuple twice. */
@@ -98,19 +97,18 @@ export class Prelude {
     if (frame.length < HEAD_OCTETS) throw new RangeError('a frame of the bench has 64 octets');
     const six = frame[12] === 0x86;
     const head = Uint8Array.from(frame.subarray(0, HEAD_OCTETS));
-    const plan = new Uint8Array(PLAN.size - 8);
+    const plan = new Uint8Array(PLAN.counter);
     const view = new DataView(plan.buffer);
     const set = (at: number, value: number): void => view.setUint32(at, value, true);
     set(PLAN.length, frame.length);
     set(PLAN.growth, growth);
     set(PLAN.tupleKind, TUPLE_KINDS[tuple]);
     set(PLAN.idKind, ID_KINDS[id.kind]);
-    set(PLAN.sourceOffset, six ? 36 : 28);
-    set(PLAN.checksumOffset, six ? 0 : 24);
-    set(PLAN.portOffset, six ? 54 : 34);
+    set(PLAN.ipv6, six ? 1 : 0);
     set(PLAN.cidOffset, cidOffset);
     if (tuple === 'new') zeroSource(head, six);
     plan.set(head, 0);
+    plan.set(frame.subarray(cidOffset, cidOffset + 16), PLAN.cidWords);
     if (id.kind === 'dense') set(PLAN.wordBase, id.base);
     if (id.kind === 'dense' || id.kind === 'sparse') set(PLAN.idMask, maskOf(id.count));
     if (id.kind === 'prepared') {
