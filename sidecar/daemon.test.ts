@@ -2,7 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, copyFile, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { status } from '@grpc/grpc-js';
+import { Client, credentials, status } from '@grpc/grpc-js';
+import { service as healthService } from 'grpc-health-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createCodec, ResetTokens, Secret } from '../cid/index.js';
 import {
@@ -37,6 +38,26 @@ async function start(...flags: string[]): Promise<SidecarProcess> {
   const sidecar = await SidecarProcess.start(folder, flags);
   running.push(sidecar);
   return sidecar;
+}
+
+/** What gRPC health says. */
+async function health(): Promise<string> {
+  const channel = new Client(`unix:${folder.socket}`, credentials.createInsecure());
+  const { path, requestSerialize, responseDeserialize } = healthService.Check!;
+  try {
+    return await new Promise((resolve, reject) => {
+      channel.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        { service: 'cidecar.v1.SidecarService' },
+        (error, answer) =>
+          error === null ? resolve((answer as { status: string }).status) : reject(error),
+      );
+    });
+  } finally {
+    channel.close();
+  }
 }
 
 /** The output of one that is expected to refuse. */
@@ -110,6 +131,7 @@ describe('issuing', { timeout: 120_000 }, () => {
       serving: false,
       reason: 'no config of the pool is minting',
     });
+    expect(await health()).toBe('NOT_SERVING');
 
     const watch = client.watch({});
     const recovered = next<WatchResponse>(
@@ -121,6 +143,8 @@ describe('issuing', { timeout: 120_000 }, () => {
     const second = await ask(client, 'issue', { count: 1 });
     expect(second.batch).toMatchObject({ configId: 0, routable: true });
     expect(second.batch!.generation).toBeGreaterThan(first.batch!.generation);
+    await sidecar.logs('following the registry');
+    expect(await health()).toBe('SERVING');
     watch.cancel();
     client.close();
   });
@@ -196,6 +220,7 @@ describe('rotation', { timeout: 120_000 }, () => {
     const client = sidecar.client();
     const answer = await ask(client, 'status', {});
     expect(answer.serving).toBe(true);
+    expect(await health()).toBe('SERVING');
     expect(answer.registryError).toMatch(/desired\.yaml/);
     client.close();
   });

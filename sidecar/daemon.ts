@@ -160,10 +160,11 @@ export class Daemon {
   // Health follows what is issued; it has no field for the reason, so that is logged.
   #check(): void {
     const issuer = this.#issuer;
-    if (issuer === undefined) return;
+    const server = this.#server;
+    if (issuer === undefined || server === undefined) return; // Still starting.
     if (this.#serving !== issuer.routable) {
       this.#serving = issuer.routable;
-      this.#server?.setServing(issuer.routable);
+      server.setServing(issuer.routable);
       if (!issuer.routable) {
         this.#log.warn({ reason: issuer.reason }, '0b111 CIDs are issued: not serving');
       }
