@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readdirSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { afterEach, expect, test } from 'vitest';
 import { Scope } from '../netns/scope.js';
 
@@ -11,7 +12,7 @@ afterEach(() => scope.dispose());
 
 /** The demo names all it makes cddemo<pid>-...; its pid is that of the process we started. */
 function madeBy(pid: number): string[] {
-  const folders = ['/run/netns', '/sys/fs/bpf', '/tmp'];
+  const folders = ['/run/netns', '/sys/fs/bpf', tmpdir()];
   return folders.flatMap((folder) =>
     readdirSync(folder).filter((entry) => entry.startsWith(`cddemo${pid}-`)),
   );
