@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { RealEncapsulation, Reason } from '../../bpf/tables/index.js';
 import { ethernet, filler, ipAny, quicLong, quicShort, udp } from '../packets/build.js';
-import type { PacketCase } from './measure.js';
+import { type PacketCase, XDP_PASS, XDP_TX } from './measure.js';
 import type { IdSource, TupleKind } from './prelude.js';
 import {
   DENSE_BASE,
@@ -207,7 +207,26 @@ export async function buildCases(largest: number): Promise<{ world: World; cases
       cases.push(caseOf(world, pool, family, kind));
     }
   }
-  return { world, cases };
+  return { world, cases: [...cases, ...passing(world)] };
+}
+
+/** How far a packet for nobody gets: what the first steps cost, for information. */
+function passing(world: World): PacketCase[] {
+  const body = udp({ source: 40000, destination: 9 }, filler(100));
+  const row = (name: string, frame: Uint8Array, reason: Reason): PacketCase => ({
+    name,
+    target: null,
+    verdict: XDP_PASS,
+    traffic: { frame, growth: 0, tuple: 'fixed', id: { kind: 'fixed' }, cidOffset: 0 },
+    taken: () => world.othersPackets(reason),
+  });
+  const to = (family: Family): Uint8Array =>
+    ethernet(ipAny({ source: CLIENT[family], destination: VIP_ADDRESS[family] }, body));
+  return [
+    row('passes: not IP', ethernet({ type: 0x88cc }, filler(120)), 'not_ip'),
+    row('passes: no VIP', to(4), 'not_vip'),
+    row('IPv6, passes: no VIP', to(6), 'not_vip'),
+  ];
 }
 
 function caseOf(world: World, pool: number, family: Family, kind: Kind): PacketCase {
@@ -221,6 +240,7 @@ function caseOf(world: World, pool: number, family: Family, kind: Kind): PacketC
   return {
     name: family === 6 ? `IPv6, ${kind.name}` : kind.name,
     target,
+    verdict: XDP_TX,
     traffic: {
       frame,
       growth: kind.growth ?? GROWTH[family],

@@ -2,7 +2,8 @@
 import type { Prelude, Traffic } from './prelude.js';
 import { median, spread } from './statistics.js';
 
-const XDP_TX = 3;
+export const XDP_PASS = 2;
+export const XDP_TX = 3;
 
 /** One row of the table: a kind of traffic, and the way that every packet of it must take. */
 export interface PacketCase {
@@ -10,6 +11,8 @@ export interface PacketCase {
   /** Net ns that the project set itself, or null for rows that are for information. */
   readonly target: number | null;
   readonly traffic: Traffic;
+  /** What the program returns for it. */
+  readonly verdict: number;
   /** Packets so far that took the way this row is about. */
   readonly taken: () => number;
 }
@@ -68,7 +71,7 @@ function timeTarget(prelude: Prelude, row: PacketCase, { packets, cpu }: Measure
   const before = row.taken();
   const { retval, durationNs, data } = prelude.run(row.traffic, packets, 'target', cpu);
   const taken = row.taken() - before;
-  if (retval !== XDP_TX) throw new Error(`${row.name}: the program returned ${retval}`);
+  if (retval !== row.verdict) throw new Error(`${row.name}: the program returned ${retval}`);
   const growth = data.length - row.traffic.frame.length;
   if (growth !== row.traffic.growth) {
     throw new Error(`${row.name}: the packet grew by ${growth} octets`);

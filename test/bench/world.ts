@@ -161,6 +161,11 @@ export class World {
     });
   }
 
+  /** Packets for no VIP with this outcome so far. */
+  othersPackets(reason: Reason): number {
+    return readReasons(this.balancer.map('vip_stats'), 0)[reason]?.packets ?? 0;
+  }
+
   /** Packets of a VIP with this outcome so far. */
   packets(pool: number, family: Family, reason: Reason): number {
     const map = this.balancer.map('vip_stats');
