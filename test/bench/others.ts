@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { benchAgent } from './agent.js';
 import { benchIssue } from './issue.js';
 import { benchMint } from './mint.js';
 import type { Figure } from './report.js';
@@ -30,8 +31,26 @@ function millions(perSecond: number): string {
   return `${(perSecond / 1e6).toFixed(2)} M/s`;
 }
 
+/** Milliseconds, by case. */
+const MOST_MILLISECONDS: ReadonlyMap<string, number> = new Map([
+  ['agent: 1M IDs cold', 3000],
+  ['agent: a 1k change', 20],
+]);
+
+function duration(row: { readonly case: string; readonly milliseconds: number }): Figure {
+  const most = MOST_MILLISECONDS.get(row.case);
+  return {
+    case: row.case,
+    target: most === undefined ? null : `<= ${most} ms`,
+    value: `${row.milliseconds.toFixed(1)} ms`,
+    met: most === undefined ? undefined : row.milliseconds <= most,
+    json: { milliseconds: row.milliseconds },
+  };
+}
+
 /** Rows that are not about packets, by the name that --only takes. */
 export const OTHER_SUITES: Readonly<Record<string, Suite>> = {
   mint: { title: 'minting, one core', run: async () => benchMint().map(rate) },
+  agent: { title: 'the agent', run: async () => (await benchAgent()).map(duration) },
   issue: { title: 'issuing over a unix socket', run: async () => (await benchIssue()).map(rate) },
 };
