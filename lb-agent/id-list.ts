@@ -36,14 +36,67 @@ export class IdList {
       this.octets.length === other.octets.length && Buffer.compare(this.octets, other.octets) === 0
     );
   }
+}
 
-  /** IDs that are in this list and not in `other`. Both have IDs of one length. */
-  minus(other: IdList): Uint8Array[] {
-    if (other.count === 0) return [...this];
-    const known = new Set<string>();
-    for (const id of other) known.add(toHex(id));
-    return [...this].filter((id) => !known.has(toHex(id)));
+export interface IdDifference {
+  /** IDs of the first list alone. */
+  readonly gone: readonly Uint8Array[];
+  /** IDs of the second list alone. */
+  readonly come: readonly Uint8Array[];
+}
+
+/** IDs compared in one call while two lists run alike. */
+const STRIDE = 64;
+
+/**
+ * What tells two lists apart, in whatever order they are. Walks both side by side, in
+ * strides where they are alike, so that a few changes in a million IDs cost milliseconds.
+ * Each ID that the walk does not pair is compared by value at the end.
+ */
+export function difference(before: IdList, after: IdList): IdDifference {
+  const size = before.count === 0 ? after.idLength : before.idLength;
+  const a = bufferOf(before.octets);
+  const b = bufferOf(after.octets);
+  const alike = (i: number, j: number, octets: number) =>
+    i + octets <= a.length &&
+    j + octets <= b.length &&
+    a.compare(b, j, j + octets, i, i + octets) === 0;
+  const left: Uint8Array[] = [];
+  const right: Uint8Array[] = [];
+  let i = 0;
+  let j = 0;
+  while (i < a.length && j < b.length) {
+    if (alike(i, j, size * STRIDE)) {
+      i += size * STRIDE;
+      j += size * STRIDE;
+    } else if (alike(i, j, size)) {
+      i += size;
+      j += size;
+    } else {
+      const leftOnly = alike(i + size, j, size);
+      const rightOnly = !leftOnly && alike(i, j + size, size);
+      if (!rightOnly) {
+        left.push(a.subarray(i, i + size));
+        i += size;
+      }
+      if (!leftOnly) {
+        right.push(b.subarray(j, j + size));
+        j += size;
+      }
+    }
   }
+  for (; i < a.length; i += size) left.push(a.subarray(i, i + size));
+  for (; j < b.length; j += size) right.push(b.subarray(j, j + size));
+  return { gone: without(left, right), come: without(right, left) };
+}
+
+function without(ids: readonly Uint8Array[], others: readonly Uint8Array[]): Uint8Array[] {
+  const known = new Set(others.map(toHex));
+  return ids.filter((id) => !known.has(toHex(id)));
+}
+
+function bufferOf(octets: Uint8Array): Buffer {
+  return Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength);
 }
 
 /** The span that the IDs cover, where they are views of one buffer in a row. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { toHex } from '../cid/index.js';
-import { IdList } from './id-list.js';
+import { difference, IdList } from './id-list.js';
 import { type ConfigEntry, type RealEntry, samePlan, type Tables, type VipEntry } from './model.js';
 
 /** `real` 0 takes the ID away. */
@@ -136,19 +136,16 @@ function* configChanges(actual: Tables, target: Tables): Generator<Operation> {
 export function idChanges(actual: ConfigEntry, target: ConfigEntry): IdChange[] {
   const changes = new Map<string, IdChange>();
   const none = new IdList(0, new Uint8Array());
-  const changed = [...new Set([...actual.ids.keys(), ...target.ids.keys()])]
-    .map((real) => ({
-      real,
-      had: actual.ids.get(real) ?? none,
-      wants: target.ids.get(real) ?? none,
-    }))
-    .filter(({ had, wants }) => !had.equals(wants));
-  for (const { had, wants } of changed) {
-    for (const serverId of had.minus(wants)) changes.set(toHex(serverId), { serverId, real: 0 });
+  const come: IdChange[] = [];
+  for (const real of new Set([...actual.ids.keys(), ...target.ids.keys()])) {
+    const had = actual.ids.get(real) ?? none;
+    const wants = target.ids.get(real) ?? none;
+    if (had.equals(wants)) continue;
+    const changed = difference(had, wants);
+    for (const serverId of changed.gone) changes.set(toHex(serverId), { serverId, real: 0 });
+    for (const serverId of changed.come) come.push({ serverId, real });
   }
-  for (const { real, had, wants } of changed) {
-    for (const serverId of wants.minus(had)) changes.set(toHex(serverId), { serverId, real });
-  }
+  for (const change of come) changes.set(toHex(change.serverId), change);
   return [...changes.values()];
 }
 
