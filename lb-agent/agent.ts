@@ -11,6 +11,7 @@ import { type Assigned, type Assignment, assign, NO_ASSIGNMENT } from './assign.
 import { capacityFor, capacityOf, type Occupied, poolRingSize } from './capacity.js';
 import type { HostInterface } from './host-interface.js';
 import { NO_TABLES, type Tables } from './model.js';
+import { REPLY, sameHop } from './next-hops.js';
 import type { PinFolder } from './pins.js';
 import { describeOperation, plan } from './plan.js';
 import { Quarantine } from './quarantine.js';
@@ -109,6 +110,20 @@ export class Agent {
     }
   }
 
+  /** Makes reals leave by the next hops that hold now. */
+  refreshNextHops(): void {
+    const { balancer } = this.#generation ?? {};
+    if (balancer === undefined || this.#tables === undefined) return;
+    for (const { index, nextHop } of balancer.reals()) {
+      const real = this.#tables.reals.get(index);
+      if (real === undefined) continue;
+      const wanted = this.#options.egress.nextHop(real);
+      // Without one, an l2 server is down; it keeps the last until then, for no other is right.
+      if (wanted === null && real.encapsulation === 'l2') continue;
+      if (!sameHop(wanted ?? REPLY, nextHop)) balancer.setNextHop(index, wanted ?? REPLY);
+    }
+  }
+
   /** Whether the link still holds the program to the interface. */
   attached(): boolean {
     return this.#link !== undefined && this.#link.info().ifindex !== 0;
@@ -159,6 +174,7 @@ export class Agent {
     }
     pinned.balancer.setSettings(this.#options.settings);
     await this.reconcile(desired);
+    this.refreshNextHops();
   }
 
   /** The pinned link, unless what it held has gone. */

@@ -27,6 +27,12 @@ program
     'outer IPv4 source; bits behind the length vary by flow (default: the interface’s address)',
   )
   .option('--source6 <address>', 'outer IPv6 source (default: the interface’s address)')
+  .option(
+    '--next-hop <how>',
+    'reply: tunnels leave by the neighbour that the packet came from; resolve: by the routes and ' +
+      'neighbours of this host. Servers with encapsulation l2 are always resolved',
+    'reply',
+  )
   .option('--mtu <octets>', 'of the link to the servers (default: the interface’s)')
   .option('--flows-per-cpu <number>', 'size of the flow table')
   .option('--quarantine <seconds>', 'before the place of a server that left is used again')

@@ -51,6 +51,7 @@ const runOptions = z.object({
   stateDir: z.string().min(1).optional(),
   source: source4.optional(),
   source6: source6.optional(),
+  nextHop: z.enum(['reply', 'resolve']).default('reply'),
   /** Of the link towards the servers; default that of the interface. */
   mtu: number(576, 65535).optional(),
   flowsPerCpu: number(4, 2 ** 24).default(2 ** 14),

@@ -8,6 +8,8 @@ import type { Egress } from './apply.js';
 import { type HostInterface, hostInterface } from './host-interface.js';
 import { AgentLock } from './lock.js';
 import { serveMetrics } from './metrics.js';
+import { ipCommand } from './neighbours.js';
+import { NextHops } from './next-hops.js';
 import { type RunOptions, stateFile } from './options.js';
 import { PinFolder } from './pins.js';
 import { Reconciler } from './reconciler.js';
@@ -21,11 +23,13 @@ export async function run(options: RunOptions): Promise<void> {
     onWarning: (warning) => log.warn(warning, 'registry document'),
   });
   const desired = await registry.read();
-  const egress = egressOf(options, host);
+  const nextHops = new NextHops({ mode: options.nextHop, ip: ipCommand(), log });
+  const egress = egressOf(options, host, nextHops);
   checkSources(desired, egress, host);
 
   const lock = AgentLock.acquire(options.pinDir);
   try {
+    await nextHops.follow(desired);
     const agent = await Agent.start(
       {
         interface: host,
@@ -43,13 +47,22 @@ export async function run(options: RunOptions): Promise<void> {
         ...(options.object === undefined ? {} : { object: options.object }),
         log,
       },
-      desired,
+      nextHops.reachable(desired),
     );
     const metrics =
       options.metrics === undefined ? undefined : await serveMetrics(options.metrics, agent, log);
     const reconciler = new Reconciler(agent, log, (state) => checkSources(state, egress, host));
+    let inForce = desired;
+    const want = () => {
+      agent.refreshNextHops();
+      reconciler.want(nextHops.reachable(inForce));
+    };
+    nextHops.onChange(want);
     const watch = await registry.watch({
-      onChange: (state) => reconciler.want(state),
+      onChange: (state) => {
+        inForce = state;
+        void nextHops.follow(state).then(want);
+      },
       onError: (error) => {
         const message = error instanceof CidecarError ? error.describe() : error.message;
         log.error({ message }, 'registry: the last good state stays in force');
@@ -59,19 +72,21 @@ export async function run(options: RunOptions): Promise<void> {
     const signal = await stopped();
     log.info({ signal }, 'stopping; the balancer stays attached');
     await watch.close();
+    await nextHops.close();
     await reconciler.close();
     await metrics?.close();
     agent.close();
   } finally {
+    await nextHops.close();
     lock.release();
   }
 }
 
-function egressOf(options: RunOptions, host: HostInterface): Egress {
+function egressOf(options: RunOptions, host: HostInterface, nextHops: NextHops): Egress {
   return {
     source4: options.source?.address ?? host.address4,
     source6: options.source6 ?? host.address6,
-    nextHop: () => null,
+    nextHop: (real) => nextHops.of(real),
   };
 }
 
