@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { toHex } from '../cid/index.js';
+import { packedIds } from '../registry/index.js';
 
 /**
  * Server IDs of one length, packed. A desired state with a million IDs is compared with the
@@ -18,7 +19,7 @@ export class IdList {
   static of(ids: readonly Uint8Array[]): IdList {
     const [first] = ids;
     if (first === undefined) return new IdList(0, new Uint8Array());
-    return new IdList(first.length, contiguous(ids, first) ?? Buffer.concat(ids));
+    return new IdList(first.length, packedIds(ids));
   }
 
   get count(): number {
@@ -97,14 +98,4 @@ function without(ids: readonly Uint8Array[], others: readonly Uint8Array[]): Uin
 
 function bufferOf(octets: Uint8Array): Buffer {
   return Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength);
-}
-
-/** The span that the IDs cover, where they are views of one buffer in a row. */
-function contiguous(ids: readonly Uint8Array[], first: Uint8Array): Uint8Array | undefined {
-  const { buffer, byteOffset, length } = first;
-  const inRow = ids.every(
-    (id, index) =>
-      id.buffer === buffer && id.length === length && id.byteOffset === byteOffset + index * length,
-  );
-  return inRow ? new Uint8Array(buffer, byteOffset, ids.length * length) : undefined;
 }

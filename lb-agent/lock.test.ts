@@ -25,7 +25,7 @@ describe('AgentLock', () => {
   it('is given back by the death of the holder', async () => {
     AgentLock.acquire('/pins/a', folder).release();
     const file = join(folder, readdirSync(folder)[0] ?? '');
-    const holder = spawn('flock', [file, 'sh', '-c', 'echo held; exec sleep 60'], {
+    const holder = spawn('flock', ['-o', file, 'sh', '-c', 'echo held; exec sleep 60'], {
       stdio: ['ignore', 'pipe', 'ignore'],
       detached: true,
     });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { CidCodec } from '../cid/index.js';
+import { unpackIds } from './packed-ids.js';
 import type { Report } from './report.js';
 import type { Path } from './source.js';
 
@@ -17,7 +18,7 @@ export function readServerIds(
   codec: CidCodec,
   path: Path,
   report: Report,
-): Uint8Array[] {
+): readonly Uint8Array[] {
   const items = listOf(value);
   if (items === undefined) {
     report.error(path, 'must be a list of server IDs, or one text of them parted by spaces');
@@ -47,17 +48,17 @@ export function readServerIds(
 
   // One decoding for all, and views of it: a million small buffers cost half a second.
   const octets = new Uint8Array(Buffer.from(hex.join(''), 'hex'));
-  const ids: Uint8Array[] = [];
-  for (let at = 0, index = 0; at < octets.length; at += digits / 2, index++) {
-    const id = octets.subarray(at, at + digits / 2);
+  const ids = unpackIds(octets, digits / 2);
+  const sound = ids.every((id, index) => {
     try {
       codec.checkServerId(id);
-      ids.push(id);
+      return true;
     } catch (error) {
       complain(index, error instanceof Error ? error.message : 'cannot be carried by this config');
+      return false;
     }
-  }
-  return ids;
+  });
+  return sound ? ids : [];
 }
 
 function listOf(value: unknown): unknown[] | undefined {

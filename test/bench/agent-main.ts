@@ -4,7 +4,7 @@ import { createCodec } from '../../cid/index.js';
 import { Agent } from '../../lb-agent/agent.js';
 import { hostInterface } from '../../lb-agent/host-interface.js';
 import { PinFolder } from '../../lb-agent/pins.js';
-import type { DesiredState, Server } from '../../registry/index.js';
+import { type DesiredState, type Server, unpackIds } from '../../registry/index.js';
 import type { AgentRow } from './agent.js';
 
 const IDS = 1_000_000;
@@ -40,7 +40,7 @@ function stateOf(revision: number): DesiredState {
     return {
       name: `s${index}`,
       address: `10.${index >> 8}.${index & 255}.1`,
-      serverIds: new Map([[0, ids.map((_, i) => octets.subarray(3 * i, 3 * i + 3))]]),
+      serverIds: new Map([[0, unpackIds(octets, 3)]]),
       weight: 100,
       state: 'active',
       encapsulation: 'ipip',
