@@ -46,13 +46,11 @@ export interface IdDifference {
   readonly come: readonly Uint8Array[];
 }
 
-/** IDs compared in one call while two lists run alike. */
-const STRIDE = 64;
-
 /**
  * What tells two lists apart, in whatever order they are. Walks both side by side, in
- * strides where they are alike, so that a few changes in a million IDs cost milliseconds.
- * Each ID that the walk does not pair is compared by value at the end.
+ * strides that grow where they are alike and shrink where they are not, so that a few
+ * changes in a million IDs cost milliseconds. Each ID that the walk does not pair is
+ * compared by value at the end.
  */
 export function difference(before: IdList, after: IdList): IdDifference {
   const size = before.count === 0 ? after.idLength : before.idLength;
@@ -66,13 +64,14 @@ export function difference(before: IdList, after: IdList): IdDifference {
   const right: Uint8Array[] = [];
   let i = 0;
   let j = 0;
+  let stride = 64;
   while (i < a.length && j < b.length) {
-    if (alike(i, j, size * STRIDE)) {
-      i += size * STRIDE;
-      j += size * STRIDE;
-    } else if (alike(i, j, size)) {
-      i += size;
-      j += size;
+    if (alike(i, j, size * stride)) {
+      i += size * stride;
+      j += size * stride;
+      stride *= 2;
+    } else if (stride > 1) {
+      stride /= 2;
     } else {
       const leftOnly = alike(i + size, j, size);
       const rightOnly = !leftOnly && alike(i, j + size, size);
