@@ -100,6 +100,12 @@ describe('parseDocument', () => {
     ['YAML that is none', 'pools: [', /^cidecar\.yaml:1: /],
     ['no pools', '', /:1: must be a mapping with the field pools, not empty/],
     ['a duplicate key', `${GOOD}  web: {}\n`, /:8: Map keys must be unique/],
+    ['a second document', `${GOOD}---\npools: {}\n`, /^cidecar\.yaml:8: a second YAML document/],
+    [
+      'one config under two spellings of its id',
+      GOOD.replace('"0": ["ed793a"]', '0: ["ed793a"], "0": ["000001"]'),
+      /^cidecar\.yaml:7: Map keys must be unique/,
+    ],
     [
       'an unknown field',
       GOOD.replace('port: 443', 'prot: 443, port: 443'),

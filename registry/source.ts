@@ -1,5 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-import { isMap, isPair, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
+import {
+  isMap,
+  isPair,
+  isScalar,
+  LineCounter,
+  type Node,
+  type ParsedNode,
+  parseDocument,
+  type YAMLError,
+} from 'yaml';
 import { CidecarError } from '../cid/index.js';
 import { DocumentError } from './document-error.js';
 
@@ -27,12 +36,14 @@ export function readSource(text: string, file: string): Source {
   const document = parseDocument(text, {
     lineCounter: lines,
     prettyErrors: false,
-    logLevel: 'silent',
+    // 'silent' would keep back the error that a second document is, too.
+    logLevel: 'error',
+    uniqueKeys: sameKey,
     version: '1.2',
   });
   const [first, ...rest] = document.errors.map(
     (error) =>
-      new CidecarError('DOCUMENT_SYNTAX', firstLine(error.message), {
+      new CidecarError('DOCUMENT_SYNTAX', messageOf(error), {
         file,
         line: lines.linePos(error.pos[0]).line,
       }),
@@ -55,6 +66,17 @@ export function readSource(text: string, file: string): Source {
       return lines.linePos(inside === -1 ? start : inside).line || 1;
     },
   };
+}
+
+/** Keys become names of fields, where 0 and "0" are one: the later would replace the earlier. */
+function sameKey(a: ParsedNode, b: ParsedNode): boolean {
+  return a === b || (isScalar(a) && isScalar(b) && String(a.value) === String(b.value));
+}
+
+function messageOf(error: YAMLError): string {
+  return error.code === 'MULTIPLE_DOCS'
+    ? 'a second YAML document begins here; a file holds one'
+    : firstLine(error.message);
 }
 
 function firstLine(message: string): string {
