@@ -31,8 +31,8 @@ static __always_inline const struct vip_slot *vip_in_bucket(const struct vip_key
 		/* The publish word first: what it publishes was written before it. */
 		if (*(const volatile __u32 *)&slot->vip == 0)
 			continue;
-		if (((const __u64 *)slot->address)[1] == key->address[1] &&
-		    ((const __u64 *)slot->address)[0] == key->address[0] &&
+		if (load64(slot->address + 8) == key->address[1] &&
+		    load64(slot->address) == key->address[0] &&
 		    (*(const __u32 *)&slot->port & 0xffffff) == word)
 			return (const void *)bucket + forget(i * sizeof(*slot), word, sizeof(*slot));
 	}
