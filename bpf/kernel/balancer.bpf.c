@@ -138,13 +138,37 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *packet,
 	return transmit(ctx, real);
 }
 
-SEC("xdp")
-int balancer(struct xdp_md *ctx)
+/* What becomes of a packet once its VIP is known. */
+static __always_inline int balance(struct xdp_md *ctx, struct packet *packet,
+				   struct decision *decision)
+{
+	__u32 row = decision->vip->vip;
+
+	decision->stats = bpf_map_lookup_elem(&vip_stats, &row);
+	if (!decision->stats)
+		return XDP_PASS;
+	decide(packet, decision);
+	sample_packet(ctx, packet, decision);
+	if (!decision->real || decision->refused)
+		return refuse(ctx, packet, decision);
+	return forward(ctx, packet, decision);
+}
+
+/* By port, to a packet of either family of which parse_plain knows all that matters. */
+static __always_inline int balance_plain(struct xdp_md *ctx, struct packet *packet)
+{
+	struct decision decision = { .vip = vip_of(&packet->ip.tuple) };
+
+	if (!decision.vip)
+		return pass(REASON_NOT_VIP, packet);
+	return balance(ctx, packet, &decision);
+}
+
+static __always_inline int balance_any(struct xdp_md *ctx)
 {
 	struct packet packet = {};
 	struct decision decision = {};
 	enum parsed parsed = parse_packet(ctx, &packet);
-	__u32 row;
 
 	switch (parsed) {
 	case PARSED_TRANSPORT:
@@ -172,16 +196,19 @@ int balancer(struct xdp_md *ctx)
 	default:
 		return pass(REASON_NOT_VIP, &packet);
 	}
+	return balance(ctx, &packet, &decision);
+}
 
-	row = decision.vip->vip;
-	decision.stats = bpf_map_lookup_elem(&vip_stats, &row);
-	if (!decision.stats)
-		return XDP_PASS;
-	decide(&packet, &decision);
-	sample_packet(ctx, &packet, &decision);
-	if (!decision.real || decision.refused)
-		return refuse(ctx, &packet, &decision);
-	return forward(ctx, &packet, &decision);
+SEC("xdp")
+int balancer(struct xdp_md *ctx)
+{
+	struct packet plain4 = {}, plain6 = {};
+
+	if (parse_plain(ctx, &plain4, false))
+		return balance_plain(ctx, &plain4);
+	if (parse_plain(ctx, &plain6, true))
+		return balance_plain(ctx, &plain6);
+	return balance_any(ctx);
 }
 
 char LICENSE[] SEC("license") = "GPL";

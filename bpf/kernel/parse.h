@@ -73,19 +73,15 @@ static __always_inline enum parsed parse_transport(struct datagram *ip, const __
 	return PARSED_TRANSPORT;
 }
 
-static __always_inline enum parsed parse_ip4(struct datagram *ip, const __u8 *data_end)
+/* Behind the first octet, which the caller has read: version 4, `header_octets` of header. */
+static __always_inline enum parsed read_ip4(struct datagram *ip, const __u8 *data_end,
+					    __u32 header_octets)
 {
 	const struct iphdr *header = (const struct iphdr *)ip->header;
-	__u32 header_octets;
 	__u16 fragment;
 
-	if ((const __u8 *)(header + 1) > data_end)
-		return PARSED_UNREADABLE;
-	header_octets = (*ip->header & 0x0f) * 4;
-	if (*ip->header >> 4 != 4 || header_octets < sizeof(*header))
-		return PARSED_UNREADABLE;
 	ip->octets = bpf_ntohs(header->tot_len);
-	ip->transport = ip->header + forget(header_octets, header->saddr, 0x3f);
+	ip->transport = ip->header + header_octets;
 	ip->tuple.ipv6 = 0;
 	ip->tuple.protocol = header->protocol;
 	ip->tuple.source[0] = header->saddr;
@@ -97,6 +93,19 @@ static __always_inline enum parsed parse_ip4(struct datagram *ip, const __u8 *da
 	if (fragment & IPV4_MORE_FRAGMENTS)
 		return PARSED_FRAGMENT_FIRST;
 	return parse_transport(ip, data_end);
+}
+
+static __always_inline enum parsed parse_ip4(struct datagram *ip, const __u8 *data_end)
+{
+	const struct iphdr *header = (const struct iphdr *)ip->header;
+	__u32 header_octets;
+
+	if ((const __u8 *)(header + 1) > data_end)
+		return PARSED_UNREADABLE;
+	header_octets = (*ip->header & 0x0f) * 4;
+	if (*ip->header >> 4 != 4 || header_octets < sizeof(*header))
+		return PARSED_UNREADABLE;
+	return read_ip4(ip, data_end, forget(header_octets, header->saddr, 0x3f));
 }
 
 struct extensions {
@@ -169,13 +178,11 @@ static __always_inline enum parsed parse_extensions(struct xdp_md *ctx, struct d
 	return parse_transport(ip, data_end);
 }
 
-static __always_inline enum parsed parse_ip6(struct xdp_md *ctx, struct datagram *ip,
-					       const __u8 *data_end)
+/* All but the first octet's version, and what follows the header. */
+static __always_inline void read_ip6(struct datagram *ip)
 {
 	const struct ipv6hdr *header = (const struct ipv6hdr *)ip->header;
 
-	if ((const __u8 *)(header + 1) > data_end || *ip->header >> 4 != 6)
-		return PARSED_UNREADABLE;
 	ip->octets = sizeof(*header) + bpf_ntohs(header->payload_len);
 	ip->transport = ip->header + sizeof(*header);
 	ip->tuple.ipv6 = 1;
@@ -184,9 +191,46 @@ static __always_inline enum parsed parse_ip6(struct xdp_md *ctx, struct datagram
 	ip->tuple.source[1] = load64(ip->header + 16);
 	ip->tuple.destination[0] = load64(ip->header + 24);
 	ip->tuple.destination[1] = load64(ip->header + 32);
-	if (header->nexthdr == IPPROTO_UDP || header->nexthdr == IPPROTO_TCP)
+}
+
+static __always_inline enum parsed parse_ip6(struct xdp_md *ctx, struct datagram *ip,
+					       const __u8 *data_end)
+{
+	if (ip->header + IP6_OCTETS > data_end || *ip->header >> 4 != 6)
+		return PARSED_UNREADABLE;
+	read_ip6(ip);
+	if (ip->tuple.protocol == IPPROTO_UDP || ip->tuple.protocol == IPPROTO_TCP)
 		return parse_transport(ip, data_end);
 	return parse_extensions(ctx, ip, data_end);
+}
+
+/*
+ * Almost every packet: no VLAN tags, neither options nor extensions, UDP, whole. Every
+ * offset is a constant then, which makes for a shorter program than parse_packet can. False
+ * is no judgement: parse_packet has to look at the packet.
+ */
+static __always_inline bool parse_plain(const struct xdp_md *ctx, struct packet *packet, bool ipv6)
+{
+	const __u32 header_octets = ipv6 ? IP6_OCTETS : IP4_OCTETS;
+	struct datagram *ip = &packet->ip;
+
+	packet->data = (__u8 *)(long)ctx->data;
+	packet->data_end = (__u8 *)(long)ctx->data_end;
+	packet->octets = packet->data_end - packet->data;
+	packet->link_octets = ETH_HLEN;
+	ip->header = packet->data + ETH_HLEN;
+	if (ip->header + header_octets + UDP_HEADER_OCTETS > packet->data_end ||
+	    load16(packet->data + 2 * ETH_ALEN) !=
+		    (ipv6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP)))
+		return false;
+	if (ipv6) {
+		if (*ip->header >> 4 != 6 || ip->header[6] != IPPROTO_UDP)
+			return false;
+		read_ip6(ip);
+		return parse_transport(ip, packet->data_end) == PARSED_TRANSPORT;
+	}
+	return *ip->header == (4 << 4 | IP4_OCTETS / 4) && ip->header[9] == IPPROTO_UDP &&
+	       read_ip4(ip, packet->data_end, IP4_OCTETS) == PARSED_TRANSPORT;
 }
 
 static __always_inline enum parsed parse_packet(struct xdp_md *ctx, struct packet *packet)
