@@ -107,6 +107,16 @@ describe('parseDocument', () => {
       /^cidecar\.yaml:7: Map keys must be unique/,
     ],
     [
+      'a pool of a name that JavaScript hides',
+      `${GOOD}  __proto__: {}\n`,
+      /^cidecar\.yaml:8: pools\.__proto__: is no name/,
+    ],
+    [
+      'server IDs under such a name',
+      GOOD.replace('"0": [', '__proto__: ["000001"], "0": ['),
+      /^cidecar\.yaml:7: pools\.web\.servers\[0\]\.serverIds\.__proto__: is no name/,
+    ],
+    [
       'an unknown field',
       GOOD.replace('port: 443', 'prot: 443, port: 443'),
       /:3: pools\.web\.vips\[0\]\.prot: is no field/,
@@ -244,6 +254,22 @@ describe('parseDocument', () => {
     for (const bad of [GOOD.replace('web-0.key', KEY), GOOD.replace('web-0.key', 'text.key')]) {
       expect(errorsOf(bad).join()).not.toContain(KEY.slice(0, 8));
     }
+  });
+
+  it.each([
+    `"${KEY} "`,
+    `0x${KEY}`,
+    `"0x${KEY}"`,
+    KEY.slice(1),
+    `${KEY}0`,
+    `"${KEY.replace(/..(?!$)/g, '$&:')}"`,
+    `"${KEY.replace(/.{8}(?!$)/g, '$& ')}"`,
+    Buffer.from(KEY, 'hex').toString('base64'),
+  ])('does not show a key that stands where its file belongs: %s', (key) => {
+    const [error, ...more] = errorsOf(GOOD.replace('web-0.key', key));
+    expect(more).toEqual([]);
+    expect(error).toMatch(/:5: .*\.keyFile: must be the path of a file/);
+    expect(error).not.toContain(key.slice(4, 10));
   });
 
   it('answers anything at all with a state or with errors that have a place', () => {

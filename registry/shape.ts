@@ -46,13 +46,34 @@ const name = (of: string) => {
 const address = z.string(needs('an IPv4 or IPv6 address'));
 const yesNo = z.boolean(needs('true or false'));
 
-// A key pasted where its file's path belongs must not be echoed back.
+/** Refuses the one key that z.record leaves out without a word. */
+function mapping<Value extends z.ZodType>(key: z.ZodString, value: Value, allowed: string) {
+  return z.preprocess(
+    (input, context) => {
+      if (typeof input === 'object' && input !== null && Object.hasOwn(input, '__proto__')) {
+        context.addIssue({ code: 'custom', path: ['__proto__'], message: 'is no name to be had' });
+      }
+      return input;
+    },
+    z.record(key, value, needs(allowed)),
+  );
+}
+
 const PATH = 'the path of a file that holds 32 hex digits (relative to this document)';
 const keyPath = z
   .string(needs(PATH, true))
   .min(1, needs(PATH, true))
-  .refine((path) => !/^[0-9a-fA-F]{32}$/.test(path), needs(`${PATH}, not the key itself`, true))
+  .refine((path) => !looksLikeKey(path), needs(`${PATH}, not the key itself`, true))
   .refine((path) => !path.includes('\0'), needs(PATH, true));
+
+/**
+ * A key pasted where its file's path belongs must not be echoed back, in whatever form and
+ * with a digit too few or too many: hex with 0x, colons or spaces, or base64.
+ */
+function looksLikeKey(path: string): boolean {
+  const bare = path.replace(/[\s:,;'"_-]/g, '').replace(/^0x/i, '');
+  return /^[0-9a-f]{20,}$/i.test(bare) || /^[A-Za-z0-9+/]{22}==$/.test(bare);
+}
 
 const state = choice(['staged', 'minting', 'retiring', 'quarantined']);
 
@@ -112,9 +133,9 @@ const server = z.strictObject(
     name: name('server'),
     address,
     /** Judged by hand in server-ids.ts: there can be a million. */
-    serverIds: z
-      .record(z.string(), z.unknown(), needs('a mapping from a config id to server IDs'))
-      .default({}),
+    serverIds: mapping(z.string(), z.unknown(), 'a mapping from a config id to server IDs').default(
+      {},
+    ),
     weight: integer(0, 65535).default(100),
     state: choice(['active', 'draining', 'down']).default('active'),
     encapsulation: choice(['ipip', 'gue', 'l2']).default('ipip'),
@@ -132,7 +153,7 @@ const pool = z.strictObject(
 );
 
 export const documentShape = z.strictObject(
-  { pools: z.record(name('pool'), pool, needs('a mapping from a name to a pool')) },
+  { pools: mapping(name('pool'), pool, 'a mapping from a name to a pool') },
   needs('a mapping with the field pools'),
 );
 
