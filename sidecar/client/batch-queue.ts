@@ -24,6 +24,10 @@ export class BatchQueue {
     return this.#size;
   }
 
+  get nextIsRoutable(): boolean {
+    return this.#batches[0]?.routable === true;
+  }
+
   push(batch: CidBatch): void {
     this.#batches.push({ ...batch, cids: plain(batch.cids), tokens: plain(batch.tokens) });
     this.#size += batch.count;

@@ -31,7 +31,10 @@ export interface CidPoolOptions {
   readonly cidLength?: number;
 }
 
-/** Connections replace CIDs of generations up to this one, spread over the time there is. */
+/**
+ * Connections replace CIDs of generations up to this one, spread over the time there is.
+ * It comes when the pool has routable CIDs to replace them by.
+ */
 export interface Reissue {
   readonly throughGeneration: number;
   /** Past, where the sidecar could not be reached for long. */
@@ -77,6 +80,8 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
   /** The oldest generation of which a routable CID was taken since the last reissue. */
   #oldestTaken = Number.POSITIVE_INFINITY;
   #reissuedThrough = 0;
+  /** An order for which there are no CIDs yet. */
+  #pendingReissue: Reissue | undefined;
   #connected = false;
   #dry = false;
   #closed = false;
@@ -236,6 +241,7 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
       this.#dry = false;
       this.emit('recovered');
     }
+    this.#giveReissue();
   }
 
   #whyUnusable(batch: CidBatch): CidecarError | undefined {
@@ -259,6 +265,7 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
     const credit = Math.max(0, this.#highWater - this.#queue.size - this.#outstanding);
     this.#outstanding += credit;
     this.#issue.call?.write({ credit, acknowledgedGeneration: generation });
+    this.#giveReissue();
   }
 
   #lost(error: Error | undefined): void {
@@ -271,7 +278,22 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
   #orderReissue(order: Reissue): void {
     if (order.throughGeneration <= this.#reissuedThrough) return;
     this.#reissuedThrough = order.throughGeneration;
-    this.#oldestTaken = Number.POSITIVE_INFINITY;
+    const earlier = this.#pendingReissue?.deadline ?? order.deadline;
+    const deadline = earlier < order.deadline ? earlier : order.deadline;
+    this.#pendingReissue = { ...order, deadline };
+    this.#giveReissue();
+  }
+
+  // The order comes by another stream than the CIDs: a server that obeys at once must not
+  // replace void CIDs by others as void, nor routable ones by 0b111.
+  #giveReissue(): void {
+    const order = this.#pendingReissue;
+    if (order === undefined || this.#generation <= order.throughGeneration) return;
+    if (!this.#queue.nextIsRoutable) return;
+    this.#pendingReissue = undefined;
+    if (this.#oldestTaken <= order.throughGeneration) {
+      this.#oldestTaken = order.throughGeneration + 1;
+    }
     this.emit('reissue', order);
   }
 

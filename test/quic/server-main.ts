@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { CidPool, paceReissue } from '../../sidecar/client/index.js';
 import { serveParent } from '../netns/worker.js';
@@ -53,10 +52,8 @@ const server = await QuicServer.listen({
   body: values.body === undefined ? new Uint8Array() : readFileSync(values.body),
 });
 
-pool?.on('reissue', async ({ throughGeneration, deadline }) => {
-  // The order comes by another stream than the CIDs and can be ahead of them.
-  while (pool.generation <= throughGeneration || pool.level === 0) await sleep(5);
-  await paceReissue(server.connections, (connection) => connection.reissue(), { deadline });
+pool?.on('reissue', ({ deadline }) => {
+  void paceReissue(server.connections, (connection) => connection.reissue(), { deadline });
 });
 
 serveParent({

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerWritableStream,
+} from '@grpc/grpc-js';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  type IssueStreamRequest,
+  type IssueStreamResponse,
+  SidecarServiceService,
+  type WatchResponse,
+} from '../../proto/gen/cidecar/v1/sidecar.js';
+import { CidPool, type PooledCid, type Reissue } from './index.js';
+
+// A sidecar of which each message is said here, so that those of its two streams come in
+// any order.
+let folder: string;
+let server: Server;
+let pool: CidPool;
+let issue: ServerDuplexStream<IssueStreamRequest, IssueStreamResponse>;
+let watch: ServerWritableStream<object, WatchResponse>;
+let openStreams: number;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), `cdc${process.pid}-`));
+  const socket = join(folder, 'sidecar.sock');
+  server = new Server();
+  await new Promise<void>((opened) => {
+    openStreams = 0;
+    const another = () => {
+      openStreams += 1;
+      if (openStreams === 2) opened();
+    };
+    const unused = () => expect.unreachable();
+    const others = Object.keys(SidecarServiceService).map((name) => [name, unused] as const);
+    server.addService(SidecarServiceService, {
+      ...Object.fromEntries(others),
+      issueStream: (call: typeof issue) => {
+        issue = call;
+        issue.resume();
+        another();
+      },
+      watch: (call: typeof watch) => {
+        watch = call;
+        another();
+      },
+    });
+    server.bindAsync(`unix:${socket}`, ServerCredentials.createInsecure(), () => {
+      pool = CidPool.connect({ socket, highWater: 64 });
+    });
+  });
+});
+afterEach(async () => {
+  pool.close();
+  server.forceShutdown();
+  await rm(folder, { recursive: true, force: true });
+});
+
+function switchTo(generation: number): void {
+  issue.write({ event: { $case: 'switch', value: { generation } } });
+}
+
+function batch(generation: number, routable = true): void {
+  const [cids, tokens] = [randomBytes(12 * 4), randomBytes(16 * 4)];
+  const configId = routable ? generation : 7;
+  const lengths = { count: 4, cidLength: 12 };
+  const value = { cids, tokens, ...lengths, configId, generation, routable };
+  issue.write({ event: { $case: 'batch', value } });
+}
+
+function order(throughGeneration: number, deadline: Date): void {
+  watch.write({ event: { $case: 'reissue', value: { throughGeneration, deadline } } });
+}
+
+async function seen(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise(setImmediate);
+}
+
+describe('an order to reissue', { timeout: 20_000 }, () => {
+  it.each(['before the switch', 'behind it'])('that comes %s waits for CIDs', async (when) => {
+    const given: [Reissue, PooledCid][] = [];
+    // As a server does that replaces at once.
+    pool.on('reissue', (reissue) => given.push([reissue, pool.take()]));
+    const deadline = new Date(1_900_000_000_000);
+    switchTo(1);
+    batch(1);
+    await seen(() => pool.level === 4);
+    if (when === 'before the switch') order(1, deadline);
+    else switchTo(2);
+    await sleep(50); // Nothing shows that an order has arrived.
+    expect(given).toEqual([]);
+    if (when === 'before the switch') switchTo(2);
+    else order(1, deadline);
+    await seen(() => pool.generation === 2);
+    await sleep(50);
+    expect(given).toEqual([]);
+    batch(2, false); // Nothing to replace a routable one by.
+    await seen(() => pool.level === 4);
+    expect(given).toEqual([]);
+    // Another order overtakes it: one event for both, and the time of the first.
+    order(2, new Date(deadline.getTime() + 1000));
+    await sleep(50);
+    switchTo(3);
+    batch(3);
+    await seen(() => given.length > 0);
+    expect(given).toMatchObject([
+      [
+        { throughGeneration: 2, deadline },
+        { generation: 3, routable: true },
+      ],
+    ]);
+  });
+});
