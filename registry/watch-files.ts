@@ -29,10 +29,16 @@ export async function watchFiles(
   return watcher;
 }
 
+interface FolderWatch {
+  readonly watcher: FSWatcher;
+  /** Device and inode: a folder that takes this one's place needs a watch of its own. */
+  readonly identity: string;
+}
+
 class FileWatch implements Watch {
   readonly #check: () => Promise<readonly string[]>;
   readonly #timing: Timing;
-  readonly #folders = new Map<string, FSWatcher>();
+  readonly #folders = new Map<string, FolderWatch>();
   #files: readonly string[] = [];
   #signature = '';
   #settling: NodeJS.Timeout | undefined;
@@ -56,13 +62,16 @@ class FileWatch implements Watch {
     this.#closed = true;
     clearTimeout(this.#settling);
     clearInterval(this.#polling);
-    for (const watcher of this.#folders.values()) watcher.close();
+    for (const { watcher } of this.#folders.values()) watcher.close();
     this.#folders.clear();
     await this.#running;
   }
 
   #queue(task: () => Promise<void>): void {
-    this.#running = this.#running.then(() => (this.#closed ? undefined : task()));
+    this.#running = this.#running
+      .then(() => (this.#closed ? undefined : task()))
+      // What a caller's `check` throws must not end the watch.
+      .catch((error: unknown) => process.emitWarning(asError(error)));
   }
 
   #touched(): void {
@@ -73,7 +82,7 @@ class FileWatch implements Watch {
 
   async #poll(): Promise<void> {
     if ((await signatureOf(this.#files)) !== this.#signature) await this.#run();
-    else if (this.#folders.size === 0) await this.#follow(this.#files);
+    else await this.#follow(this.#files);
   }
 
   async #run(): Promise<void> {
@@ -82,47 +91,60 @@ class FileWatch implements Watch {
     if (!this.#closed) await this.#follow(files);
   }
 
+  /** Looks again after any change of what is watched: nobody saw a file change before that. */
   async #follow(files: readonly string[]): Promise<void> {
-    if (files.join('\0') !== this.#files.join('\0')) {
-      this.#files = [...files];
-      this.#signature = await signatureOf(files);
-    }
+    let changed = files.join('\0') !== this.#files.join('\0');
+    this.#files = [...files];
     const wanted = await foldersOf(files);
     if (this.#closed) return;
-    for (const [folder, watcher] of this.#folders) {
-      if (wanted.has(folder)) continue;
+    for (const [folder, { watcher, identity }] of this.#folders) {
+      if (wanted.get(folder) === identity) continue;
       watcher.close();
       this.#folders.delete(folder);
     }
-    for (const folder of wanted) {
+    for (const [folder, identity] of wanted) {
       if (this.#folders.has(folder)) continue;
       try {
         const watcher = watch(folder, { persistent: true }, () => this.#touched());
         const drop = () => {
           watcher.close();
-          if (this.#folders.get(folder) === watcher) this.#folders.delete(folder);
+          if (this.#folders.get(folder)?.watcher === watcher) this.#folders.delete(folder);
         };
         watcher.on('error', drop);
-        this.#folders.set(folder, watcher);
+        this.#folders.set(folder, { watcher, identity });
+        changed = true;
       } catch {
         // No such folder now, or no inotify watch to be had: the poll sees the change.
       }
     }
+    if (changed) this.#touched();
   }
 }
 
-/** The folder of each file, and the folder of what it links to. */
-async function foldersOf(files: readonly string[]): Promise<Set<string>> {
-  const folders = new Set<string>();
-  for (const file of files) {
-    folders.add(dirname(file));
+/** The folder of each file, and the folder of what it links to; with their identities. */
+async function foldersOf(files: readonly string[]): Promise<Map<string, string>> {
+  const folders = new Map<string, string>();
+  const add = async (folder: string) => {
     try {
-      folders.add(dirname(await realpath(file)));
+      const { dev, ino } = await stat(folder, { bigint: true });
+      folders.set(folder, `${dev}:${ino}`);
+    } catch {
+      // Not there at present; the poll will find it.
+    }
+  };
+  for (const file of files) {
+    await add(dirname(file));
+    try {
+      await add(dirname(await realpath(file)));
     } catch {
       // Not there at present; its own folder will tell when it comes.
     }
   }
   return folders;
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }
 
 async function signatureOf(files: readonly string[]): Promise<string> {
