@@ -5,8 +5,11 @@ import type { ConfigShape, PoolShape } from './shape.js';
 import type { Path } from './source.js';
 import type { PoolConfig } from './types.js';
 
-/** Reads a key file by the path as the document gives it; throws FILE_UNREADABLE. */
-export type ReadKeyFile = (path: string) => string;
+/**
+ * Reads a key file by the path as the document gives it; throws FILE_UNREADABLE. What it
+ * warns of is said of the field that names the file.
+ */
+export type ReadKeyFile = (path: string, warn: (message: string) => void) => string;
 
 /** Builds the configs of a pool and checks them against each other. */
 export function readConfigs(
@@ -62,7 +65,8 @@ function readConfig(
   function keyOf(file: string | undefined, place: Path): Secret | null | undefined {
     if (file === undefined) return null;
     try {
-      return readKey(readKeyFile(file), file);
+      const content = readKeyFile(file, (message) => report.warn(place, message));
+      return readKey(content, file);
     } catch (error) {
       if (!(error instanceof CidecarError)) throw error;
       report.error(place, error.message, error.code);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { EventEmitter, once } from 'node:events';
 import {
+  chmodSync,
   mkdirSync,
   mkdtempSync,
   renameSync,
@@ -79,6 +80,50 @@ describe('openFileRegistry', () => {
       onWarning: (w) => warnings.push(`${w.line} ${w.message}`),
     }).read();
     expect(warnings).toEqual([expect.stringMatching(/^4 key file keys\/1\.key .*chmod 600/)]);
+  });
+
+  it('says of which field it warns, whatever else names the file', async () => {
+    chmodSync(join(folder, 'keys/0.key'), 0o644);
+    const document = documentOf(1).replace('state:', 'resetKeyFile: ../keys/0.key, state:');
+    const other = document.replace('keyFile: keys/0.key, ', '').replace('../', '');
+    writeFileSync(path, `# keys/0.key is the key\n${other}`);
+    const warnings: string[] = [];
+    await openFileRegistry(path, {
+      onWarning: (w) => warnings.push(`${w.line} ${w.field} ${w.message}`),
+    }).read();
+    expect(warnings).toEqual([
+      expect.stringMatching(/^5 pools\.web\.configs\[0\]\.resetKeyFile key file .*chmod 600/),
+    ]);
+  });
+
+  it('tells a watch of what a read beside it saw first', async () => {
+    const registry = openFileRegistry(path, { timing: { settle: 200, poll: 60_000 } });
+    await registry.read();
+    const next = await follow(registry);
+    writeFileSync(path, documentOf(2));
+    expect(weightOf(await registry.read())).toBe(2);
+    expect(weightOf(await next())).toBe(2);
+  });
+
+  it('lives through a handler that throws', async () => {
+    const registry = openFileRegistry(path, { timing: fast });
+    await registry.read();
+    const bell = new EventEmitter();
+    watch = await registry.watch({
+      onChange: (state) => bell.emit('change', state),
+      onError: () => {
+        bell.emit('bad');
+        throw new Error('the handler is broken');
+      },
+    });
+    const warned = once(process, 'warning');
+    const bad = once(bell, 'bad');
+    writeFileSync(path, 'pools: [');
+    await bad;
+    expect((await warned)[0]).toMatchObject({ message: 'the handler is broken' });
+    const change = once(bell, 'change');
+    writeFileSync(path, documentOf(2));
+    expect(weightOf((await change)[0])).toBe(2);
   });
 
   it('sees a rewrite, a rename over the file, and a new key', async () => {

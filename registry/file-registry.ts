@@ -24,8 +24,8 @@ class FileRegistry implements Registry {
   /** As the person wrote it, for messages. */
   readonly #name: string;
   readonly #options: FileRegistryOptions;
-  /** The state last handed out, which is in force. */
-  #inForce: DesiredState | undefined;
+  /** Of the state that read() handed out last: a watch begun then tells what differs. */
+  #revisionRead: string | undefined;
   /** What the last reading looked at, the document first: also a bad one's key files count. */
   #files: readonly string[];
   #warned = '';
@@ -39,31 +39,40 @@ class FileRegistry implements Registry {
 
   async read(): Promise<DesiredState> {
     const state = await this.#load();
-    this.#inForce = state;
+    this.#revisionRead = state.revision;
     return state;
   }
 
   async watch(handlers: WatchHandlers): Promise<Watch> {
     let reported = '';
+    // Of this watch alone: a read() beside it must not pass for a change that was told.
+    let inForce = this.#revisionRead;
+    const tell = (error: Error) => {
+      try {
+        handlers.onError(error);
+      } catch (thrown) {
+        process.emitWarning(thrown instanceof Error ? thrown : new Error(String(thrown)));
+      }
+    };
     const check = async (): Promise<readonly string[]> => {
       try {
         const state = await this.#load();
         reported = '';
-        const changed = state.revision !== this.#inForce?.revision;
-        this.#inForce = state;
+        const changed = state.revision !== inForce;
+        inForce = state.revision;
         if (changed) handlers.onChange(state);
       } catch (error) {
         const text = error instanceof CidecarError ? error.describe() : String(error);
         if (text !== reported) {
           reported = text;
-          handlers.onError(error instanceof Error ? error : new Error(text));
+          tell(error instanceof Error ? error : new Error(text));
         }
       }
       return this.#files;
     };
-    if (this.#inForce === undefined) {
+    if (inForce === undefined) {
       try {
-        this.#inForce = await this.#load();
+        inForce = (await this.#load()).revision;
       } catch {
         // The first check reports it, and the first good state counts as a change.
       }
@@ -80,29 +89,22 @@ class FileRegistry implements Registry {
     }
     const files = [this.#path];
     this.#files = files;
-    const loose: string[] = [];
     const { state, warnings } = parseDocument(text, {
       file: this.#name,
-      readKeyFile: (name) => {
+      readKeyFile: (name, warn) => {
         const path = resolve(dirname(this.#path), name);
         files.push(path);
         try {
-          if ((statSync(path).mode & 0o004) !== 0) loose.push(name);
+          if ((statSync(path).mode & 0o004) !== 0) {
+            warn(`key file ${name} can be read by every user of this host; chmod 600 it`);
+          }
           return readFileSync(path, 'utf8');
         } catch (cause) {
           throw unreadable(cause, `key file ${name}`);
         }
       },
     });
-    this.#warn([
-      ...warnings,
-      ...loose.map((name) => ({
-        file: this.#name,
-        line: lineNaming(text, name),
-        field: 'keyFile',
-        message: `key file ${name} can be read by every user of this host; chmod 600 it`,
-      })),
-    ]);
+    this.#warn(warnings);
     return state;
   }
 
@@ -112,11 +114,6 @@ class FileRegistry implements Registry {
     this.#warned = text;
     for (const warning of warnings) this.#options.onWarning?.(warning);
   }
-}
-
-function lineNaming(text: string, name: string): number {
-  const at = text.indexOf(name);
-  return at === -1 ? 1 : text.slice(0, at).split('\n').length;
 }
 
 const REASONS: Readonly<Record<string, string>> = {
