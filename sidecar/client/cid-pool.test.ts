@@ -152,5 +152,6 @@ describe('CidPool', { timeout: 120_000 }, () => {
     expect(pool.take().cid).toHaveLength(9);
     expect(() => connect().take()).toThrow(/await ready/);
     expect(() => connect({ highWater: 10, lowWater: 11 })).toThrow(/lowWater/);
+    expect(() => connect({ cidLength: 7 })).toThrow(/from 8 to 20/);
   });
 });

@@ -7,7 +7,7 @@ import {
   type ClientReadableStream,
   credentials,
 } from '@grpc/grpc-js';
-import { CidecarError, RESET_TOKEN_LENGTH } from '../../cid/index.js';
+import { CidecarError, FAILOVER_MIN_CID_LENGTH, RESET_TOKEN_LENGTH } from '../../cid/index.js';
 import {
   type CidBatch,
   type IssueStreamRequest,
@@ -27,7 +27,7 @@ export interface CidPoolOptions {
   readonly lowWater?: number;
   /** CIDs held at most, those asked for included; at most 65536. */
   readonly highWater?: number;
-  /** Octets, where they are known beforehand; else those of the first batch, for good. */
+  /** Octets, 8 to 20, where they are known beforehand; else those of the first batch, for good. */
   readonly cidLength?: number;
 }
 
@@ -56,6 +56,9 @@ export interface CidPoolEvents {
 
 const DEFAULT_HIGH_WATER = 4096;
 const CREDIT_LIMIT = 65_536;
+const MIN_CID_LENGTH = FAILOVER_MIN_CID_LENGTH;
+/** Octets, in QUIC versions 1 and 2 (RFC 9000, section 17.2). */
+const MAX_CID_LENGTH = 20;
 
 type IssueCall = ClientDuplexStream<IssueStreamRequest, IssueStreamResponse>;
 
@@ -95,6 +98,11 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
     const { highWater = DEFAULT_HIGH_WATER, lowWater = Math.ceil(highWater / 2) } = options;
     if (!(lowWater >= 1 && lowWater <= highWater && highWater <= CREDIT_LIMIT)) {
       const message = `lowWater ${lowWater} and highWater ${highWater}: 1 <= lowWater <= highWater <= ${CREDIT_LIMIT}`;
+      throw new CidecarError('ARGUMENT_INVALID', message);
+    }
+    const { cidLength = MIN_CID_LENGTH } = options;
+    if (!isCidLength(cidLength)) {
+      const message = `cidLength is ${cidLength}; it goes from ${MIN_CID_LENGTH} to ${MAX_CID_LENGTH}`;
       throw new CidecarError('ARGUMENT_INVALID', message);
     }
     this.#lowWater = lowWater;
@@ -250,6 +258,10 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
       const message = `the sidecar's CIDs have ${cidLength} octets, this server's ${this.#cidLength}: restart the server`;
       return new CidecarError('CONFIG_UNUSABLE', message);
     }
+    if (!isCidLength(cidLength)) {
+      const message = `CIDs of ${cidLength} octets: 0b111 ones of that length cannot be made`;
+      return new CidecarError('CONFIG_UNUSABLE', message);
+    }
     if (count * cidLength === cids.length && count * RESET_TOKEN_LENGTH === tokens.length) return;
     return new CidecarError('SIDECAR_UNAVAILABLE', 'a batch does not have the length that it says');
   }
@@ -279,8 +291,8 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
     if (order.throughGeneration <= this.#reissuedThrough) return;
     this.#reissuedThrough = order.throughGeneration;
     const earlier = this.#pendingReissue?.deadline ?? order.deadline;
-    const deadline = earlier < order.deadline ? earlier : order.deadline;
-    this.#pendingReissue = { ...order, deadline };
+    const deadline = Math.min(earlier.getTime(), order.deadline.getTime());
+    this.#pendingReissue = { ...order, deadline: new Date(deadline) };
     this.#giveReissue();
   }
 
@@ -316,4 +328,8 @@ function connectClient({ socket, channel }: CidPoolOptions): SidecarServiceClien
     // A channel of its own: the default pool shares connections, and their backoff.
     'grpc.use_local_subchannel_pool': 1,
   });
+}
+
+function isCidLength(octets: number): boolean {
+  return Number.isInteger(octets) && octets >= MIN_CID_LENGTH && octets <= MAX_CID_LENGTH;
 }

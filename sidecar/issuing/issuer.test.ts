@@ -103,6 +103,30 @@ describe('Issuer', () => {
     expect(await issue(issuer, 1)).toMatchObject({ configId: 0, routable: true });
   });
 
+  it('refuses CIDs that are shorter than those it may have to fall back to', () => {
+    expect(() => viewOf(desired([config(0, 'minting', 4)]), 'web-1')).not.toThrow();
+    const short = config(0, 'minting', 4);
+    const codec = createCodec({
+      scheme: 'quic-lb',
+      configId: 0,
+      key: null,
+      serverIdLength: 2,
+      nonceLength: 4,
+      serverUseLength: 0,
+      lengthSelfEncoded: true,
+    });
+    for (const state of ['staged', 'minting', 'retiring'] as const) {
+      expect(() => viewOf(desired([{ ...short, codec, state }]), 'web-1')).toThrow(
+        /CIDs of 7 octets .*raise nonceLength by 1/,
+      );
+    }
+  });
+
+  it('takes the length of a live config, not that of a quarantined one', async () => {
+    const issuer = await issuerOf(desired([config(0, 'quarantined', 4), config(1, 'minting')]));
+    expect(await issue(issuer, 1)).toMatchObject({ configId: 1, cidLength: 12 });
+  });
+
   it('falls to 0b111 while nonces cannot be recorded, and tells clients when they can again', async () => {
     const issuer = await issuerOf(desired([config(0, 'minting')]));
     await rm(folder, { recursive: true });

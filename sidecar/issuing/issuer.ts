@@ -84,7 +84,7 @@ export class Issuer extends EventEmitter<IssuerEvents> {
     this.#now = now;
     this.#random = random;
     this.#failoverTokens = new ResetTokens(store.failoverResetKey);
-    this.cidLength = view.configs[0]?.codec.cidLength ?? FAILOVER_MIN_CID_LENGTH;
+    this.cidLength = view.live[0]?.codec.cidLength ?? FAILOVER_MIN_CID_LENGTH;
   }
 
   /** Begins to issue by the view given at construction. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { CidecarError, toHex } from '../../cid/index.js';
+import { CidecarError, FAILOVER_MIN_CID_LENGTH, toHex } from '../../cid/index.js';
 import type { DesiredState, PoolConfig, Server } from '../../registry/index.js';
 
 /** A config with the IDs that the server may mint under it. */
@@ -24,13 +24,15 @@ export interface ServerView {
   owner(configId: number, serverId: Uint8Array): Server | undefined;
 }
 
-/** Throws SERVER_UNKNOWN. */
+/** Throws SERVER_UNKNOWN, or CONFIG_UNUSABLE where CIDs are too short to fall back from. */
 export function viewOf(state: DesiredState, serverName: string): ServerView {
   const pool = state.pools.find(({ servers }) => servers.some(({ name }) => name === serverName));
   const server = pool?.servers.find(({ name }) => name === serverName);
   if (pool === undefined || server === undefined) {
     throw new CidecarError('SERVER_UNKNOWN', `no pool has a server named ${serverName}`);
   }
+
+  requireRoomForFailover(pool.configs);
 
   const withIds = pool.configs
     .map((config) => ({ config, serverIds: server.serverIds.get(config.id) ?? [] }))
@@ -74,4 +76,19 @@ function whyNothing(server: Server, configs: readonly PoolConfig[]): string {
   return configs.some(({ state }) => state === 'minting')
     ? `server ${server.name} has no server ID under the minting config`
     : 'no config of the pool is minting';
+}
+
+// Balancers route shorter CIDs, but a server has one CID length and must be able to go over
+// to 0b111 CIDs (draft-ietf-quic-load-balancers-22, "Config Failover").
+function requireRoomForFailover(configs: readonly PoolConfig[]): void {
+  const short = configs.find(
+    ({ state, codec }) => state !== 'quarantined' && codec.cidLength < FAILOVER_MIN_CID_LENGTH,
+  );
+  if (short === undefined) return;
+  const { cidLength, serverIdLength, nonceLength } = short.codec;
+  throw new CidecarError(
+    'CONFIG_UNUSABLE',
+    `config ${short.id} has CIDs of ${cidLength} octets (serverIdLength ${serverIdLength}, nonceLength ${nonceLength}); a server that is to fall back to 0b111 CIDs needs ${FAILOVER_MIN_CID_LENGTH}: raise nonceLength by ${FAILOVER_MIN_CID_LENGTH - cidLength}`,
+    { field: 'nonceLength' },
+  );
 }
