@@ -10,6 +10,7 @@ import {
 import { CidecarError, FAILOVER_MIN_CID_LENGTH, RESET_TOKEN_LENGTH } from '../../cid/index.js';
 import {
   type CidBatch,
+  type GenerationSwitch,
   type IssueStreamRequest,
   type IssueStreamResponse,
   SidecarServiceClient,
@@ -86,6 +87,7 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
   /** An order for which there are no CIDs yet. */
   #pendingReissue: Reissue | undefined;
   #connected = false;
+  #zeroHostId = false;
   #dry = false;
   #closed = false;
 
@@ -115,7 +117,7 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
       onOpen: (call) => this.#ask(call),
       onMessage: ({ event }) => {
         if (event?.$case === 'batch') this.#receive(event.value);
-        if (event?.$case === 'switch') this.#switchTo(event.value.generation);
+        if (event?.$case === 'switch') this.#switchTo(event.value);
       },
       onLost: (error) => this.#lost(error),
     });
@@ -218,7 +220,7 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
       this.#dry = true;
       this.emit('dry');
     }
-    this.#failover ??= new FailoverSource(this.cidLength);
+    this.#failover ??= new FailoverSource(this.cidLength, this.#zeroHostId);
     return this.#failover.take(this.#generation);
   }
 
@@ -267,7 +269,9 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
   }
 
   // Sent at the start of a stream as well, where mostly nothing changed meanwhile.
-  #switchTo(generation: number): void {
+  #switchTo({ generation, zeroHostId }: GenerationSwitch): void {
+    if (zeroHostId !== this.#zeroHostId) this.#failover = undefined;
+    this.#zeroHostId = zeroHostId;
     if (!this.#connected) {
       this.#connected = true;
       this.emit('connected');

@@ -15,10 +15,12 @@ const BATCH = 64;
 /** Makes 0b111 CIDs in-process, with tokens under a key that lives as long as the process. */
 export class FailoverSource {
   readonly #cidLength: number;
+  readonly #zeroHostId: boolean;
   readonly #tokens = new ResetTokens(new Secret(randomBytes(16)));
   readonly #queue = new BatchQueue();
 
-  constructor(cidLength: number) {
+  constructor(cidLength: number, zeroHostId: boolean) {
+    this.#zeroHostId = zeroHostId;
     this.#cidLength = cidLength;
   }
 
@@ -32,7 +34,9 @@ export class FailoverSource {
   #refill(): void {
     const cids = new Uint8Array(BATCH * this.#cidLength);
     const tokens = new Uint8Array(BATCH * RESET_TOKEN_LENGTH);
-    failoverCids(this.#cidLength, BATCH, cids, randomFillSync);
+    failoverCids(this.#cidLength, BATCH, cids, randomFillSync, {
+      zeroHostId: this.#zeroHostId,
+    });
     this.#tokens.batch(cids, this.#cidLength, BATCH, tokens);
     this.#queue.push({
       cids,

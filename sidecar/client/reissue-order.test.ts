@@ -63,8 +63,8 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-function switchTo(generation: number): void {
-  issue.write({ event: { $case: 'switch', value: { generation } } });
+function switchTo(generation: number, zeroHostId = false): void {
+  issue.write({ event: { $case: 'switch', value: { generation, zeroHostId } } });
 }
 
 function batch(generation: number, routable = true): void {
@@ -82,6 +82,19 @@ function order(throughGeneration: number, deadline: Date): void {
 async function seen(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise(setImmediate);
 }
+
+it('makes 0b111 CIDs with host ID 0 in pools with Katran V3', async () => {
+  switchTo(1, true);
+  batch(1, false);
+  await seen(() => pool.level === 4);
+  for (let i = 0; i < 4; i++) pool.take();
+  const { cid } = pool.take();
+  expect(cid).toHaveLength(12);
+  expect([...cid.subarray(0, 5)]).toEqual([0xeb, 0, 0, 0, 0]);
+  switchTo(2);
+  await seen(() => pool.generation === 2);
+  expect([...pool.take().cid.subarray(1, 5)]).not.toEqual([0, 0, 0, 0]);
+});
 
 describe('an order to reissue', { timeout: 20_000 }, () => {
   it.each(['before the switch', 'behind it'])('that comes %s waits for CIDs', async (when) => {

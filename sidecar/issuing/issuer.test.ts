@@ -122,6 +122,18 @@ describe('Issuer', () => {
     }
   });
 
+  it('falls to 0b111 CIDs that a Katran V3 config of the pool does not route', async () => {
+    const codec = createCodec({ scheme: 'katran', version: 3, cidLength: 12 });
+    const v3 = { id: 6, codec, state: 'retiring' as const, resetKey: null };
+    const issuer = await issuerOf(desired([v3]));
+    const { cids, cidLength, count } = await issue(issuer, 50);
+    for (let i = 0; i < count; i++) {
+      const cid = cids.subarray(i * cidLength, (i + 1) * cidLength);
+      expect(codec.decode(cid)).toEqual({ routable: false, reason: 'reserved-server-id' });
+      expect(cid[0]).toBe(0xeb);
+    }
+  });
+
   it('takes the length of a live config, not that of a quarantined one', async () => {
     const issuer = await issuerOf(desired([config(0, 'quarantined', 4), config(1, 'minting')]));
     expect(await issue(issuer, 1)).toMatchObject({ configId: 1, cidLength: 12 });

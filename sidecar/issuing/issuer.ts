@@ -97,6 +97,7 @@ export class Issuer extends EventEmitter<IssuerEvents> {
    * moment of the call; resolves when the new one is.
    */
   async apply(view: ServerView): Promise<void> {
+    const { zeroHostId } = this;
     this.#view = view;
     const before = this.#store.generation;
     const usable = view.mintable.filter(({ config }) => config.codec.cidLength === this.cidLength);
@@ -120,7 +121,7 @@ export class Issuer extends EventEmitter<IssuerEvents> {
       });
     this.#settled = settled;
     if (hadUsers) this.#orderReissue(before);
-    if (this.#store.generation !== before) this.emit('switch');
+    if (this.#store.generation !== before || this.zeroHostId !== zeroHostId) this.emit('switch');
     await settled;
   }
 
@@ -154,6 +155,11 @@ export class Issuer extends EventEmitter<IssuerEvents> {
 
   get routable(): boolean {
     return this.source !== undefined && this.#troubled === undefined;
+  }
+
+  /** Whether a config of the pool reads 0b111 as its own, so that 0b111 CIDs need its host ID 0. */
+  get zeroHostId(): boolean {
+    return this.#view.live.some(({ codec }) => codec.plan.configBits.includes(FAILOVER_CONFIG_ID));
   }
 
   /** Why CIDs are not routable; empty where they are. */
@@ -217,7 +223,7 @@ export class Issuer extends EventEmitter<IssuerEvents> {
     const { cidLength } = this;
     const cids = new Uint8Array(count * cidLength);
     const tokens = new Uint8Array(count * RESET_TOKEN_LENGTH);
-    failoverCids(cidLength, count, cids, this.#random);
+    failoverCids(cidLength, count, cids, this.#random, { zeroHostId: this.zeroHostId });
     this.#failoverTokens.batch(cids, cidLength, count, tokens);
     const { generation } = this;
     return {

@@ -5,7 +5,7 @@ import type {
   IssueStreamRequest,
   IssueStreamResponse,
 } from '../../proto/gen/cidecar/v1/sidecar.js';
-import type { IssuedCids } from '../issuing/issuer.js';
+import type { IssuedCids, Issuer } from '../issuing/issuer.js';
 import { toServiceError } from './status-details.js';
 import type { StreamScheduler, Taker } from './stream-scheduler.js';
 
@@ -30,7 +30,7 @@ export class IssueStream implements Taker {
   #acknowledged = 0;
   #open = true;
 
-  constructor(call: Call, scheduler: StreamScheduler, generation: number, onEnd: () => void) {
+  constructor(call: Call, scheduler: StreamScheduler, issuer: Issuer, onEnd: () => void) {
     this.#call = call;
     this.#scheduler = scheduler;
     this.#onEnd = onEnd;
@@ -38,7 +38,7 @@ export class IssueStream implements Taker {
     call.on('end', () => this.finish());
     call.on('cancelled', () => this.#close());
     call.on('error', () => this.#close());
-    this.announce(generation);
+    this.announce(issuer);
   }
 
   /** The generation before which, as the client said, it holds no CID. */
@@ -59,8 +59,8 @@ export class IssueStream implements Taker {
   }
 
   /** Tells the client that CIDs of earlier generations are void, those on their way included. */
-  announce(generation: number): void {
-    if (this.#open) this.#send({ $case: 'switch', value: { generation } });
+  announce({ generation, zeroHostId }: Issuer): void {
+    if (this.#open) this.#send({ $case: 'switch', value: { generation, zeroHostId } });
   }
 
   /** Ends the stream in good order: what was sent arrives. */

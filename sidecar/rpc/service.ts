@@ -65,7 +65,7 @@ export class SidecarService {
       issueStream: (call) => {
         const done = this.#openStream('IssueStream', (error) => call.emit('error', error));
         if (done === undefined) return;
-        const stream = new IssueStream(call, this.#scheduler, issuer.generation, () => {
+        const stream = new IssueStream(call, this.#scheduler, issuer, () => {
           this.#issueStreams.delete(stream);
           done();
         });
@@ -120,7 +120,7 @@ export class SidecarService {
 
   #announce(): void {
     const { issuer } = this.#options;
-    for (const stream of this.#issueStreams) stream.announce(issuer.generation);
+    for (const stream of this.#issueStreams) stream.announce(issuer);
     this.#tellWatchers(mintingEvent(issuer));
   }
 
