@@ -172,12 +172,15 @@ static __always_inline __u32 tunnel_refuses(const struct packet *packet, const s
 	return hops_of(ip) <= 1 ? REASON_TTL_EXPIRED : 0;
 }
 
-/* False where the driver left no headroom; nothing was changed but the hop count then. */
-static __always_inline bool encapsulate(struct xdp_md *ctx, struct packet *packet,
-					const struct real *real)
+/*
+ * False where the driver left no headroom; nothing was changed but the hop count then.
+ * `kind` is the real's; a constant makes for a shorter program.
+ */
+static __always_inline bool encapsulate_as(struct xdp_md *ctx, struct packet *packet,
+					   const struct real *real, __u8 kind)
 {
-	bool outer6 = real->kind == ENCAP_IP6 || real->kind == ENCAP_GUE6;
-	bool gue = real->kind == ENCAP_GUE4 || real->kind == ENCAP_GUE6;
+	bool outer6 = kind == ENCAP_IP6 || kind == ENCAP_GUE6;
+	bool gue = kind == ENCAP_GUE4 || kind == ENCAP_GUE6;
 	__u32 payload_octets = packet->ip.octets + (gue ? UDP_HEADER_OCTETS : 0);
 	struct link_header link = link_header_read(packet->data, packet->data_end, packet->tags);
 	struct inner inner = inner_of(&packet->ip);
@@ -185,7 +188,7 @@ static __always_inline bool encapsulate(struct xdp_md *ctx, struct packet *packe
 	__u8 *data, *data_end, *outer;
 
 	take_hop(&packet->ip);
-	if (bpf_xdp_adjust_head(ctx, -(int)tunnel_octets(real->kind)))
+	if (bpf_xdp_adjust_head(ctx, -(int)tunnel_octets(kind)))
 		return false;
 	data = (__u8 *)(long)ctx->data;
 	data_end = (__u8 *)(long)ctx->data_end;
@@ -211,6 +214,20 @@ static __always_inline bool encapsulate(struct xdp_md *ctx, struct packet *packe
 			write_gue(outer + IP4_OCTETS, &inner);
 	}
 	return true;
+}
+
+static __always_inline bool encapsulate(struct xdp_md *ctx, struct packet *packet,
+					const struct real *real)
+{
+	/* The tunnels without UDP in between: most packets take one of them. */
+	switch (real->kind) {
+	case ENCAP_IP4:
+		return encapsulate_as(ctx, packet, real, ENCAP_IP4);
+	case ENCAP_IP6:
+		return encapsulate_as(ctx, packet, real, ENCAP_IP6);
+	default:
+		return encapsulate_as(ctx, packet, real, real->kind);
+	}
 }
 
 /* L2 direct return: the server has the VIP on an interface of this segment. */
