@@ -53,7 +53,7 @@ static __always_inline enum cid_result cid_route(const __u8 *cid, __u32 length,
 						 __u32 *config_bits)
 {
 	const struct cid_config *config;
-	struct cid_octets octets;
+	struct cid_octets octets, decrypted;
 	const __u32 *row;
 	__u32 key;
 
@@ -77,10 +77,15 @@ static __always_inline enum cid_result cid_route(const __u8 *cid, __u32 length,
 	else if (cid_load_careful(cid, data_end, &octets) < config->minimum_length)
 		return CID_TOO_SHORT;
 
-	if (config->kind == CID_SINGLE_PASS)
-		single_pass(config, &octets);
-	else if (config->kind == CID_FOUR_PASS)
-		four_pass(config, &octets);
+	if (config->kind != CID_EXTRACT) {
+		/* A copy: what a function is pointed to stays in memory from start to end. */
+		decrypted = octets;
+		if (config->kind == CID_SINGLE_PASS)
+			single_pass(config, &decrypted);
+		else if (config->kind == CID_FOUR_PASS)
+			four_pass(config, &decrypted);
+		octets = decrypted;
+	}
 
 	*real = server_id_real(config,
 			       cid_server_id(octets.first, octets.second, config->shift));
