@@ -2,8 +2,20 @@
 import { constants } from 'node:os';
 import { CidecarError, type ErrorCode } from '../../cid/errors.js';
 
-const { EPERM, EACCES, EBUSY, EEXIST, ENODEV, ENOENT, EINVAL, EOPNOTSUPP, ENOSYS, E2BIG, ENOSPC } =
-  constants.errno;
+const {
+  EPERM,
+  EACCES,
+  EBUSY,
+  EEXIST,
+  ENODEV,
+  ENXIO,
+  ENOENT,
+  EINVAL,
+  EOPNOTSUPP,
+  ENOSYS,
+  E2BIG,
+  ENOSPC,
+} = constants.errno;
 /** The kernel's own ENOTSUPP, which leaks out of bpf(2) and has no name in user space. */
 const ENOTSUPP = 524;
 
@@ -46,7 +58,7 @@ function code({ call, errno, log }: NativeFailure): ErrorCode {
       return errno === E2BIG || errno === ENOSPC ? 'MAP_FULL' : commonCode(errno);
     case 'if_nametoindex':
     case 'if_indextoname':
-      return 'INTERFACE_UNKNOWN';
+      return errno === ENODEV || errno === ENXIO ? 'INTERFACE_UNKNOWN' : commonCode(errno);
     case 'bpf_obj_get':
       return errno === EPERM || errno === EACCES ? 'KERNEL_PERMISSION' : 'PIN_INVALID';
     case 'bpf_obj_pin':

@@ -39,6 +39,23 @@ test('this kernel has what cidecar needs', () => {
   requireKernelSupport();
 });
 
+test('without CAP_NET_ADMIN it is the user that lacks something, not the kernel', () => {
+  const script = `import { kernelSupport, requireKernelSupport } from ${JSON.stringify(new URL('./system.ts', import.meta.url).href)};
+    const { permitted, missing } = kernelSupport();
+    let code;
+    try { requireKernelSupport(); } catch (error) { code = error.code; }
+    console.log(JSON.stringify({ permitted, missing, code }));`;
+  const node = [process.execPath, '--import', 'tsx', '--input-type=module', '-e', script];
+  const run = (capabilities: string) =>
+    JSON.parse(
+      execFileSync('setpriv', [`--bounding-set=-all,${capabilities}`, ...node], {
+        encoding: 'utf8',
+      }),
+    );
+  expect(run('+bpf')).toEqual({ permitted: false, missing: [], code: 'KERNEL_PERMISSION' });
+  expect(run('+bpf,+net_admin')).toEqual({ permitted: true, missing: [] });
+});
+
 test('bpffs is mounted where it is missing, once', () => {
   const folder = mkdtempSync(join(tmpdir(), 'cdc-bpffs-'));
   const path = join(folder, 'bpf');

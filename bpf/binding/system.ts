@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { mkdirSync } from 'node:fs';
 import { CidecarError } from '../../cid/errors.js';
-import { guarded } from './errors.js';
+import { guarded, translated } from './errors.js';
 import { addon, type NativeProbe } from './native.js';
 
 /** CPUs that can ever come online: per-CPU values have a copy for each. */
@@ -11,9 +11,13 @@ export function possibleCpus(): number {
 
 /** @throws CidecarError INTERFACE_UNKNOWN */
 export function ifindex(name: string): number {
+  // What cannot be loaded says nothing about the interface.
+  const native = addon();
   try {
-    return addon().ifindex(name);
-  } catch (cause) {
+    return native.ifindex(name);
+  } catch (error) {
+    const cause = translated(error);
+    if (!(cause instanceof CidecarError) || cause.code !== 'INTERFACE_UNKNOWN') throw cause;
     throw new CidecarError('INTERFACE_UNKNOWN', `no interface is named ${name}`, { cause });
   }
 }
@@ -48,7 +52,7 @@ export function kernelSupport(): KernelSupport {
     ['mmapableArrays', 'BPF arrays that can be mapped'],
     ['coarseClock', 'the coarse clock in XDP programs'],
   ];
-  // Without the privilege every probe fails, and would blame the kernel.
+  // Without the privilege probes fail, and would blame the kernel.
   const missing = probe.bpf && !probe.permitted ? [] : needs.filter(([need]) => !probe[need]);
   return { ...probe, missing: missing.map(([, words]) => words) };
 }

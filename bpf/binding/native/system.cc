@@ -2,6 +2,7 @@
 // What does not belong to one map, program or link: the machine and its kernel.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <linux/bpf.h>
 #include <linux/magic.h>
 #include <net/if.h>
 #include <sys/mount.h>
@@ -56,18 +57,30 @@ int try_array(uint32_t flags) {
   return map.open() ? 0 : errno;
 }
 
+/// Of loading the smallest XDP program: EPERM asks for CAP_NET_ADMIN beside CAP_BPF, which
+/// maps do without, so that a refused program says nothing about the kernel.
+int try_xdp() {
+  const bpf_insn pass[] = {
+      {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = XDP_PASS},
+      {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
+  };
+  const Fd program(
+      bpf_prog_load(BPF_PROG_TYPE_XDP, "cidecar_probe", "Apache-2.0", pass, 2, nullptr));
+  return program.open() ? 0 : errno;
+}
+
 Napi::Value probe(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   utsname system = {};
   uname(&system);
   const int array = try_array(0);
+  const int xdp = try_xdp();
 
   auto result = Napi::Object::New(env);
   result.Set("release", Napi::String::New(env, system.release));
   result.Set("bpf", Napi::Boolean::New(env, array != ENOSYS));
-  result.Set("permitted", Napi::Boolean::New(env, array == 0));
-  result.Set("xdp", Napi::Boolean::New(
-                        env, libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_XDP, nullptr) == 1));
+  result.Set("permitted", Napi::Boolean::New(env, array == 0 && xdp != EPERM));
+  result.Set("xdp", Napi::Boolean::New(env, xdp == 0));
   result.Set("ringbuf", Napi::Boolean::New(
                             env, libbpf_probe_bpf_map_type(BPF_MAP_TYPE_RINGBUF, nullptr) == 1));
   result.Set("mmapableArrays", Napi::Boolean::New(env, try_array(BPF_F_MMAPABLE) == 0));
