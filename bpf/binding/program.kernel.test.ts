@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { BpfObject } from './object.js';
 import type { BpfProgram } from './program.js';
-import { possibleCpus } from './system.js';
+import { ifindex, possibleCpus } from './system.js';
 import { frame, loadFixture, VethPair } from './testing/fixture.js';
 
 let object: BpfObject;
@@ -31,6 +31,16 @@ test('says what the kernel made of it', () => {
     return map.info.id;
   });
   expect([...touch.info.mapIds].sort()).toEqual(used.sort());
+});
+
+test('runs on a packet that nobody wants back', () => {
+  const result = touch.testRun({ data: new Uint8Array(100), dataOutSize: 0 });
+  expect(result).toMatchObject({ retval: 2, data: new Uint8Array() });
+});
+
+test('refuses a name that the kernel would cut at a NUL', () => {
+  expect(() => object.program('touch\0ed')).toThrow(TypeError);
+  expect(() => ifindex('lo\0ng')).toThrow(TypeError);
 });
 
 test('runs on a packet, and gives it back', () => {

@@ -5,6 +5,7 @@
 
 #include <cstdarg>
 #include <cstdio>
+#include <new>
 #include <vector>
 
 namespace cidecar {
@@ -21,11 +22,15 @@ int print(libbpf_print_level level, const char* format, va_list arguments) {
   va_copy(again, arguments);
   const int size = vsnprintf(nullptr, 0, format, arguments);
   if (size > 0) {
-    std::vector<char> line(static_cast<size_t>(size) + 1);
-    vsnprintf(line.data(), line.size(), format, again);
-    current->text.append(line.data(), static_cast<size_t>(size));
-    if (current->text.size() > kKept)
-      current->text.erase(0, current->text.size() - kKept);
+    try {
+      std::vector<char> line(static_cast<size_t>(size) + 1);
+      vsnprintf(line.data(), line.size(), format, again);
+      current->text.append(line.data(), static_cast<size_t>(size));
+      if (current->text.size() > kKept)
+        current->text.erase(0, current->text.size() - kKept);
+    } catch (const std::bad_alloc&) {
+      // The caller is C, which no exception may cross; this line is lost.
+    }
   }
   va_end(again);
   return size;

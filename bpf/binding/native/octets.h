@@ -49,7 +49,11 @@ inline uint32_t uint32_of(Napi::Env env, const Napi::Value& value, const char* w
 
 inline std::string string_of(Napi::Env env, const Napi::Value& value, const char* what) {
   if (!value.IsString()) throw_type(env, std::string(what) + " must be a string");
-  return value.As<Napi::String>().Utf8Value();
+  std::string text = value.As<Napi::String>().Utf8Value();
+  // The kernel and libbpf would read the name up to the NUL, which is another name.
+  if (text.find('\0') != std::string::npos)
+    throw_type(env, std::string(what) + " must not contain NUL");
+  return text;
 }
 
 }  // namespace cidecar

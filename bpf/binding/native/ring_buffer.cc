@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -72,8 +73,15 @@ class RingBufferHandle : public Napi::ObjectWrap<RingBufferHandle> {
   static int gather(void* self, void* data, size_t size) {
     auto& events = *static_cast<RingBufferHandle*>(self);
     const auto* octets = static_cast<const uint8_t*>(data);
-    events.octets_.insert(events.octets_.end(), octets, octets + size);
-    events.lengths_.push_back(static_cast<uint32_t>(size));
+    const size_t before = events.octets_.size();
+    try {
+      events.octets_.insert(events.octets_.end(), octets, octets + size);
+      events.lengths_.push_back(static_cast<uint32_t>(size));
+    } catch (const std::bad_alloc&) {
+      // The caller is C, which no exception may cross; deliver() throws for this event.
+      events.octets_.resize(before);
+      return -ENOMEM;
+    }
     // libbpf consumes this event and stops there.
     return events.octets_.size() < kOctetsPerWakeup ? 0 : -EAGAIN;
   }

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <vector>
@@ -65,7 +66,9 @@ Napi::Value ProgramHandle::test_run(const Napi::CallbackInfo& info) {
   const uint32_t repeat = uint32_of(env, info[1], "repeat");
   auto out = Napi::Uint8Array::New(env, uint32_of(env, info[3], "dataOutSize"));
 
-  LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet.data, .data_out = out.Data(),
+  // With a place but no size the kernel would write the whole frame there.
+  void* const place = out.ByteLength() == 0 ? nullptr : out.Data();
+  LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet.data, .data_out = place,
               .data_size_in = static_cast<uint32_t>(packet.size),
               .data_size_out = static_cast<uint32_t>(out.ByteLength()),
               .repeat = static_cast<int>(repeat));
@@ -92,7 +95,8 @@ Napi::Value ProgramHandle::test_run(const Napi::CallbackInfo& info) {
 
   auto result = Napi::Object::New(env);
   result.Set("retval", options.retval);
-  result.Set("data", Napi::Uint8Array::New(env, options.data_size_out, out.ArrayBuffer(), 0));
+  const size_t kept = std::min<size_t>(options.data_size_out, out.ByteLength());
+  result.Set("data", Napi::Uint8Array::New(env, kept, out.ArrayBuffer(), 0));
   result.Set("durationNs", options.duration);
   return result;
 }
