@@ -76,6 +76,33 @@ describe('a client that misbehaves harms no other', { timeout: 60_000 }, () => {
     for (const stream of lazy) stream.cancel();
   });
 
+  it('reads slowly', async () => {
+    const slow = another();
+    let batches = 0;
+    const streams = Array.from({ length: 16 }, () => {
+      const stream = slow.issueStream();
+      stream.on('error', () => {});
+      // One message at a time, with a pause behind each.
+      stream.on('data', () => {
+        batches += 1;
+        stream.pause();
+        setTimeout(() => stream.resume(), 20);
+      });
+      stream.write({ credit: 65_536, acknowledgedGeneration: 0 });
+      return stream;
+    });
+    while (batches < 16) await sleep(5);
+    const before = await residentMegabytes();
+    await othersAreServed();
+    const then = batches;
+    while (batches < then + 16) await sleep(5); // It is served too.
+    const { issued } = await ask(client, 'status', {});
+    expect((await residentMegabytes()) - before).toBeLessThan(60);
+    expect(issued).toBeGreaterThan(20_000);
+    for (const stream of streams) stream.cancel();
+    slow.close();
+  });
+
   it('opens too many streams', async () => {
     const hostile = another();
     const refusals: number[] = [];
