@@ -100,6 +100,10 @@ describe('parseDocument', () => {
     ['YAML that is none', 'pools: [', /^cidecar\.yaml:1: /],
     ['no pools', '', /:1: must be a mapping with the field pools, not empty/],
     ['a duplicate key', `${GOOD}  web: {}\n`, /:8: Map keys must be unique/],
+    ['an alias of nothing', `${GOOD}  api: *api\n`, /^cidecar\.yaml:8: Unresolved alias/],
+    ['lists in lists', `pools:\n  ${'['.repeat(20_000)}`, /^cidecar\.yaml:2: is nested too deeply/],
+    ['closed ones', `${'['.repeat(20_000)}${']'.repeat(20_000)}`, /:1: is nested too deeply/],
+    ['lists in lists by lines', `pools: \n${'- '.repeat(20_000)}a`, /:2: is nested too deeply/],
     ['a second document', `${GOOD}---\npools: {}\n`, /^cidecar\.yaml:8: a second YAML document/],
     [
       'one config under two spellings of its id',

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import {
+  Composer,
+  type CST,
+  type Document,
   isMap,
   isPair,
   isScalar,
   LineCounter,
   type Node,
   type ParsedNode,
-  parseDocument,
-  type YAMLError,
+  Parser,
+  visit,
 } from 'yaml';
 import { CidecarError } from '../cid/index.js';
 import { DocumentError } from './document-error.js';
@@ -33,21 +36,26 @@ export interface Source {
 export function readSource(text: string, file: string): Source {
   const lines = new LineCounter();
   // Pretty errors quote the source, which may hold what must not reach a log.
-  const document = parseDocument(text, {
-    lineCounter: lines,
+  const fail = (message: string, offset: number): CidecarError =>
+    new CidecarError('DOCUMENT_SYNTAX', message, { file, line: lines.linePos(offset).line || 1 });
+  const tokens = [...new Parser(lines.addNewLine).parse(text)];
+  const deep = tooDeep(tokens);
+  if (deep !== undefined) throw new DocumentError([fail('is nested too deeply', deep)]);
+
+  // As parseDocument of yaml does it, from tokens whose depth is known to be harmless.
+  const composer = new Composer({
     prettyErrors: false,
-    // 'silent' would keep back the error that a second document is, too.
     logLevel: 'error',
     uniqueKeys: sameKey,
     version: '1.2',
   });
-  const [first, ...rest] = document.errors.map(
-    (error) =>
-      new CidecarError('DOCUMENT_SYNTAX', messageOf(error), {
-        file,
-        line: lines.linePos(error.pos[0]).line,
-      }),
-  );
+  const [document, second] = composer.compose(tokens, true, text.length);
+  if (document === undefined) throw new Error('an empty text is a document too');
+  const errors = document.errors.map((error) => fail(firstLine(error.message), error.pos[0]));
+  if (second !== undefined) {
+    errors.push(fail('a second YAML document begins here; a file holds one', second.range[0]));
+  }
+  const [first, ...rest] = errors;
   if (first !== undefined) throw new DocumentError([first, ...rest]);
 
   let value: unknown;
@@ -56,7 +64,7 @@ export function readSource(text: string, file: string): Source {
   } catch (error) {
     // Aliases that multiply past the parser's bound, or that name no anchor.
     const message = error instanceof Error ? firstLine(error.message) : 'cannot be read';
-    throw new DocumentError([new CidecarError('DOCUMENT_SYNTAX', message, { file, line: 1 })]);
+    throw new DocumentError([fail(message, firstBadAlias(document))]);
   }
   return {
     value,
@@ -73,10 +81,40 @@ function sameKey(a: ParsedNode, b: ParsedNode): boolean {
   return a === b || (isScalar(a) && isScalar(b) && String(a.value) === String(b.value));
 }
 
-function messageOf(error: YAMLError): string {
-  return error.code === 'MULTIPLE_DOCS'
-    ? 'a second YAML document begins here; a file holds one'
-    : firstLine(error.message);
+/** Deeper than any document of ours by far, and no strain on a reader that recurses. */
+const MAX_DEPTH = 64;
+
+/** Offset of the first collection that is nested too deeply. */
+function tooDeep(tokens: readonly CST.Token[]): number | undefined {
+  const open: [CST.Token, number][] = tokens.map((token) => [token, 0]);
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const [token, depth] = next;
+    if (token.type === 'document' && token.value !== undefined) open.push([token.value, depth]);
+    if (!('items' in token)) continue;
+    if (depth >= MAX_DEPTH) return token.offset;
+    for (const { key, value } of token.items) {
+      // Null stands for a key that is empty.
+      if (key) open.push([key, depth + 1]);
+      if (value) open.push([value, depth + 1]);
+    }
+  }
+  return undefined;
+}
+
+/** Offset of the first alias without an anchor before it; else of the first alias. */
+function firstBadAlias(document: Document.Parsed): number {
+  const offsets: number[] = [];
+  let bad: number | undefined;
+  visit(document, {
+    Alias(_, alias) {
+      const offset = alias.range?.[0] ?? 0;
+      offsets.push(offset);
+      if (alias.resolve(document) !== undefined) return undefined;
+      bad = offset;
+      return visit.BREAK;
+    },
+  });
+  return bad ?? offsets[0] ?? 0;
 }
 
 function firstLine(message: string): string {
