@@ -24,7 +24,7 @@ export interface ServerView {
   owner(configId: number, serverId: Uint8Array): Server | undefined;
 }
 
-/** Throws SERVER_UNKNOWN, or CONFIG_UNUSABLE where CIDs are too short to fall back from. */
+/** Throws SERVER_UNKNOWN, or CID_CONFIG_INVALID where CIDs are too short to fall back from. */
 export function viewOf(state: DesiredState, serverName: string): ServerView {
   const pool = state.pools.find(({ servers }) => servers.some(({ name }) => name === serverName));
   const server = pool?.servers.find(({ name }) => name === serverName);
@@ -87,7 +87,7 @@ function requireRoomForFailover(configs: readonly PoolConfig[]): void {
   if (short === undefined) return;
   const { cidLength, serverIdLength, nonceLength } = short.codec;
   throw new CidecarError(
-    'CONFIG_UNUSABLE',
+    'CID_CONFIG_INVALID',
     `config ${short.id} has CIDs of ${cidLength} octets (serverIdLength ${serverIdLength}, nonceLength ${nonceLength}); a server that is to fall back to 0b111 CIDs needs ${FAILOVER_MIN_CID_LENGTH}: raise nonceLength by ${FAILOVER_MIN_CID_LENGTH - cidLength}`,
     { field: 'nonceLength' },
   );
