@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type CidCodec, type CidConfig, CidecarError, createCodec, Secret } from '../cid/index.js';
+import {
+  awsNlbProfile,
+  type CidCodec,
+  type CidConfig,
+  CidecarError,
+  createCodec,
+  Secret,
+} from '../cid/index.js';
 import type { Report } from './report.js';
 import type { ConfigShape, PoolShape } from './shape.js';
 import type { Path } from './source.js';
@@ -46,7 +53,9 @@ function readConfig(
 
   let codec: CidCodec;
   try {
-    codec = createCodec(cidConfigOf(shape, key));
+    const { config, warnings } = cidConfigOf(shape, key);
+    codec = createCodec(config);
+    for (const warning of warnings) report.warn([...path, 'nonceLength'], warning);
   } catch (error) {
     if (!(error instanceof CidecarError)) throw error;
     const field = error.place.field;
@@ -90,24 +99,20 @@ export function readKey(content: string, file: string): Secret {
   return new Secret(Buffer.from(text, 'hex'));
 }
 
-function cidConfigOf(shape: ConfigShape, key: Secret | null): CidConfig {
+function cidConfigOf(
+  shape: ConfigShape,
+  key: Secret | null,
+): { config: CidConfig; warnings: readonly string[] } {
   switch (shape.scheme) {
-    case 'katran':
-      return { scheme: 'katran', version: shape.version, cidLength: shape.cidLength };
+    case 'katran': {
+      const { scheme, version, cidLength } = shape;
+      return { config: { scheme, version, cidLength }, warnings: [] };
+    }
     case 'aws-nlb':
-      // A profile: QUIC-LB in the clear, with the lengths that an AWS NLB reads.
-      return {
-        scheme: 'quic-lb',
-        configId: shape.id,
-        serverIdLength: shape.serverIdLength,
-        nonceLength: shape.nonceLength,
-        serverUseLength: 0,
-        lengthSelfEncoded: true,
-        key: null,
-      };
-    case 'quic-lb':
-      return {
-        scheme: 'quic-lb',
+      return awsNlbProfile(shape.nonceLength);
+    case 'quic-lb': {
+      const config = {
+        scheme: shape.scheme,
         configId: shape.id,
         serverIdLength: shape.serverIdLength,
         nonceLength: shape.nonceLength,
@@ -115,6 +120,8 @@ function cidConfigOf(shape: ConfigShape, key: Secret | null): CidConfig {
         lengthSelfEncoded: shape.lengthSelfEncoded,
         key,
       };
+      return { config, warnings: [] };
+    }
   }
 }
 
@@ -181,6 +188,13 @@ function checkMinting(configs: PoolConfig[], places: Path[], report: Report): vo
 /** draft-ietf-quic-load-balancers, "Stateless Reset Oracle": a reset key for each config. */
 function checkResetKeys(configs: PoolConfig[], places: Path[], report: Report): void {
   configs.forEach((config, index) => {
+    const { key } = config.codec.plan;
+    if (key !== null && config.resetKey?.equals(key)) {
+      report.warn(
+        [...(places[index] ?? []), 'resetKeyFile'],
+        'is the key of the CIDs too; a key should serve one purpose',
+      );
+    }
     const earlier = configs
       .slice(0, index)
       .findIndex((other) => config.resetKey !== null && other.resetKey?.equals(config.resetKey));

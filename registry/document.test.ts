@@ -201,6 +201,46 @@ describe('parseDocument', () => {
     ).toMatch(/configs\[0\]\.id: must be 4/);
   });
 
+  it('warns of a reset key that is the key of the CIDs', () => {
+    const text = (file: string) => GOOD.replace('state: m', `resetKeyFile: ${file}, state: m`);
+    expect(parse(text('web-1.key')).warnings).toEqual([]);
+    expect(parse(text('web-0.key')).warnings).toEqual([
+      expect.objectContaining({
+        line: 5,
+        field: 'pools.web.configs[0].resetKeyFile',
+        message: expect.stringMatching(/key of the CIDs too/),
+      }),
+    ]);
+  });
+
+  it('warns of an AWS length that nobody has seen work', () => {
+    const config = '{ scheme: aws-nlb, nonceLength: 8, state: minting }';
+    const warning = expect.objectContaining({
+      line: 4,
+      field: 'pools.web.configs[0].nonceLength',
+      message: expect.stringMatching(/17 octets; only 16/),
+    });
+    expect(parse(withConfigs(config)).warnings).toEqual([warning]);
+    expect(parse(withConfigs(config.replace('8', '7'))).warnings).toEqual([]);
+  });
+
+  it('does not drown in IDs of two owners', () => {
+    const ids = Array.from({ length: 100 }, (_, i) => i.toString(16).padStart(6, '0')).join(' ');
+    const server = (name: string, host: number, config: number) =>
+      `      - { name: ${name}, address: 10.0.1.${host}, serverIds: { ${config}: "${ids}" } }\n`;
+    const head = GOOD.split('      - { name')[0] ?? '';
+    const one = errorsOf(head + server('a', 1, 0) + server('b', 2, 0));
+    expect(one).toHaveLength(6);
+    expect(one.join()).toMatch(
+      /000000 of b is owned by a too.*and 95 more server IDs of this list/,
+    );
+    const both = head.replace(
+      '    servers',
+      `      - ${CLEAR.replace('id: 0', 'id: 1')}\n    servers`,
+    );
+    expect(errorsOf(both + server('a', 1, 0) + server('b', 2, 1))).toHaveLength(6);
+  });
+
   it('refuses a second minting config', () => {
     const minting = CLEAR.replace('staged', 'minting');
     expect(errorsOf(withConfigs(minting, minting.replace('id: 0', 'id: 1'))).join()).toMatch(

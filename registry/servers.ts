@@ -7,6 +7,9 @@ import type { PoolShape } from './shape.js';
 import type { Path } from './source.js';
 import type { PoolConfig, Server } from './types.js';
 
+/** One slip can repeat in every one of a million IDs; so many errors a list are enough. */
+const ERRORS_PER_LIST = 5;
+
 /** Builds the servers of a pool and checks who owns which ID. */
 export function readServers(
   pool: PoolShape,
@@ -71,16 +74,20 @@ class Owners {
       .filter(([id, claims]) => id !== config.id && isEncrypted(claims) === !encrypted)
       .map(([, claims]) => claims);
     const claim: Claim = { server, place, encrypted };
+    let bad = 0;
+    const complain = (index: number, message: () => string) => {
+      bad++;
+      if (bad <= ERRORS_PER_LIST) this.#report.error([...place, index], message());
+    };
     ids.forEach((id, index) => {
       const hex = toHex(id);
       const rival = owned.get(hex);
       if (rival !== undefined) {
         const whose = rival.server === server ? 'listed twice' : `owned by ${rival.server} too`;
-        const line = this.#report.place(rival.place);
-        this.#report.error(
-          [...place, index],
-          `server ID ${hex} of ${server} is ${whose} (${line}); under one config an ID has one owner`,
-        );
+        complain(index, () => {
+          const line = this.#report.place(rival.place);
+          return `server ID ${hex} of ${server} is ${whose} (${line}); under one config an ID has one owner`;
+        });
         return;
       }
       owned.set(hex, claim);
@@ -88,11 +95,15 @@ class Owners {
       if (others.length === 0) return;
       const clash = others.map((claims) => claims.get(hex)).find((found) => found !== undefined);
       if (clash === undefined) return;
-      this.#report.error(
-        [...place, index],
-        `server ID ${hex} is used by a clear and by an encrypted config of this pool (${clash.server}, ${this.#report.place(clash.place)}); they need different IDs, or an observer could tell servers apart`,
-      );
+      complain(index, () => {
+        const line = this.#report.place(clash.place);
+        return `server ID ${hex} is used by a clear and by an encrypted config of this pool (${clash.server}, ${line}); they need different IDs, or an observer could tell servers apart`;
+      });
     });
+    if (bad > ERRORS_PER_LIST) {
+      const rest = bad - ERRORS_PER_LIST;
+      this.#report.error(place, `and ${rest} more server IDs of this list belong to others already`);
+    }
   }
 }
 

@@ -93,9 +93,9 @@ function tooDeep(tokens: readonly CST.Token[]): number | undefined {
     if (!('items' in token)) continue;
     if (depth >= MAX_DEPTH) return token.offset;
     for (const { key, value } of token.items) {
-      // Null stands for a key that is empty.
-      if (key) open.push([key, depth + 1]);
-      if (value) open.push([value, depth + 1]);
+      for (const inner of [key, value]) {
+        if (inner && 'items' in inner) open.push([inner, depth + 1]);
+      }
     }
   }
   return undefined;
