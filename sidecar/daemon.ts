@@ -68,7 +68,7 @@ export class Daemon {
     this.#store = store;
     if (stateStart === 'reset') {
       log.warn(
-        'nonces begin anew at random places: CIDs can repeat those issued before the reset, with a probability of about (CIDs before + CIDs after) / 256^nonceLength',
+        'nonces begin anew at random places: CIDs can repeat those issued before the reset, with a probability of about (CIDs before + CIDs after) / 256^nonceLength, without a key (CIDs before x CIDs after) / 256^nonceLength',
       );
     }
 

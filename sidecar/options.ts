@@ -41,7 +41,7 @@ function program(): Command {
     )
     .option(
       '--reset-nonces',
-      'the state is lost: begin anew at random places. CIDs can then repeat earlier ones, with a probability of about (CIDs before + after) / 256^nonceLength, and reset tokens made with keys of the lost state are gone',
+      'the state is lost: begin anew at random places. CIDs can then repeat earlier ones, with a probability of about (CIDs before + after) / 256^nonceLength, without a key (CIDs before x after) / 256^nonceLength, and reset tokens made with keys of the lost state are gone',
     )
     .option(
       '--reissue-within <seconds>',
