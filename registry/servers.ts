@@ -102,7 +102,10 @@ class Owners {
     });
     if (bad > ERRORS_PER_LIST) {
       const rest = bad - ERRORS_PER_LIST;
-      this.#report.error(place, `and ${rest} more server IDs of this list belong to others already`);
+      this.#report.error(
+        place,
+        `and ${rest} more server IDs of this list belong to others already`,
+      );
     }
   }
 }
