@@ -48,9 +48,16 @@ function encode(flags: EncodeFlags, io: Io): void {
   const katran = scheme.scheme === 'katran';
   if (katran && serverUse !== undefined) throw notFor('katran', '--server-use');
   if (!katran && flags.cidLength !== undefined) throw notFor(flags.scheme, '--cid-length');
+  const nonceLength = optional(flags.nonceLength, '--nonce-length', 1, 18);
+  if (nonceLength !== undefined && given !== undefined && nonceLength !== given.length) {
+    throw new CidecarError(
+      'ARGUMENT_INVALID',
+      `--nonce has ${given.length} octets and --nonce-length says ${nonceLength}`,
+    );
+  }
   const { config, warnings } = configOf(scheme, {
     serverId: serverId.length,
-    nonce: given?.length ?? optional(flags.nonceLength, '--nonce-length', 1, 18),
+    nonce: given?.length ?? nonceLength,
     serverUse: serverUse?.length,
     cid: optional(flags.cidLength, '--cid-length', 8, 20),
   });
@@ -58,6 +65,12 @@ function encode(flags: EncodeFlags, io: Io): void {
 
   const codec = createCodec(config);
   codec.checkServerId(serverId);
+  if (nonceLength !== undefined && nonceLength !== codec.nonceLength) {
+    throw new CidecarError(
+      'ARGUMENT_INVALID',
+      `--nonce-length says ${nonceLength} octets; a CID of ${codec.cidLength} has ${codec.nonceLength}`,
+    );
+  }
   const nonce = new Uint8Array(codec.nonceLength);
   if (given === undefined || (katran && given.length < nonce.length)) randomFillSync(nonce);
   if (given !== undefined && given.length > nonce.length) {

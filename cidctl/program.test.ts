@@ -58,6 +58,27 @@ describe('encode', () => {
     expect(value.cid).toBe(cid);
   });
 
+  it.each([
+    ['--server-id ed793a --nonce ee080dbf --nonce-length 7', /--nonce has 4 octets and .* says 7/],
+    ['--scheme aws-nlb --server-id 2d6575a16fa08ea4 --nonce 0102030405 --nonce-length 7', /5 oct/],
+    ['--scheme katran --server-id 0402 --nonce-length 2', /says 2 octets; a CID of 8 has 5/],
+    ['--scheme katran --server-id 0402 --nonce ee08 --nonce-length 2', /says 2 octets/],
+    ['--scheme katran --server-id 0402 --nonce-length 9 --cid-length 8', /says 9 octets/],
+  ])('refuses lengths that contradict each other: %s', async (flags, message) => {
+    const { code, out, err } = await cidctl(`encode ${flags}`);
+    expect(code).toBe(2);
+    expect(out).toBe('');
+    expect(err).toMatch(message);
+  });
+
+  it.each([
+    '--server-id ed793a --nonce ee080dbf --nonce-length 4',
+    '--scheme katran --server-id 0402 --nonce-length 5',
+    '--scheme katran --server-id 0402 --nonce-length 9',
+  ])('takes lengths that agree: %s', async (flags) => {
+    expect((await cidctl(`encode ${flags}`)).code).toBe(0);
+  });
+
   it('--no-length leaves the low bits to chance', async () => {
     const seen = new Set<string>();
     for (let i = 0; i < 30; i++) {
