@@ -96,8 +96,10 @@ export class CidTables {
 
   /** False: there was none. */
   clearConfig(pool: number, configBits: number): boolean {
-    if (this.#rowOf(pool, configBits) === 0) return false;
-    this.#name(pool, [configBits], 0);
+    const row = this.#rowOf(pool, configBits);
+    if (row === 0) return false;
+    // Katran's configs have two names.
+    this.#name(pool, this.#namesOf(pool, row), 0);
     return true;
   }
 
