@@ -7,6 +7,9 @@ import { readAddress } from '../registry/index.js';
 
 export const DEFAULT_PIN_FOLDER = '/sys/fs/bpf/cidecar';
 
+/** An IPv6 packet of 1280 octets, which every link must take (RFC 8200 section 5), and our headers. */
+const MTU_MINIMUM = 1280 + 40 + 8;
+
 /** Where an outer IPv4 header comes from; the bits behind the prefix carry entropy. */
 export interface Source4 {
   readonly address: string;
@@ -53,7 +56,7 @@ const runOptions = z.object({
   source6: source6.optional(),
   nextHop: z.enum(['reply', 'resolve']).default('reply'),
   /** Of the link towards the servers; default that of the interface. */
-  mtu: number(576, 65535).optional(),
+  mtu: number(MTU_MINIMUM, 65535).optional(),
   flowsPerCpu: number(4, 2 ** 24).default(2 ** 14),
   /** Seconds for which the index of a server that left is not used again. */
   quarantine: number(1, 86400).default(120),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { BpfLink, ensureBpffs } from '../bpf/index.js';
 import { CidecarError } from '../cid/index.js';
@@ -73,18 +73,29 @@ export class PinFolder {
 
   /** What a killed agent may have left: every generation but one, whole or not. */
   tidy(keep: number | undefined): void {
-    if (!existsSync(this.path)) return;
-    for (const name of readdirSync(this.path)) {
+    for (const name of this.#ours()) {
       if (name === 'link' || name === `g${keep}`) continue;
       rmSync(join(this.path, name), { recursive: true, force: true });
     }
+  }
+
+  /** The folder may be shared, even with all of bpffs: what others pinned is left alone. */
+  #ours(): string[] {
+    if (!existsSync(this.path)) return [];
+    return readdirSync(this.path).filter((name) =>
+      /^(link|g[1-9][0-9]*)(-new-[0-9]+)?$/.test(name),
+    );
   }
 
   removeLink(): void {
     rmSync(this.linkPath, { force: true });
   }
 
+  /** Removes what the agent pinned, and the folder unless somebody else uses it. */
   remove(): void {
-    rmSync(this.path, { recursive: true, force: true });
+    for (const name of this.#ours()) {
+      rmSync(join(this.path, name), { recursive: true, force: true });
+    }
+    if (existsSync(this.path) && readdirSync(this.path).length === 0) rmdirSync(this.path);
   }
 }

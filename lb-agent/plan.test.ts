@@ -238,6 +238,12 @@ describe('plan', () => {
               for (const { ring } of tables.pools.values()) {
                 for (const real of ring) expect(tables.reals.has(real)).toBe(true);
               }
+              // A ring that names a server that is down drops its share of new flows.
+              for (const { pool } of tables.vips.values()) {
+                for (const real of tables.pools.get(pool)?.ring ?? []) {
+                  expect(tables.reals.get(real)?.down).toBe(false);
+                }
+              }
             }
             expect(routes(tables)).toEqual(meant(desired));
             expect(tables.reals).toEqual(assigned.target.reals);

@@ -41,10 +41,11 @@ export type Operation =
  *   1. VIPs that go or change pools leave. (One that changes pools is away until 7: pools
  *      share no IDs, so while its pool changes no table is right for it.)
  *   2. New reals are programmed: nothing names them yet.
- *   3. Servers go down or come back.
+ *   3. Servers come back, before a ring takes them in.
  *   4. Configs that are gone stop decoding; their first octets may be reused below.
  *   5. Configs and IDs are set: they name only reals of 2 and before.
- *   6. Rings leave out reals that go, and take in new ones.
+ *   6. Rings leave out reals that go, and take in new ones. Then servers go down: no ring
+ *      names them any more, and their CIDs fall back to it.
  *   7. New VIPs appear, with their pool complete.
  *   8. Rings of pools that are gone are freed.
  *   9. Reals that nothing names any more are cleared. Their indices rest in quarantine.
@@ -53,10 +54,11 @@ export function plan(actual: Tables, target: Tables): Operation[] {
   return [
     ...leavingVips(actual, target),
     ...newReals(actual, target),
-    ...downChanges(actual, target),
+    ...downChanges(actual, target, false),
     ...goneConfigs(actual, target),
     ...configChanges(actual, target),
     ...ringChanges(actual, target),
+    ...downChanges(actual, target, true),
     ...comingVips(actual, target),
     ...goneRings(actual, target),
     ...goneReals(actual, target),
@@ -94,8 +96,9 @@ function* newReals(actual: Tables, target: Tables): Generator<Operation> {
   }
 }
 
-function* downChanges(actual: Tables, target: Tables): Generator<Operation> {
+function* downChanges(actual: Tables, target: Tables, to: boolean): Generator<Operation> {
   for (const [index, { down }] of target.reals) {
+    if (down !== to) continue;
     const present = actual.reals.get(index);
     if (present !== undefined && present.down !== down) yield { kind: 'set-down', index, down };
   }

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { PinFolder } from './pins.js';
+
+let path: string;
+beforeEach(() => {
+  path = mkdtempSync(join(tmpdir(), 'pins'));
+});
+afterEach(() => rmSync(path, { recursive: true, force: true }));
+
+function fill(...names: string[]): PinFolder {
+  for (const name of names) mkdirSync(join(path, name));
+  writeFileSync(join(path, 'link'), '');
+  return new PinFolder(path);
+}
+
+describe('a pin folder', () => {
+  it('is tidied of what agents left, and of nothing else', () => {
+    fill('g1', 'g2', 'g3-new-77', 'tc', 'g2x').tidy(2);
+    expect(readdirSync(path).sort()).toEqual(['g2', 'g2x', 'link', 'tc']);
+  });
+
+  it('is removed with what is ours, unless others use it', () => {
+    fill('g1', 'xdp').remove();
+    expect(readdirSync(path)).toEqual(['xdp']);
+    rmSync(join(path, 'xdp'), { recursive: true });
+    fill('g1').remove();
+    expect(() => readdirSync(path)).toThrow('ENOENT');
+  });
+});
