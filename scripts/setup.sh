@@ -85,12 +85,11 @@ build_native() {
 # Generates when a contract is newer than what was generated from it.
 build_proto() {
   local stamp=proto/gen/.generated
-  [[ -e $stamp && -z $(find proto buf.yaml buf.gen.yaml package-lock.json \
+  [[ -e $stamp && -e proto/gen/cidecar.binpb && -z $(find proto buf.yaml buf.gen.yaml package-lock.json \
     -path proto/gen -prune -o -type f -newer "$stamp" \
     \( -name '*.proto' -o -name 'buf*.yaml' -o -name package-lock.json \) -print -quit) ]] && return
-  say 'generating code from the gRPC contracts (buf generate)'
-  node_modules/.bin/buf generate >&2
-  mkdir -p proto/gen
+  say 'generating code from the gRPC contracts (npm run build:proto)'
+  npm run --silent build:proto >&2
   touch "$stamp"
 }
 
