@@ -36,7 +36,7 @@ function stateOf(revision: number): DesiredState {
   const servers = lists.map((ids, index): Server => {
     // One buffer a server, as the registry reads them.
     const octets = Buffer.alloc(3 * ids.length);
-    ids.forEach((id, i) => octets.writeUIntBE(id, 3 * i, 3));
+    for (const [i, id] of ids.entries()) octets.writeUIntBE(id, 3 * i, 3);
     return {
       name: `s${index}`,
       address: `10.${index >> 8}.${index & 255}.1`,
