@@ -17,6 +17,16 @@
 
 #include <linux/types.h>
 
+/* What identifies one direction of a flow. IPv4 leaves the second half of an address 0. */
+struct tuple {
+	__u64 source[2]; /* IPv6: octets 0..7 and 8..15; IPv4: the 4 octets in the low half */
+	__u64 destination[2];
+	__u16 source_port; /* network order, as it stands in the packet */
+	__u16 destination_port;
+	__u8 protocol;
+	__u8 ipv6; /* 0 or 1 */
+};
+
 /* ---- VIPs: two-choice hash table of 64-byte buckets, one cache line each ---- */
 
 #define VIP_SLOTS_PER_BUCKET 2
@@ -154,7 +164,7 @@ struct event {
 	__u8 cid[EVENT_CID_OCTETS]; /* the DCID, or what follows a short header's first octet */
 };
 
-/* ---- What a CPU keeps between packets; user space never writes it ---- */
+/* ---- What a CPU keeps to itself; user space never writes it ---- */
 
 /* At most `limit` a second: a counter that starts over with each second of the clock. */
 struct rate {
@@ -166,6 +176,7 @@ struct cpu_state {
 	__u64 until_sample; /* packets */
 	struct rate events;
 	struct rate too_big;
+	struct tuple quoted; /* by the ICMP error at hand: of the client's packets */
 };
 
 /* ---- Settings: the section .data.settings, changed in place ---- */

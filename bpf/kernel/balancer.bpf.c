@@ -41,26 +41,27 @@ static __always_inline int fragment(const struct packet *packet, enum parsed par
 static __always_inline bool find_quoted(struct xdp_md *ctx, struct packet *packet,
 					struct decision *decision)
 {
-	struct quote quote = {
-		.ipv6 = packet->ip.tuple.ipv6,
-		.message_offset = packet->ip.transport - packet->data,
-		.end_offset = packet->link_octets + packet->ip.octets,
-	};
+	struct tuple *own = &packet->ip.tuple;
+	const struct cpu_state *state;
+	__u32 end, found, row = 0;
 
-	if (quote.end_offset > packet->octets || !read_quote(ctx, &quote) ||
-	    quote.tuple.destination[0] != packet->ip.tuple.destination[0] ||
-	    quote.tuple.destination[1] != packet->ip.tuple.destination[1])
+	state = bpf_map_lookup_elem(&cpu_states, &row);
+	end = packet->link_octets + packet->ip.octets;
+	if (!state || end > packet->octets)
 		return false;
-	decision->vip = vip_of(&quote.tuple);
+	found = read_quote(ctx, packet->ip.transport - packet->data, end, own->ipv6);
+	if (!(found & QUOTE_FOUND) || state->quoted.destination[0] != own->destination[0] ||
+	    state->quoted.destination[1] != own->destination[1])
+		return false;
+	*own = state->quoted;
+	decision->vip = vip_of(own);
 	if (!decision->vip)
 		return false;
 	decision->quoted = true;
-	packet->ip.tuple = quote.tuple;
-	if (quote.cid_offset != 0 && quote.cid_offset <= IPV6_EXTENSIONS_OFFSET_MAX) {
-		decision->cid.octets = packet->data + forget(quote.cid_offset, quote.cid_length,
-							     IPV6_EXTENSIONS_OFFSET_MAX);
-		decision->cid.length = quote.cid_length;
-		decision->cid.offset = quote.cid_offset;
+	decision->cid.offset = QUOTE_CID_OFFSET(found);
+	if (decision->cid.offset != 0) {
+		decision->cid.octets = packet->data + decision->cid.offset;
+		decision->cid.length = QUOTE_CID_LENGTH(found);
 	}
 	return true;
 }
@@ -106,18 +107,13 @@ static __always_inline void decide(struct packet *packet, struct decision *decis
 static __always_inline int refuse(struct xdp_md *ctx, const struct packet *packet,
 				  const struct decision *decision)
 {
-	struct too_big about = {
-		.header_offset = packet->link_octets,
-		.tags = packet->tags,
-		.ipv6 = packet->ip.tuple.ipv6,
-		.mtu = decision->mtu,
-		.octets = packet->octets,
-	};
+	__u32 octets = packet->octets;
 	__u32 reason = decision->reason;
 
-	if (reason == REASON_TOO_BIG_ANSWERED && !answer_too_big(ctx, &about))
+	if (reason == REASON_TOO_BIG_ANSWERED &&
+	    !answer_too_big(ctx, packet->tags, packet->ip.tuple.ipv6, decision->mtu))
 		reason = REASON_TOO_BIG_UNANSWERED;
-	count(decision->stats, reason, about.octets);
+	count(decision->stats, reason, octets);
 	return reason == REASON_TOO_BIG_ANSWERED ? XDP_TX : XDP_DROP;
 }
 

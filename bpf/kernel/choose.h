@@ -76,19 +76,35 @@ static __always_inline __u32 choose_by_cid(struct decision *decision, const __u8
 	return 0;
 }
 
-/* What choosing without a CID needs to know, and what it finds. */
+/* What choosing without a CID finds. */
 struct flow_choice {
-	struct tuple tuple;
-	__u32 ring;
-	__u32 quoted;
-	__u32 real; /* out: index */
-	__u32 reason; /* out */
-	__u32 remark; /* out: enum reason, or 0 */
+	__u32 real; /* index; 0 = none */
+	__u32 reason;
+	__u32 remark; /* enum reason, or 0 */
 };
 
-static __always_inline const struct real *choose_by_ring(struct flow_choice *choice, __u64 hash)
+/*
+ * In one word: what passes between functions in registers needs no stack, and the verifier
+ * has nothing to remember of it.
+ */
+static __always_inline __u32 choice_packed(const struct flow_choice *choice)
 {
-	__u32 index = ring_real(choice->ring, hash);
+	return (choice->real & 0xffff) | choice->reason << 16 | choice->remark << 24;
+}
+
+static __always_inline struct flow_choice choice_unpacked(__u32 word)
+{
+	return (struct flow_choice){
+		.real = word & 0xffff,
+		.reason = word >> 16 & 0xff,
+		.remark = word >> 24,
+	};
+}
+
+static __always_inline const struct real *choose_by_ring(struct flow_choice *choice, __u64 hash,
+							 __u32 ring, bool quoted)
+{
+	__u32 index = ring_real(ring, hash);
 	const struct real *real = bpf_map_lookup_elem(&reals, &index);
 
 	if (!real_takes_packets(real)) {
@@ -96,12 +112,12 @@ static __always_inline const struct real *choose_by_ring(struct flow_choice *cho
 		return NULL;
 	}
 	choice->real = index;
-	choice->reason = choice->quoted ? REASON_ICMP_RING : REASON_RING;
+	choice->reason = quoted ? REASON_ICMP_RING : REASON_RING;
 	return real;
 }
 
 static __always_inline bool choose_remembered(struct flow_choice *choice, struct flow *flow,
-					      __u32 now)
+					      __u32 now, bool quoted)
 {
 	__u32 index = flow->real;
 	const struct real *real = bpf_map_lookup_elem(&reals, &index);
@@ -109,60 +125,60 @@ static __always_inline bool choose_remembered(struct flow_choice *choice, struct
 	if (!real_takes_packets(real) || real->generation != flow->generation)
 		return false;
 	choice->real = index;
-	choice->reason = choice->quoted ? REASON_ICMP_FLOW : REASON_FLOW;
+	choice->reason = quoted ? REASON_ICMP_FLOW : REASON_FLOW;
 	/* Anybody can send an ICMP error: it must not keep a flow alive. */
-	if (!choice->quoted)
+	if (!quoted)
 		flow_touch(flow, now);
 	return true;
 }
 
-/* A function of its own for the verifier's sake, as skip_extensions is. Returns 0. */
-__noinline int choose_by_flow(struct flow_choice *choice)
+static __always_inline struct flow_choice choose_by_hash(__u64 hash, __u32 ring, __u8 protocol,
+							 bool quoted)
 {
-	struct flow_bucket *bucket;
+	__u64 fingerprint = flow_fingerprint(hash);
+	struct flow_bucket *bucket = flow_bucket(hash);
+	struct flow *flow = bucket ? flow_find(bucket, fingerprint) : NULL;
+	__u32 now = flow_clock();
+	struct flow_choice choice = {};
 	const struct real *real;
-	__u64 hash, fingerprint;
-	struct flow *flow;
-	__u32 now;
 
-	if (!choice)
-		return 0;
-	hash = flow_hash(&choice->tuple, settings.hash_seed);
-	fingerprint = flow_fingerprint(hash);
-	bucket = flow_bucket(hash);
-	flow = bucket ? flow_find(bucket, fingerprint) : NULL;
-	now = flow_clock();
 	if (flow) {
-		if (flow_expired(flow, choice->tuple.protocol, now))
-			choice->remark = REASON_FLOW_EXPIRED;
-		else if (choose_remembered(choice, flow, now))
-			return 0;
+		if (flow_expired(flow, protocol, now))
+			choice.remark = REASON_FLOW_EXPIRED;
+		else if (choose_remembered(&choice, flow, now, quoted))
+			return choice;
 		else
-			choice->remark = REASON_FLOW_STALE;
+			choice.remark = REASON_FLOW_STALE;
 	}
 
-	real = choose_by_ring(choice, hash);
-	if (!real || choice->quoted)
-		return 0;
+	real = choose_by_ring(&choice, hash, ring, quoted);
+	if (!real || quoted)
+		return choice;
 	if (bucket && !flow)
 		flow = flow_place(bucket, now);
 	if (flow)
-		flow_remember(flow, fingerprint, choice->real, real->generation, now);
+		flow_remember(flow, fingerprint, choice.real, real->generation, now);
 	else
-		choice->remark = REASON_FLOW_UNREMEMBERED;
-	return 0;
+		choice.remark = REASON_FLOW_UNREMEMBERED;
+	return choice;
+}
+
+/* A function of its own for the verifier's sake, as skip_extensions is. */
+__noinline __u32 choose_by_flow(__u64 hash, __u32 ring, __u32 protocol, __u32 quoted)
+{
+	struct flow_choice choice = choose_by_hash(hash, ring, (__u8)protocol, quoted);
+
+	return choice_packed(&choice);
 }
 
 static __always_inline void choose_statefully(struct decision *decision,
 					      const struct tuple *tuple, __u32 octets)
 {
-	struct flow_choice choice = {
-		.tuple = *tuple,
-		.ring = decision->vip->ring,
-		.quoted = decision->quoted,
-	};
+	struct flow_choice choice =
+		choice_unpacked(choose_by_flow(flow_hash(tuple, settings.hash_seed),
+					       decision->vip->ring, tuple->protocol,
+					       decision->quoted));
 
-	choose_by_flow(&choice);
 	if (choice.remark)
 		count(decision->stats, choice.remark, octets);
 	decision->reason = choice.reason;

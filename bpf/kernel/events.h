@@ -11,78 +11,84 @@
 #include "parse.h"
 #include "rate.h"
 
-struct sample {
-	struct tuple tuple;
-	__u32 cid_offset; /* from the frame; 0 = no CID was read */
-	__u32 cid_length;
-	__u32 vip;
-	__u32 real;
-	__u32 octets;
-	__u8 reason;
-	__u8 remark;
-};
-
 static __always_inline void event_address(__u8 *to, const __u64 address[2], bool ipv6)
 {
 	store64(to, ipv6 ? address[0] : 0);
 	store64(to + 8, ipv6 ? address[1] : MAPPED_PREFIX | address[0] << 32);
 }
 
-static __always_inline void event_cid(struct xdp_md *ctx, struct event *event,
-				      const struct sample *sample)
+static __always_inline void event_cid(struct xdp_md *ctx, struct event *event, __u32 offset,
+				      __u32 length)
 {
 	const __u8 *data_end = (const __u8 *)(long)ctx->data_end;
 	const __u8 *octets = (const __u8 *)(long)ctx->data;
 	int i;
 
-	if (sample->cid_offset == 0 || sample->cid_offset > IPV6_EXTENSIONS_OFFSET_MAX)
+	if (offset == 0 || offset > IPV6_EXTENSIONS_OFFSET_MAX)
 		return;
-	octets += sample->cid_offset;
+	octets += offset;
 	for (i = 0; i < EVENT_CID_OCTETS; i++) {
-		if (i >= sample->cid_length || octets + i + 1 > data_end)
+		if (i >= length || octets + i + 1 > data_end)
 			break;
 		event->cid[i] = octets[i];
 	}
 }
 
-/* A function of its own for the verifier's sake. Returns 1 where the event was lost. */
-__noinline int emit_event(struct xdp_md *ctx, const struct sample *sample)
+/* Is it this packet's turn, and may it be told? */
+static __always_inline bool sampled(struct cpu_state *state, __u64 every)
 {
-	__u64 every = settings.sample_every;
+	/* The setting may have shrunk since the count began. */
+	if (state->until_sample > 1 && state->until_sample <= every) {
+		state->until_sample--;
+		return false;
+	}
+	state->until_sample = every;
+	return true;
+}
+
+/* What emit_event is told, in words, for what is in memory costs every path to it. */
+#define EVENT_OUTCOME(reason, remark, quoted) ((reason) | (remark) << 8 | (__u32)(quoted) << 16)
+#define EVENT_CID(offset, length) ((offset) | (length) << 16)
+
+/*
+ * A function of its own for the verifier's sake; it parses the packet again, which only
+ * those sampled pay for. `outcome` and `cid` are made by the macros above; a CID offset of 0
+ * says that none was read. Returns 1 where the event was lost.
+ */
+__noinline int emit_event(struct xdp_md *ctx, __u32 vip, __u32 real, __u32 outcome, __u32 cid)
+{
+	struct packet packet = {};
 	struct cpu_state *state;
 	struct event *event;
 	__u32 row = 0;
 	__u64 now;
 
 	state = bpf_map_lookup_elem(&cpu_states, &row);
-	if (!state || !sample)
+	if (!state || !sampled(state, settings.sample_every))
 		return 0;
-	/* The setting may have shrunk since the count began. */
-	if (state->until_sample > 1 && state->until_sample <= every) {
-		state->until_sample--;
-		return 0;
-	}
-	state->until_sample = every;
 	now = bpf_ktime_get_coarse_ns();
 	if (!rate_allows(&state->events, settings.events_per_second, now / NANOSECONDS_PER_SECOND))
 		return 1;
+	parse_packet(ctx, &packet);
+	if (outcome >> 16)
+		packet.ip.tuple = state->quoted;
 	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	if (!event)
 		return 1;
 	__builtin_memset(event, 0, sizeof(*event));
 	event->timestamp = now;
-	event_address(event->source, sample->tuple.source, sample->tuple.ipv6);
-	event_address(event->destination, sample->tuple.destination, sample->tuple.ipv6);
-	event->source_port = sample->tuple.source_port;
-	event->destination_port = sample->tuple.destination_port;
-	event->protocol = sample->tuple.protocol;
-	event->reason = sample->reason;
-	event->remark = sample->remark;
-	event->cid_length = sample->cid_length > 255 ? 255 : sample->cid_length;
-	event->vip = sample->vip;
-	event->real = sample->real;
-	event->octets = sample->octets;
-	event_cid(ctx, event, sample);
+	event_address(event->source, packet.ip.tuple.source, packet.ip.tuple.ipv6);
+	event_address(event->destination, packet.ip.tuple.destination, packet.ip.tuple.ipv6);
+	event->source_port = packet.ip.tuple.source_port;
+	event->destination_port = packet.ip.tuple.destination_port;
+	event->protocol = packet.ip.tuple.protocol;
+	event->reason = (__u8)outcome;
+	event->remark = (__u8)(outcome >> 8);
+	event->cid_length = (__u8)(cid >> 16);
+	event->vip = vip;
+	event->real = real;
+	event->octets = packet.octets;
+	event_cid(ctx, event, cid & 0xffff, cid >> 16);
 	bpf_ringbuf_submit(event, 0);
 	return 0;
 }
@@ -91,21 +97,13 @@ __noinline int emit_event(struct xdp_md *ctx, const struct sample *sample)
 static __always_inline void sample_packet(struct xdp_md *ctx, const struct packet *packet,
 					  const struct decision *decision)
 {
-	struct sample sample;
+	__u32 length = decision->cid.length > 255 ? 255 : decision->cid.length;
 
 	if (settings.sample_every == 0)
 		return;
-	sample = (struct sample){
-		.tuple = packet->ip.tuple,
-		.cid_offset = decision->cid.offset,
-		.cid_length = decision->cid.length,
-		.vip = decision->vip->vip,
-		.real = decision->real_index,
-		.octets = packet->octets,
-		.reason = (__u8)decision->reason,
-		.remark = (__u8)decision->remark,
-	};
-	if (emit_event(ctx, &sample))
+	if (emit_event(ctx, decision->vip->vip, decision->real_index,
+		       EVENT_OUTCOME(decision->reason, decision->remark, decision->quoted),
+		       EVENT_CID(decision->cid.offset, length)))
 		count(decision->stats, REASON_EVENT_LOST, packet->octets);
 }
 

@@ -16,6 +16,8 @@
 #include <linux/types.h>
 #include <bpf/bpf_helpers.h>
 
+#include "abi.h"
+
 /* Odd constants with about half of their bits set; from the golden ratio and from pi. */
 #define HASH_MULTIPLIER_1 0x9e3779b97f4a7c15ULL
 #define HASH_MULTIPLIER_2 0xc4ceb9fe1a85ec53ULL
@@ -30,16 +32,6 @@ static __always_inline __u64 hash_mix(__u64 hash, __u64 word)
 	hash ^= hash >> 29;
 	return hash;
 }
-
-/* What identifies one direction of a flow. IPv4 leaves the second half of an address 0. */
-struct tuple {
-	__u64 source[2]; /* IPv6: octets 0..7 and 8..15; IPv4: the 4 octets in the low half */
-	__u64 destination[2];
-	__u16 source_port; /* network order, as it stands in the packet */
-	__u16 destination_port;
-	__u8 protocol;
-	__u8 ipv6; /* 0 or 1 */
-};
 
 /*
  * address: two words of the 16 octets in vip_slot.address (IPv4-mapped for IPv4); port in

@@ -9,6 +9,7 @@
 #ifndef CIDECAR_ICMP_H
 #define CIDECAR_ICMP_H
 
+#include "maps.h"
 #include "parse.h"
 #include "quic.h"
 
@@ -18,15 +19,6 @@
 #define ICMP_PARAMETER 12
 #define ICMP6_UNREACHABLE 1 /* RFC 4443; too big, time exceeded and parameter problem follow */
 #define ICMP6_PARAMETER 4
-
-struct quote {
-	__u32 message_offset; /* in: of the ICMP header, from the frame's start */
-	__u32 end_offset; /* in: of the end of the error's datagram */
-	__u32 cid_offset; /* out: of the SCID; 0 = there is none whole */
-	__u32 cid_length; /* out */
-	__u32 ipv6; /* in */
-	struct tuple tuple; /* out: of the client's packets, which the quoted one answers */
-};
 
 static __always_inline bool is_icmp_error(const struct datagram *ip, const __u8 *data_end)
 {
@@ -52,45 +44,54 @@ static __always_inline void reverse(const struct tuple *sent, struct tuple *rece
 	received->ipv6 = sent->ipv6;
 }
 
+/* What read_quote returns: whether the quote names a flow, and where its SCID is, if whole. */
+#define QUOTE_FOUND 1U
+#define QUOTE_CID(offset, length) ((offset) << 8 | (length) << 24)
+#define QUOTE_CID_OFFSET(found) ((found) >> 8 & IPV6_EXTENSIONS_OFFSET_MAX)
+#define QUOTE_CID_LENGTH(found) ((found) >> 24)
+
 /*
+ * The quote of the error whose ICMP header stands at `message_offset` and whose datagram
+ * ends at `end_offset`, both from the frame's start. The tuple of the client's packets,
+ * which the quoted one answers, is left in this CPU's state.
+ *
  * Quotes are cut short: 8 octets behind the IP header are certain (RFC 792), so the lengths
  * in it are not held against it. A function of its own for the verifier's sake, as
- * skip_extensions is. Returns 1 where the quote names a flow.
+ * skip_extensions is.
  */
-__noinline int read_quote(struct xdp_md *ctx, struct quote *quote)
+__noinline __u32 read_quote(struct xdp_md *ctx, __u32 message_offset, __u32 end_offset, __u32 ipv6)
 {
 	const __u8 *data_end = (const __u8 *)(long)ctx->data_end;
 	__u8 *data = (__u8 *)(long)ctx->data;
-	struct datagram sent = {};
 	const __u8 *payload, *length;
+	struct datagram sent = {};
+	struct cpu_state *state;
 	enum parsed parsed;
-	__u32 end, offset;
+	__u32 offset, row = 0;
 
-	if (!quote || quote->message_offset > IPV6_EXTENSIONS_OFFSET_MAX)
+	state = bpf_map_lookup_elem(&cpu_states, &row);
+	if (!state || message_offset > IPV6_EXTENSIONS_OFFSET_MAX)
 		return 0;
-	sent.header = data + quote->message_offset + ICMP_HEADER_OCTETS;
-	parsed = quote->ipv6 ? parse_ip6(ctx, &sent, data_end) : parse_ip4(&sent, data_end);
+	sent.header = data + message_offset + ICMP_HEADER_OCTETS;
+	parsed = ipv6 ? parse_ip6(ctx, &sent, data_end) : parse_ip4(&sent, data_end);
 	if (parsed != PARSED_TRANSPORT)
 		return 0;
-	end = quote->end_offset;
 	offset = sent.transport - data;
-	if (offset + UDP_HEADER_OCTETS > end)
+	if (offset + UDP_HEADER_OCTETS > end_offset)
 		return 0;
-	reverse(&sent.tuple, &quote->tuple);
+	reverse(&sent.tuple, &state->quoted);
 
 	/* A packet in TCP has no SCID, and the VIP's flags will say that nobody asks for it. */
 	payload = sent.transport + UDP_HEADER_OCTETS;
 	if (payload + QUIC_LONG_DCID > data_end || !(payload[0] & QUIC_LONG_HEADER))
-		return 1;
+		return QUOTE_FOUND;
 	length = payload + QUIC_LONG_DCID + payload[QUIC_LONG_DCID_LENGTH];
 	if (length + 1 > data_end)
-		return 1;
-	offset = length - data;
-	if (offset + 1 + *length > end)
-		return 1;
-	quote->cid_offset = offset + 1;
-	quote->cid_length = *length;
-	return 1;
+		return QUOTE_FOUND;
+	offset = length + 1 - data;
+	if (offset > IPV6_EXTENSIONS_OFFSET_MAX || offset + *length > end_offset)
+		return QUOTE_FOUND;
+	return QUOTE_FOUND | QUOTE_CID(offset, (__u32)*length);
 }
 
 #endif

@@ -85,7 +85,7 @@ struct {
 	__type(value, struct counter);
 } real_stats SEC(".maps");
 
-/* One row: what a CPU keeps to itself between packets. */
+/* One row: what a CPU keeps to itself. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);

@@ -56,4 +56,15 @@ static __always_inline __u64 forget(__u64 value, __u64 unknown, __u64 mask)
 	return value & mask;
 }
 
+/*
+ * The same value, in a register from here on. The compiler otherwise checks a field in
+ * memory and then loads it again, and of memory that a function was pointed to the verifier
+ * knows nothing, whatever was checked before (Linux 6.1 and older; newer ones see through).
+ */
+static __always_inline __u32 in_register(__u32 value)
+{
+	asm volatile("" : "+r"(value));
+	return value;
+}
+
 #endif

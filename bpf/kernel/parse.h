@@ -110,7 +110,8 @@ static __always_inline enum parsed parse_ip4(struct datagram *ip, const __u8 *da
 
 struct extensions {
 	__u32 offset; /* in: of the first one from the frame's start; out: of what follows them */
-	__u8 next; /* in, out: what stands there */
+	/* In, out: what stands there. A whole word, for kernels that mind padding in arguments. */
+	__u32 next;
 };
 
 /*
@@ -124,14 +125,18 @@ __noinline int skip_extensions(struct xdp_md *ctx, struct extensions *extensions
 {
 	const __u8 *data_end = (const __u8 *)(long)ctx->data_end;
 	const __u8 *cursor = (const __u8 *)(long)ctx->data;
+	__u32 offset;
 	__u16 fragment;
 	__u8 next;
 	int i;
 
-	if (!extensions || extensions->offset > IPV6_EXTENSIONS_OFFSET_MAX)
+	if (!extensions)
 		return PARSED_UNREADABLE;
-	next = extensions->next;
-	cursor += extensions->offset;
+	offset = in_register(extensions->offset);
+	if (offset > IPV6_EXTENSIONS_OFFSET_MAX)
+		return PARSED_UNREADABLE;
+	next = (__u8)extensions->next;
+	cursor += offset;
 	for (i = 0; i < IPV6_EXTENSIONS_MAX; i++) {
 		if (next != IPPROTO_HOPOPTS && next != IPPROTO_DSTOPTS &&
 		    next != IPPROTO_ROUTING && next != IPPROTO_FRAGMENT)
@@ -168,13 +173,15 @@ static __always_inline enum parsed parse_extensions(struct xdp_md *ctx, struct d
 		.next = ip->tuple.protocol,
 	};
 	enum parsed parsed = skip_extensions(ctx, &extensions);
+	__u32 offset;
 
 	if (parsed != PARSED_TRANSPORT)
 		return parsed;
-	if (extensions.offset > IPV6_EXTENSIONS_OFFSET_MAX)
+	offset = in_register(extensions.offset);
+	if (offset > IPV6_EXTENSIONS_OFFSET_MAX)
 		return PARSED_UNREADABLE;
-	ip->transport = data + extensions.offset;
-	ip->tuple.protocol = extensions.next;
+	ip->transport = data + offset;
+	ip->tuple.protocol = (__u8)extensions.next;
 	return parse_transport(ip, data_end);
 }
 

@@ -21,14 +21,6 @@
 /* 1280 octets with its headers, the least MTU of IPv6 (RFC 4443 section 2.4(c)). */
 #define QUOTED6_OCTETS (1280 - IP6_OCTETS - ICMP_HEADER_OCTETS)
 
-struct too_big {
-	__u32 header_offset; /* of the IP header, from the frame */
-	__u32 tags;
-	__u32 ipv6;
-	__u32 mtu; /* of the way through the tunnel: octets of an IP packet */
-	__u32 octets; /* of the frame */
-};
-
 static __always_inline __u32 sum_chunk(const __u8 *octets, __u32 length, __u32 sum)
 {
 	return (__u32)bpf_csum_diff(NULL, 0, (__be32 *)octets, length, sum);
@@ -111,25 +103,25 @@ static __always_inline bool write_answer6(__u8 *header, const __u8 *data_end, __
 	return true;
 }
 
-/* A function of its own for the verifier's sake. Returns 1 where the answer may be sent. */
-__noinline int answer_too_big(struct xdp_md *ctx, const struct too_big *about)
+/*
+ * A function of its own for the verifier's sake. `mtu` is that of the way through the
+ * tunnel: octets of an IP packet. Returns 1 where the answer may be sent.
+ */
+__noinline int answer_too_big(struct xdp_md *ctx, __u32 tags, __u32 ipv6, __u32 mtu)
 {
-	__u8 *data, *data_end, *header;
+	__u32 quoted = ipv6 ? QUOTED6_OCTETS : QUOTED4_OCTETS;
+	__u32 added = ICMP_HEADER_OCTETS + (ipv6 ? IP6_OCTETS : IP4_OCTETS);
+	__u32 offset = ETH_HLEN + tags * VLAN_TAG_OCTETS;
+	__u8 *data_end = (__u8 *)(long)ctx->data_end;
+	__u8 *data = (__u8 *)(long)ctx->data;
+	__u32 octets = data_end - data;
 	struct link_header link;
-	__u32 tags, offset, quoted, added;
+	__u8 *header;
 
-	if (!about)
-		return 0;
-	tags = about->tags;
-	offset = about->header_offset;
-	quoted = about->ipv6 ? QUOTED6_OCTETS : QUOTED4_OCTETS;
-	added = ICMP_HEADER_OCTETS + (about->ipv6 ? IP6_OCTETS : IP4_OCTETS);
-	data = (__u8 *)(long)ctx->data;
-	data_end = (__u8 *)(long)ctx->data_end;
-	if (about->octets < offset + quoted || data + LINK_OCTETS_MAX > data_end)
+	if (tags > VLAN_TAGS_MAX || octets < offset + quoted || data + LINK_OCTETS_MAX > data_end)
 		return 0;
 	link = link_header_read(data, data_end, tags);
-	if (bpf_xdp_adjust_tail(ctx, (int)(offset + quoted) - (int)about->octets) ||
+	if (bpf_xdp_adjust_tail(ctx, (int)(offset + quoted) - (int)octets) ||
 	    bpf_xdp_adjust_head(ctx, -(int)added))
 		return 0;
 	data = (__u8 *)(long)ctx->data;
@@ -137,10 +129,8 @@ __noinline int answer_too_big(struct xdp_md *ctx, const struct too_big *about)
 	if (data + LINK_OCTETS_MAX > data_end)
 		return 0;
 	write_back_addresses(data, &link);
-	header = write_tags(data, &link, tags,
-			    about->ipv6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP));
-	return about->ipv6 ? write_answer6(header, data_end, about->mtu)
-			   : write_answer4(header, data_end, about->mtu);
+	header = write_tags(data, &link, tags, ipv6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP));
+	return ipv6 ? write_answer6(header, data_end, mtu) : write_answer4(header, data_end, mtu);
 }
 
 #endif
