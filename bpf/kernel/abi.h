@@ -85,6 +85,8 @@ enum real_flags {
 	REAL_DOWN = 1 << 0, /* takes no packet, neither by CID nor by flow */
 };
 
+#define REAL_OVERHEAD_SHIFT 1 /* the other bits: octets of the outer headers, 0..48 */
+
 /*
  * One cache line. Real 0 stays unprogrammed: a table entry that was never written is 0,
  * and must lead nowhere rather than to somebody.
@@ -93,7 +95,7 @@ enum real_flags {
 struct real {
 	__u8 next_hop[6]; /* destination MAC; all zero = back to the neighbour it came from */
 	__u8 kind; /* enum encap_kind */
-	__u8 flags; /* enum real_flags */
+	__u8 flags; /* enum real_flags, and the octets of the outer headers */
 	__u8 source_mac[6]; /* of the interface `ifindex`; unused where next_hop is zero */
 	__u16 generation; /* grows with each reuse of the index; a remembered flow must match it */
 	__u32 ifindex; /* 0 or the interface it came in by = XDP_TX, else redirect */
@@ -113,8 +115,8 @@ struct real {
 #define FLOWS_PER_BUCKET 4
 
 /*
- * `stamp` is seconds of the coarse monotonic clock, shifted left by one; bit 0 says
- * "established" (a second packet was seen). Fresh flows expire soon and may be displaced by
+ * `stamp` is seconds of the coarse monotonic clock, shifted left by two; bit 0 says
+ * "established" (a second packet was seen), bit 1 "TCP", which has its own timeout. Fresh flows expire soon and may be displaced by
  * other fresh flows; established ones are displaced by nobody before their timeout, so a
  * flood of made-up addresses cannot evict them.
  */
@@ -159,7 +161,7 @@ struct event {
 	__u8 remark; /* enum reason: why not by CID; 0 = nothing to remark */
 	__u8 cid_length; /* as the packet says, at most 255; octets beyond 20 are not copied */
 	__u32 vip; /* row of vip_stats */
-	__u32 real; /* index; 0 = went to no server */
+	__u32 real; /* index; 0 = sent to no server */
 	__u32 octets; /* of the packet as received */
 	__u8 cid[EVENT_CID_OCTETS]; /* the DCID, or what follows a short header's first octet */
 };
@@ -192,7 +194,8 @@ struct settings {
 	__u32 udp_seconds; /* idle timeout of an established UDP flow */
 	__u32 tcp_seconds; /* idle timeout of an established TCP flow */
 	__u32 source_mask; /* network order: bits of the outer IPv4 source that carry entropy */
-	__u32 mtu; /* of the link towards the reals: octets of an IP packet, outer header included */
+	__u32 mtu; /* of the link towards the reals: octets of an IP packet, outer header included,
+		    * at most 65535, which is none */
 	__u32 icmp_per_second; /* per CPU, an upper bound on "too big" answers */
 	__u16 gue_port; /* network order */
 	__u16 reserved[3];

@@ -22,15 +22,20 @@ static __always_inline int pass(__u32 reason, const struct packet *packet)
 
 /*
  * Later fragments have no ports, and for the first alone to arrive helps nobody: fragments
- * to an address with VIPs are dropped, which QUIC never sends (RFC 9000 section 14).
+ * of UDP and TCP to an address with VIPs are dropped, which QUIC never sends (RFC 9000
+ * section 14), but for a first one whose port is no VIP's.
  */
-static __always_inline int fragment(const struct packet *packet, enum parsed parsed)
+static __always_inline int fragment(struct packet *packet, enum parsed parsed)
 {
-	if (!is_vip_address(&packet->ip.tuple))
+	const struct tuple *tuple = &packet->ip.tuple;
+	bool first = parsed == PARSED_FRAGMENT_FIRST;
+
+	if (first)
+		parse_transport(&packet->ip, packet->data_end);
+	if ((tuple->protocol != IPPROTO_UDP && tuple->protocol != IPPROTO_TCP) ||
+	    !is_vip_address(tuple) || (first && !vip_of(tuple)))
 		return pass(REASON_NOT_VIP_FRAGMENT, packet);
-	count_other(parsed == PARSED_FRAGMENT_FIRST ? REASON_FRAGMENT_FIRST
-						    : REASON_FRAGMENT_LATER,
-		    packet->octets);
+	count_other(first ? REASON_FRAGMENT_FIRST : REASON_FRAGMENT_LATER, packet->octets);
 	return XDP_DROP;
 }
 
@@ -94,11 +99,11 @@ static __always_inline void decide(struct packet *packet, struct decision *decis
 	choose(decision, packet, &packet->ip.tuple);
 	if (!decision->real)
 		return;
-	refusal = tunnel_refuses(packet, decision->real, decision->quoted);
+	refusal = tunnel_refuses(packet, decision->way, decision->quoted);
 	if (refusal == 0)
 		return;
 	decision->reason = refusal;
-	decision->mtu = settings.mtu - tunnel_octets(decision->real->kind);
+	decision->mtu = settings.mtu - way_overhead(decision->way);
 	if (refusal == REASON_TOO_BIG_ANSWERED && !answer_allowed(packet))
 		decision->reason = REASON_TOO_BIG_UNANSWERED;
 	decision->refused = true;
@@ -123,9 +128,9 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *packet,
 	const struct real *real = decision->real;
 	__u32 octets = packet->octets;
 
-	if (real->kind == ENCAP_L2) {
-		rewrite_addresses(packet, real);
-	} else if (!encapsulate(ctx, packet, real)) {
+	if (way_kind(decision->way) == ENCAP_L2) {
+		rewrite_addresses(packet, real, decision->way);
+	} else if (!encapsulate(ctx, packet, real, decision->way)) {
 		count(decision->stats, REASON_NO_HEADROOM, octets);
 		return XDP_DROP;
 	}
@@ -140,6 +145,9 @@ static __always_inline int balance(struct xdp_md *ctx, struct packet *packet,
 {
 	__u32 row = decision->vip->vip;
 
+	/* To everybody on the link, or flooded by a switch: forwarded, it would be so twice. */
+	if (packet->data[0] & 1)
+		return pass(REASON_NOT_UNICAST, packet);
 	decision->stats = bpf_map_lookup_elem(&vip_stats, &row);
 	if (!decision->stats)
 		return XDP_PASS;
@@ -166,12 +174,13 @@ static __always_inline int balance_any(struct xdp_md *ctx)
 	struct decision decision = {};
 	enum parsed parsed = parse_packet(ctx, &packet);
 
-	switch (parsed) {
-	case PARSED_TRANSPORT:
+	if (has_ports(parsed)) {
 		decision.vip = vip_of(&packet.ip.tuple);
 		if (!decision.vip)
 			return pass(REASON_NOT_VIP, &packet);
-		break;
+		return balance(ctx, &packet, &decision);
+	}
+	switch (parsed) {
 	case PARSED_ICMP:
 		if (!is_vip_address(&packet.ip.tuple))
 			return pass(REASON_NOT_VIP, &packet);
@@ -181,7 +190,7 @@ static __always_inline int balance_any(struct xdp_md *ctx)
 			count_other(REASON_ICMP_NOT_QUOTED, packet.octets);
 			return pass(REASON_VIP_ICMP, &packet);
 		}
-		break;
+		return balance(ctx, &packet, &decision);
 	case PARSED_FRAGMENT_FIRST:
 	case PARSED_FRAGMENT_LATER:
 		return fragment(&packet, parsed);
@@ -192,7 +201,6 @@ static __always_inline int balance_any(struct xdp_md *ctx)
 	default:
 		return pass(REASON_NOT_VIP, &packet);
 	}
-	return balance(ctx, &packet, &decision);
 }
 
 SEC("xdp")

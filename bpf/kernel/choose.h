@@ -12,6 +12,7 @@
 #include "flow.h"
 #include "parse.h"
 #include "quic.h"
+#include "real.h"
 #include "ring.h"
 #include "vip.h"
 
@@ -20,6 +21,7 @@ struct decision {
 	const struct vip_slot *vip;
 	struct vip_stats *stats;
 	const struct real *real; /* where to, once chosen */
+	struct way way; /* and how */
 	__u32 real_index;
 	__u32 reason; /* the outcome */
 	__u32 remark; /* why not by CID, or 0 */
@@ -31,7 +33,7 @@ struct decision {
 
 static __always_inline bool real_takes_packets(const struct real *real)
 {
-	return real && real->kind != ENCAP_NONE && !(real->flags & REAL_DOWN);
+	return real && way_takes_packets(real_way(real));
 }
 
 /* Remarks for enum cid_result, in its order; CID_ROUTES has none. */
@@ -59,17 +61,22 @@ static __always_inline __u32 choose_by_cid(struct decision *decision, const __u8
 	__u32 index = 0;
 	enum cid_result result;
 	const struct real *real;
+	struct way way;
 
 	result = cid_route(decision->cid.octets, decision->cid.length, data_end,
 			   decision->vip->pool, &index, &config_bits);
 	if (result != CID_ROUTES)
 		return cid_remark(result);
 	real = bpf_map_lookup_elem(&reals, &index);
-	if (!real || real->kind == ENCAP_NONE)
+	if (!real)
 		return REASON_CID_REAL_UNPROGRAMMED;
-	if (real->flags & REAL_DOWN)
+	way = real_way(real);
+	if (way_kind(way) == ENCAP_NONE)
+		return REASON_CID_REAL_UNPROGRAMMED;
+	if (way_is_down(way))
 		return REASON_CID_SERVER_DOWN;
 	decision->real = real;
+	decision->way = way;
 	decision->real_index = index;
 	decision->reason = decision->quoted ? REASON_ICMP_CID : REASON_CID;
 	count(decision->stats, REASON_CONFIG + (config_bits & 7), octets);
@@ -143,7 +150,7 @@ static __always_inline struct flow_choice choose_by_hash(__u64 hash, __u32 ring,
 	const struct real *real;
 
 	if (flow) {
-		if (flow_expired(flow, protocol, now))
+		if (flow_expired(flow, now))
 			choice.remark = REASON_FLOW_EXPIRED;
 		else if (choose_remembered(&choice, flow, now, quoted))
 			return choice;
@@ -157,7 +164,7 @@ static __always_inline struct flow_choice choose_by_hash(__u64 hash, __u32 ring,
 	if (bucket && !flow)
 		flow = flow_place(bucket, now);
 	if (flow)
-		flow_remember(flow, fingerprint, choice.real, real->generation, now);
+		flow_remember(flow, fingerprint, protocol, choice.real, real->generation, now);
 	else
 		choice.remark = REASON_FLOW_UNREMEMBERED;
 	return choice;
@@ -179,13 +186,21 @@ static __always_inline void choose_statefully(struct decision *decision,
 					       decision->vip->ring, tuple->protocol,
 					       decision->quoted));
 
+	const struct real *real = bpf_map_lookup_elem(&reals, &choice.real);
+
 	if (choice.remark)
 		count(decision->stats, choice.remark, octets);
 	decision->reason = choice.reason;
-	decision->real_index = choice.real;
-	if (choice.real == 0)
+	if (!real)
 		return;
-	decision->real = bpf_map_lookup_elem(&reals, &choice.real);
+	/* Of real 0, which stands for none, as of one that was cleared this very moment. */
+	decision->way = real_way(real);
+	if (!way_takes_packets(decision->way)) {
+		decision->reason = REASON_NO_SERVER;
+		return;
+	}
+	decision->real = real;
+	decision->real_index = choice.real;
 }
 
 /* On return the reason is set, and the real unless the reason says that there is none. */
@@ -193,14 +208,18 @@ static __always_inline void choose(struct decision *decision, const struct packe
 				   const struct tuple *tuple)
 {
 	if (decision->vip->flags & VIP_QUIC) {
-		decision->remark = decision->cid.octets
-					   ? choose_by_cid(decision, packet->data_end,
-							   packet->octets)
-					   : REASON_QUIC_TRUNCATED;
-		if (decision->remark == 0)
-			return;
+		if (decision->cid.octets) {
+			decision->remark = choose_by_cid(decision, packet->data_end,
+							 packet->octets);
+			if (decision->remark == 0)
+				return;
+		} else if (!decision->quoted) {
+			/* A quoted short header is no lack: its CID is the client's anyway. */
+			decision->remark = REASON_QUIC_TRUNCATED;
+		}
 		decision->remark = forget(decision->remark, packet->octets, REASONS_MAX - 1);
-		count(decision->stats, decision->remark, packet->octets);
+		if (decision->remark != 0)
+			count(decision->stats, decision->remark, packet->octets);
 	}
 	choose_statefully(decision, tuple, packet->octets);
 }

@@ -51,7 +51,8 @@ struct cid_config {
 	__u64 id_mask_lo;
 	__u64 tag_hi; /* DENSE: the bits above the index */
 	__u64 tag_lo;
-	__u64 reserved[2]; /* the key material starts on a cache line of its own */
+	__u8 zero_reserved; /* for user space: the ID 0 is nobody's */
+	__u8 reserved[15]; /* the key material starts on a cache line of its own */
 	struct feistel_half left_mask; /* what belongs to a half */
 	struct feistel_half right_mask;
 	__u32 first_round[4][4]; /* by pass - 1: the part of round 1 that no packet changes */

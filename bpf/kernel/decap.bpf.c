@@ -50,9 +50,10 @@ static __always_inline bool find_tunnel(const struct packet *packet, enum parsed
 				 tunnel->inner6;
 		return true;
 	}
-	if (parsed != PARSED_TRANSPORT || ip->tuple.protocol != IPPROTO_UDP ||
+	if (!has_ports(parsed) || ip->tuple.protocol != IPPROTO_UDP ||
 	    decap_settings.gue_port == 0 ||
-	    ip->tuple.destination_port != decap_settings.gue_port)
+	    ip->tuple.destination_port != decap_settings.gue_port ||
+	    bpf_ntohs(load16(start + 4)) <= UDP_HEADER_OCTETS)
 		return false;
 	start += UDP_HEADER_OCTETS;
 	if (start + 1 > packet->data_end || *start >> 6 != GUE_VARIANT_1)
@@ -84,9 +85,13 @@ static __always_inline bool outer_is_sound(const struct packet *packet, struct t
 
 	if (ip->octets > available || ip->octets < outer_octets)
 		return false;
-	if (ip->tuple.protocol == IPPROTO_UDP && !lengths_agree(packet))
-		return false;
 	tunnel->inner_octets = ip->octets - outer_octets;
+	if (ip->tuple.protocol == IPPROTO_UDP) {
+		if (!lengths_agree(packet))
+			return false;
+		/* The datagram ends where UDP says, which may be before IP does (RFC 768). */
+		tunnel->inner_octets = bpf_ntohs(load16(ip->transport + 4)) - UDP_HEADER_OCTETS;
+	}
 	if (ip->tuple.ipv6)
 		return true;
 	if (ip->header + IP4_OCTETS > packet->data_end)

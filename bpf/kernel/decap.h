@@ -37,6 +37,10 @@ struct decap_prefix {
 	__u8 address[16]; /* IPv4 as ::ffff:a.b.c.d */
 };
 
+struct decap_vip {
+	__u8 address[16]; /* IPv4 as ::ffff:a.b.c.d */
+};
+
 struct decap_settings {
 	__u32 check_sources; /* 0: decap_sources is not asked; else: prefixes that may send tunnels */
 	__u32 check_vips; /* 0: decap_vips is not asked; else: inner destinations that are ours */
@@ -60,7 +64,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
-	__uint(key_size, 16);
+	__type(key, struct decap_vip);
 	__type(value, __u32);
 } decap_vips SEC(".maps");
 

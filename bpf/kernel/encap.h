@@ -24,22 +24,6 @@ struct inner {
 	__u8 protocol; /* number of the inner family as a payload */
 };
 
-static __always_inline __u32 tunnel_octets(__u8 kind)
-{
-	switch (kind) {
-	case ENCAP_IP4:
-		return IP4_OCTETS;
-	case ENCAP_IP6:
-		return IP6_OCTETS;
-	case ENCAP_GUE4:
-		return IP4_OCTETS + UDP_HEADER_OCTETS;
-	case ENCAP_GUE6:
-		return IP6_OCTETS + UDP_HEADER_OCTETS;
-	default:
-		return 0;
-	}
-}
-
 static __always_inline __u8 hops_of(const struct datagram *ip)
 {
 	return ip->tuple.ipv6 ? ip->header[7] : ip->header[8];
@@ -126,12 +110,12 @@ static __always_inline void write_gue(__u8 *udp, const struct inner *inner)
 }
 
 /* Back to the neighbour the packet came from, or to the real's next hop. */
-static __always_inline void write_addresses(__u8 *data, const struct real *real,
+static __always_inline void write_addresses(__u8 *data, const struct real *real, struct way way,
 					    const struct link_header *link)
 {
-	__u64 next_hop = load64(real->next_hop);
+	__u64 next_hop = way_next_hop(way);
 
-	if (next_hop << 16 == 0) {
+	if (next_hop == 0) {
 		write_back_addresses(data, link);
 		return;
 	}
@@ -152,15 +136,15 @@ static __always_inline int transmit(const struct xdp_md *ctx, const struct real 
  * Why the packet cannot enter the real's tunnel, or 0. Nothing has been changed then, so
  * that an answer quotes the packet as it came.
  */
-static __always_inline __u32 tunnel_refuses(const struct packet *packet, const struct real *real,
+static __always_inline __u32 tunnel_refuses(const struct packet *packet, struct way way,
 					    bool icmp_error)
 {
 	const struct datagram *ip = &packet->ip;
-	__u32 mtu = settings.mtu;
 
-	if (real->kind == ENCAP_L2)
-		return 0;
-	if (mtu != 0 && ip->octets + tunnel_octets(real->kind) > mtu) {
+	/* Back to the router, and with the same address, it would only come again. */
+	if (way_kind(way) == ENCAP_L2)
+		return way_next_hop(way) == 0 ? REASON_NO_SERVER : 0;
+	if (ip->octets + way_overhead(way) > settings.mtu) {
 		/* RFC 1122 section 3.2.2, RFC 4443 section 2.4(e). */
 		if (icmp_error)
 			return REASON_TOO_BIG_ICMP;
@@ -174,10 +158,11 @@ static __always_inline __u32 tunnel_refuses(const struct packet *packet, const s
 
 /*
  * False where the driver left no headroom; nothing was changed but the hop count then.
- * `kind` is the real's; a constant makes for a shorter program.
+ * `kind` and `overhead` are the way's; constants make for a shorter program.
  */
 static __always_inline bool encapsulate_as(struct xdp_md *ctx, struct packet *packet,
-					   const struct real *real, __u8 kind)
+					   const struct real *real, struct way way, __u8 kind,
+					   __u32 overhead)
 {
 	bool outer6 = kind == ENCAP_IP6 || kind == ENCAP_GUE6;
 	bool gue = kind == ENCAP_GUE4 || kind == ENCAP_GUE6;
@@ -188,13 +173,13 @@ static __always_inline bool encapsulate_as(struct xdp_md *ctx, struct packet *pa
 	__u8 *data, *data_end, *outer;
 
 	take_hop(&packet->ip);
-	if (bpf_xdp_adjust_head(ctx, -(int)tunnel_octets(kind)))
+	if (bpf_xdp_adjust_head(ctx, -(int)overhead))
 		return false;
 	data = (__u8 *)(long)ctx->data;
 	data_end = (__u8 *)(long)ctx->data_end;
 	if (data + LINK_OCTETS_MAX > data_end)
 		return false;
-	write_addresses(data, real, &link);
+	write_addresses(data, real, way, &link);
 	outer = write_tags(data, &link, tags,
 			   outer6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP));
 	if (outer6) {
@@ -217,25 +202,28 @@ static __always_inline bool encapsulate_as(struct xdp_md *ctx, struct packet *pa
 }
 
 static __always_inline bool encapsulate(struct xdp_md *ctx, struct packet *packet,
-					const struct real *real)
+					const struct real *real, struct way way)
 {
+	__u8 kind = way_kind(way);
+
 	/* The tunnels without UDP in between: most packets take one of them. */
-	switch (real->kind) {
+	switch (kind) {
 	case ENCAP_IP4:
-		return encapsulate_as(ctx, packet, real, ENCAP_IP4);
+		return encapsulate_as(ctx, packet, real, way, ENCAP_IP4, IP4_OCTETS);
 	case ENCAP_IP6:
-		return encapsulate_as(ctx, packet, real, ENCAP_IP6);
+		return encapsulate_as(ctx, packet, real, way, ENCAP_IP6, IP6_OCTETS);
 	default:
-		return encapsulate_as(ctx, packet, real, real->kind);
+		return encapsulate_as(ctx, packet, real, way, kind, way_overhead(way));
 	}
 }
 
 /* L2 direct return: the server has the VIP on an interface of this segment. */
-static __always_inline void rewrite_addresses(struct packet *packet, const struct real *real)
+static __always_inline void rewrite_addresses(struct packet *packet, const struct real *real,
+					      struct way way)
 {
 	struct link_header link = link_header_read(packet->data, packet->data_end, 0);
 
-	write_addresses(packet->data, real, &link);
+	write_addresses(packet->data, real, way, &link);
 }
 
 #endif

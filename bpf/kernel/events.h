@@ -101,7 +101,7 @@ static __always_inline void sample_packet(struct xdp_md *ctx, const struct packe
 
 	if (settings.sample_every == 0)
 		return;
-	if (emit_event(ctx, decision->vip->vip, decision->real_index,
+	if (emit_event(ctx, decision->vip->vip, decision->refused ? 0 : decision->real_index,
 		       EVENT_OUTCOME(decision->reason, decision->remark, decision->quoted),
 		       EVENT_CID(decision->cid.offset, length)))
 		count(decision->stats, REASON_EVENT_LOST, packet->octets);

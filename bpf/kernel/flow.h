@@ -18,6 +18,8 @@
 #include "maps.h"
 
 #define FLOW_ESTABLISHED 1U
+#define FLOW_TCP 2U
+#define FLOW_SECONDS_SHIFT 2
 #define NANOSECONDS_PER_SECOND 1000000000ULL
 
 static __always_inline __u32 flow_clock(void)
@@ -34,22 +36,23 @@ static __always_inline struct flow_bucket *flow_bucket(__u64 hash)
 	return bpf_map_lookup_elem(&flows, &key);
 }
 
-static __always_inline __u32 flow_timeout(const struct flow *flow, __u8 protocol)
+/* By its own stamp, since what looks for a place does not know whose flow stands there. */
+static __always_inline __u32 flow_timeout(const struct flow *flow)
 {
 	if (!(flow->stamp & FLOW_ESTABLISHED))
 		return settings.fresh_seconds;
-	return protocol == IPPROTO_TCP ? settings.tcp_seconds : settings.udp_seconds;
+	return flow->stamp & FLOW_TCP ? settings.tcp_seconds : settings.udp_seconds;
 }
 
-/* Seconds idle; the stamp has 31 bits of them, so the difference wraps like the clock. */
+/* Seconds idle; the stamp has 30 bits of them, so the difference wraps like the clock. */
 static __always_inline __u32 flow_idle(const struct flow *flow, __u32 now)
 {
-	return (now - (flow->stamp >> 1)) & 0x7fffffff;
+	return (now - (flow->stamp >> FLOW_SECONDS_SHIFT)) & 0x3fffffff;
 }
 
-static __always_inline bool flow_expired(const struct flow *flow, __u8 protocol, __u32 now)
+static __always_inline bool flow_expired(const struct flow *flow, __u32 now)
 {
-	return flow_idle(flow, now) > flow_timeout(flow, protocol);
+	return flow_idle(flow, now) > flow_timeout(flow);
 }
 
 static __always_inline struct flow *flow_find(struct flow_bucket *bucket, __u64 fingerprint)
@@ -65,12 +68,10 @@ static __always_inline struct flow *flow_find(struct flow_bucket *bucket, __u64 
 
 /*
  * Where a new flow may be remembered: a free or expired place, else the fresh one that has
- * waited longest, else nowhere. The protocol of the flow that stands there is not known, so
- * it is given the longer of the two timeouts.
+ * waited longest, else nowhere.
  */
 static __always_inline struct flow *flow_place(struct flow_bucket *bucket, __u32 now)
 {
-	__u8 patient = settings.tcp_seconds > settings.udp_seconds ? IPPROTO_TCP : IPPROTO_UDP;
 	struct flow *oldest = NULL;
 	struct flow *flow;
 	int i;
@@ -78,7 +79,7 @@ static __always_inline struct flow *flow_place(struct flow_bucket *bucket, __u32
 #pragma unroll
 	for (i = 0; i < FLOWS_PER_BUCKET; i++) {
 		flow = &bucket->flows[i];
-		if (flow->fingerprint == 0 || flow_expired(flow, patient, now))
+		if (flow->fingerprint == 0 || flow_expired(flow, now))
 			return flow;
 		if (!(flow->stamp & FLOW_ESTABLISHED) &&
 		    (!oldest || flow_idle(flow, now) > flow_idle(oldest, now)))
@@ -90,17 +91,17 @@ static __always_inline struct flow *flow_place(struct flow_bucket *bucket, __u32
 /* Marks the flow as seen now. Writes only what changes, to leave the cache line clean. */
 static __always_inline void flow_touch(struct flow *flow, __u32 now)
 {
-	__u32 stamp = now << 1 | FLOW_ESTABLISHED;
+	__u32 stamp = now << FLOW_SECONDS_SHIFT | (flow->stamp & FLOW_TCP) | FLOW_ESTABLISHED;
 
 	if (flow->stamp != stamp)
 		flow->stamp = stamp;
 }
 
-static __always_inline void flow_remember(struct flow *flow, __u64 fingerprint, __u32 real,
-					  __u16 generation, __u32 now)
+static __always_inline void flow_remember(struct flow *flow, __u64 fingerprint, __u8 protocol,
+					  __u32 real, __u16 generation, __u32 now)
 {
 	flow->fingerprint = fingerprint;
-	flow->stamp = now << 1;
+	flow->stamp = now << FLOW_SECONDS_SHIFT | (protocol == IPPROTO_TCP ? FLOW_TCP : 0);
 	flow->real = (__u16)real;
 	flow->generation = generation;
 }

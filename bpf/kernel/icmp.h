@@ -56,7 +56,7 @@ static __always_inline void reverse(const struct tuple *sent, struct tuple *rece
  * which the quoted one answers, is left in this CPU's state.
  *
  * Quotes are cut short: 8 octets behind the IP header are certain (RFC 792), so the lengths
- * in it are not held against it. A function of its own for the verifier's sake, as
+ * in it are not held against it. A first fragment has all that is asked for. A function of its own for the verifier's sake, as
  * skip_extensions is.
  */
 __noinline __u32 read_quote(struct xdp_md *ctx, __u32 message_offset, __u32 end_offset, __u32 ipv6)
@@ -74,7 +74,9 @@ __noinline __u32 read_quote(struct xdp_md *ctx, __u32 message_offset, __u32 end_
 		return 0;
 	sent.header = data + message_offset + ICMP_HEADER_OCTETS;
 	parsed = ipv6 ? parse_ip6(ctx, &sent, data_end) : parse_ip4(&sent, data_end);
-	if (parsed != PARSED_TRANSPORT)
+	if (parsed == PARSED_FRAGMENT_FIRST)
+		parsed = parse_transport(&sent, data_end);
+	if (!has_ports(parsed))
 		return 0;
 	offset = sent.transport - data;
 	if (offset + UDP_HEADER_OCTETS > end_offset)

@@ -32,19 +32,30 @@
 #define UDP_HEADER_OCTETS 8
 #define TCP_HEADER_OCTETS 20
 
+/*
+ * A bit of every outcome but the first: verifiers of Linux 6.1 and older follow bits, but
+ * learn nothing from "not equal", and would go on with no ports where ports are read.
+ */
+#define PARSED_ELSE 8
+
 enum parsed {
-	PARSED_TRANSPORT, /* UDP or TCP, with ports */
-	PARSED_ICMP, /* of the family's own kind */
-	PARSED_FRAGMENT_FIRST,
+	PARSED_TRANSPORT = 0, /* UDP or TCP, with ports */
+	PARSED_ICMP = PARSED_ELSE, /* of the family's own kind */
+	PARSED_FRAGMENT_FIRST, /* of whatever protocol; parse_transport reads on */
 	PARSED_FRAGMENT_LATER,
 	PARSED_OTHER, /* another protocol */
 	PARSED_NOT_IP,
 	PARSED_UNREADABLE,
 };
 
+static __always_inline bool has_ports(enum parsed parsed)
+{
+	return !(parsed & PARSED_ELSE);
+}
+
 /* An IP datagram: the packet itself, or the one that an ICMP error quotes. */
 struct datagram {
-	struct tuple tuple;
+	struct tuple tuple; /* of a fragment without ports, until somebody reads them */
 	__u8 *header; /* of IP */
 	__u8 *transport; /* 8 octets are there, or what came before says why not */
 	__u32 octets; /* header and payload, by its own length field */
@@ -119,12 +130,13 @@ struct extensions {
  * may carry. An atomic fragment (offset 0, no more) is a whole datagram (RFC 6946).
  * A function of its own: the verifier then walks its many paths once rather than followed
  * by each way through the rest of the program. Returns an enum parsed; PARSED_TRANSPORT
- * stands for "all stepped over".
+ * stands for "all stepped over". Of a fragment, what follows its header is told as well.
  */
 __noinline int skip_extensions(struct xdp_md *ctx, struct extensions *extensions)
 {
 	const __u8 *data_end = (const __u8 *)(long)ctx->data_end;
 	const __u8 *cursor = (const __u8 *)(long)ctx->data;
+	enum parsed parsed = PARSED_TRANSPORT;
 	__u32 offset;
 	__u16 fragment;
 	__u8 next;
@@ -145,12 +157,14 @@ __noinline int skip_extensions(struct xdp_md *ctx, struct extensions *extensions
 			return PARSED_UNREADABLE;
 		if (next == IPPROTO_FRAGMENT) {
 			fragment = bpf_ntohs(load16(cursor + 2));
-			if (fragment & IPV6_FRAGMENT_OFFSET)
-				return PARSED_FRAGMENT_LATER;
-			if (fragment & IPV6_MORE_FRAGMENTS)
-				return PARSED_FRAGMENT_FIRST;
 			next = cursor[0];
 			cursor += 8;
+			if (fragment & IPV6_FRAGMENT_OFFSET)
+				parsed = PARSED_FRAGMENT_LATER;
+			else if (fragment & IPV6_MORE_FRAGMENTS)
+				parsed = PARSED_FRAGMENT_FIRST;
+			if (parsed != PARSED_TRANSPORT)
+				break;
 			continue;
 		}
 		/* Segments left: on its way to somebody else, whatever its destination says. */
@@ -161,7 +175,7 @@ __noinline int skip_extensions(struct xdp_md *ctx, struct extensions *extensions
 	}
 	extensions->next = next;
 	extensions->offset = cursor - (const __u8 *)(long)ctx->data;
-	return PARSED_TRANSPORT;
+	return parsed;
 }
 
 static __always_inline enum parsed parse_extensions(struct xdp_md *ctx, struct datagram *ip,
@@ -175,14 +189,14 @@ static __always_inline enum parsed parse_extensions(struct xdp_md *ctx, struct d
 	enum parsed parsed = skip_extensions(ctx, &extensions);
 	__u32 offset;
 
-	if (parsed != PARSED_TRANSPORT)
-		return parsed;
 	offset = in_register(extensions.offset);
 	if (offset > IPV6_EXTENSIONS_OFFSET_MAX)
 		return PARSED_UNREADABLE;
 	ip->transport = data + offset;
 	ip->tuple.protocol = (__u8)extensions.next;
-	return parse_transport(ip, data_end);
+	if (parsed == PARSED_TRANSPORT)
+		return parse_transport(ip, data_end);
+	return PARSED_ELSE | (in_register(parsed) & (PARSED_ELSE - 1));
 }
 
 /* All but the first octet's version, and what follows the header. */
@@ -234,10 +248,10 @@ static __always_inline bool parse_plain(const struct xdp_md *ctx, struct packet 
 		if (*ip->header >> 4 != 6 || ip->header[6] != IPPROTO_UDP)
 			return false;
 		read_ip6(ip);
-		return parse_transport(ip, packet->data_end) == PARSED_TRANSPORT;
+		return has_ports(parse_transport(ip, packet->data_end));
 	}
 	return *ip->header == (4 << 4 | IP4_OCTETS / 4) && ip->header[9] == IPPROTO_UDP &&
-	       read_ip4(ip, packet->data_end, IP4_OCTETS) == PARSED_TRANSPORT;
+	       has_ports(read_ip4(ip, packet->data_end, IP4_OCTETS));
 }
 
 static __always_inline enum parsed parse_packet(struct xdp_md *ctx, struct packet *packet)

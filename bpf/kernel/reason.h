@@ -14,7 +14,7 @@ enum reason {
 	REASON_NOT_IP = 0, /* neither IPv4 nor IPv6: ARP, LLDP, a third VLAN tag */
 	REASON_UNREADABLE = 1, /* cut short, or headers that no host would accept */
 	REASON_NOT_VIP = 2, /* address, protocol and port belong to no VIP */
-	REASON_NOT_VIP_FRAGMENT = 3, /* a fragment to an address without a VIP */
+	REASON_NOT_VIP_FRAGMENT = 3, /* a fragment that can be for no VIP */
 	REASON_VIP_ICMP = 4, /* to a VIP's address, but not an error about its servers' packets */
 
 	/* Forwarded. */
@@ -29,15 +29,19 @@ enum reason {
 	REASON_TOO_BIG_ANSWERED = 11, /* did not fit the tunnel; the sender was told the MTU */
 
 	/* Dropped. */
-	REASON_FRAGMENT_FIRST = 12, /* first fragment to a VIP's address; counted in row 0 */
-	REASON_FRAGMENT_LATER = 13, /* later fragment to a VIP's address; counted in row 0 */
+	REASON_FRAGMENT_FIRST = 12, /* first fragment to a VIP; counted in row 0 */
+	REASON_FRAGMENT_LATER = 13, /* later one of UDP or TCP to a VIP's address; counted in row 0 */
 	REASON_MALFORMED = 14, /* for a VIP, but its lengths contradict each other */
-	REASON_NO_SERVER = 15, /* no CID, no flow, and the ring is empty or its server is gone */
+	REASON_NO_SERVER = 15, /* no CID, no flow, and the ring is empty or its server is gone or
+				* without the next hop that it needs */
 	REASON_TTL_EXPIRED = 16, /* TTL or hop limit would reach 0 on the way into the tunnel */
 	REASON_TOO_BIG_FRAGMENTABLE = 17, /* did not fit; IPv4 without DF, which nobody is told about */
 	REASON_TOO_BIG_UNANSWERED = 18, /* did not fit; the answer's rate limit was reached */
 	REASON_TOO_BIG_ICMP = 19, /* an ICMP error that did not fit; never answered by another */
 	REASON_NO_HEADROOM = 20, /* the driver left no room for the outer header */
+
+	/* Passed, too; numbered as it was thought of. */
+	REASON_NOT_UNICAST = 21, /* for a VIP, but its destination MAC is a group's; counted in row 0 */
 
 	/* Remarks: why a packet of a QUIC VIP was not routed by its CID. */
 	REASON_CID_EMPTY = 32, /* a long header with a DCID of 0 octets, or nothing behind it */

@@ -15,7 +15,7 @@ struct server_id {
 };
 
 /*
- * Both rows that an ID may stand in, from one hash. bpf/tables/server-id-hash.ts is the
+ * Both rows that an ID may stand in, from one hash. bpf/tables/server-id.ts has the
  * twin. The IDs come from the registry, not from packets, so nobody can aim at a row; and
  * an ID that fits neither of its rows makes user space build a larger table.
  */
@@ -58,14 +58,18 @@ static __always_inline __u32 server_id_dense(const struct cid_config *config, st
 static __always_inline __u32 server_id_exact_row(__u32 key, __u64 id)
 {
 	const struct server_id_row *row = bpf_map_lookup_elem(&server_ids, &key);
+	__u32 real;
 	int i;
 
 	if (!row)
 		return 0;
 #pragma unroll
-	for (i = 0; i < SERVER_IDS_PER_EXACT_ROW; i++)
-		if (row->exact.ids[i] == id && row->exact.reals[i])
-			return row->exact.reals[i];
+	for (i = 0; i < SERVER_IDS_PER_EXACT_ROW; i++) {
+		/* The publish word first, and once: what it publishes was written before it. */
+		real = *(const volatile __u32 *)&row->exact.reals[i];
+		if (row->exact.ids[i] == id && real)
+			return real;
+	}
 	return 0;
 }
 
@@ -84,15 +88,17 @@ static __always_inline __u32 server_id_exact(const struct cid_config *config, st
 static __always_inline __u32 server_id_wide_row(__u32 key, struct server_id id)
 {
 	const struct server_id_row *row = bpf_map_lookup_elem(&server_ids, &key);
+	__u32 real;
 	int i;
 
 	if (!row)
 		return 0;
 #pragma unroll
-	for (i = 0; i < SERVER_IDS_PER_WIDE_ROW; i++)
-		if (row->wide.ids[i].lo == id.lo && row->wide.ids[i].hi == id.hi &&
-		    row->wide.reals[i])
-			return row->wide.reals[i];
+	for (i = 0; i < SERVER_IDS_PER_WIDE_ROW; i++) {
+		real = *(const volatile __u32 *)&row->wide.reals[i];
+		if (row->wide.ids[i].lo == id.lo && row->wide.ids[i].hi == id.hi && real)
+			return real;
+	}
 	return 0;
 }
 

@@ -6,7 +6,7 @@ import type { Clock } from './grace.js';
 import { IdList } from './id-list.js';
 import { CID_CONFIG, CONFIGS_PER_POOL, SERVER_ID_ROW } from './layout.js';
 import { type Region, Regions } from './regions.js';
-import { octetsOf, wordsOf } from './server-id.js';
+import { type IdWords, octetsOf, wordsOf } from './server-id.js';
 import { type ServerIdTable, serverIdTable } from './server-id-table.js';
 import { chooseShape, MAX_GROWTHS, rowsOfShape, type TableShape } from './table-shape.js';
 import type { ArrayView } from './words.js';
@@ -61,7 +61,7 @@ export class CidTables {
    */
   setConfig(pool: number, plan: DecodePlan, ids: Iterable<readonly [Uint8Array, number]>): void {
     const list = IdList.from(plan.serverIdBits / 8, ids);
-    if (plan.zeroReserved) refuseZero(list);
+    if (plan.zeroReserved) for (let at = 0; at < list.length; at++) refuseZero(list.id(at));
     const built = this.#build(list, (base, shape) => encodeConfig(plan, base, shape));
     this.#name(pool, plan.configBits, built);
   }
@@ -81,9 +81,10 @@ export class CidTables {
       );
     }
     const id = wordsOf(serverId);
+    const list = new IdList(idBits / 8);
+    if (this.#configs.value(row)[CID_CONFIG.zero_reserved] !== 0) refuseZero(id);
     const table = this.#table(row);
     if (table.set(id, real)) return;
-    const list = new IdList(idBits / 8);
     for (const [other, otherReal] of table.entries()) list.add(other, otherReal);
     list.add(id, real);
     const built = this.#build(list, (base, shape) => {
@@ -255,10 +256,8 @@ export class CidTables {
 
 const BITS = [0, 1, 2, 3, 4, 5, 6, 7];
 
-function refuseZero(list: IdList): void {
-  for (let at = 0; at < list.length; at++) {
-    if (list.id(at).every((word) => word === 0)) {
-      throw new CidecarError('SERVER_ID_INVALID', 'the server ID 0 is reserved in this scheme');
-    }
+function refuseZero(id: IdWords): void {
+  if (id.every((word) => word === 0)) {
+    throw new CidecarError('SERVER_ID_INVALID', 'the server ID 0 is reserved in this scheme');
   }
 }

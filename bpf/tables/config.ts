@@ -20,6 +20,7 @@ export function encodeConfig(plan: DecodePlan, base: number, shape: TableShape):
   view.setUint8(CID_CONFIG.kind, CID_KIND[plan.kind]);
   view.setUint8(CID_CONFIG.minimum_length, plan.minimumLength);
   view.setUint8(CID_CONFIG.shift, 128 - offset - plan.serverIdBits);
+  view.setUint8(CID_CONFIG.zero_reserved, plan.zeroReserved ? 1 : 0);
   if (plan.kind === 'single-pass') encodeSinglePass(view, plan, keyOf(plan));
   if (plan.kind === 'four-pass') encodeFourPass(view, plan, keyOf(plan));
   placeTable(octets, base, shape, plan.serverIdBits);

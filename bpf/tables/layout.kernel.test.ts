@@ -42,6 +42,7 @@ const VALUES: Record<string, number> = {
   ENCAP_GUE6: layout.ENCAP.gue6,
   ENCAP_L2: layout.ENCAP.l2,
   REAL_DOWN: layout.REAL_DOWN,
+  REAL_OVERHEAD_SHIFT: layout.REAL_OVERHEAD_SHIFT,
   'sizeof(struct flow_bucket)': layout.FLOW_BUCKET.size,
   FLOWS_PER_BUCKET: layout.FLOW_BUCKET.flows,
   REASONS_MAX: layout.REASONS_MAX,

@@ -35,6 +35,7 @@ export const CID_CONFIG = {
   id_mask_lo: 24,
   tag_hi: 32,
   tag_lo: 40,
+  zero_reserved: 48,
   left_mask: 64,
   right_mask: 80,
   first_round: 96,
@@ -57,6 +58,8 @@ export const REAL = {
 } as const;
 export const ENCAP = { none: 0, ip4: 1, ip6: 2, gue4: 3, gue6: 4, l2: 5 } as const;
 export const REAL_DOWN = 1;
+/** The bits of `flags` from here on: octets of the outer headers. */
+export const REAL_OVERHEAD_SHIFT = 1;
 
 export const FLOW_BUCKET = { size: 64, flows: 4 } as const;
 

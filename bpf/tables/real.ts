@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CidecarError } from '../../cid/errors.js';
 import { addressOctets, addressText, isMapped } from './address.js';
-import { ENCAP, REAL, REAL_DOWN } from './layout.js';
+import { ENCAP, REAL, REAL_DOWN, REAL_OVERHEAD_SHIFT } from './layout.js';
 
 export type RealEncapsulation = 'ipip' | 'gue' | 'l2';
 
@@ -49,6 +49,13 @@ const IP4_LENGTH = 20;
 const IP6_SOURCE = 8;
 const IP6_DESTINATION = 24;
 const DONT_FRAGMENT = 0x40;
+/** Octets of the outer headers, by kind; UDP has 8. */
+const OVERHEAD: Readonly<Record<number, number>> = {
+  [ENCAP.ip4]: 20,
+  [ENCAP.ip6]: 40,
+  [ENCAP.gue4]: 28,
+  [ENCAP.gue6]: 48,
+};
 
 const BACK: NextHop = { mac: new Uint8Array(6), ifindex: 0, sourceMac: new Uint8Array(6) };
 
@@ -83,7 +90,7 @@ export function encodeFirstWord(kind: number, nextHop: NextHop, down: boolean): 
   const octets = new Uint8Array(8);
   octets.set(nextHop.mac, REAL.next_hop);
   octets[REAL.kind] = kind;
-  octets[REAL.flags] = down ? REAL_DOWN : 0;
+  octets[REAL.flags] = ((OVERHEAD[kind] ?? 0) << REAL_OVERHEAD_SHIFT) | (down ? REAL_DOWN : 0);
   return octets;
 }
 

@@ -22,6 +22,7 @@ export const REASONS = {
   too_big_unanswered: 18,
   too_big_icmp: 19,
   no_headroom: 20,
+  not_unicast: 21,
   cid_empty: 32,
   cid_failover: 33,
   cid_unknown_config: 34,

@@ -17,7 +17,7 @@ export interface Settings {
   readonly tcpSeconds: number;
   /** Low bits of the outer IPv4 source that carry entropy, 0..32; the others are the template's. */
   readonly sourceBits: number;
-  /** Of the link towards the servers: octets of an IP packet, outer header included. */
+  /** Of the link towards the servers: octets of an IP packet, outer header included; 65535 = no limit. */
   readonly mtu: number;
   /** Per CPU, an upper bound on "too big" answers. */
   readonly icmpPerSecond: number;
@@ -37,11 +37,16 @@ export const DEFAULT_SETTINGS: Settings = {
   guePort: 6080,
 };
 
-/** Stores the fields that are given, each as one word. */
+const MOST_MTU = 65_535;
+
+/** Stores the fields that are given, each as one word. @throws RangeError for an MTU that IP has no room for */
 export function storeSettings(view: ArrayView, settings: Partial<Settings>): void {
   const word = (offset: number, value: number | undefined) => {
     if (value !== undefined) view.store32(offset, value);
   };
+  if (settings.mtu !== undefined && (settings.mtu < 1 || settings.mtu > MOST_MTU)) {
+    throw new RangeError(`an MTU of ${settings.mtu} octets`);
+  }
   const long = (offset: number, value: bigint | number | undefined) => {
     if (value !== undefined) view.store64(offset, BigInt(value));
   };

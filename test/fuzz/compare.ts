@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Balancer, type Counters } from '../../bpf/tables/index.js';
+import { Balancer } from '../../bpf/tables/index.js';
+import { ManualClock } from '../../bpf/tables/testdata/manual-clock.js';
 import { type Answer, Model } from '../model/model.js';
-import { programBalancer, type Setup } from '../model/setup.js';
+import { type ProgrammedSetup, programBalancer, type Setup } from '../model/setup.js';
 import type { Count, Tally } from '../model/tally.js';
-import { CAPACITY, INGRESS } from './setup.js';
+import { type ChangingSetup, changing, randomChange } from './change.js';
+import type { Random } from './random.js';
+import { CAPACITY, INGRESS, REALS } from './setup.js';
 
 /** The kernel's coarse clock lags by up to a tick; nobody may read it near a full second. */
 const MARGIN = 12;
@@ -13,33 +16,46 @@ const MARGIN = 12;
  * CPU has flows of its own and the model has those of one.
  */
 export class Pair {
-  readonly setup: Setup;
+  readonly setup: ChangingSetup;
+  /** How often {@link change} was called. */
+  changes = 0;
   readonly #balancer: Balancer;
-  readonly #modelSetup: Setup;
+  readonly #programmed: ProgrammedSetup;
+  readonly #modelSetup: ChangingSetup;
   #model: Model;
   /** Counters of the kernel when the model's began. */
   #base: Map<string, Count>;
 
   private constructor(setup: Setup, modelSetup: Setup, balancer: Balancer) {
-    this.setup = setup;
-    this.#modelSetup = modelSetup;
+    this.setup = changing(setup);
+    this.#modelSetup = changing(modelSetup);
     this.#balancer = balancer;
-    this.#model = new Model(modelSetup);
-    this.#base = flatten(balancer.counters());
+    this.#programmed = programBalancer(balancer, setup);
+    this.#model = new Model(this.#modelSetup);
+    this.#base = kernelCounters(balancer);
   }
 
   /** @param modelSetup what the model believes; another one than `setup` to test the tests */
   static async load(setup: Setup, modelSetup = setup): Promise<Pair> {
-    const balancer = await Balancer.load(CAPACITY);
-    programBalancer(balancer, setup);
+    // No packet is on its way while a table changes here, so no grace need be waited for.
+    const clock = new ManualClock();
+    const capacity = { ...CAPACITY, flowsPerCpu: 4 * setup.flowBuckets };
+    const balancer = await Balancer.load(capacity, {}, { clock });
     return new Pair(setup, modelSetup, balancer);
+  }
+
+  /** Both get the same change. */
+  change(random: Random): void {
+    const setups = [this.setup, this.#modelSetup];
+    randomChange(random, setups, this.#balancer, this.#programmed);
+    this.changes++;
   }
 
   /** Both forget flows and counters. */
   reset(): void {
     this.#balancer.map('flows').mmap().fill(0);
     this.#model = new Model(this.#modelSetup);
-    this.#base = flatten(this.#balancer.counters());
+    this.#base = kernelCounters(this.#balancer);
   }
 
   kernel(frame: Uint8Array): Answer {
@@ -60,7 +76,7 @@ export class Pair {
 
   /** Counters that differ, a line each. */
   counters(): string[] {
-    const kernel = flatten(this.#balancer.counters());
+    const kernel = kernelCounters(this.#balancer);
     const model = flattenTally(this.#model.tally);
     const lines: string[] = [];
     for (const key of new Set([...kernel.keys(), ...model.keys()])) {
@@ -120,12 +136,17 @@ function secondsOfClock(): number {
   }
 }
 
-function flatten({ vips, reals }: Counters): Map<string, Count> {
+/** Of all reals that a setup may have, since counters outlive what is programmed. */
+function kernelCounters(balancer: Balancer): Map<string, Count> {
   const flat = new Map<string, Count>();
-  for (const [row, reasons] of vips) {
-    for (const [reason, count] of Object.entries(reasons)) flat.set(`vip ${row} ${reason}`, count);
+  for (const [row, reasons] of balancer.counters().vips) {
+    for (const [reason, count] of Object.entries(reasons)) {
+      if (reason !== 'event_lost') flat.set(`vip ${row} ${reason}`, count);
+    }
   }
-  for (const [index, count] of reals) flat.set(`real ${index}`, count);
+  for (let index = 1; index <= REALS; index++) {
+    flat.set(`real ${index}`, balancer.realCounter(index));
+  }
   return flat;
 }
 

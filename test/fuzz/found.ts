@@ -11,6 +11,8 @@ const foundCase = z.object({
   /** Seed and number of the random setup. */
   seed: z.number().int(),
   setup: z.number().int(),
+  /** How many of the setup's random changes came before. */
+  changes: z.number().int().default(0),
   /** Frames in hex, in their order; state lasts from one to the next. */
   frames: z.array(z.string().regex(/^([0-9a-f]{2})+$/)),
 });
@@ -38,7 +40,8 @@ export function foundCases(folder = foundFolder()): { file: string; found: Found
 /** Returns the path of the new file. */
 export function keep(found: FoundCase, folder = foundFolder()): string {
   mkdirSync(folder, { recursive: true });
-  const path = join(folder, `seed-${found.seed}-${found.setup}-${found.frames.length}.json`);
+  const { seed, setup, changes, frames } = found;
+  const path = join(folder, `seed-${seed}-${setup}-${changes}-${frames.length}.json`);
   writeFileSync(path, `${JSON.stringify(found, null, 2)}\n`);
   return path;
 }

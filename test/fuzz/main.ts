@@ -26,6 +26,7 @@ function caseOf(finding: Finding): FoundCase {
     sentence: 'Found by fuzzing; say here what was wrong, and in which of the two.',
     seed: finding.seed,
     setup: finding.setup,
+    changes: finding.changes,
     frames: finding.frames.map(hexText),
   };
 }

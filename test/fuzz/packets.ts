@@ -25,6 +25,9 @@ import {
 import type { Random } from './random.js';
 import { VIP_ADDRESSES } from './setup.js';
 
+const GROUPS = ['ff:ff:ff:ff:ff:ff', '01:00:5e:00:00:01'];
+/** An IPv4 VIP's address as it stands in the kernel's table, which on the wire is nobody's. */
+const MAPPED = '::ffff:198.51.100.10';
 const FOREIGN = { 4: '203.0.113.9', 6: '2001:db8:dead::9' } as const;
 
 /**
@@ -37,14 +40,19 @@ export function randomPacket(random: Random, setup: Setup): Uint8Array {
   const six = vip.address.includes(':');
   const port = vip.port === 0 || random.chance(0.05) ? random.between(1, 65535) : vip.port;
   const client = randomClient(random, six);
-  const address = random.chance(0.95) ? vip.address : FOREIGN[six ? 6 : 4];
+  const other = six ? random.pick([FOREIGN[6], MAPPED]) : FOREIGN[4];
+  const address = random.chance(0.95) ? vip.address : other;
   const body = random.chance(0.12)
     ? icmpAbout(random, setup, vip, client, port)
     : transport(random, setup, vip, random.between(1024, 1030), port);
   const packet = six
     ? randomIpv6(random, client, address, body)
     : randomIpv4(random, client, address, body);
-  return ethernet(random.chance(0.5) ? { minimum: 60 } : {}, randomTags(random, packet));
+  const link = {
+    ...(random.chance(0.5) ? { minimum: 60 } : {}),
+    ...(random.chance(0.03) ? { destination: random.pick(GROUPS) } : {}),
+  };
+  return ethernet(link, randomTags(random, packet));
 }
 
 /** Few enough that flows come back. */
@@ -191,7 +199,10 @@ function icmpAbout(
   const source = random.chance(0.9) ? vip.address : random.pick(VIP_ADDRESSES);
   const scid = randomCid(random, setup, vip);
   const datagram = random.chance(0.5)
-    ? quicLong({ dcid: random.octets(random.below(21)), scid }, filler(20))
+    ? quicLong(
+        { dcid: random.octets(random.below(21)), scid },
+        filler(random.pick([20, 600, 1200])),
+      )
     : quicShort({ dcid: random.octets(8) }, filler(20));
   const ports = { source: port, destination: random.between(1024, 1030) };
   const body = vip.protocol === 'tcp' ? tcp(ports) : udp(ports, datagram);

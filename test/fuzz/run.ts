@@ -8,17 +8,19 @@ import { randomPacket } from './packets.js';
 import { Random } from './random.js';
 import { randomSetup } from './setup.js';
 
-/** Packets under one setup. */
-export const PACKETS_PER_SETUP = 100_000;
+/** Packets under one setup; a new one takes as long as some thousands. */
+const PACKETS_PER_SETUP = 20_000;
 /** Well-formed packets that the mutants of a while come from. */
 const TEMPLATES = 2000;
-const PACKETS_PER_TEMPLATES = 20_000;
-/** Packets between two looks at the counters. */
+const PACKETS_PER_TEMPLATES = 10_000;
+/** Packets between two looks at the counters, and two changes of the tables. */
 const BATCH = 500;
 
 export interface Finding {
   readonly seed: number;
   readonly setup: number;
+  /** Changes of the setup that came before. */
+  readonly changes: number;
   /** The packet, or all since the last look at the counters, where no single one shows it. */
   readonly frames: readonly Uint8Array[];
   readonly mismatch: Mismatch;
@@ -29,6 +31,7 @@ export interface FuzzOptions {
   readonly packets: number;
   /** Number of the first setup; each has random numbers of its own. */
   readonly firstSetup?: number;
+  readonly packetsPerSetup?: number;
   readonly onProgress?: (packets: number) => void;
   /** Makes the model believe in another setup: a test that mismatches are seen. */
   readonly mislead?: (setup: Setup) => Setup;
@@ -40,6 +43,14 @@ export interface FuzzResult {
   readonly finding: Finding | undefined;
   /** Packets by outcome or remark, over all VIPs. */
   readonly reasons: ReadonlyMap<string, number>;
+}
+
+/** Numbers of the streams that changes are drawn from, away from those of setups. */
+const CHANGES = 0x4000_0000;
+
+/** Draws the changes of a setup, in their order. */
+export function changesOf(seed: number, number: number): Random {
+  return new Random(seed, CHANGES + number);
 }
 
 /** The setup that a seed and a number stand for. */
@@ -56,14 +67,16 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzResult> {
     const { random, setup } = setupOf(options.seed, number);
     const pair = await Pair.load(setup, options.mislead?.(setup) ?? setup);
     try {
-      const wanted = Math.min(PACKETS_PER_SETUP, options.packets - done);
-      const bad = runSetup(pair, random, wanted, (some) => {
+      const wanted = Math.min(options.packetsPerSetup ?? PACKETS_PER_SETUP, options.packets - done);
+      const changes = changesOf(options.seed, number);
+      const bad = runSetup(pair, random, changes, wanted, (some) => {
         done += some;
         options.onProgress?.(done);
       });
       addReasons(reasons, pair);
       if (bad !== undefined) {
-        const finding = { seed: options.seed, setup: number, ...isolate(pair, bad) };
+        const where = { seed: options.seed, setup: number, changes: pair.changes };
+        const finding = { ...where, ...isolate(pair, bad) };
         return { packets: done, finding, reasons };
       }
     } finally {
@@ -81,6 +94,7 @@ interface BadBatch {
 function runSetup(
   pair: Pair,
   random: Random,
+  changes: Random,
   packets: number,
   onBatch: (packets: number) => void,
 ): BadBatch | undefined {
@@ -99,6 +113,7 @@ function runSetup(
       if (counters.length > 0) return { frames, mismatch: nothingButCounters(counters) };
       onBatch(frames.length);
       frames = [];
+      pair.change(changes);
     }
   }
   return undefined;
@@ -128,10 +143,10 @@ function addReasons(sums: Map<string, number>, pair: Pair): void {
   }
 }
 
-export function report({ seed, setup, frames, mismatch }: Finding): string {
+export function report({ seed, setup, changes, frames, mismatch }: Finding): string {
   const last = frames.at(-1) ?? new Uint8Array(0);
   return [
-    `seed ${seed}, setup ${setup}: kernel and model disagree` +
+    `seed ${seed}, setup ${setup}, after ${changes} changes: kernel and model disagree` +
       (frames.length === 1 ? '' : ` after ${frames.length} packets, the last of which is`),
     `packet ${hexText(last)}`,
     describe(last),

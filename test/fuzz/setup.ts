@@ -12,7 +12,6 @@ export const CAPACITY = {
   reals: 64,
   serverIdRows: 65536,
   ringEntries: 2048,
-  flowsPerCpu: 4096,
   eventsOctets: 4096,
 } as const;
 
@@ -21,7 +20,7 @@ export const INGRESS = 1;
 const OTHER_INTERFACE = 2;
 const POOLS = 7;
 /** IDs may lead to reals above those that are programmed. */
-const REALS = 40;
+export const REALS = 40;
 const REALS_NAMED = 44;
 
 export const VIP_ADDRESSES = ['198.51.100.10', '198.51.100.11', '2001:db8:f::10', '2001:db8:f::11'];
@@ -43,10 +42,14 @@ export function randomSetup(random: Random): Setup {
       icmpPerSecond: 0xffff_ffff,
       sourceBits: random.pick([0, 1, 8, 16, 24, 31, 32]),
       // Below, and above, what the answer to a packet that is too big quotes of it.
-      mtu: random.pick([400, 600, 1300]),
+      mtu: random.pick([400, 600, 1300, 1500, 65_535]),
+      // What is lost is not compared: nobody reads the events.
+      sampleEvery: random.pick([0, 0, 1, 5]),
+      eventsPerSecond: 1_000_000,
       guePort: random.pick([6080, 6081, 53]),
     },
-    flowBuckets: CAPACITY.flowsPerCpu / 4,
+    // A small table is soon full of established flows.
+    flowBuckets: random.pick([8, 1024]),
     reals,
     rings,
     vips: randomVips(random, rings.length),
@@ -57,19 +60,22 @@ export function randomSetup(random: Random): Setup {
 function randomReals(random: Random): Map<number, RealSpec> {
   const reals = new Map<number, RealSpec>();
   for (let index = 1; index <= REALS; index++) {
-    if (random.chance(0.05)) continue;
-    const six = random.chance(0.5);
-    reals.set(index, {
-      address: six ? `2001:db8:5::${index.toString(16)}` : `10.0.${index}.1`,
-      source4: '10.255.3.7',
-      source6: '2001:db8:6::7',
-      encapsulation: random.pick(['ipip', 'ipip', 'ipip', 'gue', 'l2']),
-      generation: random.below(65536),
-      down: random.chance(0.05),
-      ...(random.chance(0.3) ? { nextHop: randomHop(random, index) } : {}),
-    });
+    if (!random.chance(0.05)) reals.set(index, randomReal(random, index));
   }
   return reals;
+}
+
+export function randomReal(random: Random, index: number): RealSpec {
+  const six = random.chance(0.5);
+  return {
+    address: six ? `2001:db8:5::${index.toString(16)}` : `10.0.${index}.1`,
+    source4: '10.255.3.7',
+    source6: '2001:db8:6::7',
+    encapsulation: random.pick(['ipip', 'ipip', 'ipip', 'gue', 'l2']),
+    generation: random.below(65536),
+    down: random.chance(0.05),
+    ...(random.chance(0.5) ? { nextHop: randomHop(random, index) } : {}),
+  };
 }
 
 function randomHop(random: Random, index: number): NonNullable<RealSpec['nextHop']> {

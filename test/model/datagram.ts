@@ -37,8 +37,8 @@ export type Read =
   | { readonly kind: 'transport' | 'icmp'; readonly datagram: Datagram }
   | {
       readonly kind: 'first-fragment' | 'later-fragment';
-      readonly family: 4 | 6;
-      readonly destination: Uint8Array;
+      /** Its ports are 0 where they are not there. */
+      readonly datagram: Datagram;
     };
 
 export function word16(octets: Uint8Array, at: number): number {
@@ -71,52 +71,67 @@ export function readIpv4(frame: Uint8Array, header: number): Read {
   if (frame.length < header + 20 || first >> 4 !== 4 || headerOctets < 20) {
     return { kind: 'unreadable' };
   }
-  const destination = frame.subarray(header + 16, header + 20);
   const fragment = word16(frame, header + 6);
-  if ((fragment & 0x1fff) !== 0) return { kind: 'later-fragment', family: 4, destination };
-  if ((fragment & 0x2000) !== 0) return { kind: 'first-fragment', family: 4, destination };
-  return readTransport(frame, {
+  const ip = {
     family: 4,
     header,
     transport: header + headerOctets,
     octets: word16(frame, header + 2),
     protocol: frame[header + 9] ?? 0,
     source: frame.subarray(header + 12, header + 16),
-    destination,
-  });
+    destination: frame.subarray(header + 16, header + 20),
+  } as const;
+  return readPart(frame, ip, (fragment & 0x1fff) !== 0, (fragment & 0x2000) !== 0);
 }
 
 export function readIpv6(frame: Uint8Array, header: number): Read {
   if (frame.length < header + 40 || (frame[header] ?? 0) >> 4 !== 6) return { kind: 'unreadable' };
-  const destination = frame.subarray(header + 24, header + 40);
   let next = frame[header + 6] ?? 0;
   let at = header + 40;
+  let later = false;
+  let more = false;
   for (let i = 0; i < MOST_EXTENSIONS && isExtension(next); i++) {
     if (frame.length < at + 8) return { kind: 'unreadable' };
     if (next === EXTENSION.fragment) {
       const word = word16(frame, at + 2);
-      if ((word & 0xfff8) !== 0) return { kind: 'later-fragment', family: 6, destination };
-      if ((word & 1) !== 0) return { kind: 'first-fragment', family: 6, destination };
+      later = (word & 0xfff8) !== 0;
+      more = (word & 1) !== 0;
     }
     // Segments left: it is on its way to somebody else first (RFC 8200 section 4.4).
     if (next === EXTENSION.routing && frame[at + 3] !== 0) return { kind: 'foreign' };
     const octets = next === EXTENSION.fragment ? 8 : ((frame[at + 1] ?? 0) + 1) * 8;
     next = frame[at] ?? 0;
     at += octets;
+    if (later || more) break;
   }
-  return readTransport(frame, {
+  const ip = {
     family: 6,
     header,
     transport: at,
     octets: 40 + word16(frame, header + 4),
     protocol: next,
     source: frame.subarray(header + 8, header + 24),
-    destination,
-  });
+    destination: frame.subarray(header + 24, header + 40),
+  } as const;
+  return readPart(frame, ip, later, more);
 }
 
 function isExtension(next: number): boolean {
   return EXTENSIONS.includes(next);
+}
+
+/** What is known of a whole packet, or of a part. */
+function readPart(
+  frame: Uint8Array,
+  ip: Omit<Datagram, 'sourcePort' | 'destinationPort'>,
+  later: boolean,
+  more: boolean,
+): Read {
+  const none = { ...ip, sourcePort: 0, destinationPort: 0 };
+  if (later) return { kind: 'later-fragment', datagram: none };
+  const read = readTransport(frame, ip);
+  if (!more) return read;
+  return { kind: 'first-fragment', datagram: read.kind === 'transport' ? read.datagram : none };
 }
 
 function readTransport(

@@ -7,6 +7,7 @@ export interface RememberedFlow {
   /** The hash, its top bit set. */
   readonly hi: number;
   readonly lo: number;
+  readonly tcp: boolean;
   /** Seconds of the monotonic clock when it was seen last. */
   seen: number;
   /** A second packet was seen. */
@@ -37,19 +38,18 @@ export class FlowTable {
     return this.#bucket(hash).find((flow) => flow?.hi === hi && flow.lo === hash.lo);
   }
 
-  expired(flow: RememberedFlow, tcp: boolean, now: number): boolean {
-    const { fresh, udp, tcp: long } = this.#timeouts;
-    return now - flow.seen > (flow.established ? (tcp ? long : udp) : fresh);
+  expired(flow: RememberedFlow, now: number): boolean {
+    const { fresh, udp, tcp } = this.#timeouts;
+    return now - flow.seen > (flow.established ? (flow.tcp ? tcp : udp) : fresh);
   }
 
   /**
    * Remembers a new flow in a free or expired place, else in place of the fresh flow that
    * was seen longest ago. False where only established flows stand.
    */
-  remember(hash: Word64, real: number, generation: number, now: number): boolean {
+  remember(hash: Word64, tcp: boolean, real: number, generation: number, now: number): boolean {
     const bucket = this.#bucket(hash);
-    const patient = this.#timeouts.tcp > this.#timeouts.udp;
-    let place = bucket.findIndex((flow) => !flow || this.expired(flow, patient, now));
+    let place = bucket.findIndex((flow) => !flow || this.expired(flow, now));
     if (place < 0) {
       for (const [i, flow] of bucket.entries()) {
         const oldest = bucket[place];
@@ -58,7 +58,7 @@ export class FlowTable {
     }
     if (place < 0) return false;
     const hi = (hash.hi | 0x80000000) >>> 0;
-    bucket[place] = { hi, lo: hash.lo, seen: now, established: false, real, generation };
+    bucket[place] = { hi, lo: hash.lo, tcp, seen: now, established: false, real, generation };
     return true;
   }
 

@@ -26,8 +26,10 @@ export function readQuoted(frame: Uint8Array, error: Datagram): Quoted | undefin
   if (!lengthsAgree(frame, error)) return undefined;
   const at = error.transport + HEADER_OCTETS;
   const read = error.family === 4 ? readIpv4(frame, at) : readIpv6(frame, at);
-  if (read.kind !== 'transport') return undefined;
+  // A first fragment has the ports, and all that is asked for behind them.
+  if (read.kind !== 'transport' && read.kind !== 'first-fragment') return undefined;
   const sent = read.datagram;
+  if (sent.protocol !== PROTOCOL.udp && sent.protocol !== PROTOCOL.tcp) return undefined;
   const end = error.header + error.octets;
   if (sent.transport + 8 > end) return undefined;
   if (Buffer.compare(sent.source, error.destination) !== 0) return undefined;

@@ -86,16 +86,15 @@ export class Model {
       case 'foreign':
         return this.#end(frame, VERDICT.pass, 0, 'not_vip');
       case 'first-fragment':
-      case 'later-fragment':
-        if (!this.#addresses.has(text(read.destination))) {
+        if (this.#vipOf(read.datagram) === undefined) {
           return this.#end(frame, VERDICT.pass, 0, 'not_vip_fragment');
         }
-        return this.#end(
-          frame,
-          VERDICT.drop,
-          0,
-          read.kind === 'first-fragment' ? 'fragment_first' : 'fragment_later',
-        );
+        return this.#end(frame, VERDICT.drop, 0, 'fragment_first');
+      case 'later-fragment':
+        if (!this.#mayBeForVip(read.datagram)) {
+          return this.#end(frame, VERDICT.pass, 0, 'not_vip_fragment');
+        }
+        return this.#end(frame, VERDICT.drop, 0, 'fragment_later');
       case 'icmp':
         return this.#icmp(frame, read.datagram, now, ingress);
       case 'transport':
@@ -103,9 +102,16 @@ export class Model {
     }
   }
 
+  /** Of a later fragment nobody can say more. */
+  #mayBeForVip({ protocol, destination }: Datagram): boolean {
+    const portless = protocol !== PROTOCOL.udp && protocol !== PROTOCOL.tcp;
+    return !portless && this.#addresses.has(text(destination));
+  }
+
   #transport(frame: Uint8Array, datagram: Datagram, now: number, ingress: number): Answer {
     const vip = this.#vipOf(datagram);
     if (vip === undefined) return this.#end(frame, VERDICT.pass, 0, 'not_vip');
+    if (isGroup(frame)) return this.#end(frame, VERDICT.pass, 0, 'not_unicast');
     if (!lengthsAgree(frame, datagram)) {
       return this.#end(frame, VERDICT.drop, vip.row, 'malformed');
     }
@@ -135,6 +141,7 @@ export class Model {
       this.tally.vip(0, 'icmp_not_quoted', frame.length);
       return this.#end(frame, VERDICT.pass, 0, 'vip_icmp');
     }
+    if (isGroup(frame)) return this.#end(frame, VERDICT.pass, 0, 'not_unicast');
     const { flow, scid: cid } = quoted;
     return this.#route({ frame, vip, cid, outer: datagram, flow, quoted: true, now, ingress });
   }
@@ -145,9 +152,12 @@ export class Model {
     if (choice === undefined) return this.#end(frame, VERDICT.drop, vip.row, 'no_server');
     const { index, real, reason } = choice;
     const { settings } = this.#setup;
-    if (real.encapsulation !== 'l2') {
+    if (real.encapsulation === 'l2') {
+      // Sent back to the router, it would come again.
+      if (real.nextHop === undefined) return this.#end(frame, VERDICT.drop, vip.row, 'no_server');
+    } else {
       const wrapped = outer.octets + tunnelOctets(real);
-      if (settings.mtu !== 0 && wrapped > settings.mtu) return this.#tooBig(routed, real);
+      if (wrapped > settings.mtu) return this.#tooBig(routed, real);
       if (hopsOf(frame, outer) <= 1) {
         return this.#end(frame, VERDICT.drop, vip.row, 'ttl_expired');
       }
@@ -186,7 +196,8 @@ export class Model {
     if (vip.quic) {
       const byCid = cid === undefined ? 'quic_truncated' : this.#byCid(frame, cid, vip);
       if (typeof byCid !== 'string') return byCid;
-      this.tally.vip(vip.row, byCid, frame.length);
+      // A quoted short header has no SCID, which is no lack of it.
+      if (cid !== undefined || !quoted) this.tally.vip(vip.row, byCid, frame.length);
     }
     return this.#byFlow(frame, flow, vip, quoted, now);
   }
@@ -211,10 +222,11 @@ export class Model {
     now: number,
   ): Choice | undefined {
     const hash = flowHash(datagram, this.#setup.settings.hashSeed);
+    const tcp = datagram.protocol === PROTOCOL.tcp;
     const flow = this.#flows.find(hash);
     if (flow !== undefined) {
       const real = this.#setup.reals.get(flow.real);
-      const expired = this.#flows.expired(flow, datagram.protocol === PROTOCOL.tcp, now);
+      const expired = this.#flows.expired(flow, now);
       if (!expired && real && real.down !== true && real.generation === flow.generation) {
         if (!quoted) Object.assign(flow, { seen: now, established: true });
         return { index: flow.real, real, reason: 'flow' };
@@ -229,7 +241,7 @@ export class Model {
     const { generation } = real;
     if (flow !== undefined) {
       Object.assign(flow, { seen: now, established: false, real: index, generation });
-    } else if (!this.#flows.remember(hash, index, generation, now)) {
+    } else if (!this.#flows.remember(hash, tcp, index, generation, now)) {
       this.tally.vip(vip.row, 'flow_unremembered', frame.length);
     }
     return choice;
@@ -245,6 +257,11 @@ export class Model {
     this.tally.vip(row, reason, frame.length);
     return { verdict, frame };
   }
+}
+
+/** To a group's MAC: to everybody on the link. */
+function isGroup(frame: Uint8Array): boolean {
+  return ((frame[0] ?? 0) & 1) !== 0;
 }
 
 function text(address: Uint8Array): string {

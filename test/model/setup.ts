@@ -31,8 +31,14 @@ export interface SetupConfig {
   readonly ids: readonly (readonly [serverId: Uint8Array, real: number])[];
 }
 
+/** What a balancer was given that later changes have to name. */
+export interface ProgrammedSetup {
+  /** Where each ring begins. */
+  readonly rings: readonly number[];
+}
+
 /** Programs an empty balancer. */
-export function programBalancer(balancer: Balancer, setup: Setup): void {
+export function programBalancer(balancer: Balancer, setup: Setup): ProgrammedSetup {
   balancer.setSettings(setup.settings);
   for (const [index, real] of setup.reals) balancer.setReal(index, real);
   const rings = setup.rings.map((entries) => {
@@ -44,4 +50,5 @@ export function programBalancer(balancer: Balancer, setup: Setup): void {
   for (const { row, ring, ...vip } of setup.vips) {
     balancer.setVip({ ...vip, vip: row, ring: ring === undefined ? 0 : (rings[ring] ?? 0) });
   }
+  return { rings };
 }
