@@ -39,7 +39,8 @@ check_node() {
 
 # The compiler of the BPF programs, what the addon links, what the namespace tests run.
 packages=(clang-16 llvm-16 libbpf-dev libelf-dev zlib1g-dev linux-libc-dev pkg-config g++ make
-  iproute2 ethtool ngtcp2-client openssl ca-certificates procps util-linux)
+  iproute2 ethtool ngtcp2-client openssl ca-certificates procps util-linux
+  qemu-system-x86 busybox-static cpio)
 
 install_packages() {
   if ! command -v dpkg-query >/dev/null; then

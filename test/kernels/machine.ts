@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+import { execFileSync, spawn } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { PACKAGE_ROOT } from '../netns/process.js';
+import type { KernelImage } from './image.js';
+
+const BUSYBOX = '/bin/busybox';
+const MEMORY = '1536M';
+/** The first line of what the command says; before it the kernel may say anything. */
+const BEGIN = 'cidecar-begin';
+const END = 'cidecar-end';
+
+/**
+ * Boots a kernel in a virtual machine, emulated so that it runs anywhere, with this machine's
+ * files, to read only, and runs a program of this repository there as root. Returns what it
+ * says; throws where it ends otherwise than with 0.
+ */
+export async function runUnder(
+  kernel: KernelImage,
+  entry: string,
+  args: readonly string[] = [],
+): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'cidecar-vm-'));
+  try {
+    const initrd = initramfs(folder, kernel, [
+      process.execPath,
+      join(PACKAGE_ROOT, 'dist', `${entry}.js`),
+      ...args,
+    ]);
+    const console = await boot(kernel, initrd);
+    const said = new RegExp(`${BEGIN}\r?\n([^]*?)${END} (\\d+)`).exec(console);
+    if (said?.[2] !== '0') {
+      throw new Error(`${entry} failed under Linux ${kernel.release}:\n${console.slice(-8000)}`);
+    }
+    return (said[1] ?? '').replaceAll('\r', '');
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** A machine without disk, network or screen; its console is our output. */
+function boot(kernel: KernelImage, initrd: string): Promise<string> {
+  const share = 'local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap';
+  const child = spawn(
+    'qemu-system-x86_64',
+    [
+      ...['-accel', 'tcg', '-cpu', 'max', '-m', MEMORY, '-smp', '1'],
+      ...['-nodefaults', '-no-user-config', '-nographic', '-no-reboot', '-serial', 'stdio'],
+      ...['-kernel', kernel.vmlinuz, '-initrd', initrd, '-virtfs', share],
+      ...['-append', 'console=ttyS0 quiet panic=-1'],
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  return new Promise((resolve, reject) => {
+    let output = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+    child.on('error', (cause) =>
+      reject(new Error('qemu-system-x86_64 is needed: apt-get install qemu-system-x86', { cause })),
+    );
+    child.on('close', () => resolve(output));
+  });
+}
+
+/** What the kernel finds first: busybox, the modules, and a script that is process 1. */
+function initramfs(folder: string, kernel: KernelImage, argv: readonly string[]): string {
+  const root = join(folder, 'root');
+  for (const name of ['bin', 'modules', 'proc', 'sys', 'dev', 'host']) {
+    mkdirSync(join(root, name), { recursive: true });
+  }
+  copyFileSync(BUSYBOX, join(root, 'bin/busybox'));
+  for (const module of kernel.modules) {
+    copyFileSync(module, join(root, 'modules', basename(module)));
+  }
+  writeFileSync(join(root, 'init'), init(kernel, argv), { mode: 0o755 });
+  const image = join(folder, 'initrd');
+  const archive = execFileSync('sh', ['-c', 'find . | cpio -o -H newc --quiet'], {
+    cwd: root,
+    maxBuffer: 2 ** 28,
+  });
+  writeFileSync(image, archive);
+  return image;
+}
+
+function init(kernel: KernelImage, argv: readonly string[]): string {
+  const quoted = argv.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
+  return `#!/bin/busybox sh
+B=/bin/busybox
+$B mount -t proc proc /proc
+$B mount -t devtmpfs dev /dev
+${kernel.modules.map((module) => `$B insmod /modules/${basename(module)}`).join('\n')}
+$B mount -t 9p -o trans=virtio,version=9p2000.L,cache=loose,ro,msize=512000 host /host
+$B mount -t proc proc /host/proc
+$B mount -t sysfs sys /host/sys
+$B mount -t devtmpfs dev /host/dev
+$B mount -t bpf bpf /host/sys/fs/bpf
+$B ip link set lo up
+echo ${BEGIN}
+$B env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin $B chroot /host ${quoted}
+echo ${END} $?
+echo o > /proc/sysrq-trigger
+$B sleep 60
+`;
+}
