@@ -30,6 +30,13 @@ const FIRST_REAL = { 4: 1, 6: REALS + 1 } as const;
 /** One server each that is reached in another way. */
 const ODD_REALS: readonly RealEncapsulation[] = ['gue', 'l2'];
 
+/** A server on the segment; the interface is the one that packets come in by. */
+const L2_HOP = {
+  mac: Uint8Array.of(2, 0, 0, 0, 0, 0x99),
+  ifindex: 0,
+  sourceMac: Uint8Array.of(2, 0, 0, 0, 0, 0x88),
+};
+
 /** Tag above the index in dense server IDs of 3 octets: one in 16 of the space at most. */
 const DENSE_TAG = 0xa00000;
 
@@ -83,6 +90,7 @@ export class World {
         source4: '10.254.0.1',
         encapsulation,
         generation: 1,
+        ...(encapsulation === 'l2' ? { nextHop: L2_HOP } : {}),
       });
     }
   }
