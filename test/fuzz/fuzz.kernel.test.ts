@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { REASONS, type Reason } from '../../bpf/tables/reasons.js';
+import { DECAP_REASONS } from '../model/decap.js';
 import { hex } from '../packets/build.js';
 import { Pair } from './compare.js';
+import { fuzzDecap } from './decap.js';
 import { foundCases } from './found.js';
 import { minimize } from './minimize.js';
 import { pinToOneCpu } from './pin.js';
@@ -31,6 +33,16 @@ test('kernel and model agree on random and mutated packets', async () => {
   for (const reason of Object.keys(REASONS) as Reason[]) {
     if (ELSEWHERE.includes(reason)) continue;
     expect(reasons.get(reason) ?? 0, reason).toBeGreaterThan(20);
+  }
+});
+
+test('so do the decapsulating program and its model', async () => {
+  const { mismatch, packets, reasons } = await fuzzDecap(20_251, 30_000);
+  expect(mismatch).toBeUndefined();
+  expect(packets).toBe(30_000);
+  for (const reason of DECAP_REASONS) {
+    // Only a driver refuses to move the head.
+    if (reason !== 'no_room') expect(reasons.get(reason) ?? 0, reason).toBeGreaterThan(20);
   }
 });
 

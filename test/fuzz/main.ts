@@ -3,6 +3,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { describeError } from '../../cid/index.js';
 import { hexText } from '../packets/describe.js';
+import { fuzzDecap } from './decap.js';
 import { type FoundCase, keep } from './found.js';
 import { pinToOneCpu } from './pin.js';
 import { type Finding, fuzz, report } from './run.js';
@@ -14,8 +15,8 @@ function count(text: string): number {
 }
 
 const command = new Command('fuzz')
-  .description('Compares the packet program in the kernel with the model, packet by packet.')
-  .option('--packets <number>', 'how many', count, 100_000)
+  .description('Compares the packet programs in the kernel with the model, packet by packet.')
+  .option('--packets <number>', 'how many for the balancer; a tenth more for decap', count, 100_000)
   .option('--seed <number>', 'the same packets for the same seed; default: the time', count)
   .option('--setup <number>', "begin with this of the seed's setups", count, 0)
   .parse();
@@ -48,9 +49,7 @@ async function main(): Promise<void> {
       process.stdout.write(`${packets} packets, ${rate(packets, now - start)}\n`);
     },
   });
-  for (const [reason, packets] of [...result.reasons].sort((a, b) => b[1] - a[1])) {
-    process.stdout.write(`  ${reason.padEnd(24)} ${packets}\n`);
-  }
+  printReasons(result.reasons);
   if (result.finding !== undefined) {
     process.stdout.write(`${report(result.finding)}\nkept in ${keep(caseOf(result.finding))}\n`);
     process.exitCode = 1;
@@ -60,6 +59,23 @@ async function main(): Promise<void> {
   process.stdout.write(
     `${result.packets} packets, no mismatch, ${rate(result.packets, elapsed)}\n`,
   );
+  await decap(seed, Math.ceil(options.packets / 10));
+}
+
+async function decap(seed: number, wanted: number): Promise<void> {
+  const start = performance.now();
+  const { packets, reasons, mismatch } = await fuzzDecap(seed, wanted);
+  process.stdout.write('decap\n');
+  printReasons(reasons);
+  if (mismatch !== undefined) process.exitCode = 1;
+  const found = mismatch ?? `no mismatch, ${rate(packets, performance.now() - start)}`;
+  process.stdout.write(`${packets} packets, ${found}\n`);
+}
+
+function printReasons(reasons: ReadonlyMap<string, number>): void {
+  for (const [reason, packets] of [...reasons].sort((a, b) => b[1] - a[1])) {
+    process.stdout.write(`  ${reason.padEnd(24)} ${packets}\n`);
+  }
 }
 
 function rate(packets: number, milliseconds: number): string {

@@ -33,7 +33,9 @@ export interface Datagram {
 }
 
 export type Read =
-  | { readonly kind: 'not-ip' | 'unreadable' | 'foreign' }
+  | { readonly kind: 'not-ip' | 'unreadable' }
+  /** For somebody else, or of another protocol, which is there then. */
+  | { readonly kind: 'foreign'; readonly ip?: Datagram }
   | { readonly kind: 'transport' | 'icmp'; readonly datagram: Datagram }
   | {
       readonly kind: 'first-fragment' | 'later-fragment';
@@ -142,7 +144,9 @@ function readTransport(
   if (ip.protocol === (ip.family === 4 ? PROTOCOL.icmp : PROTOCOL.icmp6)) {
     return { kind: 'icmp', datagram: { ...ip, sourcePort: 0, destinationPort: 0 } };
   }
-  if (ip.protocol !== PROTOCOL.udp && ip.protocol !== PROTOCOL.tcp) return { kind: 'foreign' };
+  if (ip.protocol !== PROTOCOL.udp && ip.protocol !== PROTOCOL.tcp) {
+    return { kind: 'foreign', ip: { ...ip, sourcePort: 0, destinationPort: 0 } };
+  }
   const datagram = {
     ...ip,
     sourcePort: word16(frame, ip.transport),
