@@ -56,6 +56,7 @@ export interface NativeProgram {
     ingressIfindex: number | undefined,
     dataOutSize: number,
     cpu: number | undefined,
+    live: boolean,
   ): NativeTestRunResult;
   attachXdp(ifindex: number, native: boolean): NativeLink;
   pin(path: string): void;

@@ -17,6 +17,11 @@ export interface TestRunOptions {
   readonly dataOutSize?: number;
   /** The CPU to run on; without it, whichever this thread is on. */
   readonly cpu?: number;
+  /**
+   * Do with each frame as the program says, transmit and redirect included (Linux 5.18).
+   * Nothing comes out then, and a frame is used again as the program left it.
+   */
+  readonly live?: boolean;
 }
 
 export interface TestRunResult {
@@ -53,8 +58,9 @@ export class BpfProgram {
    * thread for as long as it runs.
    */
   testRun(options: TestRunOptions): TestRunResult {
-    const { data, repeat = 1, ingressIfindex, dataOutSize = data.length + 256, cpu } = options;
-    return guarded(() => this.native.testRun(data, repeat, ingressIfindex, dataOutSize, cpu));
+    const { data, repeat = 1, ingressIfindex, cpu, live = false } = options;
+    const { dataOutSize = live ? 0 : data.length + 256 } = options;
+    return guarded(() => this.native.testRun(data, repeat, ingressIfindex, dataOutSize, cpu, live));
   }
 
   /**

@@ -3,6 +3,7 @@ import { benchAgent } from './agent.js';
 import { benchIssue } from './issue.js';
 import { benchMint } from './mint.js';
 import type { Figure } from './report.js';
+import { benchVeth, type VethRow } from './veth.js';
 
 export interface Suite {
   readonly title: string;
@@ -48,8 +49,21 @@ function duration(row: { readonly case: string; readonly milliseconds: number })
   };
 }
 
-/** Rows that are not about packets, by the name that --only takes. */
+/** A row that lost a packet or sent one astray has failed, however fast it was. */
+function throughput(row: VethRow): Figure {
+  const { perSecond, packets, lost, astray } = row;
+  return {
+    case: row.case,
+    target: 'none lost or astray',
+    value: `${millions(perSecond)}, ${lost} lost, ${astray} astray of ${millions(packets).replace('/s', '')}`,
+    met: lost === 0 && astray === 0,
+    json: { perSecond, packets, lost, astray },
+  };
+}
+
+/** Rows that are not about single packets, by the name that --only takes. */
 export const OTHER_SUITES: Readonly<Record<string, Suite>> = {
+  veth: { title: 'frames over veth', run: async () => (await benchVeth()).map(throughput) },
   mint: { title: 'minting, one core', run: async () => benchMint().map(rate) },
   agent: { title: 'the agent', run: async () => (await benchAgent()).map(duration) },
   issue: { title: 'issuing over a unix socket', run: async () => (await benchIssue()).map(rate) },

@@ -58,7 +58,7 @@ class WithoutSignals {
 
 }  // namespace
 
-// testRun(data, repeat, ingressIfindex | undefined, dataOutSize, cpu | undefined)
+// testRun(data, repeat, ingressIfindex | undefined, dataOutSize, cpu | undefined, live)
 Napi::Value ProgramHandle::test_run(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const int program = fd(env);
@@ -72,6 +72,7 @@ Napi::Value ProgramHandle::test_run(const Napi::CallbackInfo& info) {
               .data_size_in = static_cast<uint32_t>(packet.size),
               .data_size_out = static_cast<uint32_t>(out.ByteLength()),
               .repeat = static_cast<int>(repeat));
+  if (info[5].ToBoolean()) options.flags = BPF_F_TEST_XDP_LIVE_FRAMES;
   xdp_md context = {};
   if (!info[2].IsUndefined()) {
     context.data_end = static_cast<uint32_t>(packet.size);
