@@ -5,7 +5,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { AgentLock } from './lock.js';
+import { AgentLock, EventsLock } from './lock.js';
 
 let folder: string;
 beforeEach(() => {
@@ -18,6 +18,7 @@ describe('AgentLock', () => {
     const lock = AgentLock.acquire('/pins/a', folder);
     expect(() => AgentLock.acquire('/pins/a', folder)).toThrow(/another agent works on \/pins\/a/);
     AgentLock.acquire('/pins/b', folder).release();
+    EventsLock.acquire('/pins/a', folder).release();
     lock.release();
     AgentLock.acquire('/pins/a', folder).release();
   });

@@ -3,7 +3,13 @@
 import { Command } from 'commander';
 import { describeError, exitCodeFor } from '../cid/index.js';
 import { detach } from './detach.js';
-import { DEFAULT_PIN_FOLDER, readOtherOptions, readRunOptions } from './options.js';
+import { events } from './events.js';
+import {
+  DEFAULT_PIN_FOLDER,
+  readEventsOptions,
+  readOtherOptions,
+  readRunOptions,
+} from './options.js';
 import { run } from './run.js';
 import { printStatus } from './status.js';
 
@@ -49,6 +55,22 @@ program
   .option('--state-dir <folder>', 'of the agent, where it was given')
   .option('--json', 'for programs')
   .action((raw: unknown) => printStatus(readOtherOptions(raw)));
+
+program
+  .command('events')
+  .description(
+    'Print a sample of the packets for VIPs and what was decided about each. Sampling is off ' +
+      'unless this runs; one at a time.',
+  )
+  .option('--sample <n>', 'one packet in so many, on each CPU (default: 1000)')
+  .option('--rate <events>', 'at most so many a second, on each CPU (default: 100)')
+  .option('--count <n>', 'stop after so many')
+  .option('--vip <address[:port]>', 'of this VIP only')
+  .option('--reason <name>', 'with this outcome or remark only')
+  .option('--pin-dir <folder>', 'of the agent', DEFAULT_PIN_FOLDER)
+  .option('--state-dir <folder>', 'of the agent, where it was given')
+  .option('--json', 'one JSON object a line')
+  .action(async (raw: unknown) => events(readEventsOptions(raw)));
 
 program
   .command('detach')

@@ -2,6 +2,7 @@
 import { isIPv4 } from 'node:net';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { DEFAULT_SETTINGS, REASONS, type Reason } from '../bpf/tables/index.js';
 import { CidecarError } from '../cid/index.js';
 import { readAddress } from '../registry/index.js';
 
@@ -88,6 +89,42 @@ export type OtherOptions = z.infer<typeof otherOptions>;
 
 export function readOtherOptions(raw: unknown): OtherOptions {
   return checked(otherOptions, raw);
+}
+
+const reason = z.string().transform((text, context): Reason => {
+  const name = text.toLowerCase();
+  if (Object.hasOwn(REASONS, name)) return name as Reason;
+  context.addIssue({
+    code: 'custom',
+    message: 'must be a reason that `lb-agent status` counts by, such as cid or no_server',
+  });
+  return z.NEVER;
+});
+
+/** `198.51.100.10`, `198.51.100.10:443`, `2001:db8::1`, `[2001:db8::1]:443` */
+const vip = z.string().transform((text, context) => {
+  const [, six, four, digits] = /^(?:\[([^\]]+)\]|([0-9.]+))(?::([0-9]{1,5}))?$/.exec(text) ?? [];
+  const reading = readAddress(six ?? four ?? text);
+  const port = digits === undefined ? undefined : Number(digits);
+  if ('address' in reading && (port ?? 0) <= 65535) return { address: reading.address.text, port };
+  context.addIssue({ code: 'custom', message: 'must be the address of a VIP, or address:port' });
+  return z.NEVER;
+});
+
+const eventsOptions = otherOptions.extend({
+  /** One packet in so many, on each CPU. */
+  sample: number(1, 1_000_000_000).default(1000),
+  /** Events a second, on each CPU. */
+  rate: number(1, 1_000_000).default(DEFAULT_SETTINGS.eventsPerSecond),
+  count: number(1, 1_000_000_000).optional(),
+  vip: vip.optional(),
+  reason: reason.optional(),
+});
+
+export type EventsOptions = z.infer<typeof eventsOptions>;
+
+export function readEventsOptions(raw: unknown): EventsOptions {
+  return checked(eventsOptions, raw);
 }
 
 /**

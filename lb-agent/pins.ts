@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { BpfLink, ensureBpffs } from '../bpf/index.js';
+import { Balancer, BpfLink, ensureBpffs } from '../bpf/index.js';
 import { CidecarError } from '../cid/index.js';
 
 /** What is pinned by folder, whole or not at all: a program with its maps. */
@@ -58,6 +58,15 @@ export class PinFolder {
 
   generationPath(number: number): string {
     return join(this.path, `g${number}`);
+  }
+
+  /** The tables in force, for the program that the link runs; undefined where they are gone. */
+  openGeneration(programId: number): Balancer | undefined {
+    for (const number of this.generations()) {
+      const path = this.generationPath(number);
+      if (Balancer.pinnedProgramId(path) === programId) return Balancer.openPinned(path);
+    }
+    return undefined;
   }
 
   /** Pins a generation under the next free number, which it returns. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { pino } from 'pino';
 import { requireKernelSupport } from '../bpf/index.js';
+import { DEFAULT_SETTINGS } from '../bpf/tables/index.js';
 import { CidecarError } from '../cid/index.js';
 import { type DesiredState, openFileRegistry } from '../registry/index.js';
 import { Agent } from './agent.js';
@@ -40,6 +41,9 @@ export async function run(options: RunOptions): Promise<void> {
           hashSeed: options.hashSeed,
           mtu: options.mtu ?? host.mtu,
           sourceBits: 32 - (options.source?.prefixLength ?? 32),
+          // A reader of events sets it again; one that was killed has left it on.
+          sampleEvery: DEFAULT_SETTINGS.sampleEvery,
+          eventsPerSecond: DEFAULT_SETTINGS.eventsPerSecond,
         },
         egress,
         flowsPerCpu: options.flowsPerCpu,

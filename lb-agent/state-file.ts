@@ -44,7 +44,14 @@ const stateShape = z.object({
     }),
   ),
   configs: z.array(
-    z.object({ pool: z.string(), id: index, algorithm: z.string(), state: z.string() }),
+    z.object({
+      pool: z.string(),
+      id: index,
+      algorithm: z.string(),
+      state: z.string(),
+      /** Octets; not in files of earlier versions. */
+      cidLength: index.optional(),
+    }),
   ),
   resting: z.array(z.object({ index, until: z.number() })),
   generations: z.array(z.tuple([index, index])),
@@ -84,7 +91,8 @@ export function stateOf(
     ),
     configs: pools.flatMap(({ pool }) =>
       pool.configs.map(({ id, codec, state }) => {
-        return { pool: pool.name, id, algorithm: codec.algorithm, state };
+        const { algorithm, cidLength } = codec;
+        return { pool: pool.name, id, algorithm, state, cidLength };
       }),
     ),
   };

@@ -4,11 +4,11 @@ import type { Status } from './status.js';
 
 /** `lb-agent status` for people. */
 export function statusText(status: Status): string {
-  const { ifindex, mode, programId, revision } = status;
+  const { ifindex, mode, programId, revision, sampleEvery } = status;
   const where =
     ifindex === 0 ? 'an interface that is gone' : (status.interface ?? `interface ${ifindex}`);
   const parts = [
-    `program ${programId} on ${where}${mode === null ? '' : ` (${mode})`}, revision ${revision ?? 'unknown'}`,
+    `program ${programId} on ${where}${mode === null ? '' : ` (${mode})`}, revision ${revision ?? 'unknown'}${sampleEvery === 0 ? '' : `, one packet in ${sampleEvery} sampled`}`,
     section(
       'VIPS',
       ['POOL', 'VIP', 'QUIC'],
@@ -58,7 +58,7 @@ export function statusText(status: Status): string {
   return `${parts.join('\n\n')}\n`;
 }
 
-function vipText(address: string, port: number, protocol: string): string {
+export function vipText(address: string, port: number, protocol: string): string {
   const host = address.includes(':') ? `[${address}]` : address;
   return `${protocol} ${host}:${port === 0 ? '*' : port}`;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync } from 'node:fs';
-import { Balancer, type ReasonCounters } from '../bpf/tables/index.js';
+import type { LinkInfo } from '../bpf/index.js';
+import type { Balancer, ReasonCounters } from '../bpf/tables/index.js';
 import { CidecarError } from '../cid/index.js';
 import { type OtherOptions, stateFile } from './options.js';
 import { PinFolder } from './pins.js';
@@ -15,6 +16,8 @@ export interface Status {
   readonly mode: string | null;
   readonly programId: number;
   readonly revision: string | null;
+  /** One packet in so many is an event; 0 unless `lb-agent events` runs, or was killed. */
+  readonly sampleEvery: number;
   readonly vips: readonly VipStatus[];
   readonly servers: readonly ServerStatus[];
   readonly configs: readonly ConfigStatus[];
@@ -65,30 +68,33 @@ export function printStatus(options: OtherOptions): void {
 /** @throws CidecarError PIN_INVALID where no balancer is attached */
 export function readStatus(options: { pinDir: string; stateDir?: string | undefined }): Status {
   const pins = new PinFolder(options.pinDir);
+  const { ifindex, programId } = pinnedLink(pins);
+  const balancer = tablesInForce(pins, programId);
+  try {
+    const remembered = readStateFile(stateFile(options));
+    return { ifindex, programId, ...describe(balancer, remembered) };
+  } finally {
+    balancer.close();
+  }
+}
+
+/** @throws CidecarError PIN_INVALID where there is none */
+export function pinnedLink(pins: PinFolder): LinkInfo {
   const link = existsSync(pins.path) ? pins.openLink() : undefined;
   if (link === undefined) {
     throw new CidecarError('PIN_INVALID', 'no balancer is pinned here', { file: pins.path });
   }
   try {
-    const { ifindex, programId } = link.info();
-    const balancer = openGeneration(pins, programId);
-    try {
-      const remembered = readStateFile(stateFile(options));
-      return { ifindex, programId, ...describe(balancer, remembered) };
-    } finally {
-      balancer.close();
-    }
+    return link.info();
   } finally {
     link.close();
   }
 }
 
-function openGeneration(pins: PinFolder, programId: number): Balancer {
-  for (const number of pins.generations()) {
-    const balancer = Balancer.openPinned(pins.generationPath(number));
-    if (balancer.program.info.id === programId) return balancer;
-    balancer.close();
-  }
+/** @throws CidecarError PIN_INVALID where they are not pinned */
+export function tablesInForce(pins: PinFolder, programId: number): Balancer {
+  const balancer = pins.openGeneration(programId);
+  if (balancer !== undefined) return balancer;
   throw new CidecarError('PIN_INVALID', 'the maps of the attached program are not pinned here', {
     file: pins.path,
   });
@@ -145,6 +151,7 @@ export function describe(
     interface: remembered?.interface ?? null,
     mode: remembered?.mode ?? null,
     revision: remembered?.revision ?? null,
+    sampleEvery: balancer.settings.sampleEvery,
     vips: balancer.vips().map(({ vip, address, port, protocol, quic, pool }) => {
       const of = { address, port, protocol, quic, pool: poolName(pool) };
       return { ...of, counters: counters.vips.get(vip) ?? {} };

@@ -154,6 +154,21 @@ export class Balancer {
     }
   }
 
+  /** The ID of a pinned program; undefined where none is pinned (any more). */
+  static pinnedProgramId(folder: string): number | undefined {
+    try {
+      const program = BpfProgram.openPinned(join(folder, PROGRAM_PIN));
+      try {
+        return program.info.id;
+      } finally {
+        program.close();
+      }
+    } catch (error) {
+      if (error instanceof CidecarError && error.code === 'PIN_INVALID') return undefined;
+      throw error;
+    }
+  }
+
   /** Octets of kernel memory that the maps of a capacity take. */
   static estimate(capacity: BalancerCapacity): number {
     return estimateOctets(capacity, possibleCpus());

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { BpfProgram } from '../../bpf/index.js';
 import { Balancer } from '../../bpf/tables/index.js';
-import { AgentLock } from '../../lb-agent/lock.js';
+import { AgentLock, EventsLock } from '../../lb-agent/lock.js';
 import { PinFolder } from '../../lb-agent/pins.js';
 import { readStatus, type Status } from '../../lb-agent/status.js';
 import { ipBatch, tryRun } from '../netns/command.js';
@@ -188,6 +188,6 @@ export class BalancerHost {
 
   async dispose(): Promise<void> {
     await this.scope.dispose();
-    rmSync(AgentLock.file(this.pins.path), { force: true });
+    for (const lock of [AgentLock, EventsLock]) rmSync(lock.file(this.pins.path), { force: true });
   }
 }

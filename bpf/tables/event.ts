@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+import { addressText } from './address.js';
+import { EVENT } from './layout.js';
+import { type Reason, reasonName } from './reasons.js';
+
+/** struct event of abi.h: a sampled packet, and what was decided about it. */
+export interface PacketEvent {
+  /** Nanoseconds of CLOCK_MONOTONIC, as coarse as a tick. */
+  readonly timestamp: bigint;
+  /** Of an ICMP error, the tuple is that of the packet it quotes, as the client would send it. */
+  readonly source: string;
+  readonly sourcePort: number;
+  readonly destination: string;
+  readonly destinationPort: number;
+  /** IP protocol. */
+  readonly protocol: number;
+  /** The outcome; a number where a newer program knows more than we do. */
+  readonly reason: Reason | number;
+  /** Why not by CID, and the like. */
+  readonly remark: Reason | number | null;
+  /** Row of the VIP. */
+  readonly vip: number;
+  /** Index; 0 where the packet went to no server. */
+  readonly real: number;
+  /** Of the packet as received. */
+  readonly octets: number;
+  /**
+   * The DCID of a long header; of a short header whatever follows its first octet, for only
+   * the issuer knows where that CID ends.
+   */
+  readonly cid: Uint8Array;
+  /** By the packet's account; `cid` holds the first 20 octets at most. */
+  readonly cidLength: number;
+}
+
+/** Reads a record of the ring buffer `events`. */
+export function readEvent(octets: Uint8Array): PacketEvent {
+  const view = new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
+  const address = (at: number) => addressText(octets.subarray(at, at + 16));
+  const named = (number: number) => reasonName(number) ?? number;
+  const remark = view.getUint8(EVENT.remark);
+  const cidLength = view.getUint8(EVENT.cid_length);
+  return {
+    timestamp: view.getBigUint64(EVENT.timestamp, true),
+    source: address(EVENT.source),
+    sourcePort: view.getUint16(EVENT.source_port),
+    destination: address(EVENT.destination),
+    destinationPort: view.getUint16(EVENT.destination_port),
+    protocol: view.getUint8(EVENT.protocol),
+    reason: named(view.getUint8(EVENT.reason)),
+    remark: remark === 0 ? null : named(remark),
+    vip: view.getUint32(EVENT.vip, true),
+    real: view.getUint32(EVENT.real, true),
+    octets: view.getUint32(EVENT.octets, true),
+    cid: octets.slice(EVENT.cid, EVENT.cid + Math.min(cidLength, EVENT.cid_octets)),
+    cidLength,
+  };
+}
