@@ -98,7 +98,9 @@ describe('filters', () => {
   });
 
   it.each([
-    [{ reason: 'cidd' }, /--reason: must be a reason/],
+    [{ reason: 'cidd' }, /--reason: must be an outcome/],
+    [{ reason: 'flow_stale' }, /--reason: must be an outcome/],
+    [{ reason: 'not_vip' }, /--reason: must be an outcome/],
     [{ vip: '198.51.100.256' }, /--vip: must be the address/],
     [{ vip: '198.51.100.10:65536' }, /--vip: must be the address/],
     [{ sample: '0' }, /--sample: /],

@@ -40,9 +40,17 @@ program
     'reply',
   )
   .option('--mtu <octets>', 'of the link to the servers (default: the interface’s)')
-  .option('--flows-per-cpu <number>', 'size of the flow table')
-  .option('--quarantine <seconds>', 'before the place of a server that left is used again')
+  .option('--flows-per-cpu <number>', 'size of the flow table (default: 16384)')
+  .option(
+    '--quarantine <seconds>',
+    'before the place of a server that left is used again (default: 120)',
+  )
   .option('--hash-seed <hex>', 'the same on every balancer')
+  .option('--gue-port <port>', 'UDP port of GUE, as the servers unwrap it (default: 6080)')
+  .option('--fresh-timeout <seconds>', 'to forget a flow of one packet (default: 10)')
+  .option('--udp-timeout <seconds>', 'to forget an idle UDP flow (default: 120)')
+  .option('--tcp-timeout <seconds>', 'to forget an idle TCP flow (default: 3600)')
+  .option('--icmp-rate <answers>', '"too big" a second, on each CPU (default: 100)')
   .option('--metrics <where>', 'serve Prometheus metrics: host:port, or the path of a socket')
   .option('--object <file>', 'the packet program (default: the one of this build)')
   .option('--log-level <level>', 'debug, info, warn or error', 'info')
@@ -66,7 +74,7 @@ program
   .option('--rate <events>', 'at most so many a second, on each CPU (default: 100)')
   .option('--count <n>', 'stop after so many')
   .option('--vip <address[:port]>', 'of this VIP only')
-  .option('--reason <name>', 'with this outcome or remark only')
+  .option('--reason <name>', 'with this outcome only, or this reason against their CIDs')
   .option('--pin-dir <folder>', 'of the agent', DEFAULT_PIN_FOLDER)
   .option('--state-dir <folder>', 'of the agent, where it was given')
   .option('--json', 'one JSON object a line')

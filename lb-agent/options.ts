@@ -2,7 +2,7 @@
 import { isIPv4 } from 'node:net';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { DEFAULT_SETTINGS, REASONS, type Reason } from '../bpf/tables/index.js';
+import { DEFAULT_SETTINGS, isSampled, REASONS, type Reason } from '../bpf/tables/index.js';
 import { CidecarError } from '../cid/index.js';
 import { readAddress } from '../registry/index.js';
 
@@ -19,7 +19,19 @@ export interface Source4 {
 }
 
 function number(minimum: number, maximum: number) {
-  return z.coerce.number().int().min(minimum).max(maximum);
+  const message = `must be a whole number from ${minimum} to ${maximum}`;
+  return z
+    .union(
+      [
+        z.number(),
+        z
+          .string()
+          .regex(/^[0-9]+$/)
+          .transform(Number),
+      ],
+      message,
+    )
+    .refine((value) => Number.isInteger(value) && value >= minimum && value <= maximum, message);
 }
 
 const source4 = z.string().transform((text, context): Source4 => {
@@ -67,6 +79,14 @@ const runOptions = z.object({
     .regex(/^[0-9a-fA-F]{1,16}$/, 'must be 1 to 16 hex digits')
     .transform((text) => BigInt(`0x${text}`))
     .default(0x63_69_64_65_63_61_72n),
+  /** UDP port of GUE, where the servers unwrap it. */
+  guePort: number(1, 65535).default(DEFAULT_SETTINGS.guePort),
+  /** Seconds without a packet after which a flow is forgotten; of one packet, and of more. */
+  freshTimeout: number(1, 86400).default(DEFAULT_SETTINGS.freshSeconds),
+  udpTimeout: number(1, 86400).default(DEFAULT_SETTINGS.udpSeconds),
+  tcpTimeout: number(1, 86400).default(DEFAULT_SETTINGS.tcpSeconds),
+  /** "Too big" answers a second, on each CPU; 0 answers nobody. */
+  icmpRate: number(0, 1_000_000).default(DEFAULT_SETTINGS.icmpPerSecond),
   metrics: z.string().min(1).optional(),
   object: z.string().min(1).optional(),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
@@ -93,10 +113,10 @@ export function readOtherOptions(raw: unknown): OtherOptions {
 
 const reason = z.string().transform((text, context): Reason => {
   const name = text.toLowerCase();
-  if (Object.hasOwn(REASONS, name)) return name as Reason;
+  if (Object.hasOwn(REASONS, name) && isSampled(name as Reason)) return name as Reason;
   context.addIssue({
     code: 'custom',
-    message: 'must be a reason that `lb-agent status` counts by, such as cid or no_server',
+    message: 'must be an outcome of a VIP, or why not by CID, such as no_server or cid_too_short',
   });
   return z.NEVER;
 });

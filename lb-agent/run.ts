@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { pino } from 'pino';
 import { requireKernelSupport } from '../bpf/index.js';
-import { DEFAULT_SETTINGS } from '../bpf/tables/index.js';
+import { DEFAULT_SETTINGS, type Settings } from '../bpf/tables/index.js';
 import { CidecarError } from '../cid/index.js';
 import { type DesiredState, openFileRegistry } from '../registry/index.js';
 import { Agent } from './agent.js';
@@ -37,14 +37,7 @@ export async function run(options: RunOptions): Promise<void> {
         mode: options.mode,
         pins: new PinFolder(options.pinDir),
         stateFile: stateFile(options),
-        settings: {
-          hashSeed: options.hashSeed,
-          mtu: options.mtu ?? host.mtu,
-          sourceBits: 32 - (options.source?.prefixLength ?? 32),
-          // A reader of events sets it again; one that was killed has left it on.
-          sampleEvery: DEFAULT_SETTINGS.sampleEvery,
-          eventsPerSecond: DEFAULT_SETTINGS.eventsPerSecond,
-        },
+        settings: settingsOf(options, host),
         egress,
         flowsPerCpu: options.flowsPerCpu,
         restMs: options.quarantine * 1000,
@@ -84,6 +77,24 @@ export async function run(options: RunOptions): Promise<void> {
     await nextHops.close();
     lock.release();
   }
+}
+
+/** Every setting, so that an agent started without an option takes back what one before set. */
+function settingsOf(options: RunOptions, host: HostInterface): Settings {
+  return {
+    hashSeed: options.hashSeed,
+    // An IP packet has 65535 octets at most; loopback has one more.
+    mtu: options.mtu ?? Math.min(host.mtu, 65_535),
+    sourceBits: 32 - (options.source?.prefixLength ?? 32),
+    guePort: options.guePort,
+    freshSeconds: options.freshTimeout,
+    udpSeconds: options.udpTimeout,
+    tcpSeconds: options.tcpTimeout,
+    icmpPerSecond: options.icmpRate,
+    // A reader of events sets these again; one that was killed has left them on.
+    sampleEvery: DEFAULT_SETTINGS.sampleEvery,
+    eventsPerSecond: DEFAULT_SETTINGS.eventsPerSecond,
+  };
 }
 
 function egressOf(options: RunOptions, host: HostInterface, nextHops: NextHops): Egress {

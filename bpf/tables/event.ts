@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { addressText } from './address.js';
 import { EVENT } from './layout.js';
-import { type Reason, reasonName } from './reasons.js';
+import { FIRST_REMARK, REASONS, type Reason, reasonName } from './reasons.js';
 
 /** struct event of abi.h: a sampled packet, and what was decided about it. */
 export interface PacketEvent {
@@ -16,7 +16,7 @@ export interface PacketEvent {
   readonly protocol: number;
   /** The outcome; a number where a newer program knows more than we do. */
   readonly reason: Reason | number;
-  /** Why not by CID, and the like. */
+  /** Why not by its CID, of a QUIC VIP; no other remark. */
   readonly remark: Reason | number | null;
   /** Row of the VIP. */
   readonly vip: number;
@@ -31,6 +31,14 @@ export interface PacketEvent {
   readonly cid: Uint8Array;
   /** By the packet's account; `cid` holds the first 20 octets at most. */
   readonly cidLength: number;
+}
+
+/** Whether an event can have this outcome or remark. */
+export function isSampled(reason: Reason): boolean {
+  const number = REASONS[reason];
+  if (number >= FIRST_REMARK) return number <= REASONS.quic_truncated;
+  // What is told by its address alone is not sampled.
+  return number > REASONS.vip_icmp && !reason.startsWith('fragment_');
 }
 
 /** Reads a record of the ring buffer `events`. */

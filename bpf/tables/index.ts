@@ -4,7 +4,7 @@ export { Balancer, type LoadBalancerOptions } from './balancer.js';
 export { type BalancerCapacity, estimate, type MapName } from './capacity.js';
 export type { ConfigState } from './cid-tables.js';
 export type { Counter, Counters, ReasonCounters } from './counters.js';
-export { type PacketEvent, readEvent } from './event.js';
+export { isSampled, type PacketEvent, readEvent } from './event.js';
 export { type Clock, GRACE_MS, SYSTEM_CLOCK } from './grace.js';
 export type { NextHop, RealEncapsulation, RealSpec, RealState } from './real.js';
 export { FIRST_REMARK, REASONS, type Reason, reasonName } from './reasons.js';

@@ -162,6 +162,29 @@ describe('lb-agent run', () => {
     expect(host.tables((balancer) => balancer.vips())).toHaveLength(1);
   });
 
+  it('sets what the options say, and takes it back when it starts without them', async () => {
+    const settings = () => host.tables((balancer) => balancer.settings);
+    await host.start();
+    const { hashSeed, ...before } = settings();
+    expect(before).toEqual({
+      ...{ sampleEvery: 0, eventsPerSecond: 100, mtu: 1500, sourceBits: 0, guePort: 6080 },
+      ...{ freshSeconds: 10, udpSeconds: 120, tcpSeconds: 3600, icmpPerSecond: 100 },
+    });
+    await host.kill();
+    await host.start(
+      ...['--gue-port', '7000', '--fresh-timeout', '5', '--udp-timeout', '60'],
+      ...['--tcp-timeout', '600', '--icmp-rate', '0', '--mtu', '1400', '--hash-seed', 'c0ffee'],
+    );
+    expect(settings()).toEqual({
+      ...{ sampleEvery: 0, eventsPerSecond: 100, mtu: 1400, sourceBits: 0, guePort: 7000 },
+      ...{ freshSeconds: 5, udpSeconds: 60, tcpSeconds: 600, icmpPerSecond: 0 },
+      hashSeed: 0xc0ffeen,
+    });
+    await host.kill();
+    await host.start();
+    expect(settings()).toEqual({ ...before, hashSeed });
+  });
+
   it('is taken away by detach, but not while an agent runs', async () => {
     await host.start();
     const folders = ['--pin-dir', host.pins.path, '--state-dir', host.stateFolder];

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from 'vitest';
+import { readRunOptions } from './options.js';
+
+const NEEDED = { registry: 'cidecar.yaml', interface: 'eth0' };
+
+describe('options of lb-agent run', () => {
+  it('have defaults', () => {
+    expect(readRunOptions(NEEDED)).toMatchObject({
+      mode: 'native',
+      pinDir: '/sys/fs/bpf/cidecar',
+      nextHop: 'reply',
+      flowsPerCpu: 16_384,
+      quarantine: 120,
+      guePort: 6080,
+      freshTimeout: 10,
+      udpTimeout: 120,
+      tcpTimeout: 3600,
+      icmpRate: 100,
+    });
+  });
+
+  it.each([
+    ['mtu', '--mtu', 1328, 65_535],
+    ['flowsPerCpu', '--flows-per-cpu', 4, 2 ** 24],
+    ['quarantine', '--quarantine', 1, 86_400],
+    ['guePort', '--gue-port', 1, 65_535],
+    ['freshTimeout', '--fresh-timeout', 1, 86_400],
+    ['udpTimeout', '--udp-timeout', 1, 86_400],
+    ['tcpTimeout', '--tcp-timeout', 1, 86_400],
+    ['icmpRate', '--icmp-rate', 0, 1_000_000],
+  ])('%s is refused by its name outside of its range', (field, option, least, most) => {
+    for (const value of [least, most]) {
+      expect(readRunOptions({ ...NEEDED, [field]: String(value) })).toHaveProperty(field, value);
+    }
+    for (const value of [least - 1, most + 1, least + 0.5, 'many', '']) {
+      const read = () => readRunOptions({ ...NEEDED, [field]: String(value) });
+      expect(read, `${option} ${value}`).toThrow(
+        expect.objectContaining({
+          code: 'ARGUMENT_INVALID',
+          message: `${option}: must be a whole number from ${least} to ${most}`,
+        }),
+      );
+    }
+  });
+});
