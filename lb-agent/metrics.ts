@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
+import { lstatSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { connect } from 'node:net';
 import type { Logger } from 'pino';
 import { Counter, Gauge, Registry } from 'prom-client';
 import { type Balancer, FIRST_REMARK, REASONS, type Reason } from '../bpf/tables/index.js';
 import { CidecarError } from '../cid/index.js';
+import type { MetricsAddress } from './options.js';
 import type { AgentState } from './state-file.js';
 import { describe } from './status.js';
 
-/** What the metrics are about; asked at each scrape. */
+/** What the metrics are about; asked at each scrape, and undefined until there is an agent. */
 export interface MetricsSource {
   readonly balancer: Balancer | undefined;
   readonly remembered: AgentState | undefined;
@@ -22,19 +24,19 @@ export interface MetricsServer {
 
 /**
  * Serves the kernel's counters as Prometheus metrics.
- * @param where `host:port`, or the path of a unix socket
+ * @throws CidecarError SOCKET_UNUSABLE, SOCKET_BUSY
  */
 export async function serveMetrics(
-  where: string,
-  source: MetricsSource,
+  where: MetricsAddress,
+  source: () => MetricsSource | undefined,
   log: Logger,
 ): Promise<MetricsServer> {
   const server = createServer((request, response) => {
-    if (request.url !== '/metrics') {
+    if (request.method !== 'GET' || request.url !== '/metrics') {
       response.writeHead(404).end();
       return;
     }
-    metricsText(source).then(
+    metricsText(source()).then(
       ({ text, contentType }) => response.writeHead(200, { 'content-type': contentType }).end(text),
       (error: unknown) => {
         log.error({ error: String(error) }, 'metrics');
@@ -42,25 +44,18 @@ export async function serveMetrics(
       },
     );
   });
-  const socket = where.includes('/');
-  const [, host = '', port = ''] = /^(?:(.*):)?([0-9]+)$/.exec(where) ?? [];
-  if (!socket && port === '') {
-    throw new CidecarError(
-      'ARGUMENT_INVALID',
-      '--metrics: must be host:port or the path of a socket',
-    );
-  }
-  // The lock of the pin folder is ours, so a socket that is there is that of a dead agent.
-  if (socket) rmSync(where, { force: true });
-  server.listen(
-    socket
-      ? { path: where }
-      : { host: host.replace(/^\[|\]$/g, '') || '127.0.0.1', port: Number(port) },
-  );
+  if ('socket' in where) await clear(where.socket);
+  server.listen('socket' in where ? { path: where.socket } : where);
   try {
     await once(server, 'listening');
   } catch (cause) {
-    throw new CidecarError('SOCKET_BUSY', `cannot serve metrics at ${where}`, { cause });
+    const { code } = cause as NodeJS.ErrnoException;
+    const text = 'socket' in where ? where.socket : `${where.host}:${where.port}`;
+    throw new CidecarError(
+      code === 'EADDRINUSE' ? 'SOCKET_BUSY' : 'SOCKET_UNUSABLE',
+      `cannot serve metrics at ${text} (${code})`,
+      { cause },
+    );
   }
   return {
     close: async () => {
@@ -71,9 +66,26 @@ export async function serveMetrics(
   };
 }
 
+/** Removes the socket that a killed agent left; refuses what is anything else, or answers. */
+async function clear(path: string): Promise<void> {
+  const present = lstatSync(path, { throwIfNoEntry: false });
+  if (present === undefined) return;
+  if (!present.isSocket()) {
+    throw new CidecarError('SOCKET_UNUSABLE', `${path} exists and is not a socket`);
+  }
+  const probe = connect(path);
+  const answer = await once(probe, 'connect').catch((error: NodeJS.ErrnoException) => error.code);
+  probe.destroy();
+  // Whatever else comes, such as EACCES, leaves open that somebody listens.
+  if (answer !== 'ECONNREFUSED') {
+    throw new CidecarError('SOCKET_BUSY', `a process listens on ${path}`);
+  }
+  rmSync(path, { force: true });
+}
+
 /** A registry a scrape: names that are gone from the document are gone from the metrics. */
-export async function metricsText(
-  source: MetricsSource,
+async function metricsText(
+  source: MetricsSource | undefined,
 ): Promise<{ text: string; contentType: string }> {
   const registry = new Registry();
   const registers = [registry];
@@ -81,8 +93,8 @@ export async function metricsText(
     name: 'cidecar_balancer_attached',
     help: '1 while the packet program is attached to its interface',
     registers,
-  }).set(source.attached() ? 1 : 0);
-  if (source.balancer !== undefined) {
+  }).set(source?.attached() ? 1 : 0);
+  if (source?.balancer !== undefined) {
     const status = describe(source.balancer, source.remembered);
     const outcomes = pair('cidecar_balancer', 'by outcome; each packet has one', [
       'pool',

@@ -43,4 +43,23 @@ describe('options of lb-agent run', () => {
       );
     }
   });
+
+  it.each([
+    ['/run/cidecar/metrics.sock', { socket: '/run/cidecar/metrics.sock' }],
+    ['./m', { socket: './m' }],
+    ['9100', { host: '127.0.0.1', port: 9100 }],
+    ['localhost:9100', { host: 'localhost', port: 9100 }],
+    ['[::1]:9100', { host: '::1', port: 9100 }],
+  ])('--metrics %s', (text, metrics) => {
+    expect(readRunOptions({ ...NEEDED, metrics: text })).toMatchObject({ metrics });
+  });
+
+  it.each(['here', '127.0.0.1:', '127.0.0.1:70000', '::1:9100'])(
+    '--metrics %s is refused',
+    (text) => {
+      expect(() => readRunOptions({ ...NEEDED, metrics: text })).toThrow(
+        /^--metrics: must be host:port or the path of a socket$/,
+      );
+    },
+  );
 });

@@ -59,6 +59,21 @@ const pinDir = z
   .regex(/^[^.]*$/, 'must have no dots in it, which bpffs refuses')
   .transform((path) => path.replace(/\/+$/, ''));
 
+/** Where metrics are served. */
+export type MetricsAddress =
+  | { readonly socket: string }
+  | { readonly host: string; readonly port: number };
+
+/** A path has a slash in it; else `host:port`, `[host]:port`, or the port on loopback. */
+const metrics = z.string().transform((text, context): MetricsAddress => {
+  if (text.includes('/')) return { socket: text };
+  const [, six, name, digits] = /^(?:\[([^\]]+)\]:|([^:\]]+):)?([0-9]{1,5})$/.exec(text) ?? [];
+  const port = Number(digits);
+  if (port <= 65535) return { host: six ?? name ?? '127.0.0.1', port };
+  context.addIssue({ code: 'custom', message: 'must be host:port or the path of a socket' });
+  return z.NEVER;
+});
+
 const runOptions = z.object({
   registry: z.string().min(1),
   interface: z.string().min(1).max(15),
@@ -87,7 +102,7 @@ const runOptions = z.object({
   tcpTimeout: number(1, 86400).default(DEFAULT_SETTINGS.tcpSeconds),
   /** "Too big" answers a second, on each CPU; 0 answers nobody. */
   icmpRate: number(0, 1_000_000).default(DEFAULT_SETTINGS.icmpPerSecond),
-  metrics: z.string().min(1).optional(),
+  metrics: metrics.optional(),
   object: z.string().min(1).optional(),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
 });

@@ -8,7 +8,7 @@ import { Agent } from './agent.js';
 import type { Egress } from './apply.js';
 import { type HostInterface, hostInterface } from './host-interface.js';
 import { AgentLock } from './lock.js';
-import { serveMetrics } from './metrics.js';
+import { type MetricsServer, serveMetrics } from './metrics.js';
 import { ipCommand } from './neighbours.js';
 import { NextHops } from './next-hops.js';
 import { type RunOptions, stateFile } from './options.js';
@@ -29,9 +29,15 @@ export async function run(options: RunOptions): Promise<void> {
   checkSources(desired, egress, host);
 
   const lock = AgentLock.acquire(options.pinDir);
+  let agent: Agent | undefined;
+  let metrics: MetricsServer | undefined;
   try {
+    // Before anything is attached: where they cannot be served, nothing is.
+    if (options.metrics !== undefined) {
+      metrics = await serveMetrics(options.metrics, () => agent, log);
+    }
     await nextHops.follow(desired);
-    const agent = await Agent.start(
+    const running = await Agent.start(
       {
         interface: host,
         mode: options.mode,
@@ -46,12 +52,11 @@ export async function run(options: RunOptions): Promise<void> {
       },
       nextHops.reachable(desired),
     );
-    const metrics =
-      options.metrics === undefined ? undefined : await serveMetrics(options.metrics, agent, log);
-    const reconciler = new Reconciler(agent, log, (state) => checkSources(state, egress, host));
+    agent = running;
+    const reconciler = new Reconciler(running, log, (state) => checkSources(state, egress, host));
     let inForce = desired;
     const want = () => {
-      agent.refreshNextHops();
+      running.refreshNextHops();
       reconciler.want(nextHops.reachable(inForce));
     };
     nextHops.onChange(want);
@@ -71,10 +76,10 @@ export async function run(options: RunOptions): Promise<void> {
     await watch.close();
     await nextHops.close();
     await reconciler.close();
-    await metrics?.close();
-    agent.close();
   } finally {
     await nextHops.close();
+    await metrics?.close();
+    agent?.close();
     lock.release();
   }
 }
