@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { CidecarError } from '../cid/index.js';
 import { AgentLock } from './lock.js';
 import { type OtherOptions, stateFile } from './options.js';
@@ -8,7 +8,7 @@ import { PinFolder } from './pins.js';
 /** @throws CidecarError STATE_LOCKED while an agent runs, PIN_INVALID where there is nothing */
 export function detach(options: OtherOptions): void {
   const pins = new PinFolder(options.pinDir);
-  if (!existsSync(pins.path)) {
+  if (!pins.exists()) {
     throw new CidecarError('PIN_INVALID', 'nothing is pinned here', { file: pins.path });
   }
   const lock = AgentLock.acquire(options.pinDir);

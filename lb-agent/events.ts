@@ -7,6 +7,7 @@ import { EventsLock } from './lock.js';
 import { type EventsOptions, stateFile } from './options.js';
 import { PinFolder } from './pins.js';
 import { type AgentState, readStateFile } from './state-file.js';
+import { pinnedLink } from './status.js';
 
 /** Between looks at which tables are in force, and at what names mean. */
 const CHECK_MS = 200;
@@ -18,6 +19,7 @@ const CHECK_MS = 200;
  */
 export async function events(options: EventsOptions): Promise<void> {
   const pins = new PinFolder(options.pinDir);
+  pinnedLink(pins); // Before the lock: who may not look into bpffs may not lock either.
   const lock = EventsLock.acquire(options.pinDir);
   try {
     const { promise, resolve, reject } = ending();

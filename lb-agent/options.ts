@@ -34,6 +34,10 @@ function number(minimum: number, maximum: number) {
     .refine((value) => Number.isInteger(value) && value >= minimum && value <= maximum, message);
 }
 
+function choice<const T extends readonly [string, ...string[]]>(values: T) {
+  return z.enum(values, `must be one of ${values.join(', ')}`);
+}
+
 const source4 = z.string().transform((text, context): Source4 => {
   const [address = '', length = '32', ...rest] = text.split('/');
   const prefixLength = Number(length);
@@ -77,12 +81,12 @@ const metrics = z.string().transform((text, context): MetricsAddress => {
 const runOptions = z.object({
   registry: z.string().min(1),
   interface: z.string().min(1).max(15),
-  mode: z.enum(['native', 'generic']).default('native'),
+  mode: choice(['native', 'generic']).default('native'),
   pinDir: pinDir.default(DEFAULT_PIN_FOLDER),
   stateDir: z.string().min(1).optional(),
   source: source4.optional(),
   source6: source6.optional(),
-  nextHop: z.enum(['reply', 'resolve']).default('reply'),
+  nextHop: choice(['reply', 'resolve']).default('reply'),
   /** Of the link towards the servers; default that of the interface. */
   mtu: number(MTU_MINIMUM, 65535).optional(),
   flowsPerCpu: number(4, 2 ** 24).default(2 ** 14),
@@ -104,7 +108,7 @@ const runOptions = z.object({
   icmpRate: number(0, 1_000_000).default(DEFAULT_SETTINGS.icmpPerSecond),
   metrics: metrics.optional(),
   object: z.string().min(1).optional(),
-  logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  logLevel: choice(['debug', 'info', 'warn', 'error']).default('info'),
 });
 
 export type RunOptions = z.infer<typeof runOptions>;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { Balancer, BpfLink, ensureBpffs } from '../bpf/index.js';
+import { Balancer, BpfLink, ensureBpffs, isBpffs } from '../bpf/index.js';
 import { CidecarError } from '../cid/index.js';
 
 /** What is pinned by folder, whole or not at all: a program with its maps. */
@@ -33,10 +33,30 @@ export class PinFolder {
   create(): void {
     const parent = dirname(this.path);
     if (parent === '/sys/fs/bpf') ensureBpffs(parent);
+    let made: string | undefined;
     try {
-      mkdirSync(this.path, { recursive: true, mode: 0o700 });
+      made = mkdirSync(this.path, { recursive: true, mode: 0o700 });
     } catch (cause) {
       throw new CidecarError('PIN_INVALID', 'cannot make the pin folder', {
+        file: this.path,
+        cause,
+      });
+    }
+    if (isBpffs(this.path)) return;
+    if (made !== undefined) rmSync(made, { recursive: true });
+    throw new CidecarError('PIN_INVALID', 'is not in bpffs, where alone things can be pinned', {
+      file: this.path,
+    });
+  }
+
+  /** @throws CidecarError KERNEL_PERMISSION where this user may not even look */
+  exists(): boolean {
+    try {
+      return lstatSync(this.path, { throwIfNoEntry: false }) !== undefined;
+    } catch (cause) {
+      const { code } = cause as NodeJS.ErrnoException;
+      if (code !== 'EACCES') return false;
+      throw new CidecarError('KERNEL_PERMISSION', 'this user may not look into bpffs', {
         file: this.path,
         cause,
       });

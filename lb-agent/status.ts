@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync } from 'node:fs';
 import type { LinkInfo } from '../bpf/index.js';
 import type { Balancer, ReasonCounters } from '../bpf/tables/index.js';
 import { CidecarError } from '../cid/index.js';
@@ -80,7 +79,7 @@ export function readStatus(options: { pinDir: string; stateDir?: string | undefi
 
 /** @throws CidecarError PIN_INVALID where there is none */
 export function pinnedLink(pins: PinFolder): LinkInfo {
-  const link = existsSync(pins.path) ? pins.openLink() : undefined;
+  const link = pins.exists() ? pins.openLink() : undefined;
   if (link === undefined) {
     throw new CidecarError('PIN_INVALID', 'no balancer is pinned here', { file: pins.path });
   }

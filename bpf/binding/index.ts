@@ -14,6 +14,7 @@ export { RingBuffer } from './ring-buffer.js';
 export {
   ensureBpffs,
   ifindex,
+  isBpffs,
   type KernelSupport,
   kernelSupport,
   possibleCpus,

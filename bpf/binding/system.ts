@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { CidecarError } from '../../cid/errors.js';
 import { guarded, translated } from './errors.js';
 import { addon, type NativeProbe } from './native.js';
@@ -20,6 +20,10 @@ export function ifindex(name: string): number {
     if (!(cause instanceof CidecarError) || cause.code !== 'INTERFACE_UNKNOWN') throw cause;
     throw new CidecarError('INTERFACE_UNKNOWN', `no interface is named ${name}`, { cause });
   }
+}
+
+export function isBpffs(path: string): boolean {
+  return guarded(() => addon().isBpffs(path));
 }
 
 /** Mounts bpffs when it is not there; needs root then. */
@@ -66,4 +70,20 @@ export function requireKernelSupport(): void {
   if (!permitted) {
     throw new CidecarError('KERNEL_PERMISSION', 'this user may not use bpf(2)');
   }
+  // The verifier would say no more than that a pointer is misused.
+  if (!mayLeavePointers()) {
+    throw new CidecarError(
+      'KERNEL_PERMISSION',
+      'this process has no CAP_PERFMON, which the packet programs are verified by',
+    );
+  }
+}
+
+/** Bits of linux/capability.h; CAP_SYS_ADMIN is taken for CAP_PERFMON (Linux 5.8). */
+const CAP_SYS_ADMIN = 1n << 21n;
+const CAP_PERFMON = 1n << 38n;
+
+function mayLeavePointers(): boolean {
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
+  return (BigInt(`0x${effective ?? '0'}`) & (CAP_SYS_ADMIN | CAP_PERFMON)) !== 0n;
 }
