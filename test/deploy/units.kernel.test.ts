@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { BalancerHost } from '../agent/balancer-host.js';
+import { cidOf, documentOf, type TestServer } from '../agent/documents.js';
+import { inNamespace, tryRun } from '../netns/command.js';
+import { nodeArgv, PACKAGE_ROOT } from '../netns/process.js';
+import { Scope } from '../netns/scope.js';
+
+const DEPLOY = join(PACKAGE_ROOT, 'deploy');
+const units = readdirSync(DEPLOY).filter((name) => name.endsWith('.service'));
+const dropIns = readdirSync(DEPLOY).filter((name) => name.endsWith('.conf'));
+
+describe('the units in deploy/', () => {
+  let scope: Scope;
+  beforeEach(() => {
+    scope = new Scope('cdcunits');
+  });
+  afterEach(() => scope.dispose());
+
+  /** `systemd-analyze verify` of a unit with its drop-ins; it warns where it would ignore. */
+  async function verify(unit: string, change = (text: string) => text): Promise<string> {
+    const folder = scope.path('units');
+    mkdirSync(folder);
+    // The path of Node differs from host to host, and verify looks for it.
+    const place = (text: string) => change(text.replaceAll('/usr/bin/node', process.execPath));
+    writeFileSync(join(folder, unit), place(readFileSync(join(DEPLOY, unit), 'utf8')));
+    for (const name of dropIns.filter((each) => each.startsWith(basename(unit, '@.service')))) {
+      mkdirSync(join(folder, `${unit}.d`));
+      cpSync(join(DEPLOY, name), join(folder, `${unit}.d`, name));
+    }
+    const { code, stdout, stderr } = await tryRun([
+      ...['systemd-analyze', 'verify', '--man=no', join(folder, unit)],
+    ]);
+    return `${stdout}${stderr}${code === 0 ? '' : `exit code ${code}`}`;
+  }
+
+  it.each(units)('%s is valid', async (unit) => {
+    expect(await verify(unit)).toBe('');
+  });
+
+  it('each drop-in belongs to one of them', () => {
+    expect(units.length).toBeGreaterThan(1);
+    for (const name of dropIns) {
+      expect(units.filter((unit) => name.startsWith(basename(unit, '@.service')))).toHaveLength(1);
+    }
+  });
+
+  it('would not pass with a misspelt setting', async () => {
+    const [unit = ''] = units;
+    const misspelt = (text: string) => text.replace('NoNewPrivileges=yes', 'NoNewPrivilege=yes');
+    expect(await verify(unit, misspelt)).toMatch(/NoNewPrivilege/);
+  });
+});
+
+describe('lb-agent@.service', () => {
+  const ONE: TestServer = { name: 'web-1', address: '10.0.1.11', ids: ['ed793a'] };
+  const unit = readFileSync(join(DEPLOY, 'lb-agent@.service'), 'utf8');
+  const capabilities = (/^CapabilityBoundingSet=(.+)$/m.exec(unit)?.[1] ?? '')
+    .split(' ')
+    .map((name) => name.replace('CAP_', '').toLowerCase());
+  let host: BalancerHost;
+  beforeEach(async () => {
+    host = await BalancerHost.create();
+    host.write(documentOf([ONE]));
+  });
+  afterEach(() => host.dispose());
+
+  const limited = (names: readonly string[]) => [
+    'setpriv',
+    '--no-new-privs',
+    `--bounding-set=${['-all', ...names.map((name) => `+${name}`)].join(',')}`,
+    ...nodeArgv('lb-agent/main'),
+    ...host.args('--next-hop', 'resolve'),
+  ];
+
+  it('has capabilities enough', async () => {
+    const agent = host.scope.start({
+      title: 'lb-agent',
+      namespace: host.namespace,
+      argv: limited(capabilities),
+      log: host.scope.path('agent.log'),
+    });
+    while (!/"msg":"ready"/.test(agent.tail())) {
+      if (!agent.running) throw new Error(agent.tail());
+      await sleep(10);
+    }
+    expect(host.route(cidOf('ed793a'))).toBe(ONE.address);
+  });
+
+  it.each(capabilities)('and none too many: without %s it does not run', async (capability) => {
+    const others = capabilities.filter((name) => name !== capability);
+    const { code, stderr } = await tryRun(inNamespace(host.namespace, limited(others)));
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/KERNEL_PERMISSION/)]);
+  });
+});
