@@ -30,7 +30,7 @@ export async function attachDecapsulation(flags: DecapsulationFlags): Promise<De
   const index = ifindex(flags.interface);
   const object = await BpfObject.load(objectPath('decap'));
   try {
-    allowSources(object, flags.sources);
+    configure(object, flags);
     const program = object.program('decap');
     const link =
       flags.pin === undefined ? attach(program, index) : attachPinned(program, index, flags.pin);
@@ -40,9 +40,28 @@ export async function attachDecapsulation(flags: DecapsulationFlags): Promise<De
   }
 }
 
-/** struct decap_prefix and struct decap_settings of bpf/kernel/decap.h. */
+/** Offsets in struct decap_settings of bpf/kernel/decap.h. */
+const CHECK_SOURCES = 0;
+const GUE_PORT = 8;
+
+/** Sets a program that is loaded and not attached yet. */
+export function configure(
+  object: BpfObject,
+  { sources, guePort }: Pick<DecapsulationFlags, 'sources' | 'guePort'>,
+): void {
+  allowSources(object, sources);
+  const settings = object.map('.data.decap');
+  const value = settings.lookup(0);
+  if (value === undefined) throw new CidecarError('PIN_INVALID', 'decap.bpf.o has no settings');
+  const view = new DataView(value.buffer, value.byteOffset);
+  if (sources.length > 0) view.setUint32(CHECK_SOURCES, 1, true);
+  if (guePort !== undefined) view.setUint16(GUE_PORT, guePort); // network order
+  settings.update(0, value);
+  settings.close();
+}
+
+/** struct decap_prefix of bpf/kernel/decap.h. */
 function allowSources(object: BpfObject, prefixes: readonly string[]): void {
-  if (prefixes.length === 0) return;
   const sources = object.map('decap_sources');
   for (const prefix of prefixes) {
     const [address = '', length] = prefix.split('/');
@@ -54,12 +73,6 @@ function allowSources(object: BpfObject, prefixes: readonly string[]): void {
     sources.update(key, new Uint8Array(4));
   }
   sources.close();
-  const settings = object.map('.data.decap');
-  const value = settings.lookup(0);
-  if (value === undefined) throw new CidecarError('PIN_INVALID', 'decap.bpf.o has no settings');
-  new DataView(value.buffer, value.byteOffset).setUint32(0, 1, true); // check_sources
-  settings.update(0, value);
-  settings.close();
 }
 
 function attachPinned(program: BpfProgram, index: number, pin: string): BpfLink {

@@ -10,6 +10,8 @@ export interface DecapsulationFlags {
   readonly interface: string;
   /** Prefixes that tunnels may come from; none means any. */
   readonly sources: readonly string[];
+  /** UDP port of GUE, as the balancers send it; left out, IANA's 6080. */
+  readonly guePort?: number;
   /** Where in bpffs the attachment is kept over restarts; left out, it ends with the process. */
   readonly pin?: string;
 }
@@ -63,6 +65,11 @@ function program(): Command {
       'unwrap tunnels from these only, comma-separated',
       prefixes,
     )
+    .option(
+      '--decap-gue-port <port>',
+      'UDP port of GUE, as lb-agent run --gue-port says (default: 6080)',
+      integer(1, 65_535),
+    )
     .option('--decap-pin <path>', 'keep the program attached over restarts, pinned here in bpffs')
     .addOption(
       new Option('--log-level <level>').choices(['debug', 'info', 'warn', 'error']).default('info'),
@@ -98,11 +105,18 @@ export function readCommandLine(argv: readonly string[]): SidecarFlags {
 function readDecap({
   decapInterface,
   decapSources,
+  decapGuePort,
   decapPin,
-}: Record<string, string> & { decapSources?: string[] }): DecapsulationFlags {
+}: {
+  decapInterface?: string;
+  decapSources?: string[];
+  decapGuePort?: number;
+  decapPin?: string;
+}): DecapsulationFlags {
   return {
     interface: decapInterface ?? '',
     sources: decapSources ?? [],
+    ...(decapGuePort === undefined ? {} : { guePort: decapGuePort }),
     ...(decapPin === undefined ? {} : { pin: decapPin }),
   };
 }
