@@ -34,6 +34,8 @@ interface Kind {
   readonly through?: RealEncapsulation;
   readonly growth?: number;
   readonly reason: Reason;
+  /** The flow table is full, as a flood of two packets an address would leave it. */
+  readonly full?: true;
   /** In the table of IPv6, too. */
   readonly both: boolean;
 }
@@ -166,6 +168,15 @@ function kinds(largest: number): Kind[] {
       reason: 'flow',
       both: true,
     },
+    {
+      name: 'new flow, all places taken by established ones',
+      target: null,
+      tuple: 'new',
+      random: false,
+      full: true,
+      reason: 'flow_unremembered',
+      both: false,
+    },
     { name: 'new flow', target: 400, tuple: 'new', random: false, reason: 'ring', both: true },
     {
       ...cid,
@@ -249,6 +260,7 @@ function caseOf(world: World, pool: number, family: Family, kind: Kind): PacketC
       cidOffset: frame.length - datagram(kind).length + 1,
     },
     taken: () => world.packets(pool, family, kind.reason),
+    ...(kind.full ? { arrange: () => world.fillFlows() } : {}),
   };
 }
 

@@ -15,6 +15,8 @@ export interface PacketCase {
   readonly verdict: number;
   /** Packets so far that took the way this row is about. */
   readonly taken: () => number;
+  /** Brings about what the row is about; returns what undoes it for the rows that follow. */
+  readonly arrange?: () => () => void;
 }
 
 export interface PacketResult {
@@ -52,7 +54,9 @@ export function measure(
     for (const [i, row] of cases.entries()) {
       prelude.prepare(row.traffic);
       floors[i]?.push(timeFloor(prelude, row, options));
+      const undo = row.arrange?.();
       totals[i]?.push(timeTarget(prelude, row, options));
+      undo?.();
     }
   }
   return cases.map((row, i) => summarize(row, totals[i] ?? [], floors[i] ?? []));

@@ -16,7 +16,7 @@ export type Family = 4 | 6;
 export const VIP_ADDRESS: Record<Family, string> = { 4: '198.51.100.10', 6: '2001:db8:ffff::10' };
 /** Port of a pool's VIPs, and row of their counters. */
 export const vipPort = (pool: number): number => 4430 + pool;
-export const vipRow = (pool: number, family: Family): number => (family === 4 ? pool : 32 + pool);
+export const vipRow = (pool: number, family: Family): number => (family === 4 ? pool : POOLS + pool);
 
 /**
  * Servers of each kind. IDs beyond their number are further IDs of the same ones; that is
@@ -24,11 +24,14 @@ export const vipRow = (pool: number, family: Family): number => (family === 4 ? 
  */
 const REALS = 4096;
 const RING_SIZE = 65537;
-const POOLS = 32;
+const POOLS = 40;
 
 const FIRST_REAL = { 4: 1, 6: REALS + 1 } as const;
 /** One server each that is reached in another way. */
 const ODD_REALS: readonly RealEncapsulation[] = ['gue', 'l2'];
+
+/** Of 4 octets: fingerprint, stamp (seconds << 2, established), real and generation. */
+const FLOW_WORDS = 4;
 
 /** A server on the segment; the interface is the one that packets come in by. */
 const L2_HOP = {
@@ -167,6 +170,17 @@ export class World {
       pool,
       ring: this.#rings[family],
     });
+  }
+
+  /** Gives every place of the flow table to an established flow; returns how to forget them. */
+  fillFlows(): () => void {
+    const octets = this.balancer.map('flows').mmap();
+    const words = new Uint32Array(octets.buffer, octets.byteOffset, octets.byteLength / 4);
+    const now = Number(process.hrtime.bigint() / 1_000_000_000n);
+    for (let at = 0; at < words.length; at += FLOW_WORDS) {
+      words.set([at + 1, 0, ((now << 2) | 1) >>> 0, 1], at);
+    }
+    return () => words.fill(0);
   }
 
   /** Packets for no VIP with this outcome so far. */
