@@ -10,6 +10,7 @@ import { measure, type PacketResult } from './measure.js';
 import { OTHER_SUITES } from './others.js';
 import { Prelude } from './prelude.js';
 import { type Figure, figureTable, packetTable } from './report.js';
+import { ringFigures } from './ring.js';
 
 interface Options {
   readonly json?: string;
@@ -43,7 +44,7 @@ async function packets(): Promise<{ results: PacketResult[]; figures: Figure[] }
   });
   const figures = programFigures(world.balancer);
   world.balancer.close();
-  return { results, figures: [...figures, await memoryFigure()] };
+  return { results, figures: [...figures, await memoryFigure(), ...ringFigures()] };
 }
 
 async function main(): Promise<void> {

@@ -16,7 +16,8 @@ export type Family = 4 | 6;
 export const VIP_ADDRESS: Record<Family, string> = { 4: '198.51.100.10', 6: '2001:db8:ffff::10' };
 /** Port of a pool's VIPs, and row of their counters. */
 export const vipPort = (pool: number): number => 4430 + pool;
-export const vipRow = (pool: number, family: Family): number => (family === 4 ? pool : POOLS + pool);
+export const vipRow = (pool: number, family: Family): number =>
+  family === 4 ? pool : POOLS + pool;
 
 /**
  * Servers of each kind. IDs beyond their number are further IDs of the same ones; that is
