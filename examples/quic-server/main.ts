@@ -31,7 +31,7 @@ pool.on('recovered', () => process.stderr.write('CIDs are routable again\n'));
 await pool.ready();
 const server = new EchoServer(pool, config, { host, port: Number(port) });
 await server.listen();
-process.stdout.write(`echo on ${host}:${port}, CIDs of ${pool.cidLength} octets\n`);
+process.stdout.write(`echo on ${host}:${server.address.port}, CIDs of ${pool.cidLength} octets\n`);
 process.once('SIGTERM', () => {
   server.close();
   pool.close();

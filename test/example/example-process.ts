@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+import { join } from 'node:path';
+import { PACKAGE_ROOT, type WorkerProcess } from '../netns/process.js';
+import type { Scope } from '../netns/scope.js';
+import type { HostPort } from '../quic/quiche.js';
+import { makeCertificate } from '../system/tls.js';
+
+const HOST = '127.0.0.1';
+
+/** The example from its sources, on a free port, with CIDs of the sidecar at `socket`. */
+export async function startExample(
+  scope: Scope,
+  socket: string,
+): Promise<{ process: WorkerProcess; server: HostPort }> {
+  const { certificate, privateKey } = await makeCertificate(scope);
+  const main = join(PACKAGE_ROOT, 'examples/quic-server/main.ts');
+  const example = scope.start({
+    title: 'example QUIC server',
+    argv: [process.execPath, '--import', 'tsx', main],
+    args: [socket, HOST, '0', certificate, privateKey],
+    log: scope.path('example.log'),
+  });
+  for (;;) {
+    const port = /^echo on .*:(\d+),/m.exec(example.tail())?.[1];
+    if (port !== undefined) return { process: example, server: { host: HOST, port: Number(port) } };
+    if (!example.running) await example.ready(); // Rejects with what it said.
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Client } from './clients.js';
+import { Rig } from './rig.js';
+
+const LIMITS = [2, 3, 8];
+/** The example's own limit of CIDs is above those of its clients here. */
+const HELD = LIMITS.reduce((sum, limit) => sum + limit, 0);
+
+let rig: Rig;
+
+beforeEach(async () => {
+  rig = await Rig.start();
+});
+afterEach(() => rig.stop());
+
+async function openAll(): Promise<Client[]> {
+  const clients: Client[] = [];
+  for (const limit of LIMITS) clients.push(await rig.open(limit));
+  await taken(1, HELD);
+  return clients;
+}
+
+/** Waits until so many CIDs of a generation were given. */
+async function taken(generation: number, count: number): Promise<void> {
+  const given = () => rig.pool.taken.filter((each) => each === generation).length;
+  await expect.poll(given, { timeout: 20_000, interval: 5 }).toBe(count);
+}
+
+async function generations(clients: readonly Client[]): Promise<number[]> {
+  for (const { connection } of clients) await connection.echo();
+  return clients.map(({ firstOctet }) => firstOctet);
+}
+
+describe('an order to reissue', { timeout: 60_000 }, () => {
+  it('gives as many new CIDs as clients held, and no more', async () => {
+    const clients = await openAll();
+    rig.pool.turn();
+    await taken(2, HELD);
+    expect(await generations(clients)).toEqual([2, 2, 2]);
+    rig.pool.turn();
+    await taken(3, HELD);
+    expect(await generations(clients)).toEqual([3, 3, 3]);
+    expect(rig.pool.taken).toHaveLength(3 * HELD);
+  });
+
+  it('that finds the pool dry is obeyed when it recovers', async () => {
+    const clients = await openAll();
+    rig.pool.level = 0;
+    rig.pool.turn();
+    expect(await generations(clients)).toEqual([1, 1, 1]);
+    rig.pool.recover();
+    // Clients do nothing meanwhile.
+    await taken(2, HELD);
+    expect(await generations(clients)).toEqual([2, 2, 2]);
+  });
+
+  it('that finds too few CIDs is obeyed as far as they go, and then to the end', async () => {
+    const clients = await openAll();
+    rig.pool.level = 4;
+    rig.pool.turn();
+    await taken(2, 4);
+    await generations(clients);
+    // Without an event: packets of the clients are enough.
+    rig.pool.level = Number.POSITIVE_INFINITY;
+    await generations(clients);
+    await taken(2, HELD);
+    expect(await generations(clients)).toEqual([2, 2, 2]);
+  });
+
+  it('reaches a connection in its handshake once that is through', async () => {
+    rig.pool.onTake = () => {
+      rig.pool.onTake = () => {};
+      process.nextTick(() => rig.pool.turn()); // The answer to the Initial has just left.
+    };
+    const client = await rig.open(3);
+    expect(rig.pool.generation).toBe(2);
+    await taken(2, 3);
+    expect(rig.pool.taken.filter((generation) => generation === 1)).toEqual([1]);
+    expect(await generations([client])).toEqual([2]);
+  });
+
+  it('gives a connection that began with a 0b111 CID no other', async () => {
+    rig.pool.level = 0;
+    const client = await rig.open(3);
+    rig.pool.recover();
+    rig.pool.turn();
+    expect(await generations([client])).toEqual([0xeb]);
+    expect(rig.pool.taken).toEqual([]);
+  });
+
+  it('ends the connection in which it fails, and no other', async () => {
+    const clients = await openAll();
+    rig.pool.onTake = () => {
+      rig.pool.onTake = () => {};
+      throw new Error('no CID for you');
+    };
+    rig.pool.turn();
+    expect(rig.server.open).toBe(2);
+    await taken(2, HELD - (LIMITS[0] ?? 0));
+    expect(await generations(clients.slice(1))).toEqual([2, 2]);
+  });
+});
+
+it('obeys no orders after it was closed', async () => {
+  await openAll();
+  rig.pool.emit('reissue', { throughGeneration: 1, deadline: new Date(Date.now() + 3_600_000) });
+  rig.server.close();
+  expect(rig.server.open).toBe(0);
+  expect(rig.pool.eventNames()).toEqual([]);
+});
