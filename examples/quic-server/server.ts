@@ -11,6 +11,13 @@ import {
   type Reissue,
 } from '../../sidecar/client/index.js';
 import { type ConnectionHost, EchoConnection } from './connection.js';
+import {
+  beginsConnection,
+  isLongHeader,
+  readLongHeader,
+  shortHeaderDcid,
+  versionNegotiation,
+} from './datagram.js';
 import { hex, tokenNumber } from './octets.js';
 
 /** What the server needs of a CidPool. */
@@ -91,15 +98,24 @@ export class EchoServer implements ConnectionHost {
   }
 
   #receive(datagram: Buffer, { address, port }: RemoteInfo): void {
-    if (this.#closing.signal.aborted) return;
+    // To port 0 nothing can be sent.
+    if (port === 0 || this.#closing.signal.aborted) return;
     const from = { host: address, port };
-    const long = ((datagram[0] ?? 0) & 0x80) !== 0;
-    // A short header does not say how long its DCID is: that is why the pool keeps to one.
-    const dcid = long
-      ? quiche.Header.fromSlice(datagram, this.#pool.cidLength).dcid
-      : datagram.subarray(1, 1 + this.#pool.cidLength);
-    const connection = this.#byCid.get(hex(dcid)) ?? (long ? this.#accept(dcid, from) : undefined);
+    const connection = isLongHeader(datagram)
+      ? this.#byLongHeader(datagram, from)
+      : this.#byCid.get(hex(shortHeaderDcid(datagram, this.#pool.cidLength)));
     connection?.receive(datagram, from, this.#local);
+  }
+
+  #byLongHeader(datagram: Buffer, from: Host): EchoConnection | undefined {
+    const header = readLongHeader(datagram);
+    if (header === null) return undefined;
+    const known = this.#byCid.get(hex(header.dcid));
+    if (known !== undefined) return known;
+    if (beginsConnection(datagram, header)) return this.#accept(header.dcid, from);
+    const answer = versionNegotiation(datagram, header);
+    if (answer !== null) this.send(answer, from);
+    return undefined;
   }
 
   // Synchronous from end to end: no stack waits for a CID here.
