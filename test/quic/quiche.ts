@@ -2,6 +2,9 @@
 import quiche from '@matrixai/quic/native/quiche.js';
 import type { Config, Connection, Host } from '@matrixai/quic/native/types.js';
 
+export { isLongHeader, shortHeaderDcid } from '../../examples/quic-server/datagram.js';
+export { hex, tokenNumber } from '../../examples/quic-server/octets.js';
+
 /**
  * Cloudflare's quiche 0.18 by its raw binding: a QUIC stack that installs from npm alone.
  * It is old; it serves tests and the demonstration, never production.
@@ -52,23 +55,4 @@ export function quicheConfig(tls: TlsFiles | null): QuicheConfig {
   config.setInitialMaxStreamsUni(100);
   config.setActiveConnectionIdLimit(ACTIVE_CID_LIMIT);
   return config;
-}
-
-/** quiche wants a stateless reset token as the number that its 16 octets are, big endian. */
-export function tokenNumber(token: Uint8Array): bigint {
-  return BigInt(`0x${hex(token)}`);
-}
-
-export function hex(octets: Uint8Array): string {
-  return Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('hex');
-}
-
-/** Bit 7 of the first octet: the long header form, in every version (RFC 8999 section 5.1). */
-export function isLongHeader(datagram: Uint8Array): boolean {
-  return ((datagram[0] ?? 0) & 0x80) !== 0;
-}
-
-/** The DCID of a short header, whose length only its issuer knows (RFC 8999 section 5.2). */
-export function shortHeaderDcid(datagram: Uint8Array, cidLength: number): Uint8Array {
-  return datagram.subarray(1, 1 + cidLength);
 }

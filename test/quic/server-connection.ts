@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import { IssuedCids } from '../../examples/quic-server/issued-cids.js';
+import type { PooledCid } from '../../sidecar/client/index.js';
 import type { CidSource } from './cid-source.js';
 import { Http3Responder } from './http3.js';
-import { H3_PROTOCOL, type HostPort, type QuicheConnection, tokenNumber } from './quiche.js';
+import { H3_PROTOCOL, type HostPort, type QuicheConnection } from './quiche.js';
 
 /** What the connection needs of the server around it. */
 export interface ConnectionHost {
@@ -14,26 +16,31 @@ export interface ConnectionHost {
   closed(connection: ServerConnection): void;
 }
 
-/** quiche keeps at most twice the limit of CIDs, less one, until the client retires some. */
-const RETIRING_AT_ONCE = 8;
 const SCRATCH = Buffer.alloc(65_535);
 
 /** One connection: echoes every stream that the client ends, or answers HTTP/3 requests. */
 export class ServerConnection {
   readonly #host: ConnectionHost;
   readonly #quic: QuicheConnection;
+  readonly #cids: IssuedCids;
   readonly #pending = new Map<number, { data: Uint8Array; fin: boolean }>();
   readonly #received = new Map<number, Buffer[]>();
-  /** CIDs that a rotation still has to replace. */
-  #toReplace = 0;
-  /** CIDs that the client was asked to retire and has not. */
-  #retiring = 0;
   #http3: Http3Responder | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(host: ConnectionHost, quic: QuicheConnection) {
+  constructor(
+    host: ConnectionHost,
+    quic: QuicheConnection,
+    first: PooledCid,
+    clientsChoice: Uint8Array,
+  ) {
     this.#host = host;
     this.#quic = quic;
+    this.#cids = new IssuedCids(quic, first, clientsChoice, {
+      take: () => host.cids.take(),
+      register: (cid) => host.register(cid, this),
+      unregister: (cid) => host.unregister(cid),
+    });
   }
 
   receive(datagram: Buffer, from: HostPort, to: HostPort): void {
@@ -42,20 +49,14 @@ export class ServerConnection {
     } catch {
       // A packet that does not decrypt is dropped (RFC 9001 section 5.5); the rest goes on.
     }
-    this.#forgetRetired();
+    this.#cids.update();
     if (this.#quic.isEstablished()) this.#serve();
     this.flush();
   }
 
-  /**
-   * Replaces every CID that the client holds, oldest first (retire_prior_to of RFC 9000
-   * section 19.15): what a server does when its configuration rotates. Goes on by itself as
-   * the client retires CIDs.
-   */
-  reissue(): void {
-    if (!this.#quic.isEstablished() || this.#quic.isClosed()) return;
-    this.#toReplace = this.#quic.activeSourceCids();
-    this.#replace();
+  /** Replaces CIDs of this generation and older: what a server does when its config rotates. */
+  reissue(throughGeneration: number): void {
+    this.#cids.replace(throughGeneration);
     this.flush();
   }
 
@@ -77,6 +78,7 @@ export class ServerConnection {
     }
     clearTimeout(this.#timer);
     if (this.#quic.isClosed()) {
+      this.#cids.release();
       this.#host.closed(this);
       return;
     }
@@ -89,42 +91,12 @@ export class ServerConnection {
   }
 
   #serve(): void {
-    // As many CIDs as the client is ready to hold: each migration uses one up.
-    while (this.#quic.sourceCidsLeft() > 0 && this.#issue(false));
-    this.#replace();
     if (this.#http3 === undefined && this.#protocol() === H3_PROTOCOL) {
       this.#http3 = new Http3Responder(this.#host.body);
       for (const { stream, data } of this.#http3.opening()) this.#write(stream, data, false);
     }
     for (const stream of this.#quic.readable()) this.#read(stream);
     for (const [stream, { data, fin }] of [...this.#pending]) this.#write(stream, data, fin);
-  }
-
-  #forgetRetired(): void {
-    for (let cid = this.#quic.retiredScidNext(); cid !== null; cid = this.#quic.retiredScidNext()) {
-      this.#host.unregister(cid);
-      this.#retiring = Math.max(0, this.#retiring - 1);
-    }
-  }
-
-  /**
-   * False without a routable CID at hand: then the client gets no spare one, so that it does
-   * not migrate (draft-ietf-quic-load-balancers-22, "Config Failover").
-   */
-  #issue(retireOldest: boolean): boolean {
-    const { cid, token, routable } = this.#host.cids.take();
-    if (!routable) return false;
-    this.#quic.newSourceCid(cid, tokenNumber(token), retireOldest);
-    this.#host.register(cid, this);
-    return true;
-  }
-
-  /** The client may hold as many CIDs as it said, so it gets new ones as it retires old ones. */
-  #replace(): void {
-    while (this.#toReplace > 0 && this.#retiring < RETIRING_AT_ONCE && this.#issue(true)) {
-      this.#toReplace -= 1;
-      this.#retiring += 1;
-    }
   }
 
   #read(stream: number): void {

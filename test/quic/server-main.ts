@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { CidPool, paceReissue } from '../../sidecar/client/index.js';
+import { CidPool, paceReissue, type Reissue } from '../../sidecar/client/index.js';
 import { serveParent } from '../netns/worker.js';
 import { SidecarApi } from '../system/sidecar-api.js';
 import { type CidSource, RandomCids } from './cid-source.js';
 import { hex } from './quiche.js';
 import { QuicServer } from './server.js';
+import type { ServerConnection } from './server-connection.js';
 
 // A QUIC server process on the VIPs of its host, with CIDs of the sidecar beside it or,
 // for comparison, random ones.
@@ -52,13 +53,14 @@ const server = await QuicServer.listen({
   body: values.body === undefined ? new Uint8Array() : readFileSync(values.body),
 });
 
-pool?.on('reissue', ({ deadline }) => {
-  void paceReissue(server.connections, (connection) => connection.reissue(), { deadline });
-});
+let lastOrder: Reissue | undefined;
+function reissue(order: Reissue): void {
+  lastOrder = order;
+  const replace = (connection: ServerConnection) => connection.reissue(order.throughGeneration);
+  void paceReissue(server.connections, replace, order);
+}
+pool?.on('reissue', reissue);
+// Connections that found the pool dry.
+pool?.on('recovered', () => lastOrder && reissue(lastOrder));
 
-serveParent({
-  statistics: () => server.statistics,
-  reissue: () => {
-    for (const connection of server.connections) connection.reissue();
-  },
-});
+serveParent({ statistics: () => server.statistics });

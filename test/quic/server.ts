@@ -2,12 +2,17 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { isIPv6 } from 'node:net';
+import {
+  beginsConnection,
+  type LongHeader,
+  readLongHeader,
+  versionNegotiation,
+} from '../../examples/quic-server/datagram.js';
 import type { CidSource } from './cid-source.js';
 import {
   type HostPort,
   hex,
   isLongHeader,
-  MAX_DATAGRAM,
   quiche,
   quicheConfig,
   shortHeaderDcid,
@@ -33,8 +38,6 @@ export interface ServerOptions {
 export interface ServerStatistics {
   readonly accepted: number;
   readonly open: number;
-  /** CIDs given to clients, the first of each connection included. */
-  readonly issued: number;
   /** Datagrams for no connection here: the mark of a packet that went to the wrong server. */
   readonly strays: number;
   readonly resets: number;
@@ -54,7 +57,6 @@ export class QuicServer implements ConnectionHost {
   readonly #byCid = new Map<string, ServerConnection>();
   readonly #connections = new Set<ServerConnection>();
   #accepted = 0;
-  #issued = 0;
   #strays = 0;
   #resets = 0;
 
@@ -75,7 +77,6 @@ export class QuicServer implements ConnectionHost {
     return {
       accepted: this.#accepted,
       open: this.#connections.size,
-      issued: this.#issued,
       strays: this.#strays,
       resets: this.#resets,
     };
@@ -92,7 +93,6 @@ export class QuicServer implements ConnectionHost {
   }
 
   register(cid: Uint8Array, connection: ServerConnection): void {
-    this.#issued += 1;
     this.#byCid.set(hex(cid), connection);
   }
 
@@ -102,7 +102,6 @@ export class QuicServer implements ConnectionHost {
 
   closed(connection: ServerConnection): void {
     this.#connections.delete(connection);
-    for (const [cid, owner] of this.#byCid) if (owner === connection) this.#byCid.delete(cid);
   }
 
   send(datagram: Uint8Array, to: HostPort): void {
@@ -131,45 +130,33 @@ export class QuicServer implements ConnectionHost {
       else connection.receive(datagram, from, local);
       return;
     }
-    const header = this.#header(datagram);
+    const header = readLongHeader(datagram);
     if (header === null) return;
-    const connection = this.#byCid.get(hex(header.dcid)) ?? this.#accept(header, from, local);
+    const connection =
+      this.#byCid.get(hex(header.dcid)) ?? this.#accept(datagram, header, from, local);
     connection?.receive(datagram, from, local);
   }
 
-  #header(datagram: Buffer) {
-    try {
-      return quiche.Header.fromSlice(datagram, this.cids.cidLength);
-    } catch {
-      return null;
-    }
-  }
-
   #accept(
-    header: { ty: number; version: number; dcid: Uint8Array; scid: Uint8Array },
+    datagram: Buffer,
+    header: LongHeader,
     from: HostPort,
     local: HostPort,
   ): ServerConnection | undefined {
-    if (header.ty !== quiche.Type.Initial) {
-      this.#strays += 1;
+    if (!beginsConnection(datagram, header)) {
+      const answer = versionNegotiation(datagram, header);
+      if (answer === null) this.#strays += 1;
+      else this.send(answer, from);
       return undefined;
     }
-    if (!quiche.versionIsSupported(header.version)) {
-      const out = Buffer.alloc(MAX_DATAGRAM);
-      const length = quiche.negotiateVersion(header.scid, header.dcid, out);
-      this.send(out.subarray(0, length), from);
-      return undefined;
-    }
-    const { cid, token } = this.cids.take();
-    // quiche puts the config's token into the transport parameters of the next connection.
-    this.#config.setStatelessResetToken(tokenNumber(token));
-    const quic = quiche.Connection.accept(cid, null, local, from, this.#config);
-    const connection = new ServerConnection(this, quic);
+    const first = this.cids.take();
+    // They go into the transport parameters of the next connection.
+    this.#config.setStatelessResetToken(tokenNumber(first.token));
+    this.#config.setDisableActiveMigration(!first.routable);
+    const quic = quiche.Connection.accept(first.cid, null, local, from, this.#config);
+    const connection = new ServerConnection(this, quic, first, header.dcid);
     this.#accepted += 1;
     this.#connections.add(connection);
-    this.register(cid, connection);
-    // The client's own choice names the connection until it has seen ours.
-    this.#byCid.set(hex(header.dcid), connection);
     return connection;
   }
 
