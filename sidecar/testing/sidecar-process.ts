@@ -57,6 +57,12 @@ export class SidecarFolder {
   }
 }
 
+export interface LaunchOptions {
+  /** Of node, before the program. */
+  readonly nodeFlags?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** A real cid-sidecar. */
 export class SidecarProcess {
   readonly child: ChildProcess;
@@ -65,13 +71,16 @@ export class SidecarProcess {
   /** What it wrote to stderr: log lines, and the error that ended it. */
   output = '';
 
-  constructor(folder: SidecarFolder, flags: readonly string[] = []) {
+  constructor(folder: SidecarFolder, flags: readonly string[] = [], launch: LaunchOptions = {}) {
     this.#folder = folder;
+    const { nodeFlags = [], env = {} } = launch;
     const own = ['--registry', folder.document, '--state-dir', folder.state];
     const socket = ['--socket', folder.socket, '--server', 'web-1'];
-    this.child = spawn(process.execPath, [...entry, ...own, ...socket, ...flags], {
+    const args = [...nodeFlags, ...entry, ...own, ...socket, ...flags];
+    this.child = spawn(process.execPath, args, {
       stdio: ['ignore', 'ignore', 'pipe'],
       cwd: root,
+      env: { ...process.env, ...env },
     });
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.output += text;
@@ -80,8 +89,12 @@ export class SidecarProcess {
   }
 
   /** Starts one and waits until it serves; rejects with its output if it ends instead. */
-  static async start(folder: SidecarFolder, flags: readonly string[] = []) {
-    const sidecar = new SidecarProcess(folder, flags);
+  static async start(
+    folder: SidecarFolder,
+    flags: readonly string[] = [],
+    launch: LaunchOptions = {},
+  ): Promise<SidecarProcess> {
+    const sidecar = new SidecarProcess(folder, flags, launch);
     await sidecar.logs('serving');
     return sidecar;
   }

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+import { setTimeout as sleep, setImmediate as turnOfTheLoop } from 'node:timers/promises';
+import { CidPool, type PooledCid } from '../../sidecar/client/index.js';
+
+export interface Tally {
+  readonly taken: number;
+  /** Routable CIDs of a config that was no longer to be issued. */
+  readonly stale: number;
+  readonly unroutable: number;
+}
+
+/** Looks at every CID that the pools of this process give. */
+export class Auditor {
+  /** The config that every CID must be of; null while a rotation is under way. */
+  expected: number | null = null;
+  #taken = 0;
+  #stale = 0;
+  #unroutable = 0;
+
+  get tally(): Tally {
+    return { taken: this.#taken, stale: this.#stale, unroutable: this.#unroutable };
+  }
+
+  look({ cid, routable }: PooledCid): void {
+    this.#taken += 1;
+    if (!routable) this.#unroutable += 1;
+    else if (this.expected !== null && (cid[0] ?? 0) >> 5 !== this.expected) this.#stale += 1;
+  }
+}
+
+/** Ways to use a pool; each goes on until the signal fires, and closes what it opened. */
+export type PoolUser = (socket: string, auditor: Auditor, signal: AbortSignal) => Promise<void>;
+
+/** Takes what is there as it comes. */
+export const fast: PoolUser = async (socket, auditor, signal) => {
+  const pool = CidPool.connect({ socket, highWater: 65_536, lowWater: 49_152 });
+  await takeUntil(pool, auditor, () => signal.aborted);
+  pool.close();
+};
+
+/** A server with little to do: a few CIDs now and then. */
+export const lazy: PoolUser = async (socket, auditor, signal) => {
+  const pool = CidPool.connect({ socket, highWater: 256 });
+  await pool.ready();
+  while (!signal.aborted) {
+    for (let i = Math.min(5, pool.level); i > 0; i--) auditor.look(pool.take());
+    await sleep(20);
+  }
+  pool.close();
+};
+
+/** A server that is started again and again. */
+export const reconnecting: PoolUser = async (socket, auditor, signal) => {
+  while (!signal.aborted) {
+    const pool = CidPool.connect({ socket, highWater: 4096 });
+    await pool.ready();
+    const end = auditor.tally.taken + 10_000;
+    await takeUntil(pool, auditor, () => signal.aborted || auditor.tally.taken >= end);
+    pool.close();
+    await sleep(50);
+  }
+};
+
+async function takeUntil(pool: CidPool, auditor: Auditor, done: () => boolean): Promise<void> {
+  while (!done()) {
+    for (let level = pool.level; level > 0; level--) auditor.look(pool.take());
+    await turnOfTheLoop();
+  }
+}
