@@ -2,82 +2,69 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Scope } from '../netns/scope.js';
 import { TARGET4, TARGET6 } from '../system/clients.js';
-import { codecOf } from '../system/codec.js';
 import { type DocumentConfig, FOUR_PASS } from '../system/document.js';
-import { SidecarApi } from '../system/sidecar-api.js';
+import { configsInUse, Rotation } from '../system/rotation.js';
 import { System } from '../system/system.js';
 
 const CONNECTIONS = 12;
 const NEXT: DocumentConfig = { ...FOUR_PASS, id: 1 };
+/** Enough that live connections are seen to go on between one reissue and the next. */
+const REISSUE_SECONDS = 6;
 
 let scope: Scope;
 let system: System;
-let sidecars: SidecarApi[] = [];
 
 beforeAll(async () => {
   scope = new Scope('cdetoe');
-  system = await System.start(scope, { balancers: 2, servers: 3, configs: [FOUR_PASS] });
-  sidecars = system.sidecars.map(({ socket }) => new SidecarApi(socket));
+  system = await System.start(scope, {
+    balancers: 2,
+    servers: 3,
+    configs: [FOUR_PASS],
+    reissueSeconds: REISSUE_SECONDS,
+  });
 });
 
-afterAll(async () => {
-  for (const sidecar of sidecars) sidecar.close();
-  await scope.dispose();
-});
+afterAll(() => scope.dispose());
 
 test('live connections move to a new config and key, and none is lost', async () => {
-  const { clients, document } = system;
+  const { clients } = system;
   await clients.configure({
     targets: [TARGET4, TARGET6],
     timeoutMs: 3000,
     parallel: CONNECTIONS,
   });
   expect(await clients.open(CONNECTIONS)).toBe(CONNECTIONS);
-  expect(await configsInUse()).toEqual([FOUR_PASS.id]);
+  expect(await inUse()).toEqual([FOUR_PASS.id]);
   await clients.startTraffic(100);
 
-  document.update([FOUR_PASS, { ...NEXT, state: 'staged' }]);
-  await everywhereInForce();
-  expect(await configsInUse()).toEqual([FOUR_PASS.id]);
-
-  document.update([{ ...FOUR_PASS, state: 'retiring' }, NEXT]);
-  await everywhereInForce();
-  await expect.poll(configsInUse, { timeout: 30_000 }).toEqual([NEXT.id]);
-
-  document.update([NEXT]);
-  await everywhereInForce();
+  const rotation = new Rotation(system, NEXT);
+  await rotation.stage();
+  expect(await inUse()).toEqual([FOUR_PASS.id]);
+  await rotation.mint();
+  expect(await rotation.moved()).toBe(CONNECTIONS);
+  await rotation.finish();
   expect((await clients.stopTraffic()).alive).toBe(CONNECTIONS);
   expect(await clients.rebind(2)).toBe(CONNECTIONS);
   expect(await clients.migrate(1)).toBe(CONNECTIONS);
   expect(await clients.losses()).toEqual([]);
 });
 
-/** Which configs the CIDs belong to that clients send to now. */
-async function configsInUse(): Promise<number[]> {
-  const cids = await system.clients.destinationCids();
-  const codecs = system.document.configs.map((config) => codecOf(system.document, config));
-  const ids = cids.map((cid) => {
-    const octets = Buffer.from(cid, 'hex');
-    const decoded = codecs.map((codec) => codec.decode(octets)).find((each) => each.routable);
-    if (decoded === undefined || !decoded.routable) throw new Error(`${cid} does not decode`);
-    return decoded.configId;
-  });
-  return [...new Set(ids)].sort();
-}
-
-/** Waits until every daemon works by the document as it is now. */
-async function everywhereInForce(): Promise<void> {
-  const wanted = system.document.configs.map(({ id, state }) => `${id} ${state}`).sort();
-  for (const sidecar of sidecars) {
-    await expect
-      .poll(
-        async () =>
-          (await sidecar.status()).configs
-            .map(({ configId, state }) => `${configId} ${state}`)
-            .sort(),
-        { timeout: 15_000 },
-      )
-      .toEqual(wanted);
+test('each connection had its turn once, spread over the time to the deadline', async () => {
+  const servers = await system.statistics();
+  for (const { open, reissues } of servers) {
+    const generations = reissues.map(({ throughGeneration }) => throughGeneration);
+    expect(generations).toEqual(new Array(open).fill(generations[0]));
   }
-  for (const agent of system.agents) await agent.untilConfigs(wanted);
+  // Twelve over three: at least one has four.
+  const most = servers.reduce((a, b) => (a.reissues.length > b.reissues.length ? a : b));
+  const turns = most.reissues.map(({ answered }) => answered);
+  const [first = 0, last = 0] = [turns[0], turns.at(-1)];
+  // Every connection asks ten times a second, so that a second or so goes by between two
+  // turns. All at once, or one every few milliseconds, there would hardly be an answer.
+  expect(new Set(turns).size).toBeGreaterThan(turns.length / 2);
+  expect(last - first).toBeGreaterThan(4 * turns.length);
+});
+
+async function inUse(): Promise<(number | null)[]> {
+  return [...new Set(await configsInUse(system))].sort();
 }

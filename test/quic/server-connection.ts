@@ -13,6 +13,8 @@ export interface ConnectionHost {
   register(cid: Uint8Array, connection: ServerConnection): void;
   unregister(cid: Uint8Array): void;
   send(datagram: Uint8Array, to: HostPort): void;
+  /** A request. */
+  answered(): void;
   closed(connection: ServerConnection): void;
 }
 
@@ -111,6 +113,7 @@ export class ServerConnection {
       this.#received.delete(stream);
       const isRequest = stream % 4 === 0; // Client-initiated, bidirectional.
       if (!isRequest) return;
+      this.#host.answered();
       const data = Buffer.concat(parts);
       this.#write(stream, this.#http3 === undefined ? data : this.#http3.response(), true);
       return;

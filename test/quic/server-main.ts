@@ -56,7 +56,8 @@ const server = await QuicServer.listen({
 let lastOrder: Reissue | undefined;
 function reissue(order: Reissue): void {
   lastOrder = order;
-  const replace = (connection: ServerConnection) => connection.reissue(order.throughGeneration);
+  const replace = (connection: ServerConnection) =>
+    server.reissue(connection, order.throughGeneration);
   void paceReissue(server.connections, replace, order);
 }
 pool?.on('reissue', reissue);

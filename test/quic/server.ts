@@ -41,6 +41,14 @@ export interface ServerStatistics {
   /** Datagrams for no connection here: the mark of a packet that went to the wrong server. */
   readonly strays: number;
   readonly resets: number;
+  /** Of connections, in their order. */
+  readonly reissues: readonly Reissued[];
+}
+
+export interface Reissued {
+  readonly throughGeneration: number;
+  /** Requests that the server had answered by then: what shows the pace. */
+  readonly answered: number;
 }
 
 // A stateless reset must look like a short header and be smaller than what it answers.
@@ -59,6 +67,8 @@ export class QuicServer implements ConnectionHost {
   #accepted = 0;
   #strays = 0;
   #resets = 0;
+  #answered = 0;
+  readonly #reissues: Reissued[] = [];
 
   private constructor(options: ServerOptions) {
     this.#options = options;
@@ -79,6 +89,7 @@ export class QuicServer implements ConnectionHost {
       open: this.#connections.size,
       strays: this.#strays,
       resets: this.#resets,
+      reissues: this.#reissues,
     };
   }
 
@@ -90,6 +101,15 @@ export class QuicServer implements ConnectionHost {
   close(): void {
     for (const connection of this.#connections) connection.close();
     for (const socket of this.#sockets) socket.close();
+  }
+
+  reissue(connection: ServerConnection, throughGeneration: number): void {
+    this.#reissues.push({ throughGeneration, answered: this.#answered });
+    connection.reissue(throughGeneration);
+  }
+
+  answered(): void {
+    this.#answered += 1;
   }
 
   register(cid: Uint8Array, connection: ServerConnection): void {

@@ -8,8 +8,11 @@ import type { SystemDocument } from './document.js';
 /** Where tunnels come from: the balancers' own addresses. */
 const TUNNEL_SOURCES = '10.2.0.0/16,2001:db8:2::/48';
 
-/** Long enough to see that reissuing is spread, short enough for a test. */
-const REISSUE_SECONDS = 2;
+export interface SidecarOptions {
+  /** Whether it unwraps what balancers send. */
+  readonly decapsulates: boolean;
+  readonly reissueSeconds: number;
+}
 
 /**
  * The sidecar of one host: issues CIDs and unwraps what balancers send. It is ready when
@@ -21,13 +24,13 @@ export class Sidecar {
   readonly #scope: Scope;
   readonly #document: SystemDocument;
   readonly #stateFolder: string;
-  readonly #decapsulates: boolean;
+  readonly #options: SidecarOptions;
   #process: WorkerProcess | undefined;
   #started = false;
 
-  constructor(scope: Scope, host: Host, document: SystemDocument, decapsulates: boolean) {
+  constructor(scope: Scope, host: Host, document: SystemDocument, options: SidecarOptions) {
     this.#scope = scope;
-    this.#decapsulates = decapsulates;
+    this.#options = options;
     this.host = host;
     this.#document = document;
     this.socket = scope.path(host.name, 'sidecar.sock');
@@ -43,8 +46,8 @@ export class Sidecar {
       args: [
         ...['--registry', this.#document.path, '--server', this.host.name],
         ...['--state-dir', this.#stateFolder, '--socket', this.socket],
-        ...['--reissue-within', String(REISSUE_SECONDS)],
-        ...(this.#decapsulates ? this.#decapsulation() : []),
+        ...['--reissue-within', String(this.#options.reissueSeconds)],
+        ...(this.#options.decapsulates ? this.#decapsulation() : []),
         ...(this.#started ? [] : ['--init']),
       ],
       log: this.#scope.path('logs', `${this.host.name}-sidecar.log`),

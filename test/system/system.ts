@@ -23,11 +23,15 @@ export interface SystemOptions {
   readonly randomCidLength?: number;
   /** Family of the servers' own addresses, hence of the outer header; 4 unless given. */
   readonly tunnelFamily?: 4 | 6;
+  /** Time that live connections have in a rotation; 2 unless given. */
+  readonly reissueSeconds?: number;
   /** What a server answers to an HTTP/3 request. */
   readonly body?: Uint8Array;
   /** Told what is being started. */
   readonly onStep?: (what: string) => void;
 }
+
+const REISSUE_SECONDS = 2;
 
 /** The whole system in namespaces: every part is the program that an operator would run. */
 export class System {
@@ -64,7 +68,10 @@ export class System {
     const sidecars =
       options.configs.length > 0
         ? topology.servers.map((host) => {
-            return new Sidecar(scope, host, document, options.balancers > 0);
+            return new Sidecar(scope, host, document, {
+              decapsulates: options.balancers > 0,
+              reissueSeconds: options.reissueSeconds ?? REISSUE_SECONDS,
+            });
           })
         : [];
     if (sidecars.length > 0) step('sidecars');

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+import { setTimeout as sleep } from 'node:timers/promises';
+import { codecOf } from './codec.js';
+import type { DocumentConfig } from './document.js';
+import { SidecarApi } from './sidecar-api.js';
+import type { System } from './system.js';
+
+const APPLY_LIMIT_MS = 15_000;
+const MOVE_LIMIT_MS = 30_000;
+
+/**
+ * A rotation of the whole system to its next config, step by step as an operator does it: the
+ * next one staged, then minting while the present one retires, then alone.
+ */
+export class Rotation {
+  readonly #system: System;
+  readonly #present: DocumentConfig;
+  readonly #next: DocumentConfig;
+
+  constructor(system: System, next: DocumentConfig) {
+    const [present] = system.document.configs;
+    if (present === undefined) throw new Error('a system without configs cannot rotate');
+    this.#system = system;
+    this.#present = present;
+    this.#next = next;
+  }
+
+  stage(): Promise<void> {
+    return this.#apply([this.#present, { ...this.#next, state: 'staged' }]);
+  }
+
+  mint(): Promise<void> {
+    const retiring = { ...this.#present, state: 'retiring' as const };
+    return this.#apply([retiring, { ...this.#next, state: 'minting' }]);
+  }
+
+  /** Waits until all live connections use CIDs of the next config; returns how many do. */
+  async moved(): Promise<number> {
+    const end = Date.now() + MOVE_LIMIT_MS;
+    for (;;) {
+      const inUse = await configsInUse(this.#system);
+      const moved = inUse.filter((id) => id === this.#next.id).length;
+      if (moved === inUse.length || Date.now() > end) return moved;
+      await sleep(20);
+    }
+  }
+
+  finish(): Promise<void> {
+    return this.#apply([{ ...this.#next, state: 'minting' }]);
+  }
+
+  /** Until every daemon works by it. */
+  async #apply(configs: readonly DocumentConfig[]): Promise<void> {
+    const { document, sidecars, agents } = this.#system;
+    document.update(configs);
+    const wanted = configs.map(({ id, state }) => `${id} ${state}`).sort();
+    for (const { host, socket } of sidecars) await untilConfigs(host.name, socket, wanted);
+    for (const agent of agents) await agent.untilConfigs(wanted);
+  }
+}
+
+/** Of each live connection: the ID of the config whose CID it sends to, null for none's. */
+export async function configsInUse({ clients, document }: System): Promise<(number | null)[]> {
+  const codecs = document.configs.map((config) => codecOf(document, config));
+  return (await clients.destinationCids()).map((cid) => {
+    const octets = Buffer.from(cid, 'hex');
+    const decoded = codecs.map((codec) => codec.decode(octets)).find((each) => each.routable);
+    return decoded?.routable ? decoded.configId : null;
+  });
+}
+
+/** Waits until a sidecar works by these configs and no other; each as `id state`, sorted. */
+async function untilConfigs(host: string, socket: string, wanted: readonly string[]) {
+  const api = new SidecarApi(socket);
+  try {
+    const end = Date.now() + APPLY_LIMIT_MS;
+    for (;;) {
+      const { configs } = await api.status();
+      const held = configs.map(({ configId, state }) => `${configId} ${state}`).sort();
+      if (held.join() === wanted.join()) return;
+      if (Date.now() > end) throw new Error(`${host}'s sidecar holds ${held}, not ${wanted}`);
+      await sleep(20);
+    }
+  } finally {
+    api.close();
+  }
+}
