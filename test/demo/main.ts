@@ -12,6 +12,7 @@ const FAMILY = 'cddemo';
 const STEP_TITLES = {
   rebind: 'NAT rebinds',
   migration: 'migrations',
+  rotation: 'rotation',
   lbLoss: 'balancer lost',
   agentRestart: 'agent restarted',
 } as const;
@@ -20,8 +21,9 @@ const INTRODUCTION =
   'Network namespaces on this machine: clients, a router that spreads the VIP over two ' +
   'balancers by ECMP, and three servers, each with a QUIC server on the VIP, answering ' +
   'directly. Every connection goes through the same steps: its NAT forgets it and it comes ' +
-  'from another port; it migrates to another address with a new connection ID (CID); one ' +
-  'balancer dies; the agent of the other is killed and started again under traffic.';
+  'from another port; it migrates to another address with a new connection ID (CID); the ' +
+  'servers rotate to another CID config and key; one balancer dies; the agent of the other ' +
+  'is killed and started again under traffic.';
 
 const HASH_REASON =
   'Servers make random CIDs and the balancers hash addresses and ports, as any layer 4 ' +
@@ -95,7 +97,7 @@ function printTable(screen: Screen, byCid: ScenarioResult, byHash: ScenarioResul
   const row = (title: string, { connections, survived }: ScenarioResult) => [
     title,
     String(connections),
-    ...STEPS.map((step) => String(survived[step])),
+    ...STEPS.map((step) => String(survived[step] ?? '-')),
   ];
   screen.heading('Connections that survived');
   screen.table(

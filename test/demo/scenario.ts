@@ -4,23 +4,33 @@ import type { Agent } from '../system/agent.js';
 import { type Clients, TARGET4, TARGET6 } from '../system/clients.js';
 import { outcomesOf, total } from '../system/counters.js';
 import type { DocumentConfig } from '../system/document.js';
+import { Rotation } from '../system/rotation.js';
 import { System } from '../system/system.js';
 import type { Screen } from './screen.js';
 
-export const STEPS = ['rebind', 'migration', 'lbLoss', 'agentRestart'] as const;
+export const STEPS = ['rebind', 'migration', 'rotation', 'lbLoss', 'agentRestart'] as const;
 export type Step = (typeof STEPS)[number];
 
 export interface ScenarioResult {
   /** Connections that the scenario began with: handshake done, one echo answered. */
   readonly connections: number;
-  /** Still alive after each step. What is lost in one step stays lost in the later ones. */
-  readonly survived: Readonly<Record<Step, number>>;
+  /**
+   * Still alive after each step; after the rotation, with a CID of the new config. What is lost
+   * in one step stays lost in the later ones. Null where a step has no meaning.
+   */
+  readonly survived: Readonly<Record<Step, number | null>>;
 }
 
 export interface ScenarioOptions {
   readonly connections: number;
   readonly configs: readonly DocumentConfig[];
 }
+
+type RunStep = (
+  label: string,
+  action: () => Promise<number>,
+  detail?: () => string,
+) => Promise<number>;
 
 const REBINDS = 2;
 const MIGRATIONS = 2;
@@ -45,7 +55,7 @@ export async function runScenario(
   const { clients } = system;
   const [lost, survivor] = system.agents;
   if (lost === undefined || survivor === undefined) throw new Error('two balancers are needed');
-  const step = async (label: string, action: () => Promise<number>, detail?: () => string) => {
+  const step: RunStep = async (label, action, detail) => {
     clients.onProgress(({ done, total, alive }) => screen.progress(label, done, total, alive));
     screen.progress(label, 0, options.connections, options.connections);
     const alive = await action();
@@ -70,6 +80,7 @@ export async function runScenario(
   const migration = await step(`${MIGRATIONS} migrations each, new CIDs`, () =>
     clients.migrate(MIGRATIONS),
   );
+  const rotation = await rotate(system, step);
   const lbLoss = await step(`${lost.host.name} dies, agent and link`, async () => {
     await lost.kill();
     await system.topology.cutLink(lost.host);
@@ -97,8 +108,30 @@ export async function runScenario(
   }
   return {
     connections: options.connections,
-    survived: { rebind, migration, lbLoss, agentRestart },
+    survived: { rebind, migration, rotation, lbLoss, agentRestart },
   };
+}
+
+/** To a config with another ID and key, under traffic; null where CIDs mean nothing. */
+async function rotate(system: System, step: RunStep): Promise<number | null> {
+  const { clients } = system;
+  const [present] = system.document.configs;
+  if (present === undefined) return null;
+  const rotation = new Rotation(system, { ...present, id: present.id + 1 });
+  return step(
+    'rotation to another config and key',
+    async () => {
+      await clients.startTraffic(TRAFFIC_PAUSE_MS);
+      await rotation.stage();
+      await rotation.mint();
+      await rotation.moved();
+      await rotation.finish();
+      await clients.stopTraffic();
+      await clients.echo();
+      return rotation.moved();
+    },
+    () => 'staged, minting, the old one gone',
+  );
 }
 
 async function describeOutcomes(agent: Agent): Promise<string> {

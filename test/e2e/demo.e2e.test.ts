@@ -40,13 +40,14 @@ test('the demo writes what it promises, exits 0 and leaves nothing behind', asyn
     expect(result).toEqual({
       byCid: {
         connections: all,
-        survived: { rebind: all, migration: all, lbLoss: all, agentRestart: all },
+        survived: { rebind: all, migration: all, rotation: all, lbLoss: all, agentRestart: all },
       },
       byHash: {
         connections: all,
         survived: {
           rebind: expect.any(Number),
           migration: expect.any(Number),
+          rotation: null,
           lbLoss: expect.any(Number),
           agentRestart: expect.any(Number),
         },
