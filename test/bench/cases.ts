@@ -228,6 +228,7 @@ function passing(world: World): PacketCase[] {
     name,
     target: null,
     verdict: XDP_PASS,
+    ids: 1,
     traffic: { frame, growth: 0, tuple: 'fixed', id: { kind: 'fixed' }, cidOffset: 0 },
     taken: () => world.othersPackets(reason),
   });
@@ -252,6 +253,7 @@ function caseOf(world: World, pool: number, family: Family, kind: Kind): PacketC
     name: family === 6 ? `IPv6, ${kind.name}` : kind.name,
     target,
     verdict: XDP_TX,
+    ids: kind.random ? (kind.plan?.count ?? 1) : 1,
     traffic: {
       frame,
       growth: kind.growth ?? GROWTH[family],
