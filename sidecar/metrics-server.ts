@@ -1,17 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createServer } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { Registry } from 'prom-client';
-import { CidecarError } from '../cid/index.js';
+import { listenOnTcp } from './tcp.js';
+import { listenOnUnixSocket } from './unix-socket.js';
 
 export interface MetricsServer {
   close(): Promise<void>;
 }
 
+/** Of the metrics socket: its owner and group may read, which is what connecting needs. */
+const MODE = 0o660;
+/** Scrapers are few. */
+const MAX_CONNECTIONS = 16;
+
 /**
  * Serves `GET /metrics` over HTTP, on a port of loopback or on a unix socket. Throws
- * SOCKET_UNUSABLE.
+ * SOCKET_BUSY or SOCKET_UNUSABLE.
  */
-export function serveMetrics(where: number | string, registry: Registry): Promise<MetricsServer> {
+export async function serveMetrics(
+  where: number | string,
+  registry: Registry,
+): Promise<MetricsServer> {
   const server = createServer((request, response) => {
     if (request.method !== 'GET' || request.url !== '/metrics') {
       response.writeHead(404).end();
@@ -22,20 +31,24 @@ export function serveMetrics(where: number | string, registry: Registry): Promis
       () => response.writeHead(500).end(),
     );
   });
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause) => {
-      const message = `cannot serve metrics on ${where} (${cause.message})`;
-      reject(new CidecarError('SOCKET_UNUSABLE', message, { cause }));
-    });
-    const listening = () =>
-      resolve({
-        close: () =>
-          new Promise((closed) => {
-            server.close(() => closed());
-            server.closeAllConnections();
-          }),
-      });
-    if (typeof where === 'number') server.listen(where, '127.0.0.1', listening);
-    else server.listen(where, listening);
-  });
+  server.maxConnections = MAX_CONNECTIONS;
+  const stop = await listen(server, where);
+  return {
+    close: async () => {
+      const stopped = stop();
+      server.closeAllConnections();
+      await stopped;
+    },
+  };
+}
+
+async function listen(server: Server, where: number | string): Promise<() => Promise<void>> {
+  if (typeof where === 'string') {
+    const { stop } = await listenOnUnixSocket(server, { path: where, mode: MODE });
+    return stop;
+  }
+  await listenOnTcp(server, { host: '127.0.0.1', port: where });
+  return async () => {
+    server.close();
+  };
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Duplex } from 'node:stream';
+import { createServer } from 'node:net';
 import { type ChannelOptions, Server, ServerCredentials } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import { CidecarError } from '../../cid/index.js';
@@ -7,8 +7,8 @@ import {
   type SidecarServiceServer,
   SidecarServiceService,
 } from '../../proto/gen/cidecar/v1/sidecar.js';
+import { listenOnUnixSocket, type UnixSocket } from '../unix-socket.js';
 import { addReflection } from './reflection.js';
-import { listenOnUnixSocket, type UnixSocket } from './socket.js';
 
 export interface TlsListener {
   /** host:port. */
@@ -57,11 +57,9 @@ export class RpcServer {
   async listen(options: Omit<RpcServerOptions, 'handlers'>): Promise<void> {
     if (options.tls !== undefined) await this.#listenTls(options.tls);
     const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
-    this.#socket = await listenOnUnixSocket({
-      ...options.socket,
-      maxConnections: MAX_CONNECTIONS,
-      onConnection: (connection: Duplex) => injector.injectConnection(connection),
-    });
+    const server = createServer((connection) => injector.injectConnection(connection));
+    server.maxConnections = MAX_CONNECTIONS;
+    this.#socket = await listenOnUnixSocket(server, options.socket);
   }
 
   setServing(serving: boolean): void {

@@ -39,6 +39,10 @@ export class SidecarFolder {
     return join(this.path, 'sidecar.sock');
   }
 
+  get metrics(): string {
+    return join(this.path, 'metrics.sock');
+  }
+
   /** A fresh key file; returns its name. */
   async key(name: string): Promise<string> {
     await writeFile(join(this.path, name), randomBytes(16).toString('hex'), { mode: 0o600 });

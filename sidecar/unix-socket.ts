@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs';
 import { chmod, chown, lstat, rename, unlink } from 'node:fs/promises';
-import { connect, createServer, type Server, type Socket } from 'node:net';
-import { CidecarError } from '../../cid/index.js';
+import { connect, type Server } from 'node:net';
+import { CidecarError } from '../cid/index.js';
 
 export interface UnixSocketOptions {
   readonly path: string;
@@ -10,8 +10,6 @@ export interface UnixSocketOptions {
   readonly mode: number;
   /** Name or number of the group; that of the process if left out. */
   readonly group?: string;
-  readonly maxConnections: number;
-  onConnection(socket: Socket): void;
 }
 
 export interface UnixSocket {
@@ -20,17 +18,20 @@ export interface UnixSocket {
 }
 
 /**
- * Listens on a unix socket that appears under its name complete, with mode and group set:
- * it is bound under another name that nobody else can connect to, then renamed over
- * what a killed process left. Throws SOCKET_BUSY where somebody listens.
+ * Lets a server listen on a unix socket that appears under its name complete, with mode and
+ * group set: it is bound under another name that nobody else can connect to, then renamed
+ * over what a killed process left. Throws SOCKET_BUSY where somebody listens, SOCKET_UNUSABLE
+ * or ARGUMENT_INVALID.
  */
-export async function listenOnUnixSocket(options: UnixSocketOptions): Promise<UnixSocket> {
-  const { path, mode, group, maxConnections, onConnection } = options;
+export async function listenOnUnixSocket(
+  server: Server,
+  { path, mode, group }: UnixSocketOptions,
+): Promise<UnixSocket> {
   const gid = group === undefined ? undefined : groupId(group);
   await refuseUnlessFree(path);
+  // Of this process alone, unless one of the same number was killed before the renaming.
   const temporary = `${path}.${process.pid}`;
-  const server = createServer(onConnection);
-  server.maxConnections = maxConnections;
+  await unlink(temporary).catch(() => {});
   try {
     await bind(server, temporary);
     if (gid !== undefined) await chown(temporary, -1, gid);

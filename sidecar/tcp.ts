@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Server } from 'node:net';
+import { CidecarError } from '../cid/index.js';
+
+export interface TcpAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Lets a server listen on TCP. Throws SOCKET_BUSY or SOCKET_UNUSABLE. */
+export function listenOnTcp(server: Server, { host, port }: TcpAddress): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const refuse = (cause: NodeJS.ErrnoException) => {
+      const code = cause.code === 'EADDRINUSE' ? 'SOCKET_BUSY' : 'SOCKET_UNUSABLE';
+      const message = `cannot listen on ${host} port ${port} (${cause.code})`;
+      reject(new CidecarError(code, message, { cause }));
+    };
+    server.once('error', refuse);
+    server.listen({ host, port }, () => {
+      server.off('error', refuse);
+      resolve();
+    });
+  });
+}
+
+/** Reads `host:port`, `[address]:port`. Throws ARGUMENT_INVALID. */
+export function readTcpAddress(text: string): TcpAddress {
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  const port = Number(digits);
+  if (host !== undefined && port <= 65_535) return { host, port };
+  throw new CidecarError('ARGUMENT_INVALID', `${text} is no host:port`);
+}
