@@ -7,10 +7,10 @@ import type { SidecarLog } from './log.js';
 import { SidecarMetrics } from './metrics.js';
 import { type MetricsServer, serveMetrics } from './metrics-server.js';
 import { type StateStart, StateStore } from './nonce/state-store.js';
-import { RpcServer, type RpcServerOptions } from './rpc/server.js';
+import { type RpcListeners, RpcServer } from './rpc/server.js';
 import { SidecarService } from './rpc/service.js';
 
-export interface DaemonOptions extends Omit<RpcServerOptions, 'handlers'> {
+export interface DaemonOptions extends RpcListeners {
   readonly registry: Registry;
   readonly serverName: string;
   readonly stateFolder: string;
@@ -79,7 +79,7 @@ export class Daemon {
     issuer.on('switch', () => this.#check());
     await issuer.start();
     await issuer.ready();
-    this.#metrics.observe(issuer);
+    this.#metrics.observeIssuer(issuer);
 
     const service = new SidecarService({
       ...this.#options,
@@ -92,7 +92,16 @@ export class Daemon {
       },
     });
     this.#service = service;
-    this.#server = new RpcServer(service.handlers);
+    this.#server = new RpcServer({
+      handlers: service.handlers,
+      limits: { streams: this.#options.maxStreams },
+      onRefusal: (method, error) => service.noteRefusal(method, error),
+    });
+    this.#metrics.observeClients({
+      issuer,
+      issueStreams: service.issueStreams,
+      connections: this.#server.connections,
+    });
     if (!this.#server.reflects) log.warn('no descriptors found: reflection is off');
 
     this.#watch = await registry.watch({
@@ -104,7 +113,10 @@ export class Daemon {
     }
     await this.#server.listen(this.#options);
     this.#check();
-    this.#checks = setInterval(() => this.#check(), CHECK_EVERY).unref();
+    this.#checks = setInterval(() => {
+      this.#check();
+      service.flushRefusals();
+    }, CHECK_EVERY).unref();
     log.info(
       { server: serverName, pool: view.poolName, socket: this.#options.socket.path },
       'serving',
@@ -127,6 +139,7 @@ export class Daemon {
     this.#service?.finish();
     await this.#server?.stop(STOP_WITHIN);
     await this.#metricsServer?.close();
+    this.#service?.flushRefusals();
     this.#issuer?.close();
     await this.#store?.close();
   }

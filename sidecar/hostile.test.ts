@@ -1,17 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-import { randomBytes } from 'node:crypto';
+import { spawn } from 'node:child_process';
+import { randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
-import { connect } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { readFile, writeFile } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
 import { credentials, status } from '@grpc/grpc-js';
-import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SidecarServiceClient, SidecarServiceService } from '../proto/gen/cidecar/v1/sidecar.js';
+import { IssueStreamRequest, SidecarServiceClient } from '../proto/gen/cidecar/v1/sidecar.js';
 import { CidPool } from './client/index.js';
+import { type Scrape, scrape, scrapeUntil } from './testing/metrics.js';
+import {
+  frame,
+  message,
+  openCall,
+  PING,
+  RawConnection,
+  reset,
+  SETTINGS,
+} from './testing/raw-http2.js';
 import {
   ask,
   poolDocument,
+  program,
   quicLb,
   SidecarFolder,
   SidecarProcess,
@@ -19,177 +29,317 @@ import {
 
 let folder: SidecarFolder;
 let sidecar: SidecarProcess;
-let client: SidecarServiceClient;
+/** One that was there before the others came. */
+let established: CidPool;
 
 beforeAll(async () => {
   folder = await SidecarFolder.create();
   await folder.write(poolDocument([quicLb(0, 'minting', await folder.key('a.key'))]));
-  sidecar = await SidecarProcess.start(folder, ['--init', '--max-streams', '64']);
-  client = sidecar.client();
+  sidecar = await SidecarProcess.start(folder, ['--init', '--metrics-socket', folder.metrics]);
+  established = CidPool.connect({ socket: folder.socket, highWater: 4096 });
+  await established.ready();
+  // What the process grows to by use alone.
+  for (let i = 0; i < 5; i++) await isServed(established);
+  await newcomerIsServed();
+  closeOthers();
 }, 60_000);
 afterAll(async () => {
-  client.close();
+  established.close();
   await sidecar.stop('SIGKILL');
   await folder.remove();
 });
 
-/** A pool beside the one that misbehaves still gets what it wants. */
-async function othersAreServed(): Promise<void> {
-  const pool = CidPool.connect({ socket: folder.socket, highWater: 256 });
+/** The pool gets what it wants, from the sidecar and not from its own supply. */
+async function isServed(pool: CidPool): Promise<void> {
+  for (let taken = 0; taken < 20_000; ) {
+    if (pool.level > 0 && pool.take().routable) taken += 1;
+    else await new Promise(setImmediate);
+  }
+}
+
+async function newcomerIsServed(): Promise<void> {
+  // At the first attempt: the pool below would try again until there is room.
+  expect(await ask(another(), 'status', {})).toMatchObject({ serving: true });
+  const pool = CidPool.connect({ socket: folder.socket, highWater: 1024 });
   try {
-    await pool.ready({ timeout: 30_000 });
-    for (let taken = 0; taken < 20_000; ) {
-      if (pool.level > 0 && pool.take().routable) taken += 1;
-      else await new Promise(setImmediate);
-    }
+    await pool.ready({ timeout: 20_000 });
+    await isServed(pool);
   } finally {
     pool.close();
   }
 }
 
+const others: SidecarServiceClient[] = [];
+
+function closeOthers(): void {
+  for (const client of others.splice(0)) client.close();
+}
+
+/** A client with a connection of its own, until `closeOthers`. */
 function another(): SidecarServiceClient {
   const own = { 'grpc.use_local_subchannel_pool': 1 };
-  return new SidecarServiceClient(`unix:${folder.socket}`, credentials.createInsecure(), own);
+  const address = `unix:${folder.socket}`;
+  const client = new SidecarServiceClient(address, credentials.createInsecure(), own);
+  others.push(client);
+  return client;
 }
 
-async function residentMegabytes(): Promise<number> {
-  const statm = await readFile(`/proc/${sidecar.child.pid}/statm`, 'utf8');
-  return (Number(statm.split(' ')[1]) * 4096) / 1e6;
+/** Octets that an attack may cost; a tenth of what the worst of them asks for. */
+const MOST_MEMORY = 100e6;
+
+/** What there is while nobody but `established` is. */
+const QUIET = [1, 1, 1, 0];
+
+/** Connections, streams, open credit. */
+function openOf(metrics: Scrape): number[] {
+  return [
+    metrics.value('connections'),
+    metrics.value('streams', { method: 'IssueStream' }),
+    metrics.value('streams', { method: 'Watch' }),
+    metrics.value('credit'),
+  ];
 }
 
-describe('a client that misbehaves harms no other', { timeout: 60_000 }, () => {
-  it('stops reading', async () => {
-    await othersAreServed();
-    const before = await residentMegabytes();
-    const lazy = Array.from({ length: 16 }, () => {
-      const stream = client.issueStream();
-      stream.on('error', () => {});
-      stream.pause();
-      stream.write({ credit: 65_536, acknowledgedGeneration: 0 });
-      return stream;
-    });
-    await othersAreServed();
-    // All the credit would be 16 x 65,536 x 28 octets = 29 MB; of it a few batches wait.
-    const { issued } = await ask(client, 'status', {});
-    expect(issued).toBeLessThan(16 * 65_536);
-    expect((await residentMegabytes()) - before).toBeLessThan(60);
-    for (const stream of lazy) stream.cancel();
+/** Waits until all is as before. */
+async function quiet(): Promise<void> {
+  const open = async () => openOf(await scrape(folder.metrics));
+  await expect.poll(open, { timeout: 30_000 }).toEqual(QUIET);
+}
+
+/** Resident octets of the sidecar: now, or at most since `forgetPeak`. */
+async function resident(which: 'VmRSS' | 'VmHWM'): Promise<number> {
+  const lines = await readFile(`/proc/${sidecar.child.pid}/status`, 'utf8');
+  return Number(new RegExp(`${which}:\\s+(\\d+) kB`).exec(lines)?.[1]) * 1024;
+}
+
+async function forgetPeak(): Promise<void> {
+  await writeFile(`/proc/${sidecar.child.pid}/clear_refs`, '5');
+}
+
+interface Attack {
+  /** How the sidecar is under it, if that shows. */
+  readonly shows?: (metrics: Scrape) => boolean;
+  end(): unknown;
+}
+
+/** Does something over and over until told to end, and some rounds in any case. */
+function keepDoing(parallel: number, rounds: number, once: () => Promise<void>): Attack {
+  let on = true;
+  const loops = Array.from({ length: parallel }, async () => {
+    for (let round = 0; on || round < rounds; round++) await once();
   });
+  return {
+    end: () => {
+      on = false;
+      return Promise.all(loops);
+    },
+  };
+}
 
-  it('reads slowly', async () => {
-    const slow = another();
-    let batches = 0;
-    const streams = Array.from({ length: 16 }, () => {
-      const stream = slow.issueStream();
-      stream.on('error', () => {});
-      // One message at a time, with a pause behind each.
-      stream.on('data', () => {
-        batches += 1;
-        stream.pause();
-        setTimeout(() => stream.resume(), 20);
+/** Sends over and over on raw connections, on a new one where the last was closed. */
+function keepSending(parallel: number, frames: (turn: number) => Uint8Array[], reads = true) {
+  return keepDoing(parallel, 1, async () => {
+    const connection = new RawConnection(folder.socket);
+    if (reads) connection.socket.resume();
+    for (let turn = 0; turn < 200 && (await connection.send(...frames(turn))); turn++);
+    await connection.destroy();
+  });
+}
+
+async function closeAll(sockets: readonly Socket[]): Promise<void> {
+  for (const socket of sockets) {
+    if (socket.closed) continue;
+    socket.destroy();
+    await once(socket, 'close');
+  }
+}
+
+const CREDIT = IssueStreamRequest.encode({
+  credit: 65_536,
+  acknowledgedGeneration: 0,
+}).finish();
+
+const ATTACKS: Record<string, () => Attack | Promise<Attack>> = {
+  'connects and says nothing': () => {
+    const sockets = Array.from({ length: 400 }, () => connect(folder.socket));
+    for (const socket of sockets) socket.on('error', () => {});
+    return {
+      shows: (metrics) => metrics.value('connections') === 288,
+      end: () => closeAll(sockets),
+    };
+  },
+
+  'opens 32 Watch on each of 40 connections': () => {
+    let refused = 0;
+    const watches = Array.from({ length: 40 }, another).flatMap((each) =>
+      Array.from({ length: 32 }, () => each.watch({})),
+    );
+    for (const watch of watches) {
+      watch.on('data', () => {});
+      watch.on('error', ({ code }: { code: number }) => {
+        if (code === status.RESOURCE_EXHAUSTED) refused += 1;
       });
-      stream.write({ credit: 65_536, acknowledgedGeneration: 0 });
-      return stream;
-    });
-    while (batches < 16) await sleep(5);
-    const before = await residentMegabytes();
-    await othersAreServed();
-    const then = batches;
-    while (batches < then + 16) await sleep(5); // It is served too.
-    const { issued } = await ask(client, 'status', {});
-    expect((await residentMegabytes()) - before).toBeLessThan(60);
-    expect(issued).toBeGreaterThan(20_000);
-    for (const stream of streams) stream.cancel();
-    slow.close();
-  });
-
-  it('opens too many streams', async () => {
-    const hostile = another();
-    const refusals: number[] = [];
-    const streams = Array.from({ length: 100 }, () => {
-      const stream = hostile.issueStream();
-      stream.on('error', ({ code }: { code: number }) => refusals.push(code));
-      stream.on('data', () => {});
-      return stream;
-    });
-    // What is over the connection's 32 waits at the client.
-    await sleep(200);
-    await othersAreServed();
-    for (const stream of streams) stream.cancel();
-    hostile.close();
-
-    // All streams that there are: later ones are refused, those before go on.
-    const pool = CidPool.connect({ socket: folder.socket, highWater: 16 });
-    await pool.ready();
-    const many = Array.from({ length: 4 }, another);
-    let watches: ReturnType<SidecarServiceClient['watch']>[] = [];
-    const refused = new Promise((resolve) => {
-      watches = many.flatMap((each) => Array.from({ length: 30 }, () => each.watch({})));
-      for (const watch of watches) {
-        watch.on('data', () => {});
-        watch.on('error', ({ code }: { code: number }) => {
-          if (code === status.RESOURCE_EXHAUSTED) resolve(code);
-        });
-      }
-    });
-    expect(await refused).toBe(status.RESOURCE_EXHAUSTED);
-    for (let taken = 0; taken < 1000; ) {
-      if (pool.level > 0 && pool.take().routable) taken += 1;
-      else await new Promise(setImmediate);
     }
-    pool.close();
-    for (const watch of watches) watch.cancel();
-    for (const each of many) each.close();
-    await othersAreServed();
-  });
+    return {
+      shows: (metrics) =>
+        refused === 40 * (32 - 8) && metrics.value('streams', { method: 'Watch' }) === 1 + 40 * 8,
+      end: () => watches.map((watch) => watch.cancel()),
+    };
+  },
 
-  it('sends octets that are not HTTP/2', async () => {
-    for (let i = 0; i < 20; i++) {
+  'opens thousands of streams': () => {
+    const streams = Array.from({ length: 100 }, (_, i) => 2 * i + 1);
+    const connections = Array.from({ length: 60 }, () => {
+      const connection = new RawConnection(folder.socket);
+      connection.socket.resume();
+      const calls = streams.map((id) => [openCall(id, 'IssueStream'), message(id, CREDIT)]);
+      void connection.send(...calls.flat());
+      return connection;
+    });
+    return {
+      shows: (metrics) => metrics.value('streams', { method: 'IssueStream' }) >= 100,
+      end: () => Promise.all(connections.map((each) => each.destroy())),
+    };
+  },
+
+  'sends octets that are not HTTP/2': () =>
+    keepDoing(4, 50, async () => {
       const socket = connect(folder.socket);
       socket.on('error', () => {});
       socket.resume();
-      socket.write(randomBytes(1 + i * 100));
-      socket.end();
+      socket.end(randomBytes(randomInt(1, 3000)));
       await once(socket, 'close');
-    }
-    await othersAreServed();
-  });
+    }),
 
-  it('sends messages that are not protobuf, or are too large, on every method', async () => {
-    const methods = Object.values(SidecarServiceService).filter((method) => !method.responseStream);
-    const call = (path: string, message: Buffer) =>
-      new Promise<number>((resolve) => {
-        const same = (octets: Buffer) => octets;
-        client.makeUnaryRequest(path, same, same, message, (error) => resolve(error?.code ?? 0));
+  'sends garbage frames behind a valid preface': () =>
+    keepSending(4, () => [
+      openCall(2 * randomInt(0, 50) + 1, 'IssueStream'),
+      frame(randomInt(0, 12), randomInt(0, 256), randomInt(0, 100), randomBytes(randomInt(0, 100))),
+    ]),
+
+  'opens streams and resets them': () =>
+    keepSending(4, (turn) =>
+      Array.from({ length: 50 }, (_, i) => 2 * (turn * 50 + i) + 1).flatMap((id) => [
+        openCall(id, 'IssueStream'),
+        message(id, CREDIT),
+        reset(id),
+      ]),
+    ),
+
+  'floods with SETTINGS': () => {
+    const flood = Array.from({ length: 500 }, () => frame(SETTINGS, 0, 0, Buffer.alloc(0)));
+    return keepSending(4, () => flood);
+  },
+
+  'floods with PING': () => {
+    const flood = Array.from({ length: 500 }, () => frame(PING, 0, 0, Buffer.alloc(8)));
+    return keepSending(4, () => flood);
+  },
+
+  'floods with PING and reads no answer': () => {
+    const flood = Array.from({ length: 500 }, () => frame(PING, 0, 0, Buffer.alloc(8)));
+    return keepSending(4, () => flood, false);
+  },
+
+  'asks for huge counts': () => {
+    const all = 4_294_967_295;
+    const greedy = another();
+    return keepDoing(4, 50, async () => {
+      await expect(ask(greedy, 'issue', { count: all })).rejects.toMatchObject({
+        code: status.INVALID_ARGUMENT,
       });
-    await fc.assert(
-      fc.asyncProperty(
-        fc.constantFrom(...methods.map(({ path }) => path)),
-        fc.uint8Array({ maxLength: 300 }),
-        async (path, octets) => {
-          // An answer, not a hang and not a crash; that the sidecar lives is checked below.
-          expect(await call(path, Buffer.from(octets))).toBeGreaterThanOrEqual(0);
-        },
-      ),
-      { numRuns: 300 },
-    );
-    for (const { path } of methods) {
-      expect(await call(path, Buffer.alloc(200_000))).toBe(status.RESOURCE_EXHAUSTED);
+      const stream = greedy.issueStream();
+      const refused = new Promise((resolve) => stream.once('error', resolve));
+      stream.resume();
+      stream.write({ credit: all, acknowledgedGeneration: Number.MAX_SAFE_INTEGER });
+      expect(await refused).toMatchObject({ code: status.RESOURCE_EXHAUSTED });
+    });
+  },
+
+  'gives credit for 587 MB and reads nothing': () => {
+    const ids = [1, 3, 5, 7, 9, 11, 13, 15];
+    const connections = Array.from({ length: 40 }, () => new RawConnection(folder.socket));
+    for (const each of connections) {
+      void each.send(...ids.flatMap((id) => [openCall(id, 'IssueStream'), message(id, CREDIT)]));
     }
-    await othersAreServed();
+    return {
+      shows: (metrics) => metrics.value('streams', { method: 'IssueStream' }) === 1 + 40 * 8,
+      end: () => Promise.all(connections.map((each) => each.destroy())),
+    };
+  },
+
+  'is stopped while it is served': async () => {
+    const hogs = Array.from({ length: 2 }, () =>
+      spawn(process.execPath, [...program('sidecar/testing/hog-main'), folder.socket, '8'], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      }),
+    );
+    await Promise.all(hogs.map((hog) => once(hog.stdout, 'data')));
+    for (const hog of hogs) hog.kill('SIGSTOP');
+    return {
+      shows: (metrics) => metrics.value('streams', { method: 'IssueStream' }) === 1 + 2 * 8,
+      end: () =>
+        Promise.all(
+          hogs.map(async (hog) => {
+            hog.kill('SIGKILL');
+            await once(hog, 'exit');
+          }),
+        ),
+    };
+  },
+};
+
+describe('a client that misbehaves harms no other', { timeout: 60_000 }, () => {
+  it.each(Object.entries(ATTACKS))('%s', async (_what, begin) => {
+    await quiet();
+    const octets = await resident('VmRSS');
+    await forgetPeak();
+    const attack = await begin();
+    try {
+      const { shows } = attack;
+      if (shows !== undefined) await scrapeUntil(folder.metrics, shows);
+      await isServed(established);
+      await newcomerIsServed();
+    } finally {
+      await attack.end();
+      closeOthers();
+    }
+    const grown = (await resident('VmHWM')) - octets;
+    expect(grown).toBeLessThan(MOST_MEMORY);
+    await quiet();
   });
 
-  it.each([
-    ['issue', 'no CIDs', { count: 0 }],
-    ['issue', 'too many', { count: 4_294_967_295 }],
-    ['inspect', 'an empty CID', { cid: new Uint8Array(0) }],
-    ['inspect', 'a long CID', { cid: new Uint8Array(21) }],
-    ['resetToken', 'a CID of another length', { cid: new Uint8Array(3) }],
-    ['isOwn', 'a part of a CID', { cids: new Uint8Array(7), cidLength: 3 }],
-    ['isOwn', 'CIDs without length', { cids: new Uint8Array(0), cidLength: 0 }],
-    ['isOwn', 'too many CIDs', { cids: new Uint8Array(5000), cidLength: 1 }],
-  ] as const)('asks %s for %s', async (method, _what, request) => {
-    const answer = ask(client, method, request as never);
-    await expect(answer).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
+  it('floods no log', () => {
+    // All the above in a minute: thousands of refusals, each of a few kinds once a second.
+    const lines = sidecar.output.trim().split('\n');
+    expect(lines.length).toBeLessThan(150);
+    const refusals = lines.filter((line) => line.includes('STREAMS_EXHAUSTED'));
+    expect(refusals.some((line) => JSON.parse(line).suppressed > 100)).toBe(true);
+  });
+});
+
+describe('a sidecar that is full', { timeout: 60_000 }, () => {
+  it('says so to newcomers, serves those it has, and newcomers when there is room', async () => {
+    await sidecar.stop();
+    const flags = ['--metrics-socket', folder.metrics, '--max-streams', '10'];
+    sidecar = await SidecarProcess.start(folder, flags);
+    await once(established, 'connected');
+    const watches = Array.from({ length: 8 }, () => another().watch({}));
+    for (const watch of watches) watch.on('error', () => {}).resume();
+    await scrapeUntil(folder.metrics, (m) => m.value('streams', { method: 'Watch' }) === 9);
+
+    const stream = another().issueStream();
+    const [refusal] = await once(stream.resume(), 'error');
+    expect(refusal).toMatchObject({
+      code: status.RESOURCE_EXHAUSTED,
+      details: '10 streams are open, as many as may be',
+    });
+    // Questions are answered all the same.
+    expect(await ask(another(), 'status', {})).toMatchObject({ serving: true });
+    await isServed(established);
+
+    for (const watch of watches) watch.cancel();
+    await newcomerIsServed();
+    closeOthers();
   });
 });

@@ -2,6 +2,18 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { IssuedCids, Issuer } from './issuing/issuer.js';
 
+/** How CIDs leave: by IssueStream, by Issue, or as leased nonces, to be minted elsewhere. */
+export type IssueKind = 'stream' | 'unary' | 'lease';
+
+/** Who is served; asked at each scrape. */
+export interface ClientsSource {
+  readonly connections: { readonly size: number };
+  readonly issuer: { readonly generation: number };
+  readonly issueStreams: Iterable<{ readonly credit: number; readonly acknowledged: number }>;
+}
+
+const SECONDS = [0.0001, 0.0005, 0.001, 0.005, 0.02, 0.1, 0.5, 2];
+
 /** What Prometheus sees of a sidecar. */
 export class SidecarMetrics {
   readonly registry = new Registry();
@@ -15,29 +27,68 @@ export class SidecarMetrics {
     name: 'cidecar_sidecar_request_seconds',
     help: 'Time to answer a unary call, by method and code.',
     labelNames: ['method', 'code'] as const,
-    buckets: [0.0001, 0.0005, 0.001, 0.005, 0.02, 0.1, 0.5, 2],
+    buckets: SECONDS,
+    registers: [this.registry],
+  });
+  readonly batchWait = new Histogram({
+    name: 'cidecar_sidecar_batch_wait_seconds',
+    help: 'Time that a stream with credit and room waits for its next batch.',
+    buckets: SECONDS,
     registers: [this.registry],
   });
   readonly #issued = new Counter({
     name: 'cidecar_sidecar_cids_issued_total',
-    help: 'CIDs issued, by config ID and whether they are routable.',
-    labelNames: ['config_id', 'routable'] as const,
+    help: 'CIDs issued, by kind (stream, unary, lease: nonces for minting elsewhere), config ID and whether they are routable.',
+    labelNames: ['kind', 'config_id', 'routable'] as const,
     registers: [this.registry],
   });
   #total = 0;
 
-  issued({ configId, routable, count }: IssuedCids): void {
-    this.#total += count;
-    this.#issued.inc({ config_id: configId, routable: String(routable) }, count);
+  issued(kind: IssueKind, { configId, routable, count }: Omit<IssuedCids, 'cids' | 'tokens'>) {
+    if (kind !== 'lease') this.#total += count;
+    this.#issued.inc({ kind, config_id: configId, routable: String(routable) }, count);
   }
 
-  /** CIDs since the start of the process. */
+  /** CIDs made here since the start of the process. */
   get total(): number {
     return this.#total;
   }
 
+  /** Adds what is known of clients whenever metrics are collected. */
+  observeClients({ connections, issuer, issueStreams }: ClientsSource): void {
+    const registers = [this.registry];
+    new Gauge({
+      name: 'cidecar_sidecar_connections',
+      help: 'Open connections, on the unix socket and TCP.',
+      registers,
+      collect() {
+        this.set(connections.size);
+      },
+    });
+    new Gauge({
+      name: 'cidecar_sidecar_credit',
+      help: 'CIDs that clients have room for and did not get yet: what their pools lack.',
+      registers,
+      collect() {
+        let sum = 0;
+        for (const { credit } of issueStreams) sum += credit;
+        this.set(sum);
+      },
+    });
+    new Gauge({
+      name: 'cidecar_sidecar_streams_unacknowledged',
+      help: 'IssueStreams whose clients may still hold CIDs of an earlier generation.',
+      registers,
+      collect() {
+        let sum = 0;
+        for (const { acknowledged } of issueStreams) if (acknowledged < issuer.generation) sum += 1;
+        this.set(sum);
+      },
+    });
+  }
+
   /** Adds what is read off the issuer whenever metrics are collected. */
-  observe(issuer: Issuer): void {
+  observeIssuer(issuer: Issuer): void {
     const registers = [this.registry];
     new Gauge({
       name: 'cidecar_sidecar_routable',

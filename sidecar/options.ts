@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { CidecarError } from '../cid/index.js';
 import type { DaemonOptions } from './daemon.js';
-import type { TlsListener } from './rpc/server.js';
+import { DEFAULT_MAX_STREAMS } from './rpc/server.js';
+import { readTlsFiles, type TlsListener } from './rpc/tls.js';
+import { readTcpAddress } from './tcp.js';
 
 export interface DecapsulationFlags {
   readonly interface: string;
@@ -52,7 +53,12 @@ function program(): Command {
       300_000,
     )
     .option('--allow-key-export', 'permit LeaseNonces and ExportResetKeys, which hand out keys')
-    .option('--max-streams <n>', 'streams of all clients together', integer(1, 100_000), 1024)
+    .option(
+      '--max-streams <n>',
+      'streams of all clients together',
+      integer(1, 100_000),
+      DEFAULT_MAX_STREAMS,
+    )
     .option('--metrics-port <port>', 'serve /metrics on this port of 127.0.0.1', integer(1, 65_535))
     .option('--metrics-socket <path>', 'serve /metrics on this unix socket')
     .option('--listen <host:port>', 'serve on TCP too, with mutual TLS')
@@ -130,21 +136,8 @@ function readTls(flags: Record<string, string | undefined>): TlsListener | undef
       '--listen needs --tls-certificate, --tls-key and --tls-client-ca: TCP is served with mutual TLS only',
     );
   }
-  return {
-    address: listen,
-    certificate: readPem(tlsCertificate),
-    privateKey: readPem(tlsKey),
-    clientAuthorities: readPem(tlsClientCa),
-  };
-}
-
-function readPem(file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new CidecarError('FILE_UNREADABLE', `cannot read the file (${code})`, { file, cause });
-  }
+  const files = { certificate: tlsCertificate, privateKey: tlsKey, clientAuthorities: tlsClientCa };
+  return { address: readTcpAddress(listen), ...readTlsFiles(files) };
 }
 
 function octal(text: string): number {

@@ -12,33 +12,38 @@ import type { StreamScheduler, Taker } from './stream-scheduler.js';
 /** CIDs that a client may have asked for and not got, at most. */
 export const CREDIT_LIMIT = 65_536;
 
-/**
- * Messages handed to gRPC and not yet taken by the client's flow control, at most. With
- * this a client that stops reading costs a few batches of memory.
- */
-const UNSENT_LIMIT = 8;
-
 type Call = ServerDuplexStream<IssueStreamRequest, IssueStreamResponse>;
+
+export interface IssueStreamOptions {
+  readonly call: Call;
+  readonly scheduler: StreamScheduler;
+  readonly issuer: Issuer;
+  /**
+   * Messages handed to gRPC and not yet taken by the client's flow control, at most. With
+   * this a client that stops reading costs a few batches of memory.
+   */
+  unsentLimit(): number;
+  onEnd(): void;
+  /** The client did what it must not; it is told. */
+  onRefusal(error: CidecarError): void;
+}
 
 /** The sidecar's end of one IssueStream. */
 export class IssueStream implements Taker {
-  readonly #call: Call;
-  readonly #scheduler: StreamScheduler;
-  readonly #onEnd: () => void;
+  readonly #options: IssueStreamOptions;
   #credit = 0;
   #unsent = 0;
   #acknowledged = 0;
   #open = true;
 
-  constructor(call: Call, scheduler: StreamScheduler, issuer: Issuer, onEnd: () => void) {
-    this.#call = call;
-    this.#scheduler = scheduler;
-    this.#onEnd = onEnd;
+  constructor(options: IssueStreamOptions) {
+    this.#options = options;
+    const { call } = options;
     call.on('data', (request: IssueStreamRequest) => this.#receive(request));
     call.on('end', () => this.finish());
     call.on('cancelled', () => this.#close());
     call.on('error', () => this.#close());
-    this.announce(issuer);
+    this.announce();
   }
 
   /** The generation before which, as the client said, it holds no CID. */
@@ -46,8 +51,13 @@ export class IssueStream implements Taker {
     return this.#acknowledged;
   }
 
+  /** CIDs that the client asked for and has not got. */
+  get credit(): number {
+    return this.#credit;
+  }
+
   wants(): number {
-    return this.#open && this.#unsent < UNSENT_LIMIT ? this.#credit : 0;
+    return this.#open && this.#unsent < this.#options.unsentLimit() ? this.#credit : 0;
   }
 
   give({ cids, tokens, count, cidLength, configId, generation, routable }: IssuedCids): void {
@@ -59,7 +69,8 @@ export class IssueStream implements Taker {
   }
 
   /** Tells the client that CIDs of earlier generations are void, those on their way included. */
-  announce({ generation, zeroHostId }: Issuer): void {
+  announce(): void {
+    const { generation, zeroHostId } = this.#options.issuer;
     if (this.#open) this.#send({ $case: 'switch', value: { generation, zeroHostId } });
   }
 
@@ -67,33 +78,41 @@ export class IssueStream implements Taker {
   finish(): void {
     if (!this.#open) return;
     this.#close();
-    this.#call.end();
+    this.#options.call.end();
   }
 
   #receive({ credit, acknowledgedGeneration }: IssueStreamRequest): void {
     if (!this.#open) return;
     if (this.#credit + credit > CREDIT_LIMIT) {
       const message = `credit for ${this.#credit + credit} CIDs is open; the limit is ${CREDIT_LIMIT}`;
-      this.#call.emit('error', toServiceError(new CidecarError('CREDIT_EXCEEDED', message)));
+      const error = new CidecarError('CREDIT_EXCEEDED', message);
+      this.#options.onRefusal(error);
+      this.#options.call.emit('error', toServiceError(error));
       return;
     }
     this.#credit += credit;
-    this.#acknowledged = Math.max(this.#acknowledged, acknowledgedGeneration);
-    if (this.wants() > 0) this.#scheduler.schedule(this);
+    // What was not announced yet cannot be acknowledged.
+    const acknowledged = Math.min(acknowledgedGeneration, this.#options.issuer.generation);
+    this.#acknowledged = Math.max(this.#acknowledged, acknowledged);
+    this.#schedule();
   }
 
   #send(event: NonNullable<IssueStreamResponse['event']>): void {
     this.#unsent += 1;
-    this.#call.write({ event }, () => {
+    this.#options.call.write({ event }, () => {
       this.#unsent -= 1;
-      if (this.wants() > 0) this.#scheduler.schedule(this);
+      this.#schedule();
     });
+  }
+
+  #schedule(): void {
+    if (this.wants() > 0) this.#options.scheduler.schedule(this);
   }
 
   #close(): void {
     if (!this.#open) return;
     this.#open = false;
-    this.#scheduler.remove(this);
-    this.#onEnd();
+    this.#options.scheduler.remove(this);
+    this.#options.onEnd();
   }
 }

@@ -2,17 +2,20 @@
 import { CidecarError, FAILOVER_CONFIG_ID, showsNonces } from '../../cid/index.js';
 import type { LeaseNoncesResponse, ResetKey } from '../../proto/gen/cidecar/v1/sidecar.js';
 import type { Issuer } from '../issuing/issuer.js';
+import type { SidecarMetrics } from '../metrics.js';
 
 const MAX_LEASE = 1 << 24;
 
 /** What servers get that mint, or make reset tokens, in-process. Off unless allowed. */
 export class SecretExport {
   readonly #issuer: Issuer;
+  readonly #metrics: SidecarMetrics;
   readonly #allowed: boolean;
 
-  constructor(issuer: Issuer, allowed: boolean) {
-    this.#issuer = issuer;
-    this.#allowed = allowed;
+  constructor(options: { issuer: Issuer; metrics: SidecarMetrics; allowed: boolean }) {
+    this.#issuer = options.issuer;
+    this.#metrics = options.metrics;
+    this.#allowed = options.allowed;
   }
 
   /** Throws LEASE_REFUSED, ARGUMENT_INVALID, CONFIG_UNUSABLE or STATE_UNWRITABLE. */
@@ -29,6 +32,13 @@ export class SecretExport {
     // What the lease is for may have changed while the disk was busy; its nonces are then
     // simply never used.
     if (this.#issuer.generation !== generation) return this.leaseNonces(count);
+    this.#metrics.issued('lease', {
+      count: range.count,
+      configId: config.id,
+      cidLength: config.codec.cidLength,
+      generation,
+      routable: true,
+    });
     const quicLb = config.codec.config.scheme === 'quic-lb' ? config.codec.config : undefined;
     return {
       generation,

@@ -1,49 +1,71 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { type ChannelOptions, Server, ServerCredentials } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
-import { CidecarError } from '../../cid/index.js';
+import type { CidecarError } from '../../cid/index.js';
 import {
   type SidecarServiceServer,
   SidecarServiceService,
 } from '../../proto/gen/cidecar/v1/sidecar.js';
-import { listenOnUnixSocket, type UnixSocket } from '../unix-socket.js';
+import { listenOnTcp } from '../tcp.js';
+import { listenOnUnixSocket, type UnixSocketOptions } from '../unix-socket.js';
+import { admission } from './admission.js';
+import { type ConnectionLimits, Connections } from './connections.js';
 import { addReflection } from './reflection.js';
+import type { TlsListener } from './tls.js';
 
-export interface TlsListener {
-  /** host:port. */
-  readonly address: string;
-  readonly certificate: Buffer;
-  readonly privateKey: Buffer;
-  /** Clients have to show a certificate of these authorities. */
-  readonly clientAuthorities: Buffer;
+export interface RpcListeners {
+  readonly socket: UnixSocketOptions;
+  readonly tls?: TlsListener;
 }
 
 export interface RpcServerOptions {
   readonly handlers: SidecarServiceServer;
-  readonly socket: { readonly path: string; readonly mode: number; readonly group?: string };
-  readonly tls?: TlsListener;
+  readonly limits?: Partial<ConnectionLimits>;
+  /** A stream was refused; the client knows. */
+  onRefusal(method: string, error: CidecarError): void;
 }
 
 const SERVICE_NAME = 'cidecar.v1.SidecarService';
 
-/** Clients of one host; each needs one connection. */
-const MAX_CONNECTIONS = 256;
+// A process needs one connection with two streams. 256 connections with as many as one may
+// have are 4096 streams, so that no number of greedy ones keeps the streams from the others.
+const STREAMS_EACH = 8;
+const HOLDERS = 256;
+export const DEFAULT_MAX_STREAMS = HOLDERS * 2 * STREAMS_EACH;
 
-const LIMITS: ChannelOptions = {
+const LIMITS: ConnectionLimits = {
+  holders: HOLDERS,
+  lobby: 32,
+  streamsEach: STREAMS_EACH,
+  streams: DEFAULT_MAX_STREAMS,
+  firstCallWithin: 5_000,
+};
+
+const GRPC_LIMITS: ChannelOptions = {
   // The largest request is an IsOwn of 4096 CIDs of 20 octets.
   'grpc.max_receive_message_length': 128 * 1024,
+  // Streams over their own limit, unary calls, and what was refused and not yet closed.
   'grpc.max_concurrent_streams': 32,
+  // Who answers no PING is gone, stopped, or broke the protocol: node then reads nothing more
+  // from the connection, and does not see it end.
+  'grpc.keepalive_time_ms': 5_000,
+  'grpc.keepalive_timeout_ms': 5_000,
 };
 
 /** The gRPC server: the sidecar's service, health and reflection, on a unix socket and perhaps TLS. */
 export class RpcServer {
-  readonly #server = new Server(LIMITS);
+  readonly connections: Connections;
+  readonly #server: Server;
   readonly #health = new HealthImplementation({ '': 'NOT_SERVING', [SERVICE_NAME]: 'NOT_SERVING' });
   readonly #reflects: boolean;
-  #socket: UnixSocket | undefined;
+  readonly #listeners: { stop(): unknown }[] = [];
+  #accepted = 0;
 
-  constructor(handlers: SidecarServiceServer) {
+  constructor({ handlers, limits, onRefusal }: RpcServerOptions) {
+    this.connections = new Connections({ ...LIMITS, ...limits });
+    const interceptors = [admission(this.connections, onRefusal)];
+    this.#server = new Server({ ...GRPC_LIMITS, interceptors });
     this.#server.addService(SidecarServiceService, handlers);
     this.#health.addToServer(this.#server);
     this.#reflects = addReflection(this.#server);
@@ -54,12 +76,17 @@ export class RpcServer {
   }
 
   /** Throws SOCKET_BUSY, SOCKET_UNUSABLE or ARGUMENT_INVALID. */
-  async listen(options: Omit<RpcServerOptions, 'handlers'>): Promise<void> {
-    if (options.tls !== undefined) await this.#listenTls(options.tls);
-    const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
-    const server = createServer((connection) => injector.injectConnection(connection));
-    server.maxConnections = MAX_CONNECTIONS;
-    this.#socket = await listenOnUnixSocket(server, options.socket);
+  async listen({ socket, tls }: RpcListeners): Promise<void> {
+    if (tls !== undefined) await this.#listenTls(tls);
+    const inject = this.#injector(ServerCredentials.createInsecure());
+    const server = createServer((connection) => {
+      // A unix socket has no address of the peer, which is all that gRPC lets a method know.
+      this.#accepted += 1;
+      const name = `unix:${this.#accepted}`;
+      Object.defineProperty(connection, 'remoteAddress', { value: name });
+      inject(name, connection);
+    });
+    this.#listeners.push(await listenOnUnixSocket(server, socket));
   }
 
   setServing(serving: boolean): void {
@@ -71,7 +98,8 @@ export class RpcServer {
   /** Takes nothing new, lets calls end, and after `milliseconds` ends them. */
   async stop(milliseconds: number): Promise<void> {
     this.setServing(false);
-    await this.#socket?.stop();
+    // In one go, lest a client comes back in between.
+    const stopped = this.#listeners.map((listener) => listener.stop());
     await new Promise<void>((resolve) => {
       const force = setTimeout(() => {
         this.#server.forceShutdown();
@@ -82,19 +110,26 @@ export class RpcServer {
         resolve();
       });
     });
+    await Promise.all(stopped);
   }
 
-  #listenTls(tls: TlsListener): Promise<void> {
-    const pair = { private_key: tls.privateKey, cert_chain: tls.certificate };
-    const credentials = ServerCredentials.createSsl(tls.clientAuthorities, [pair], true);
-    return new Promise((resolve, reject) => {
-      this.#server.bindAsync(tls.address, credentials, (cause) => {
-        if (cause === null) resolve();
-        else {
-          const message = `cannot listen on ${tls.address} (${cause.message})`;
-          reject(new CidecarError('SOCKET_UNUSABLE', message, { cause }));
-        }
-      });
+  async #listenTls({ address, certificate, privateKey, clientAuthorities }: TlsListener) {
+    const pair = { private_key: privateKey, cert_chain: certificate };
+    const inject = this.#injector(ServerCredentials.createSsl(clientAuthorities, [pair], true));
+    const server = createServer((connection) => {
+      inject(`${connection.remoteAddress}:${connection.remotePort}`, connection);
     });
+    await listenOnTcp(server, address);
+    this.#listeners.push({ stop: () => server.close() });
+  }
+
+  // The sockets come to gRPC through our hands, not by its own listeners, which count nothing.
+  #injector(credentials: ServerCredentials): (name: string, connection: Socket) => void {
+    const injector = this.#server.createConnectionInjector(credentials);
+    return (name, connection) => {
+      connection.on('error', () => {}); // Whatever it is, it closes.
+      this.connections.admit(name, connection);
+      injector.injectConnection(connection);
+    };
   }
 }

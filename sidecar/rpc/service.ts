@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { handleUnaryCall, ServerWritableStream } from '@grpc/grpc-js';
-import { CidecarError, FAILOVER_CONFIG_ID } from '../../cid/index.js';
-import type {
-  SidecarServiceServer,
-  WatchRequest,
-  WatchResponse,
-} from '../../proto/gen/cidecar/v1/sidecar.js';
-import type { Issuer, ReissueOrder } from '../issuing/issuer.js';
+import type { handleUnaryCall } from '@grpc/grpc-js';
+import { CidecarError } from '../../cid/index.js';
+import type { SidecarServiceServer } from '../../proto/gen/cidecar/v1/sidecar.js';
+import type { Issuer } from '../issuing/issuer.js';
 import type { SidecarLog } from '../log.js';
+import { LogLimiter } from '../log-limiter.js';
 import type { SidecarMetrics } from '../metrics.js';
 import { CidQueries } from './cid-queries.js';
 import { IssueStream } from './issue-stream.js';
@@ -15,18 +12,22 @@ import { SecretExport } from './secret-export.js';
 import { type StatusSource, statusOf } from './status.js';
 import { toServiceError } from './status-details.js';
 import { StreamScheduler } from './stream-scheduler.js';
+import { Watchers } from './watchers.js';
 
 export interface ServiceOptions {
   readonly issuer: Issuer;
   readonly status: Omit<StatusSource, 'issuer' | 'streams'>;
   readonly allowKeyExport: boolean;
-  /** Streams of all clients together, IssueStream and Watch alike. */
-  readonly maxStreams: number;
   readonly log: SidecarLog;
   readonly metrics: SidecarMetrics;
 }
 
 const MAX_UNARY_COUNT = 1024;
+
+// Batches that wait for slow clients: 8 for each of a few streams, fewer for each of many, so
+// that thousands of streams that nobody reads cost megabytes, not gigabytes.
+const UNSENT_EACH = 8;
+const UNSENT_SHARED = 1024;
 
 /** The methods of cidecar.v1.SidecarService. */
 export class SidecarService {
@@ -34,44 +35,67 @@ export class SidecarService {
   readonly #options: ServiceOptions;
   readonly #scheduler: StreamScheduler;
   readonly #issueStreams = new Set<IssueStream>();
-  readonly #watchers = new Set<ServerWritableStream<WatchRequest, WatchResponse>>();
+  readonly #watchers: Watchers;
+  readonly #limiter = new LogLimiter();
   #requests = 0;
 
   constructor(options: ServiceOptions) {
     this.#options = options;
     const { issuer, metrics } = options;
     this.#scheduler = new StreamScheduler(issuer, metrics);
-    issuer.on('switch', () => this.#announce());
-    issuer.on('reissue', (order) => this.#tellWatchers(reissueEvent(order)));
+    issuer.on('switch', () => {
+      for (const stream of this.#issueStreams) stream.announce();
+    });
+    this.#watchers = new Watchers(issuer);
     this.handlers = this.#makeHandlers();
   }
 
-  get streams(): number {
-    return this.#issueStreams.size + this.#watchers.size;
+  get issueStreams(): ReadonlySet<IssueStream> {
+    return this.#issueStreams;
   }
 
   /** Ends all streams in good order. */
   finish(): void {
     for (const stream of this.#issueStreams) stream.finish();
-    for (const watcher of this.#watchers) watcher.end();
+    this.#watchers.finish();
+  }
+
+  /** Logs what a client was refused, without letting clients fill the log. */
+  noteRefusal(method: string, { code, message }: CidecarError, requestId = this.#requestId()) {
+    const passed = this.#limiter.pass(`${method} ${code}`);
+    if (passed === undefined) return;
+    this.#options.log.warn({ requestId, method, code, ...passed }, message);
+  }
+
+  /** Logs how many refusals went without a line of their own; to be called now and then. */
+  flushRefusals(): void {
+    this.#limiter.flush((kind, suppressed) =>
+      this.#options.log.warn({ kind, suppressed }, 'refused, too often for a line each'),
+    );
   }
 
   #makeHandlers(): SidecarServiceServer {
-    const { issuer, status, allowKeyExport } = this.#options;
+    const { issuer, status, allowKeyExport, metrics } = this.#options;
     const queries = new CidQueries(issuer);
-    const secrets = new SecretExport(issuer, allowKeyExport);
+    const secrets = new SecretExport({ issuer, metrics, allowed: allowKeyExport });
     return {
       issue: this.#unary('Issue', ({ count }, cancelled) => this.#issue(count, cancelled)),
       issueStream: (call) => {
-        const done = this.#openStream('IssueStream', (error) => call.emit('error', error));
-        if (done === undefined) return;
-        const stream = new IssueStream(call, this.#scheduler, issuer, () => {
-          this.#issueStreams.delete(stream);
-          done();
+        const { requestId, closed } = this.#opened('IssueStream');
+        const stream = new IssueStream({
+          call,
+          issuer,
+          scheduler: this.#scheduler,
+          unsentLimit: () => this.#unsentLimit(),
+          onEnd: () => {
+            this.#issueStreams.delete(stream);
+            closed();
+          },
+          onRefusal: (error) => this.noteRefusal('IssueStream', error, requestId),
         });
         this.#issueStreams.add(stream);
       },
-      watch: (call) => this.#watch(call),
+      watch: (call) => this.#watchers.add(call, this.#opened('Watch').closed),
       inspect: this.#unary('Inspect', ({ cid }) => queries.inspect(cid)),
       resetToken: this.#unary('ResetToken', ({ cid }) => ({ token: queries.resetToken(cid) })),
       isOwn: this.#unary('IsOwn', ({ cids, cidLength }) => ({
@@ -91,64 +115,33 @@ export class SidecarService {
       throw new CidecarError('ARGUMENT_INVALID', message);
     }
     const { issuer, metrics } = this.#options;
-    for (;;) {
+    while (!cancelled()) {
       const batch = issuer.issue(count);
       if (batch !== undefined) {
-        metrics.issued(batch);
+        metrics.issued('unary', batch);
         return { batch };
       }
       await issuer.ready();
-      if (cancelled()) return { batch: undefined };
     }
+    return { batch: undefined };
   }
 
-  #watch(call: ServerWritableStream<WatchRequest, WatchResponse>): void {
-    const done = this.#openStream('Watch', (error) => call.emit('error', error));
-    if (done === undefined) return;
-    this.#watchers.add(call);
-    const close = () => {
-      if (this.#watchers.delete(call)) done();
-    };
-    call.on('cancelled', close);
-    call.on('error', close);
-    call.on('close', close);
-    call.on('finish', close);
-    const { issuer } = this.#options;
-    if (issuer.reissue !== undefined) call.write({ event: reissueEvent(issuer.reissue) });
-    call.write({ event: mintingEvent(issuer) });
+  #unsentLimit(): number {
+    const share = Math.floor(UNSENT_SHARED / this.#issueStreams.size);
+    return Math.max(1, Math.min(UNSENT_EACH, share));
   }
 
-  #announce(): void {
-    const { issuer } = this.#options;
-    for (const stream of this.#issueStreams) stream.announce(issuer);
-    this.#tellWatchers(mintingEvent(issuer));
-  }
-
-  #tellWatchers(event: NonNullable<WatchResponse['event']>): void {
-    for (const watcher of this.#watchers) {
-      // Events are small and rare, but a watcher that never reads must not pile them up.
-      if (watcher.writableNeedDrain) watcher.destroy();
-      else watcher.write({ event });
-    }
-  }
-
-  /** Returns what to call at its end, or undefined: refused. */
-  #openStream(method: string, refuse: (error: Error) => void): (() => void) | undefined {
-    const { log, metrics, maxStreams } = this.#options;
+  #opened(method: string): { requestId: string; closed: () => void } {
+    const { log, metrics } = this.#options;
     const requestId = this.#requestId();
-    if (this.streams >= maxStreams) {
-      const error = new CidecarError('STREAMS_EXHAUSTED', `${maxStreams} streams are open`);
-      log.warn({ requestId, method, code: error.code }, error.message);
-      refuse(toServiceError(error));
-      return undefined;
-    }
     const began = Date.now();
-    log.info({ requestId, method }, 'stream opened');
+    log.debug({ requestId, method }, 'stream opened');
     metrics.streams.inc({ method });
-    return () => {
+    const closed = () => {
       metrics.streams.dec({ method });
-      log.info({ requestId, method, milliseconds: Date.now() - began }, 'stream closed');
+      log.debug({ requestId, method, milliseconds: Date.now() - began }, 'stream closed');
     };
+    return { requestId, closed };
   }
 
   #unary<Request, Response>(
@@ -159,18 +152,32 @@ export class SidecarService {
     return (call, callback) => {
       const requestId = this.#requestId();
       const stop = metrics.latency.startTimer({ method });
+      let ended = false;
+      const end = (code: string) => {
+        ended = true;
+        stop({ code });
+        log.debug({ requestId, method, code }, 'answered');
+      };
+      // By the client or at its deadline; gRPC says so after an answer as well.
+      call.on('cancelled', () => {
+        if (!ended) end('CANCELLED');
+      });
       // Also turns what `answer` throws synchronously into a rejection.
-      void (async () => answer(call.request, () => call.cancelled))().then(
+      void (async () => answer(call.request, () => ended))().then(
         (response) => {
-          stop({ code: 'OK' });
-          log.debug({ requestId, method }, 'answered');
+          if (ended) return;
+          end('OK');
           callback(null, response);
         },
         (error: unknown) => {
-          const code = error instanceof CidecarError ? error.code : 'INTERNAL';
-          stop({ code });
-          if (code === 'INTERNAL') log.error({ requestId, method, error }, 'failed');
-          else log.info({ requestId, method, code }, String((error as Error).message));
+          if (ended) return;
+          if (error instanceof CidecarError) {
+            end(error.code);
+            this.noteRefusal(method, error, requestId);
+          } else {
+            end('INTERNAL');
+            log.error({ requestId, method, error }, 'failed');
+          }
           callback(toServiceError(error));
         },
       );
@@ -181,17 +188,4 @@ export class SidecarService {
     this.#requests += 1;
     return this.#requests.toString(36);
   }
-}
-
-function mintingEvent(issuer: Issuer): NonNullable<WatchResponse['event']> {
-  const { generation, cidLength, routable, reason, source } = issuer;
-  const configId = routable ? (source?.config.id ?? FAILOVER_CONFIG_ID) : FAILOVER_CONFIG_ID;
-  return { $case: 'minting', value: { generation, cidLength, routable, reason, configId } };
-}
-
-function reissueEvent({
-  throughGeneration,
-  deadline,
-}: ReissueOrder): NonNullable<WatchResponse['event']> {
-  return { $case: 'reissue', value: { throughGeneration, deadline } };
 }

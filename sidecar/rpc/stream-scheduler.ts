@@ -21,8 +21,8 @@ const TURN = 4 * BATCH;
 export class StreamScheduler {
   readonly #issuer: Issuer;
   readonly #metrics: SidecarMetrics;
-  /** In the order of their turns. */
-  readonly #waiting = new Set<Taker>();
+  /** In the order of their turns, with the time since which they wait. */
+  readonly #waiting = new Map<Taker, number>();
   #scheduled = false;
 
   constructor(issuer: Issuer, metrics: SidecarMetrics) {
@@ -32,7 +32,7 @@ export class StreamScheduler {
 
   /** To be called whenever `wants()` may have risen above 0. */
   schedule(taker: Taker): void {
-    this.#waiting.add(taker);
+    if (!this.#waiting.has(taker)) this.#waiting.set(taker, performance.now());
     this.#scheduleTurn();
   }
 
@@ -51,19 +51,23 @@ export class StreamScheduler {
 
   #turn(): void {
     let budget = TURN;
-    for (const taker of this.#waiting) {
+    for (const [taker, since] of this.#waiting) {
       if (budget <= 0) break;
       this.#waiting.delete(taker);
       const wanted = taker.wants();
       if (wanted <= 0) continue;
       const batch = this.#issuer.issue(Math.min(wanted, BATCH));
-      this.#waiting.add(taker); // Behind all others.
+      // Behind all others.
       if (batch === undefined) {
+        this.#waiting.set(taker, since);
         this.#waitForIssuer();
         return;
       }
+      const now = performance.now();
+      this.#waiting.set(taker, now);
       budget -= batch.count;
-      this.#metrics.issued(batch);
+      this.#metrics.issued('stream', batch);
+      this.#metrics.batchWait.observe((now - since) / 1000);
       taker.give(batch);
     }
     this.#scheduleTurn();

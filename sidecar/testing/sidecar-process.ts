@@ -11,9 +11,13 @@ import { credentials } from '@grpc/grpc-js';
 import { SidecarServiceClient, SidecarServiceService } from '../../proto/gen/cidecar/v1/sidecar.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const entry = existsSync(join(root, 'package.json'))
-  ? ['--import', 'tsx', join(root, 'sidecar/main.ts')]
-  : [join(root, 'sidecar/main.js')];
+
+/** What node runs a program of ours by, named without its ending: from source or from dist/. */
+export function program(name: string): string[] {
+  return existsSync(join(root, 'package.json'))
+    ? ['--import', 'tsx', join(root, `${name}.ts`)]
+    : [join(root, `${name}.js`)];
+}
 
 /** A folder with a registry document, keys and room for a sidecar's state and socket. */
 export class SidecarFolder {
@@ -80,7 +84,7 @@ export class SidecarProcess {
     const { nodeFlags = [], env = {} } = launch;
     const own = ['--registry', folder.document, '--state-dir', folder.state];
     const socket = ['--socket', folder.socket, '--server', 'web-1'];
-    const args = [...nodeFlags, ...entry, ...own, ...socket, ...flags];
+    const args = [...nodeFlags, ...program('sidecar/main'), ...own, ...socket, ...flags];
     this.child = spawn(process.execPath, args, {
       stdio: ['ignore', 'ignore', 'pipe'],
       cwd: root,

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+import {
+  Metadata,
+  ServerInterceptingCall,
+  type ServerInterceptingCallInterface,
+  type ServerInterceptor,
+} from '@grpc/grpc-js';
+import { CidecarError } from '../../cid/index.js';
+import type { Connections } from './connections.js';
+import { toServiceError } from './status-details.js';
+
+/**
+ * Stands before every method: counts calls to the connection that they came on, and refuses
+ * streams over its limits. gRPC tells nothing of connections but the name of the peer, so that
+ * is what connections are told apart by.
+ */
+export function admission(
+  connections: Connections,
+  onRefusal: (method: string, error: CidecarError) => void,
+): ServerInterceptor {
+  return ({ path, responseStream }, call) => {
+    const peer = call.getPeer();
+    connections.called(peer);
+    if (!responseStream) return new ServerInterceptingCall(call);
+
+    let release = () => {};
+    return new ServerInterceptingCall(call, {
+      start: (next) =>
+        next({
+          // From here on, and not before, gRPC tells the end of the call by onCancel, however
+          // it ends: one that was reset already does not get here.
+          onReceiveMetadata: (metadata, goOn) => {
+            try {
+              release = connections.hold(peer, path);
+            } catch (error) {
+              if (!(error instanceof CidecarError)) throw error;
+              onRefusal(path.slice(path.lastIndexOf('/') + 1), error);
+              refuse(call, error);
+              return;
+            }
+            goOn(metadata);
+          },
+          onCancel: () => release(),
+        }),
+    });
+  };
+}
+
+function refuse(call: ServerInterceptingCallInterface, error: CidecarError): void {
+  const { code, details, metadata = new Metadata() } = toServiceError(error);
+  call.sendStatus({ code, details, metadata });
+}

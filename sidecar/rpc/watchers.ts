@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { ServerWritableStream } from '@grpc/grpc-js';
+import { FAILOVER_CONFIG_ID } from '../../cid/index.js';
+import type { WatchRequest, WatchResponse } from '../../proto/gen/cidecar/v1/sidecar.js';
+import type { Issuer, ReissueOrder } from '../issuing/issuer.js';
+
+type Call = ServerWritableStream<WatchRequest, WatchResponse>;
+type Event = NonNullable<WatchResponse['event']>;
+
+/** The open Watch streams, and what they are told. */
+export class Watchers {
+  readonly #issuer: Issuer;
+  /** Each with what to do at its end. */
+  readonly #calls = new Map<Call, () => void>();
+
+  constructor(issuer: Issuer) {
+    this.#issuer = issuer;
+    issuer.on('switch', () => this.#tell(mintingEvent(issuer)));
+    issuer.on('reissue', (order) => this.#tell(reissueEvent(order)));
+  }
+
+  add(call: Call, onEnd: () => void): void {
+    this.#calls.set(call, onEnd);
+    for (const end of ['cancelled', 'error', 'close'] as const) {
+      call.on(end, () => this.#forget(call));
+    }
+    const { reissue } = this.#issuer;
+    if (reissue !== undefined) call.write({ event: reissueEvent(reissue) });
+    call.write({ event: mintingEvent(this.#issuer) });
+  }
+
+  /** Ends all in good order. */
+  finish(): void {
+    for (const call of this.#calls.keys()) this.#end(call);
+  }
+
+  #tell(event: Event): void {
+    for (const call of this.#calls.keys()) {
+      // Events are small and rare, but a watcher that never reads must not pile them up. It
+      // will find the end of the stream behind those it has, and ask anew.
+      if (call.writableNeedDrain) this.#end(call);
+      else call.write({ event });
+    }
+  }
+
+  #end(call: Call): void {
+    this.#forget(call);
+    call.end();
+  }
+
+  #forget(call: Call): void {
+    const onEnd = this.#calls.get(call);
+    this.#calls.delete(call);
+    onEnd?.();
+  }
+}
+
+function mintingEvent(issuer: Issuer): Event {
+  const { generation, cidLength, routable, reason, source } = issuer;
+  const configId = routable ? (source?.config.id ?? FAILOVER_CONFIG_ID) : FAILOVER_CONFIG_ID;
+  return { $case: 'minting', value: { generation, cidLength, routable, reason, configId } };
+}
+
+function reissueEvent({ throughGeneration, deadline }: ReissueOrder): Event {
+  return { $case: 'reissue', value: { throughGeneration, deadline } };
+}
