@@ -6,6 +6,7 @@ import type {
   IssueStreamResponse,
 } from '../../proto/gen/cidecar/v1/sidecar.js';
 import type { IssuedCids, Issuer } from '../issuing/issuer.js';
+import { requireWellFormed } from './malformed.js';
 import { toServiceError } from './status-details.js';
 import type { StreamScheduler, Taker } from './stream-scheduler.js';
 
@@ -81,20 +82,30 @@ export class IssueStream implements Taker {
     this.#options.call.end();
   }
 
-  #receive({ credit, acknowledgedGeneration }: IssueStreamRequest): void {
+  #receive(request: IssueStreamRequest): void {
     if (!this.#open) return;
-    if (this.#credit + credit > CREDIT_LIMIT) {
-      const message = `credit for ${this.#credit + credit} CIDs is open; the limit is ${CREDIT_LIMIT}`;
-      const error = new CidecarError('CREDIT_EXCEEDED', message);
+    try {
+      requireWellFormed(request);
+      this.#giveCredit(request.credit);
+    } catch (error) {
+      if (!(error instanceof CidecarError)) throw error;
       this.#options.onRefusal(error);
       this.#options.call.emit('error', toServiceError(error));
       return;
     }
-    this.#credit += credit;
     // What was not announced yet cannot be acknowledged.
-    const acknowledged = Math.min(acknowledgedGeneration, this.#options.issuer.generation);
+    const acknowledged = Math.min(request.acknowledgedGeneration, this.#options.issuer.generation);
     this.#acknowledged = Math.max(this.#acknowledged, acknowledged);
     this.#schedule();
+  }
+
+  #giveCredit(more: number): void {
+    const credit = this.#credit + more;
+    if (credit > CREDIT_LIMIT) {
+      const message = `credit for ${credit} CIDs is open; the limit is ${CREDIT_LIMIT}`;
+      throw new CidecarError('CREDIT_EXCEEDED', message);
+    }
+    this.#credit = credit;
   }
 
   #send(event: NonNullable<IssueStreamResponse['event']>): void {

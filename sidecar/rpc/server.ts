@@ -11,6 +11,7 @@ import { listenOnTcp } from '../tcp.js';
 import { listenOnUnixSocket, type UnixSocketOptions } from '../unix-socket.js';
 import { admission } from './admission.js';
 import { type ConnectionLimits, Connections } from './connections.js';
+import { withMalformed } from './malformed.js';
 import { addReflection } from './reflection.js';
 import type { TlsListener } from './tls.js';
 
@@ -66,7 +67,7 @@ export class RpcServer {
     this.connections = new Connections({ ...LIMITS, ...limits });
     const interceptors = [admission(this.connections, onRefusal)];
     this.#server = new Server({ ...GRPC_LIMITS, interceptors });
-    this.#server.addService(SidecarServiceService, handlers);
+    this.#server.addService(withMalformed(SidecarServiceService), handlers);
     this.#health.addToServer(this.#server);
     this.#reflects = addReflection(this.#server);
   }

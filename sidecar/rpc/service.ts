@@ -8,6 +8,7 @@ import { LogLimiter } from '../log-limiter.js';
 import type { SidecarMetrics } from '../metrics.js';
 import { CidQueries } from './cid-queries.js';
 import { IssueStream } from './issue-stream.js';
+import { requireWellFormed } from './malformed.js';
 import { SecretExport } from './secret-export.js';
 import { type StatusSource, statusOf } from './status.js';
 import { toServiceError } from './status-details.js';
@@ -95,7 +96,16 @@ export class SidecarService {
         });
         this.#issueStreams.add(stream);
       },
-      watch: (call) => this.#watchers.add(call, this.#opened('Watch').closed),
+      watch: (call) => {
+        // The request has no fields, so that any octets serve, but for what is no protobuf.
+        try {
+          requireWellFormed(call.request);
+        } catch (error) {
+          call.emit('error', toServiceError(error));
+          return;
+        }
+        this.#watchers.add(call, this.#opened('Watch').closed);
+      },
       inspect: this.#unary('Inspect', ({ cid }) => queries.inspect(cid)),
       resetToken: this.#unary('ResetToken', ({ cid }) => ({ token: queries.resetToken(cid) })),
       isOwn: this.#unary('IsOwn', ({ cids, cidLength }) => ({
@@ -163,7 +173,10 @@ export class SidecarService {
         if (!ended) end('CANCELLED');
       });
       // Also turns what `answer` throws synchronously into a rejection.
-      void (async () => answer(call.request, () => ended))().then(
+      void (async () => {
+        requireWellFormed(call.request);
+        return answer(call.request, () => ended);
+      })().then(
         (response) => {
           if (ended) return;
           end('OK');
