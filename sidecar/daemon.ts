@@ -118,7 +118,12 @@ export class Daemon {
       service.flushRefusals();
     }, CHECK_EVERY).unref();
     log.info(
-      { server: serverName, pool: view.poolName, socket: this.#options.socket.path },
+      {
+        server: serverName,
+        pool: view.poolName,
+        socket: this.#options.socket.path,
+        tls: this.#server.tlsAddress,
+      },
       'serving',
     );
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Server } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
 import { CidecarError } from '../cid/index.js';
 
 export interface TcpAddress {
@@ -7,8 +7,8 @@ export interface TcpAddress {
   readonly port: number;
 }
 
-/** Lets a server listen on TCP. Throws SOCKET_BUSY or SOCKET_UNUSABLE. */
-export function listenOnTcp(server: Server, { host, port }: TcpAddress): Promise<void> {
+/** Lets a server listen on TCP; resolves with `address:port`, as bound. Throws SOCKET_BUSY or SOCKET_UNUSABLE. */
+export function listenOnTcp(server: Server, { host, port }: TcpAddress): Promise<string> {
   return new Promise((resolve, reject) => {
     const refuse = (cause: NodeJS.ErrnoException) => {
       const code = cause.code === 'EADDRINUSE' ? 'SOCKET_BUSY' : 'SOCKET_UNUSABLE';
@@ -18,7 +18,12 @@ export function listenOnTcp(server: Server, { host, port }: TcpAddress): Promise
     server.once('error', refuse);
     server.listen({ host, port }, () => {
       server.off('error', refuse);
-      resolve();
+      const bound = server.address() as AddressInfo;
+      resolve(
+        bound.family === 'IPv6'
+          ? `[${bound.address}]:${bound.port}`
+          : `${bound.address}:${bound.port}`,
+      );
     });
   });
 }

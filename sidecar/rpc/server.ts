@@ -62,6 +62,7 @@ export class RpcServer {
   readonly #reflects: boolean;
   readonly #listeners: { stop(): unknown }[] = [];
   #accepted = 0;
+  #tlsAddress: string | undefined;
 
   constructor({ handlers, limits, onRefusal }: RpcServerOptions) {
     this.connections = new Connections({ ...LIMITS, ...limits });
@@ -74,6 +75,11 @@ export class RpcServer {
 
   get reflects(): boolean {
     return this.#reflects;
+  }
+
+  /** Where TLS is listened for, the port that the system chose included. */
+  get tlsAddress(): string | undefined {
+    return this.#tlsAddress;
   }
 
   /** Throws SOCKET_BUSY, SOCKET_UNUSABLE or ARGUMENT_INVALID. */
@@ -120,7 +126,7 @@ export class RpcServer {
     const server = createServer((connection) => {
       inject(`${connection.remoteAddress}:${connection.remotePort}`, connection);
     });
-    await listenOnTcp(server, address);
+    this.#tlsAddress = await listenOnTcp(server, address);
     this.#listeners.push({ stop: () => server.close() });
   }
 
