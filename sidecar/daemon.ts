@@ -147,6 +147,7 @@ export class Daemon {
     this.#service?.flushRefusals();
     this.#issuer?.close();
     await this.#store?.close();
+    if (this.#server !== undefined) this.#log.info({ issued: this.#metrics.total }, 'stopped');
   }
 
   async #follow(state: DesiredState): Promise<void> {

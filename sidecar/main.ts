@@ -15,6 +15,7 @@ async function main(): Promise<void> {
   const daemon = new Daemon({ ...flags, registry, log });
 
   let stopping = false;
+  let decapsulation: { close(): void } | undefined;
   const stop = (signal: string) => {
     if (stopping) process.exit(1); // Asked twice.
     stopping = true;
@@ -26,10 +27,10 @@ async function main(): Promise<void> {
   process.on('SIGINT', stop);
   process.on('SIGHUP', () => void daemon.reload());
 
-  const decapsulation =
-    flags.decap === undefined
-      ? undefined
-      : await (await import('./decapsulation.js')).attachDecapsulation(flags.decap);
+  if (flags.decap !== undefined) {
+    const { attachDecapsulation } = await import('./decapsulation.js');
+    decapsulation = await attachDecapsulation(flags.decap);
+  }
   await daemon.start();
 }
 

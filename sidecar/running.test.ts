@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-import { stat, writeFile } from 'node:fs/promises';
+import { chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { IssueStreamResponse } from '../proto/gen/cidecar/v1/sidecar.js';
 import { scrape } from './testing/metrics.js';
-import { poolDocument, quicLb, SidecarFolder, SidecarProcess } from './testing/sidecar-process.js';
+import {
+  ask,
+  poolDocument,
+  quicLb,
+  SidecarFolder,
+  SidecarProcess,
+} from './testing/sidecar-process.js';
 
 let folder: SidecarFolder;
 const running: SidecarProcess[] = [];
@@ -58,5 +65,111 @@ describe('the metrics socket', { timeout: 60_000 }, () => {
       `${folder.path}/c`,
     ];
     expect(await refusal(...otherwise, '--metrics-socket', file)).toContain('SOCKET_UNUSABLE');
+  });
+});
+
+describe('signals', { timeout: 60_000 }, () => {
+  it('SIGHUP reads the document again, and a bad one changes nothing', async () => {
+    const sidecar = await start('--init');
+    const client = sidecar.client();
+    const { generation } = await ask(client, 'status', {});
+    // By itself the sidecar reads it when it changes, and it does not.
+    expect(sidecar.output).not.toContain('following the registry');
+    sidecar.child.kill('SIGHUP');
+    await sidecar.logs('following the registry');
+
+    const key = await readFile(`${folder.path}/a.key`);
+    await writeFile(`${folder.path}/a.key`, 'no key');
+    sidecar.child.kill('SIGHUP');
+    await sidecar.logs('the registry document is refused; the last good one stays in force');
+    expect(await ask(client, 'status', {})).toMatchObject({
+      serving: true,
+      registryError: expect.stringContaining('KEY_INVALID'),
+    });
+    expect((await ask(client, 'issue', { count: 1 })).batch).toMatchObject({ routable: true });
+
+    await writeFile(`${folder.path}/a.key`, key);
+    sidecar.child.kill('SIGHUP');
+    const answer = () => ask(client, 'status', {});
+    await expect.poll(answer).toMatchObject({ registryError: '', generation });
+    client.close();
+  });
+
+  it.each(['SIGTERM', 'SIGINT'] as const)(
+    '%s ends streams in order, behind what was sent',
+    async (signal) => {
+      const sidecar = await start('--init');
+      const client = sidecar.client();
+      const stream = client.issueStream();
+      const watch = client.watch({}).resume();
+      const ends = [stream, watch].map(
+        (each) => new Promise((resolve) => each.on('status', ({ code }) => resolve(code))),
+      );
+      let received = 0;
+      let paused = false;
+      stream.on('data', ({ event }: IssueStreamResponse) => {
+        if (event?.$case !== 'batch') return;
+        received += event.value.count;
+        if (paused) return;
+        // Batches are on their way from here on, and wait for this client.
+        paused = true;
+        stream.pause();
+        sidecar.child.kill(signal);
+        void sidecar.logs('stopping').then(() => stream.resume());
+      });
+      stream.write({ credit: 65_536, acknowledgedGeneration: 0 });
+      expect(await Promise.all(ends)).toEqual([0, 0]);
+      client.close();
+      expect(await sidecar.exited).toBe(0);
+      const [, issued] = /"issued":(\d+),"msg":"stopped"/.exec(sidecar.output) ?? [];
+      expect(received).toBe(Number(issued));
+      expect(received).toBeGreaterThan(1024);
+      await expect(stat(folder.socket)).rejects.toThrow(/ENOENT/);
+    },
+  );
+
+  it('stops although a client never reads', async () => {
+    const sidecar = await start('--init');
+    const client = sidecar.client();
+    const stream = client.issueStream();
+    stream.on('error', () => {}).pause();
+    stream.write({ credit: 65_536, acknowledgedGeneration: 0 });
+    while ((await ask(client, 'status', {})).issued < 1024);
+    expect(await sidecar.stop()).toBe(0);
+    client.close();
+  });
+});
+
+describe('privileges', { timeout: 60_000 }, () => {
+  it('needs none, and gives the socket the mode and group that it is told to', async () => {
+    // As root: another user. Otherwise this process has no privileges to begin with.
+    const root = process.getuid?.() === 0;
+    const [uid, gid] = root ? [65_534, 65_534] : [process.getuid?.(), process.getgid?.()];
+    const own = `${folder.path}/own`;
+    await mkdir(own);
+    for (const path of [folder.path, own, folder.document, `${folder.path}/a.key`]) {
+      if (root) await chown(path, 65_534, 65_534);
+    }
+    const sidecar = new SidecarProcess(
+      folder,
+      ['--init', '--socket-mode', '620', '--socket-group', `${gid}`],
+      root ? { uid: 65_534, gid: 65_534 } : {},
+    );
+    running.push(sidecar);
+    await sidecar.logs('serving');
+    const lines = await readFile(`/proc/${sidecar.child.pid}/status`, 'utf8');
+    expect(lines).toMatch(new RegExp(`^Uid:\\s${uid}\\s${uid}\\s`, 'm'));
+    expect(lines).toMatch(/^CapEff:\s0{16}$/m);
+    const socket = await stat(folder.socket);
+    expect([socket.mode & 0o777, socket.uid, socket.gid]).toEqual([0o620, uid, gid]);
+    expect((await stat(folder.state)).mode & 0o777).toBe(0o700);
+    const client = sidecar.client();
+    expect((await ask(client, 'issue', { count: 3 })).batch).toMatchObject({ routable: true });
+    client.close();
+    expect(await sidecar.stop()).toBe(0);
+  });
+
+  it('refuses a group that there is not', async () => {
+    expect(await refusal('--init', '--socket-group', 'no-such-group')).toContain('no-such-group');
   });
 });

@@ -69,6 +69,9 @@ export interface LaunchOptions {
   /** Of node, before the program. */
   readonly nodeFlags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Who it runs as; this user, if left out. */
+  readonly uid?: number;
+  readonly gid?: number;
 }
 
 /** A real cid-sidecar. */
@@ -78,17 +81,22 @@ export class SidecarProcess {
   readonly exited: Promise<number | null>;
   /** What it wrote to stderr: log lines, and the error that ended it. */
   output = '';
+  stdout = '';
 
   constructor(folder: SidecarFolder, flags: readonly string[] = [], launch: LaunchOptions = {}) {
     this.#folder = folder;
-    const { nodeFlags = [], env = {} } = launch;
+    const { nodeFlags = [], env = {}, ...user } = launch;
     const own = ['--registry', folder.document, '--state-dir', folder.state];
     const socket = ['--socket', folder.socket, '--server', 'web-1'];
     const args = [...nodeFlags, ...program('sidecar/main'), ...own, ...socket, ...flags];
     this.child = spawn(process.execPath, args, {
-      stdio: ['ignore', 'ignore', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe'],
       cwd: root,
       env: { ...process.env, ...env },
+      ...user,
+    });
+    this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.stdout += text;
     });
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.output += text;
