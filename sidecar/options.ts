@@ -60,7 +60,11 @@ function program(): Command {
       DEFAULT_MAX_STREAMS,
     )
     .option('--metrics-port <port>', 'serve /metrics on this port of 127.0.0.1', integer(1, 65_535))
-    .option('--metrics-socket <path>', 'serve /metrics on this unix socket')
+    .addOption(
+      new Option('--metrics-socket <path>', 'serve /metrics on this unix socket').conflicts(
+        'metricsPort',
+      ),
+    )
     .option('--listen <host:port>', 'serve on TCP too, with mutual TLS')
     .option('--tls-certificate <file>', 'certificate chain of the TCP listener (PEM)')
     .option('--tls-key <file>', 'its private key (PEM)')
@@ -86,6 +90,9 @@ function program(): Command {
 /** Ends the process with a message where the command line is wrong. */
 export function readCommandLine(argv: readonly string[]): SidecarFlags {
   const flags = program().parse(argv).opts();
+  // Without the flag that they belong to, they would be of no effect, in silence.
+  requireFlag(flags, 'listen', ['tlsCertificate', 'tlsKey', 'tlsClientCa']);
+  requireFlag(flags, 'decapInterface', ['decapSources', 'decapGuePort', 'decapPin']);
   const tls = readTls(flags);
   const metrics: number | string | undefined = flags.metricsPort ?? flags.metricsSocket;
   return {
@@ -106,6 +113,17 @@ export function readCommandLine(argv: readonly string[]): SidecarFlags {
     ...(tls === undefined ? {} : { tls }),
     ...(flags.decapInterface === undefined ? {} : { decap: readDecap(flags) }),
   };
+}
+
+function requireFlag(flags: object, leader: string, others: readonly string[]): void {
+  const given = others.find((other) => other in flags);
+  if (given === undefined || leader in flags) return;
+  throw new CidecarError('ARGUMENT_INVALID', `${flagOf(given)} needs ${flagOf(leader)}`);
+}
+
+/** `--some-flag` of `someFlag`. */
+function flagOf(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
 function readDecap({

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs';
-import { chmod, chown, lstat, rename, unlink } from 'node:fs/promises';
+import { chmod, chown, lstat, rename, stat, unlink } from 'node:fs/promises';
 import { connect, type Server } from 'node:net';
+import { dirname } from 'node:path';
 import { CidecarError } from '../cid/index.js';
 
 export interface UnixSocketOptions {
@@ -39,7 +40,8 @@ export async function listenOnUnixSocket(
     await rename(temporary, path);
   } catch (cause) {
     server.close();
-    throw new CidecarError('SOCKET_UNUSABLE', `cannot listen on ${path} (${cause})`, { cause });
+    const { code = cause } = cause as NodeJS.ErrnoException;
+    throw new CidecarError('SOCKET_UNUSABLE', `cannot listen on ${path} (${code})`, { cause });
   }
   const { ino } = await lstat(path);
   return {
@@ -53,6 +55,11 @@ export async function listenOnUnixSocket(
 }
 
 async function refuseUnlessFree(path: string): Promise<void> {
+  const folder = dirname(path);
+  // Node would say EACCES.
+  if ((await stat(folder).catch(() => undefined))?.isDirectory() !== true) {
+    throw new CidecarError('SOCKET_UNUSABLE', `${folder} is not a folder`);
+  }
   const present = await lstat(path).catch(() => undefined);
   if (present === undefined) return;
   if (!present.isSocket()) {

@@ -69,6 +69,8 @@ export interface LaunchOptions {
   /** Of node, before the program. */
   readonly nodeFlags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Name of the server; null leaves the flag out. */
+  readonly server?: string | null;
   /** Who it runs as; this user, if left out. */
   readonly uid?: number;
   readonly gid?: number;
@@ -85,9 +87,10 @@ export class SidecarProcess {
 
   constructor(folder: SidecarFolder, flags: readonly string[] = [], launch: LaunchOptions = {}) {
     this.#folder = folder;
-    const { nodeFlags = [], env = {}, ...user } = launch;
+    const { nodeFlags = [], env = {}, server = 'web-1', ...user } = launch;
     const own = ['--registry', folder.document, '--state-dir', folder.state];
-    const socket = ['--socket', folder.socket, '--server', 'web-1'];
+    const socket = ['--socket', folder.socket];
+    if (server !== null) socket.push('--server', server);
     const args = [...nodeFlags, ...program('sidecar/main'), ...own, ...socket, ...flags];
     this.child = spawn(process.execPath, args, {
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readFileSync } from 'node:fs';
+import { copyFile, mkdir, readFile, rename, truncate, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Authority, type Certificate } from './testing/certificates.js';
+import { poolDocument, quicLb, SidecarFolder, SidecarProcess } from './testing/sidecar-process.js';
+
+/** Where one is running, whose things are in use. */
+let taken: SidecarFolder;
+let running: SidecarProcess;
+/** Where the others are to run, each with a state folder of its own. */
+let folder: SidecarFolder;
+let certificate: Certificate;
+let other: Certificate;
+let authority: Authority;
+const busy = createServer();
+
+beforeAll(async () => {
+  taken = await SidecarFolder.create();
+  await taken.write(poolDocument([quicLb(0, 'minting')]));
+  running = await SidecarProcess.start(taken, ['--init', '--metrics-socket', taken.metrics]);
+  folder = await SidecarFolder.create();
+  await folder.write(poolDocument([quicLb(0, 'minting')]));
+  await (await SidecarProcess.start(folder, ['--init'])).stop();
+  await rename(folder.state, `${folder.path}/good`);
+  authority = await Authority.create(folder.path, 'authority');
+  certificate = await authority.issue('server');
+  other = await authority.issue('other');
+  await new Promise<void>((resolve) => busy.listen(0, '127.0.0.1', resolve));
+}, 60_000);
+afterAll(async () => {
+  busy.close();
+  await running.stop('SIGKILL');
+  await taken.remove();
+  await folder.remove();
+});
+
+/** Flags beside those of a good start, after what makes them bad. */
+type Case = () => Promise<string[]> | string[];
+
+const port = () => String((busy.address() as AddressInfo).port);
+const init = (...more: string[]) => ['--init', ...more];
+
+async function file(name: string, content = ''): Promise<string> {
+  await writeFile(`${folder.path}/${name}`, content);
+  return `${folder.path}/${name}`;
+}
+
+/** A state folder in good order but for what is done to its file. */
+async function state(name: string, spoil: (path: string) => Promise<unknown>): Promise<string[]> {
+  const path = `${folder.path}/${name}`;
+  await mkdir(path, { mode: 0o700 });
+  await copyFile(`${folder.path}/good/state`, `${path}/state`);
+  await spoil(`${path}/state`);
+  return ['--state-dir', path];
+}
+
+async function flip(path: string): Promise<void> {
+  const octets = await readFile(path);
+  octets[200]! ^= 1;
+  await writeFile(path, octets);
+}
+
+function tls(files: Partial<Certificate> = {}): string[] {
+  const { certificate: chain, privateKey } = { ...certificate, ...files };
+  const listen = ['--listen', `127.0.0.1:${port()}`, '--tls-client-ca', authority.certificate];
+  return init(...listen, '--tls-certificate', chain, '--tls-key', privateKey);
+}
+
+/** By row of docs/bad-input.md. */
+const CASES: Readonly<Record<string, Case>> = {
+  '`--server` missing': () => [],
+  'an unknown option': () => ['--colour'],
+  '`--socket-mode 99`': () => ['--socket-mode', '99'],
+  '`--max-streams 0`': () => ['--max-streams', '0'],
+  '`--reissue-within 0`': () => ['--reissue-within', '0'],
+  '`--metrics-port 0`': () => ['--metrics-port', '0'],
+  '`--metrics-port` with `--metrics-socket`': () =>
+    init('--metrics-port', '9464', '--metrics-socket', folder.metrics),
+  '`--init` with `--reset-nonces`': () => init('--reset-nonces'),
+  '`--log-level loud`': () => ['--log-level', 'loud'],
+  '`--decap-sources` no prefix': () => ['--decap-sources', 'here'],
+  '`--decap-gue-port 0`': () => ['--decap-gue-port', '0'],
+  '`--decap-pin` without `--decap-interface`': () => init('--decap-pin', '/sys/fs/bpf/decap'),
+  '`--tls-key` without `--listen`': () => init('--tls-key', certificate.privateKey),
+  '`--listen` without TLS files': () => init('--listen', '127.0.0.1:8443'),
+  '`--listen` no host:port': () => [...tls(), '--listen', 'nowhere'],
+  'TLS file missing': () => tls({ certificate: `${folder.path}/none.pem` }),
+  'TLS certificate that is none': async () => tls({ certificate: await file('empty.pem') }),
+  'TLS key of another certificate': () => tls({ privateKey: other.privateKey }),
+  'address of `--listen` in use': () => tls(),
+  'registry file missing': () => ['--registry', `${folder.path}/none.yaml`],
+  'registry malformed': async () => ['--registry', await file('broken.yaml', 'pools: [')],
+  'server not in the registry': () => init('--server', 'web-9'),
+  'CIDs of fewer than 8 octets': async () => {
+    const short = { serverIdLength: 2, nonceLength: 4 };
+    const document = poolDocument(
+      [quicLb(0, 'minting', undefined, short)],
+      [{ name: 'web-1', address: '10.0.1.11', serverId: 'ed79' }],
+    );
+    return init('--registry', await file('short.yaml', JSON.stringify(document)));
+  },
+  'first start without `--init`, or state gone': () => [],
+  'state torn': () => state('torn', async (path) => truncate(path, 300)),
+  'an octet of the state changed': () => state('changed', flip),
+  'state restored from a copy': () => state('copy', async () => {}),
+  '`--init` on a state': async () => init(...(await state('present', async () => {}))),
+  'state folder in use': () => ['--state-dir', taken.state],
+  'state folder not writable': async () => init('--state-dir', `${await file('flat')}/state`),
+  '`--socket-group` unknown': () => init('--socket-group', 'nobodies'),
+  'socket in use': () => init('--socket', taken.socket),
+  'socket path is a plain file': async () => init('--socket', await file('file')),
+  'socket in no folder': () => init('--socket', `${folder.path}/none/sidecar.sock`),
+  'metrics socket in use': () => init('--metrics-socket', taken.metrics),
+  'metrics port in use': () => init('--metrics-port', port()),
+};
+
+/** The rows of the page. */
+function rows(): Map<string, { answer: string; exit: string }> {
+  const page = readFileSync(new URL('../docs/bad-input.md', import.meta.url), 'utf8');
+  const section =
+    page.split(/^(?=## )/m).find((part) => part.startsWith('## The sidecar at')) ?? '';
+  const cells = section
+    .split('\n')
+    .filter((line) => line.startsWith('| '))
+    .slice(1)
+    .map((line) => line.slice(2, -2).split(' | '));
+  return new Map(cells.map(([input = '', answer = '', exit = '']) => [input, { answer, exit }]));
+}
+
+/** As the page writes it: without the hint, paths short, fit for Markdown. */
+function asWritten(output: string): string {
+  // Log lines are JSON; what ended it is not.
+  const line = output.split('\n').find((each) => each !== '' && !each.startsWith('{')) ?? '';
+  return line
+    .replace(/^cid-sidecar: /, '')
+    .replace(/ \(([A-Z_]+)\)\. .*$/, ' `$1`')
+    .replaceAll(`${folder.path}/`, '')
+    .replaceAll(`${taken.path}/`, '')
+    .replaceAll(port(), '8443')
+    .replace(/^state-\d+/, 'state')
+    .replaceAll('<', '&lt;')
+    .replaceAll('|', '\\|');
+}
+
+describe('docs/bad-input.md, the sidecar at its start', { timeout: 60_000 }, () => {
+  const table = rows();
+
+  it('has a row for each case, and a case for each row', () => {
+    expect([...table.keys()]).toEqual(Object.keys(CASES));
+  });
+
+  it.each(Object.keys(CASES))('%s', async (input) => {
+    const flags = (await CASES[input]?.()) ?? [];
+    const fresh = ['--state-dir', `${folder.path}/state-${Object.keys(CASES).indexOf(input)}`];
+    const server = input === '`--server` missing' ? null : 'web-1';
+    const sidecar = new SidecarProcess(folder, [...fresh, ...flags], { server });
+    const exit = String(await sidecar.exited);
+    expect({ answer: asWritten(sidecar.output), exit }).toEqual(table.get(input));
+  });
+});
