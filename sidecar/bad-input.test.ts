@@ -31,9 +31,9 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(async () => {
   busy.close();
-  await running.stop('SIGKILL');
-  await taken.remove();
-  await folder.remove();
+  await running?.stop('SIGKILL');
+  await taken?.remove();
+  await folder?.remove();
 });
 
 /** Flags beside those of a good start, after what makes them bad. */

@@ -41,9 +41,9 @@ beforeAll(async () => {
   issued = batch!.cids;
 }, 60_000);
 afterAll(async () => {
-  client.close();
-  await sidecar.stop('SIGKILL');
-  await folder.remove();
+  client?.close();
+  await sidecar?.stop('SIGKILL');
+  await folder?.remove();
 });
 
 const uint32 = fc.oneof(

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -44,9 +44,10 @@ beforeAll(async () => {
   closeOthers();
 }, 60_000);
 afterAll(async () => {
-  established.close();
-  await sidecar.stop('SIGKILL');
-  await folder.remove();
+  await killAll();
+  established?.close();
+  await sidecar?.stop('SIGKILL');
+  await folder?.remove();
 });
 
 /** The pool gets what it wants, from the sidecar and not from its own supply. */
@@ -114,6 +115,18 @@ async function resident(which: 'VmRSS' | 'VmHWM'): Promise<number> {
 
 async function forgetPeak(): Promise<void> {
   await writeFile(`/proc/${sidecar.child.pid}/clear_refs`, '5');
+}
+
+/** Clients in processes of their own. */
+const processes = new Set<ChildProcess>();
+
+async function killAll(): Promise<void> {
+  for (const child of processes) {
+    const gone = child.exitCode !== null || child.signalCode !== null || once(child, 'exit');
+    child.kill('SIGKILL'); // Stopped ones too.
+    await gone;
+  }
+  processes.clear();
 }
 
 interface Attack {
@@ -268,23 +281,40 @@ const ATTACKS: Record<string, () => Attack | Promise<Attack>> = {
     };
   },
 
+  'reads slowly': () => {
+    let batches = 0;
+    const streams = Array.from({ length: 2 }, another).flatMap((each) =>
+      Array.from({ length: 8 }, () => each.issueStream()),
+    );
+    for (const stream of streams) {
+      stream.on('error', () => {});
+      // One message at a time, with a pause behind each.
+      stream.on('data', () => {
+        batches += 1;
+        stream.pause();
+        setTimeout(() => stream.resume(), 20);
+      });
+      stream.write({ credit: 65_536, acknowledgedGeneration: 0 });
+    }
+    return {
+      // It gets what it reads.
+      shows: () => batches >= 5 * streams.length,
+      end: () => streams.map((stream) => stream.cancel()),
+    };
+  },
+
   'is stopped while it is served': async () => {
     const hogs = Array.from({ length: 2 }, () =>
       spawn(process.execPath, [...program('sidecar/testing/hog-main'), folder.socket, '8'], {
         stdio: ['ignore', 'pipe', 'inherit'],
       }),
     );
+    for (const hog of hogs) processes.add(hog);
     await Promise.all(hogs.map((hog) => once(hog.stdout, 'data')));
     for (const hog of hogs) hog.kill('SIGSTOP');
     return {
       shows: (metrics) => metrics.value('streams', { method: 'IssueStream' }) === 1 + 2 * 8,
-      end: () =>
-        Promise.all(
-          hogs.map(async (hog) => {
-            hog.kill('SIGKILL');
-            await once(hog, 'exit');
-          }),
-        ),
+      end: killAll,
     };
   },
 };

@@ -23,8 +23,8 @@ beforeEach(async () => {
   sidecar = await SidecarProcess.start(folder, flags);
 }, 60_000);
 afterEach(async () => {
-  await sidecar.stop('SIGKILL');
-  await folder.remove();
+  await sidecar?.stop('SIGKILL');
+  await folder?.remove();
 });
 
 function rotated(first: string, second: string): object {

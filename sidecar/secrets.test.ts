@@ -27,9 +27,9 @@ beforeAll(async () => {
   folder = await SidecarFolder.create();
 }, 60_000);
 afterAll(async () => {
-  client.close();
-  await sidecar.stop('SIGKILL');
-  await folder.remove();
+  client?.close();
+  await sidecar?.stop('SIGKILL');
+  await folder?.remove();
 });
 
 /** Ways in which octets get into a text, white space aside. */

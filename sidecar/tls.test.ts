@@ -37,8 +37,8 @@ afterEach(() => {
   for (const client of clients.splice(0)) client.close();
 });
 afterAll(async () => {
-  await sidecar.stop('SIGKILL');
-  await folder.remove();
+  await sidecar?.stop('SIGKILL');
+  await folder?.remove();
 });
 
 function tls(files: Partial<Record<'certificate' | 'privateKey' | 'authority', string>> = {}) {

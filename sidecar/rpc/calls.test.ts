@@ -95,10 +95,10 @@ beforeEach(async () => {
   store = await StateStore.open({ folder, start: 'init' });
 });
 afterEach(async () => {
-  client.close();
-  await server.stop(0);
-  issuer.close();
-  await store.close();
+  client?.close();
+  await server?.stop(0);
+  issuer?.close();
+  await store?.close();
   await rm(folder, { recursive: true, force: true });
 });
 
