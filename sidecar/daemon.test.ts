@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomBytes } from 'node:crypto';
-import { chmod, copyFile, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, credentials, status } from '@grpc/grpc-js';
 import { service as healthService } from 'grpc-health-check';
@@ -133,18 +133,39 @@ describe('issuing', { timeout: 120_000 }, () => {
     });
     expect(await health()).toBe('NOT_SERVING');
 
+    const stream = client.issueStream();
+    await next<IssueStreamResponse>(stream, ({ event }) => event?.$case === 'switch');
     const watch = client.watch({});
     const recovered = next<WatchResponse>(
       watch,
       ({ event }) => event?.$case === 'minting' && event.value.routable,
     );
+    const voided = next<IssueStreamResponse>(stream, ({ event }) => event?.$case === 'switch');
     await folder.write(poolDocument([quicLb(0, 'minting', keyFile)]));
     await recovered;
+    await voided; // 0b111 CIDs not used yet.
     const second = await ask(client, 'issue', { count: 1 });
     expect(second.batch).toMatchObject({ configId: 0, routable: true });
-    expect(second.batch!.generation).toBeGreaterThan(first.batch!.generation);
     await sidecar.logs('following the registry');
     expect(await health()).toBe('SERVING');
+    stream.cancel();
+    watch.cancel();
+    client.close();
+  });
+
+  it('tells watchers and health as it falls to 0b111 CIDs', async () => {
+    await folder.write(poolDocument([quicLb(0, 'minting', await folder.key('web.key'))]));
+    const sidecar = await start('--init');
+    const client = sidecar.client();
+    const watch = client.watch({});
+    await next<WatchResponse>(watch, ({ event }) => event?.$case === 'minting');
+    const told = next<WatchResponse>(watch, () => true);
+    await rename(folder.state, `${folder.state}.gone`);
+    while ((await ask(client, 'issue', { count: 1024 })).batch?.routable);
+    expect((await told).event).toMatchObject({
+      value: { routable: false, configId: 7, reason: expect.stringMatching(/state file/) },
+    });
+    expect(await health()).toBe('NOT_SERVING');
     watch.cancel();
     client.close();
   });
@@ -190,9 +211,8 @@ describe('rotation', { timeout: 120_000 }, () => {
 
     const reissue = next<WatchResponse>(watch, ({ event }) => event?.$case === 'reissue');
     await folder.write(rotated('retiring', 'minting'));
-    expect((await reissue).event).toMatchObject({
-      value: { throughGeneration: old.value.generation },
-    });
+    const ordered = (await reissue).event;
+    expect(ordered).toMatchObject({ value: { throughGeneration: old.value.generation } });
     stream.write({ credit: 100, acknowledgedGeneration: 0 });
     await next<IssueStreamResponse>(stream, ({ event }) => event?.$case === 'batch');
     const switched = events.findLastIndex(({ event }) => event?.$case === 'switch');
@@ -210,6 +230,13 @@ describe('rotation', { timeout: 120_000 }, () => {
     const { token } = await ask(client, 'resetToken', { cid });
     expect(token).toEqual(old.value.tokens.subarray(0, 16));
     client.close();
+
+    // The order outlives the sidecar, with its deadline.
+    await sidecar.stop('SIGKILL');
+    const again = (await start()).client();
+    const first = await next<WatchResponse>(again.watch({}), () => true);
+    expect(first.event).toEqual(ordered);
+    again.close();
   });
 
   it('keeps to the last good document when a bad one comes', async () => {

@@ -76,7 +76,7 @@ export class Daemon {
     this.#issuer = issuer;
     issuer.on('trouble', (error) => log.error({ error }, 'nonces cannot be recorded'));
     issuer.on('reissue', (order) => log.info(order, 'live connections are to get new CIDs'));
-    issuer.on('switch', () => this.#check());
+    issuer.on('minting', () => this.#check());
     await issuer.start();
     await issuer.ready();
     this.#metrics.observeIssuer(issuer);

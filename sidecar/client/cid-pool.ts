@@ -313,11 +313,12 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
     this.emit('reissue', order);
   }
 
-  // An order that was given and ran out while the sidecar was out of reach.
+  // An order that was given and ran out while the sidecar was out of reach. One that waits
+  // for CIDs covers it, and keeps its time.
   #noticeMissedReissue(generation: number): void {
-    if (this.#oldestTaken < generation && this.#reissuedThrough < generation - 1) {
-      this.#orderReissue({ throughGeneration: generation - 1, deadline: new Date() });
-    }
+    if (this.#oldestTaken >= generation || this.#reissuedThrough >= generation - 1) return;
+    const { deadline } = this.#pendingReissue ?? { deadline: new Date() };
+    this.#orderReissue({ throughGeneration: generation - 1, deadline });
   }
 }
 

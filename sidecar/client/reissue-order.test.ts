@@ -79,6 +79,11 @@ function order(throughGeneration: number, deadline: Date): void {
   watch.write({ event: { $case: 'reissue', value: { throughGeneration, deadline } } });
 }
 
+function minting(generation: number): void {
+  const rest = { configId: 0, cidLength: 12, routable: true, reason: '' };
+  watch.write({ event: { $case: 'minting', value: { generation, ...rest } } });
+}
+
 async function seen(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise(setImmediate);
 }
@@ -129,5 +134,22 @@ describe('an order to reissue', { timeout: 20_000 }, () => {
         { generation: 3, routable: true },
       ],
     ]);
+  });
+
+  it('keeps its time when a later one was missed while it waits', async () => {
+    const given: Reissue[] = [];
+    pool.on('reissue', (reissue) => given.push(reissue));
+    const deadline = new Date(1_900_000_000_000);
+    switchTo(1);
+    batch(1);
+    await seen(() => pool.level === 4);
+    pool.take();
+    order(1, deadline);
+    minting(3); // The one through 2 is not in force any more.
+    await sleep(50); // Nothing shows that it has arrived.
+    switchTo(3);
+    batch(3);
+    await seen(() => given.length > 0);
+    expect(given).toEqual([{ throughGeneration: 2, deadline }]);
   });
 });

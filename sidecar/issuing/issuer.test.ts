@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -21,6 +21,7 @@ afterEach(async () => {
   for (const issuer of issuers.splice(0)) issuer.close();
   await store.close();
   await rm(folder, { recursive: true, force: true });
+  await rm(`${folder}.gone`, { recursive: true, force: true });
 });
 
 const ID = Uint8Array.of(1, 2, 3);
@@ -91,6 +92,62 @@ describe('Issuer', () => {
     const fresh = await issue(issuer, 1);
     expect(fresh).toMatchObject({ configId: 1, generation: old.generation + 1 });
     expect(issuer.reissue).toMatchObject({ throughGeneration: old.generation });
+  });
+
+  it('makes nothing void by what follows a time without a config', async () => {
+    const [a, b] = [config(0, 'minting'), config(1, 'minting')];
+    const gap = [config(0, 'retiring'), config(1, 'staged')];
+    const issuer = await issuerOf(desired([a, config(1, 'staged')]));
+    const old = await issue(issuer, 1);
+    await issuer.apply(viewOf(desired(gap), 'web-1'));
+    const { generation } = await issue(issuer, 1);
+    expect(generation).toBe(old.generation + 1);
+    const [order] = issuer.reissues;
+    expect(order).toMatchObject({ throughGeneration: old.generation });
+
+    let switches = 0;
+    issuer.on('switch', () => {
+      switches += 1;
+    });
+    issuer.on('reissue', () => expect.unreachable('no CID became void'));
+    await issuer.apply(viewOf(desired([config(0, 'retiring'), b]), 'web-1'));
+    expect(await issue(issuer, 1)).toMatchObject({ configId: 1, generation });
+    expect(switches).toBe(1); // 0b111 CIDs not used yet are.
+    expect(issuer.reissues).toEqual([order]);
+  });
+
+  it('has the orders of before after a restart', async () => {
+    const issuer = await issuerOf(desired([config(0, 'minting'), config(1, 'staged')]));
+    await issue(issuer, 1);
+    const rotated = desired([config(0, 'retiring'), config(1, 'minting')]);
+    await issuer.apply(viewOf(rotated, 'web-1'));
+    const [order] = issuer.reissues;
+    expect(order).toBeDefined();
+    await store.close();
+    store = await StateStore.open({ folder, start: 'existing' });
+    expect((await issuerOf(rotated)).reissues).toEqual([order]);
+  });
+
+  it('tells what is issued at each change, exhaustion and trouble included', async () => {
+    const [first, second] = [config(0, 'minting'), config(1, 'staged')];
+    useUp(first, 4n);
+    useUp(second, 4n);
+    const issuer = await issuerOf(desired([first, second]));
+    const told: number[] = [];
+    issuer.on('minting', () => told.push(issuer.configId));
+    for (const expected of [[], [1], [1, 7], [1, 7]]) {
+      await issue(issuer, 4);
+      expect(told).toEqual(expected);
+    }
+    const third = config(2, 'minting');
+    await issuer.apply(viewOf(desired([config(0, 'retiring'), third]), 'web-1'));
+    await issuer.ready();
+    expect(told).toEqual([1, 7, 2]);
+
+    await rename(folder, `${folder}.gone`);
+    while ((await issue(issuer, 1000)).routable) expect(told).toEqual([1, 7, 2]);
+    expect(told).toEqual([1, 7, 2, 7]);
+    await rename(`${folder}.gone`, folder);
   });
 
   it('issues 0b111 while the server is down, and of the first length when that changes', async () => {

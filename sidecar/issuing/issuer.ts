@@ -36,6 +36,8 @@ export interface IssuerEvents {
   /** What is minted changed; CIDs of earlier generations and 0b111 CIDs not yet used are void. */
   switch: [];
   reissue: [ReissueOrder];
+  /** What `generation`, `configId`, `routable` or `reason` says changed; behind `switch`. */
+  minting: [];
   /** Something to log; the issuer goes on. */
   trouble: [CidecarError];
 }
@@ -47,6 +49,14 @@ export interface IssuerOptions {
   readonly reissueWithin: number;
   readonly now?: () => number;
   readonly random?: RandomFill;
+}
+
+interface Told {
+  readonly generation: number;
+  readonly zeroHostId: boolean;
+  readonly configId: number;
+  readonly routable: boolean;
+  readonly reason: string;
 }
 
 /** How long issuing goes without a source whose nonces could not be recorded, in ms. */
@@ -67,13 +77,13 @@ export class Issuer extends EventEmitter<IssuerEvents> {
   readonly #failoverTokens: ResetTokens;
   #view: ServerView;
   #sources: readonly MintSource[] = [];
-  #reissue: ReissueOrder | undefined;
   /** The sources may be used: the generation they belong to is on disk. */
   #settled: Promise<void> | undefined;
   #troubled: CidecarError | undefined;
   #retryAt = 0;
   #retry: NodeJS.Timeout | undefined;
-  #wasRoutable = true;
+  /** What the last events were about. */
+  #told: Told | undefined;
 
   constructor(options: IssuerOptions) {
     super();
@@ -97,7 +107,6 @@ export class Issuer extends EventEmitter<IssuerEvents> {
    * moment of the call; resolves when the new one is.
    */
   async apply(view: ServerView): Promise<void> {
-    const { zeroHostId } = this;
     this.#view = view;
     const before = this.#store.generation;
     const usable = view.mintable.filter(({ config }) => config.codec.cidLength === this.cidLength);
@@ -105,7 +114,7 @@ export class Issuer extends EventEmitter<IssuerEvents> {
       serverIds.map((serverId) => this.#source(config, serverId)),
     );
     const lead = usable[0];
-    const hadUsers = this.#store.switchTo(
+    const grew = this.#store.switchTo(
       lead === undefined
         ? null
         : {
@@ -113,6 +122,7 @@ export class Issuer extends EventEmitter<IssuerEvents> {
             serverIds: lead.serverIds.map(toHex),
           },
     );
+    if (grew) this.#orderReissue(before);
     const settled = this.#store
       .save()
       .catch((error: CidecarError) => this.#trouble(error))
@@ -120,8 +130,7 @@ export class Issuer extends EventEmitter<IssuerEvents> {
         if (this.#settled === settled) this.#settled = undefined;
       });
     this.#settled = settled;
-    if (hadUsers) this.#orderReissue(before);
-    if (this.#store.generation !== before || this.zeroHostId !== zeroHostId) this.emit('switch');
+    this.#tell();
     await settled;
   }
 
@@ -138,10 +147,19 @@ export class Issuer extends EventEmitter<IssuerEvents> {
     return this.#store.generation;
   }
 
-  /** The order in force, until its deadline. */
+  /** The orders in force, oldest first: each until its deadline. */
+  get reissues(): readonly ReissueOrder[] {
+    return this.#store.orders
+      .filter(({ deadline }) => deadline > this.#now())
+      .map(({ throughGeneration, deadline }) => ({
+        throughGeneration,
+        deadline: new Date(deadline),
+      }));
+  }
+
+  /** The newest of them. */
   get reissue(): ReissueOrder | undefined {
-    const order = this.#reissue;
-    return order !== undefined && order.deadline.getTime() > this.#now() ? order : undefined;
+    return this.reissues.at(-1);
   }
 
   /** Where the next CID comes from; undefined: nowhere, 0b111. */
@@ -155,6 +173,11 @@ export class Issuer extends EventEmitter<IssuerEvents> {
 
   get routable(): boolean {
     return this.source !== undefined && this.#troubled === undefined;
+  }
+
+  /** Of the CIDs that are issued now. */
+  get configId(): number {
+    return this.routable && this.source !== undefined ? this.source.config.id : FAILOVER_CONFIG_ID;
   }
 
   /** Whether a config of the pool reads 0b111 as its own, so that 0b111 CIDs need its host ID 0. */
@@ -191,6 +214,7 @@ export class Issuer extends EventEmitter<IssuerEvents> {
       await this.source?.space.prepare();
       this.#troubled = undefined;
       this.#retryAt = 0;
+      this.#tell();
     } catch (error) {
       if (!(error instanceof CidecarError)) throw error;
       if (error.code !== 'NONCES_EXHAUSTED') this.#trouble(error);
@@ -208,7 +232,7 @@ export class Issuer extends EventEmitter<IssuerEvents> {
   }
 
   #routableBatch(source: MintSource, minted: MintedCids): IssuedCids {
-    this.#becomeRoutable();
+    if (this.#told?.configId !== source.config.id) this.#tell();
     return {
       ...minted,
       cidLength: this.cidLength,
@@ -219,7 +243,7 @@ export class Issuer extends EventEmitter<IssuerEvents> {
   }
 
   #failoverBatch(count: number): IssuedCids {
-    this.#wasRoutable = false;
+    if (this.#told?.routable !== false) this.#tell();
     const { cidLength } = this;
     const cids = new Uint8Array(count * cidLength);
     const tokens = new Uint8Array(count * RESET_TOKEN_LENGTH);
@@ -253,27 +277,35 @@ export class Issuer extends EventEmitter<IssuerEvents> {
   }
 
   #orderReissue(throughGeneration: number): void {
-    this.#reissue = { throughGeneration, deadline: new Date(this.#now() + this.#reissueWithin) };
-    this.emit('reissue', this.#reissue);
+    const now = this.#now();
+    const deadline = now + this.#reissueWithin;
+    this.#store.order({ throughGeneration, deadline }, now);
+    this.emit('reissue', { throughGeneration, deadline: new Date(deadline) });
   }
 
   #trouble(error: CidecarError): void {
     this.#troubled = error;
     this.#retryAt = this.#now() + RETRY_AFTER;
     clearTimeout(this.#retry);
-    this.#retry = setTimeout(() => void this.#recover(), RETRY_AFTER).unref();
+    // Clients with a pool full of 0b111 CIDs ask for nothing, so nobody else would try.
+    this.#retry = setTimeout(() => void this.ready(), RETRY_AFTER).unref();
     this.emit('trouble', error);
+    this.#tell();
   }
 
-  // Clients with a pool full of 0b111 CIDs ask for nothing, so they are told.
-  async #recover(): Promise<void> {
-    await this.ready();
-    if (this.routable) this.#becomeRoutable();
-  }
-
-  #becomeRoutable(): void {
-    if (this.#wasRoutable) return;
-    this.#wasRoutable = true;
-    this.emit('switch');
+  // Also in the middle of issuing: a watcher and a health check must not hear of 0b111 CIDs
+  // later than those who get them.
+  #tell(): void {
+    const { generation, zeroHostId, configId, routable, reason } = this;
+    const before = this.#told;
+    this.#told = { generation, zeroHostId, configId, routable, reason };
+    if (before === undefined) return;
+    const voids =
+      generation !== before.generation ||
+      zeroHostId !== before.zeroHostId ||
+      (routable && !before.routable);
+    if (voids) this.emit('switch');
+    if (voids || configId !== before.configId || routable !== before.routable) this.emit('minting');
+    else if (reason !== before.reason) this.emit('minting');
   }
 }

@@ -132,5 +132,20 @@ describe('StateStore', () => {
     expect(store.switchTo({ config: other, serverIds: ['02'] })).toBe(true);
     expect(store.switchTo(null)).toBe(true);
     expect(store.generation).toBe(first + 3);
+    expect(store.switchTo(null)).toBe(false);
+    expect(store.switchTo({ config: NAME, serverIds: ['02'] })).toBe(false); // None were issued.
+    expect(store.generation).toBe(first + 3);
+  });
+
+  it('keeps orders over a restart, and drops those that ran out with the next', async () => {
+    const store = await open('init');
+    store.order({ throughGeneration: 1, deadline: 1000 }, 0);
+    store.order({ throughGeneration: 2, deadline: 3000 }, 0);
+    await store.save();
+    await store.close();
+    const again = await open('existing');
+    expect(again.orders.map(({ deadline }) => deadline)).toEqual([1000, 3000]);
+    again.order({ throughGeneration: 3, deadline: 5000 }, 2000);
+    expect(again.orders.map(({ deadline }) => deadline)).toEqual([3000, 5000]);
   });
 });

@@ -28,6 +28,13 @@ const spaceSchema = z.strictObject({
   permutationKey: hex(16),
 });
 
+/** See ReissueOrder of ../issuing/issuer.ts. */
+const orderSchema = z.strictObject({
+  throughGeneration: z.int().min(1),
+  /** Milliseconds since 1970. */
+  deadline: z.int().min(0),
+});
+
 const stateSchema = z.strictObject({
   version: z.literal(1),
   /** Counts the writes. */
@@ -36,8 +43,10 @@ const stateSchema = z.strictObject({
   born: z.string().regex(/^\d+$/).nullable(),
   salt: hex(32),
   generation: z.int().min(1),
-  /** What `generation` mints; null before the first config. */
+  /** What `generation` mints; null while nothing is minted. */
   minting: z.strictObject({ config: hex(16), serverIds: z.array(hex()).readonly() }).nullable(),
+  /** Orders to replace CIDs of live connections, oldest first; state of before had none. */
+  reissues: z.array(orderSchema).default([]),
   /** Reset key for 0b111 CIDs. */
   failoverResetKey: hex(16),
   /** Reset keys made here, by fingerprint of the config. */
@@ -46,6 +55,7 @@ const stateSchema = z.strictObject({
 });
 
 export type SpaceRecord = z.output<typeof spaceSchema>;
+export type OrderRecord = z.output<typeof orderSchema>;
 export type MintingRecord = NonNullable<z.output<typeof stateSchema>['minting']>;
 export type StateRecord = z.output<typeof stateSchema>;
 /** What the caller decides; the file adds its own marks. */

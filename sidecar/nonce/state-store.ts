@@ -6,6 +6,7 @@ import { CidecarError, Secret } from '../../cid/index.js';
 import { Fingerprints } from './fingerprint.js';
 import {
   type MintingRecord,
+  type OrderRecord,
   type SpaceRecord,
   type StateContent,
   StateFile,
@@ -26,6 +27,9 @@ export interface StateStoreOptions {
   /** Milliseconds since 1970; for tests. */
   readonly now?: () => number;
 }
+
+/** Orders kept, at most. A later one covers what an earlier one does, with more time for it. */
+const MAX_ORDERS = 8;
 
 /**
  * What a sidecar has to remember: high-water marks, generation, locally made keys. All
@@ -88,18 +92,28 @@ export class StateStore {
   /**
    * Goes on to what is minted now, or null for nothing. The generation grows when CIDs
    * minted before are void by that: another config, or a server ID that was taken away.
-   * Returns whether it grew over CIDs that may be in use.
+   * Where nothing was minted before, nothing becomes void. Returns whether it grew.
    */
   switchTo(minting: MintingRecord | null): boolean {
     const before = this.#content.minting;
     this.#content.minting = minting;
     const stillValid =
-      before === null
-        ? minting === null
-        : before.config === minting?.config &&
-          before.serverIds.every((id) => minting.serverIds.includes(id));
+      before === null ||
+      (before.config === minting?.config &&
+        before.serverIds.every((id) => minting.serverIds.includes(id)));
     if (!stillValid) this.#content.generation += 1;
-    return !stillValid && before !== null;
+    return !stillValid;
+  }
+
+  /** Keeps an order until its deadline, over restarts too. */
+  order(order: OrderRecord, now: number): void {
+    const inForce = this.#content.reissues.filter(({ deadline }) => deadline > now);
+    this.#content.reissues = [...inForce, order].slice(-MAX_ORDERS);
+  }
+
+  /** Oldest first; some may have run out. */
+  get orders(): readonly OrderRecord[] {
+    return this.#content.reissues;
   }
 
   get failoverResetKey(): Secret {
@@ -164,6 +178,7 @@ function firstContent(random: (length: number) => Uint8Array, now: () => number)
     // minted more than once a second.
     generation: Math.floor(now() / 1000),
     minting: null,
+    reissues: [],
     failoverResetKey: toHex(random(16)),
     resetKeys: {},
     spaces: [],

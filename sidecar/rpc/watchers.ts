@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ServerWritableStream } from '@grpc/grpc-js';
-import { FAILOVER_CONFIG_ID } from '../../cid/index.js';
 import type { WatchRequest, WatchResponse } from '../../proto/gen/cidecar/v1/sidecar.js';
 import type { Issuer, ReissueOrder } from '../issuing/issuer.js';
 
@@ -15,7 +14,7 @@ export class Watchers {
 
   constructor(issuer: Issuer) {
     this.#issuer = issuer;
-    issuer.on('switch', () => this.#tell(mintingEvent(issuer)));
+    issuer.on('minting', () => this.#tell(mintingEvent(issuer)));
     issuer.on('reissue', (order) => this.#tell(reissueEvent(order)));
   }
 
@@ -24,8 +23,7 @@ export class Watchers {
     for (const end of ['cancelled', 'error', 'close'] as const) {
       call.on(end, () => this.#forget(call));
     }
-    const { reissue } = this.#issuer;
-    if (reissue !== undefined) call.write({ event: reissueEvent(reissue) });
+    for (const order of this.#issuer.reissues) call.write({ event: reissueEvent(order) });
     call.write({ event: mintingEvent(this.#issuer) });
   }
 
@@ -56,8 +54,7 @@ export class Watchers {
 }
 
 function mintingEvent(issuer: Issuer): Event {
-  const { generation, cidLength, routable, reason, source } = issuer;
-  const configId = routable ? (source?.config.id ?? FAILOVER_CONFIG_ID) : FAILOVER_CONFIG_ID;
+  const { generation, cidLength, routable, reason, configId } = issuer;
   return { $case: 'minting', value: { generation, cidLength, routable, reason, configId } };
 }
 
