@@ -43,6 +43,8 @@ export const ERROR_CATALOGUE = {
   STATE_STALE: 'Start with --reset-nonces and read what that risks.',
   STATE_PRESENT: 'Leave --init out: it is for the first start only.',
   STATE_LOCKED: 'Another process uses this state folder; stop it first.',
+  STATE_REPLACED:
+    'The state folder was moved, removed or made anew under the running sidecar. Put the same folder back, or restart the sidecar; --reset-nonces if the state is lost.',
   STATE_UNWRITABLE: 'Check the permissions and the free space of the state folder.',
 
   // Registry and gRPC.

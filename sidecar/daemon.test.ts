@@ -163,7 +163,7 @@ describe('issuing', { timeout: 120_000 }, () => {
     await rename(folder.state, `${folder.state}.gone`);
     while ((await ask(client, 'issue', { count: 1024 })).batch?.routable);
     expect((await told).event).toMatchObject({
-      value: { routable: false, configId: 7, reason: expect.stringMatching(/state file/) },
+      value: { routable: false, configId: 7, reason: expect.stringMatching(/lock file/) },
     });
     expect(await health()).toBe('NOT_SERVING');
     watch.cancel();

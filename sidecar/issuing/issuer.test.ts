@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -198,7 +198,7 @@ describe('Issuer', () => {
 
   it('falls to 0b111 while nonces cannot be recorded, and tells clients when they can again', async () => {
     const issuer = await issuerOf(desired([config(0, 'minting')]));
-    await rm(folder, { recursive: true });
+    await rename(folder, `${folder}.gone`);
     let trouble = 0;
     issuer.on('trouble', () => {
       trouble += 1;
@@ -206,7 +206,7 @@ describe('Issuer', () => {
     expect(await issue(issuer, 1)).toMatchObject({ configId: 7, routable: false });
     expect(trouble).toBe(1);
     const recovered = new Promise<void>((resolve) => issuer.once('switch', resolve));
-    await mkdir(folder);
+    await rename(`${folder}.gone`, folder);
     await recovered;
     expect(await issue(issuer, 1)).toMatchObject({ configId: 0, routable: true });
   });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { link, mkdir, mkdtemp, readFile, rename, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -97,12 +97,35 @@ describe('NonceSpace', () => {
   it('gives nothing that could not be recorded, and goes on when the disk is back', async () => {
     const store = await open('init');
     const space = new NonceSpace(store, store.space(NAME, 8));
-    await rm(folder, { recursive: true });
+    const obstacle = join(folder, 'state.new');
+    await mkdir(obstacle);
     expect(space.take(1)).toBeUndefined();
     await expect(space.prepare()).rejects.toMatchObject({ code: 'STATE_UNWRITABLE' });
     expect(space.take(1)).toBeUndefined();
     expect(space.exhausted).toBe(false);
-    await mkdir(folder);
+    await rmdir(obstacle);
+    expect(await take(space, 10)).toHaveLength(10);
+  });
+
+  it('goes no further than its blocks once the folder was made anew under it', async () => {
+    const store = await open('init');
+    const space = new NonceSpace(store, store.space(NAME, 8));
+    await take(space, 1);
+    await rename(folder, `${folder}.gone`);
+    await expect(space.lease(1)).rejects.toMatchObject({ code: 'STATE_REPLACED' });
+    const other = await open('init');
+    await other.save();
+    const theirs = await readFile(join(folder, 'state'), 'utf8');
+    let taken = 0;
+    for (let range = space.take(1000); range !== undefined; range = space.take(1000)) {
+      taken += range.count;
+    }
+    expect(taken).toBeLessThan(2 * 4096);
+    await expect(space.prepare()).rejects.toMatchObject({ code: 'STATE_REPLACED' });
+    expect(await readFile(join(folder, 'state'), 'utf8')).toBe(theirs);
+    // Nothing is wrong with the folder that was locked, where it comes back.
+    await rename(folder, `${folder}.other`);
+    await rename(`${folder}.gone`, folder);
     expect(await take(space, 10)).toHaveLength(10);
   });
 });
@@ -119,6 +142,32 @@ describe('StateStore', () => {
     const again = await open('existing');
     expect(again.resetKey(NAME).equals(key)).toBe(true);
     expect(again.generation).toBe(generation);
+  });
+
+  it('writes nothing after it was closed, when the lock may be with somebody else', async () => {
+    const store = await open('init');
+    await store.close();
+    const next = await open('existing');
+    await next.save();
+    const before = await readFile(join(folder, 'state'), 'utf8');
+    await expect(store.save()).rejects.toMatchObject({ code: 'STATE_UNWRITABLE' });
+    expect(await readFile(join(folder, 'state'), 'utf8')).toBe(before);
+  });
+
+  it('tells an older state that comes back as the very file that it was', async () => {
+    const state = join(folder, 'state');
+    const store = await open('init');
+    await link(state, `${state}.backup`);
+    await store.save();
+    await store.close();
+    await rename(state, `${state}.newest`);
+    await rename(`${state}.backup`, state);
+    await expect(open('existing')).rejects.toMatchObject({ code: 'STATE_STALE' });
+    await rename(`${state}.newest`, state);
+    await (await open('existing')).close();
+    // Who begins anew counts on, so that it is not taken for an older one.
+    await (await open('reset')).close();
+    await open('existing');
   });
 
   it('makes CIDs void only when a config or a server ID goes', async () => {

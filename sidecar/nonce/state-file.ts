@@ -92,6 +92,16 @@ export class StateFile {
     return content;
   }
 
+  /** Of the state that was read or written last. */
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  /** Later writes count on from there. */
+  continueFrom(sequence: number): void {
+    this.#sequence = sequence;
+  }
+
   async exists(): Promise<boolean> {
     return stat(this.path).then(
       () => true,

@@ -44,6 +44,7 @@ export class StateStore {
   readonly #content: StateContent;
   #writing: Promise<void> | undefined;
   #next: Promise<void> | undefined;
+  #closed = false;
 
   private constructor(
     file: StateFile,
@@ -70,12 +71,24 @@ export class StateStore {
     if (start === 'existing' && !(await file.exists())) await file.read();
     const lock = await StateLock.acquire(join(folder, 'lock'));
     try {
-      if (start === 'existing') return new StateStore(file, lock, random, await file.read());
+      const newest = await lock.newest();
+      if (start === 'existing') {
+        const content = await file.read();
+        if (file.sequence < newest) {
+          throw new CidecarError(
+            'STATE_STALE',
+            `this is write ${file.sequence} of the state; write ${newest} was made here`,
+            { file: file.path },
+          );
+        }
+        return new StateStore(file, lock, random, content);
+      }
       if (start === 'init' && (await file.exists())) {
         throw new CidecarError('STATE_PRESENT', 'the state folder is in use already', {
           file: file.path,
         });
       }
+      file.continueFrom(newest);
       const store = new StateStore(file, lock, random, firstContent(random, now));
       await store.save();
       return store;
@@ -141,7 +154,12 @@ export class StateStore {
     return fresh;
   }
 
+  /** Throws STATE_UNWRITABLE or STATE_REPLACED. */
   save(): Promise<void> {
+    if (this.#closed) {
+      // The lock is gone, and somebody else may have it.
+      return Promise.reject(new CidecarError('STATE_UNWRITABLE', 'the state was closed'));
+    }
     // The write under way may have serialized before the caller's change: wait for the
     // one after it, which all callers until then share.
     if (this.#writing === undefined) return this.#write();
@@ -153,6 +171,7 @@ export class StateStore {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     await (this.#next ?? this.#writing)?.catch(() => {});
     await this.#lock.release();
   }
@@ -163,11 +182,23 @@ export class StateStore {
   }
 
   #write(): Promise<void> {
-    const done = this.#file.write(this.#content).finally(() => {
+    const done = this.#writeLocked().finally(() => {
       if (this.#writing === done) this.#writing = undefined;
     });
     this.#writing = done;
     return done;
+  }
+
+  async #writeLocked(): Promise<void> {
+    await this.#lock.check();
+    await this.#file.write(this.#content);
+    // Not before it is known that the write went where the lock is.
+    await this.#lock.check();
+    await this.#lock.noteNewest(this.#file.sequence).catch((cause: unknown) => {
+      throw new CidecarError('STATE_UNWRITABLE', `cannot write the lock file (${cause})`, {
+        cause,
+      });
+    });
   }
 }
 
