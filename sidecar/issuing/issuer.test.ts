@@ -6,6 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createCodec, Secret } from '../../cid/index.js';
 import type { ConfigState, DesiredState, PoolConfig, ServerState } from '../../registry/index.js';
 import { StateStore } from '../nonce/state-store.js';
+import { CidQueries } from '../rpc/cid-queries.js';
+import { SecretExport } from '../rpc/secret-export.js';
 import { type IssuedCids, Issuer } from './issuer.js';
 import { viewOf } from './view.js';
 
@@ -40,8 +42,9 @@ function desired(configs: PoolConfig[], state: ServerState = 'active'): DesiredS
   return { revision: 'r', pools: [{ name: 'web', vips: [], configs, servers }] };
 }
 
-async function issuerOf(state: DesiredState): Promise<Issuer> {
-  const issuer = new Issuer({ store, view: viewOf(state, 'web-1'), reissueWithin: 60_000 });
+async function issuerOf(state: DesiredState, now: () => number = Date.now): Promise<Issuer> {
+  const view = viewOf(state, 'web-1');
+  const issuer = new Issuer({ store, view, reissueWithin: 60_000, now });
   issuers.push(issuer);
   await issuer.start();
   return issuer;
@@ -194,6 +197,47 @@ describe('Issuer', () => {
   it('takes the length of a live config, not that of a quarantined one', async () => {
     const issuer = await issuerOf(desired([config(0, 'quarantined', 4), config(1, 'minting')]));
     expect(await issue(issuer, 1)).toMatchObject({ configId: 1, cidLength: 12 });
+  });
+
+  it('issues nothing of a generation that is not on disk, however long that takes', async () => {
+    let now = 0;
+    const [a, b] = [config(0, 'minting'), config(1, 'staged')];
+    const issuer = await issuerOf(desired([a, b]), () => now);
+    const old = await issue(issuer, 1);
+    await rename(folder, `${folder}.gone`);
+    const rotated = desired([config(0, 'retiring'), config(1, 'minting')]);
+    await issuer.apply(viewOf(rotated, 'web-1'));
+    expect(await issue(issuer, 1)).toMatchObject({ configId: 7 });
+    // Of the first config there are counters in hand, for which no disk is needed.
+    await issuer.apply(viewOf(desired([a, b]), 'web-1'));
+    for (let second = 0; second < 3; second++) {
+      now += 2000;
+      expect(await issue(issuer, 1)).toMatchObject({ configId: 7 });
+    }
+    await rename(`${folder}.gone`, folder);
+    now += 2000;
+    const fresh = await issue(issuer, 1);
+    expect(fresh).toMatchObject({ configId: 0, generation: old.generation + 2 });
+    await store.close();
+    store = await StateStore.open({ folder, start: 'existing' });
+    expect(store.generation).toBe(fresh.generation);
+  });
+
+  it('makes reset keys durable before their tokens or they themselves leave', async () => {
+    const configs = [config(0, 'retiring'), config(1, 'staged')];
+    const issuer = await issuerOf(desired(configs));
+    const cid = configs[1]!.codec.encode(ID, new Uint8Array(8));
+    const token = await new CidQueries(issuer).resetToken(cid);
+    await rename(folder, `${folder}.gone`);
+    const keys = new SecretExport(issuer, true);
+    await expect(keys.resetKeys()).rejects.toMatchObject({ code: 'STATE_REPLACED' });
+    await rename(`${folder}.gone`, folder);
+    const exported = await keys.resetKeys();
+    await store.close();
+    store = await StateStore.open({ folder, start: 'existing' });
+    const again = await issuerOf(desired(configs));
+    expect(await new CidQueries(again).resetToken(cid)).toEqual(token);
+    expect(await new SecretExport(again, true).resetKeys()).toEqual(exported);
   });
 
   it('falls to 0b111 while nonces cannot be recorded, and tells clients when they can again', async () => {

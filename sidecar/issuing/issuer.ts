@@ -199,7 +199,9 @@ export class Issuer extends EventEmitter<IssuerEvents> {
   /** 1 to `count` CIDs, or undefined: none is ready, but will be after `ready()`. */
   issue(count: number): IssuedCids | undefined {
     if (this.#settled !== undefined) return undefined;
-    for (const source of this.#now() < this.#retryAt ? [] : this.#sources) {
+    const inTrouble = this.#now() < this.#retryAt;
+    if (!inTrouble && !this.#store.durable) return undefined;
+    for (const source of inTrouble ? [] : this.#sources) {
       const minted = source.mint(count);
       if (minted !== undefined) return this.#routableBatch(source, minted);
       if (!source.space.exhausted) return undefined;
@@ -211,6 +213,7 @@ export class Issuer extends EventEmitter<IssuerEvents> {
   async ready(): Promise<void> {
     await this.#settled;
     try {
+      await this.settle();
       await this.source?.space.prepare();
       this.#troubled = undefined;
       this.#retryAt = 0;
@@ -221,7 +224,18 @@ export class Issuer extends EventEmitter<IssuerEvents> {
     }
   }
 
-  /** The key behind the tokens of a config: the registry's, or one made here. */
+  /**
+   * Resolves when what CIDs and tokens depend on is on disk. Throws STATE_UNWRITABLE or
+   * STATE_REPLACED.
+   */
+  settle(): Promise<void> {
+    return this.#store.settle();
+  }
+
+  /**
+   * The key behind the tokens of a config: the registry's, or one made here, of which nothing
+   * may leave before `settle()`.
+   */
   resetKey(config: PoolConfig): Secret {
     return config.resetKey ?? this.#store.resetKey(this.#configFingerprint(config));
   }

@@ -39,6 +39,8 @@ async function take(space: NonceSpace, count: number): Promise<bigint[]> {
   return Array.from({ length: got }, (_, i) => first + BigInt(i));
 }
 
+const NOTHING = { first: 0n, count: 0 };
+
 describe('NonceSpace', () => {
   it('hands out every counter that is left once, and then says that it is exhausted', async () => {
     const store = await open('init');
@@ -63,12 +65,14 @@ describe('NonceSpace', () => {
       fc.record({ kind: fc.constant('take'), count: fc.integer({ min: 1, max: 6000 }) }),
       fc.record({ kind: fc.constant('lease'), count: fc.integer({ min: 1, max: 6000 }) }),
       fc.record({ kind: fc.constant('restart'), count: fc.constant(0) }),
+      fc.record({ kind: fc.constant('disk'), count: fc.constant(0) }),
     );
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
         await rm(folder, { recursive: true, force: true });
         let store = await open('init');
         let space = new NonceSpace(store, store.space(NAME, 8));
+        let diskWorks = true;
         const seen = new Set<bigint>();
         const use = (counters: bigint[]) => {
           for (const counter of counters) {
@@ -77,9 +81,13 @@ describe('NonceSpace', () => {
           }
         };
         for (const { kind, count } of steps) {
-          if (kind === 'take') use(await take(space, count));
+          if (kind === 'disk') {
+            diskWorks = !diskWorks;
+            await (diskWorks ? rmdir : mkdir)(join(folder, 'state.new'));
+          }
+          if (kind === 'take') use(await take(space, count).catch(() => []));
           if (kind === 'lease') {
-            const { first, count: got } = await space.lease(count);
+            const { first, count: got } = await space.lease(count).catch(() => NOTHING);
             use(Array.from({ length: got }, (_, i) => first + BigInt(i)));
           }
           if (kind === 'restart') {
@@ -107,6 +115,37 @@ describe('NonceSpace', () => {
     expect(await take(space, 10)).toHaveLength(10);
   });
 
+  it('loses nothing to leases that could not be recorded, and leases a part at most', async () => {
+    const store = await open('init');
+    const space = new NonceSpace(store, store.space(NAME, 4));
+    await mkdir(join(folder, 'state.new'));
+    for (let i = 0; i < 10; i++) {
+      await expect(space.lease(1 << 24)).rejects.toMatchObject({ code: 'STATE_UNWRITABLE' });
+    }
+    expect(space.left).toBe(1);
+    await rmdir(join(folder, 'state.new'));
+    const small = await space.lease(10);
+    const large = await space.lease(1 << 24);
+    expect(small.count).toBe(10);
+    // What was marked for the first, but for what the small one took of it.
+    expect(large.count).toBe((1 << 20) - 10);
+    expect(large.first).toBe((small.first + 10n) % (1n << 32n));
+    expect((await space.lease(1 << 24)).count).toBe(1 << 20);
+  });
+
+  it('is not exhausted while the last counters are being recorded', async () => {
+    const store = await open('init');
+    const record = store.space(NAME, 8);
+    record.used = (1n << 64n) - 10n;
+    const space = new NonceSpace(store, record);
+    const recorded = space.prepare();
+    expect(space.take(10)).toBeUndefined();
+    expect(space.exhausted).toBe(false);
+    await recorded;
+    expect(space.take(10)?.count).toBe(10);
+    expect(space.exhausted).toBe(true);
+  });
+
   it('goes no further than its blocks once the folder was made anew under it', async () => {
     const store = await open('init');
     const space = new NonceSpace(store, store.space(NAME, 8));
@@ -126,7 +165,7 @@ describe('NonceSpace', () => {
     // Nothing is wrong with the folder that was locked, where it comes back.
     await rename(folder, `${folder}.other`);
     await rename(`${folder}.gone`, folder);
-    expect(await take(space, 10)).toHaveLength(10);
+    expect(await take(space, 10)).not.toHaveLength(0);
   });
 });
 

@@ -3,6 +3,12 @@ import { CidecarError, Secret } from '../../cid/index.js';
 import type { SpaceRecord } from './state-file.js';
 import type { StateStore } from './state-store.js';
 
+/** Counters from, ..., to - 1, before the start is added to them. */
+interface Stretch {
+  readonly from: bigint;
+  readonly to: bigint;
+}
+
 /** Counters first, first + 1, ... (count of them), modulo 256^nonceLength. */
 export interface NonceRange {
   readonly first: bigint;
@@ -15,6 +21,8 @@ const LARGEST_BLOCK = 1 << 22;
 const BLOCK_MILLISECONDS = 2_000;
 /** A crash loses at most two blocks; neither may be more than this part of the space. */
 const BLOCK_PART = 1n << 12n;
+/** The same for a lease, which is as lost when its holder ends. */
+const LEASE_PART = 1n << 12n;
 
 /**
  * Hands out the counters of one (key, server ID). Blocks of them are recorded as used,
@@ -30,7 +38,9 @@ export class NonceSpace {
   readonly #size: bigint;
   #next = 0n;
   #end = 0n;
-  #ahead: { readonly from: bigint; readonly to: bigint } | undefined;
+  #ahead: Stretch | undefined;
+  /** Marked as used, but the write failed: nobody has them, and the next record gets them. */
+  readonly #unclaimed: Stretch[] = [];
   #reserving: Promise<void> | undefined;
   #blockSize = SMALLEST_BLOCK;
   #blockBegan = 0;
@@ -53,37 +63,50 @@ export class NonceSpace {
     const first = (this.#record.start + this.#next) % this.#size;
     this.#next += BigInt(granted);
     // Half-way through, so that the disk has the other half's time.
-    if (this.#ahead === undefined && (this.#end - this.#next) * 2n < BigInt(this.#blockSize)) {
-      this.prepare().catch(() => {}); // Whoever finds no counter left calls it again and sees why.
+    const halfway = (this.#end - this.#next) * 2n < BigInt(this.#blockSize);
+    if (halfway && this.#ahead === undefined && this.#canClaim) {
+      this.#recordAhead().catch(() => {}); // Whoever finds no counter left tries again and sees why.
     }
     return { first, count: granted };
   }
 
-  /** Resolves when `take` has counters to give. Throws STATE_UNWRITABLE or NONCES_EXHAUSTED. */
+  /**
+   * Resolves when `take` has counters to give. Throws STATE_UNWRITABLE, STATE_REPLACED or
+   * NONCES_EXHAUSTED.
+   */
   async prepare(): Promise<void> {
-    if (this.#ahead !== undefined) return;
-    this.#reserving ??= this.#reserve().finally(() => {
-      this.#reserving = undefined;
-    });
-    await this.#reserving;
+    if (this.#next === this.#end && this.#ahead === undefined) await this.#recordAhead();
   }
 
-  /** A range of its own, durably recorded, for someone else to use. */
+  /**
+   * A range of its own, durably recorded, for someone else to use: `count` counters, or
+   * fewer, where those are more than 1/4096 of all. Throws as `prepare` does.
+   */
   async lease(count: number): Promise<NonceRange> {
-    const { from, to } = await this.#markUsed(BigInt(count));
+    const part = this.#size / LEASE_PART;
+    const { from, to } = await this.#claim(smaller(BigInt(count), part > 0n ? part : 1n));
     return { first: (this.#record.start + from) % this.#size, count: Number(to - from) };
   }
 
   /** Neither now nor later is there a counter to take. */
   get exhausted(): boolean {
     return (
-      this.#next === this.#end && this.#ahead === undefined && this.#record.used === this.#size
+      this.#next === this.#end &&
+      this.#ahead === undefined &&
+      this.#reserving === undefined && // The last ones may be on their way.
+      !this.#canClaim
     );
   }
 
-  /** Part of the space not recorded as used yet, 0 to 1. */
+  /** Part of the space that nobody has yet, 0 to 1. */
   get left(): number {
-    return Number(((this.#size - this.#record.used) * 1_000_000n) / this.#size) / 1_000_000;
+    const unclaimed = this.#unclaimed.reduce((sum, { from, to }) => sum + to - from, 0n);
+    const left = this.#size - this.#record.used + unclaimed;
+    return Number((left * 1_000_000n) / this.#size) / 1_000_000;
+  }
+
+  get #canClaim(): boolean {
+    return this.#unclaimed.length > 0 || this.#record.used < this.#size;
   }
 
   #advance(): void {
@@ -96,25 +119,46 @@ export class NonceSpace {
     this.#ahead = undefined;
   }
 
-  async #reserve(): Promise<void> {
-    try {
-      this.#ahead = await this.#markUsed(BigInt(this.#blockSize));
-    } catch (error) {
-      this.#blockSize = Math.min(this.#blockSize, SMALLEST_BLOCK); // Retries waste little.
-      throw error;
-    }
+  #recordAhead(): Promise<void> {
+    this.#reserving ??= this.#claim(BigInt(this.#blockSize))
+      .then((stretch) => {
+        this.#ahead = stretch;
+      })
+      .finally(() => {
+        this.#reserving = undefined;
+      });
+    return this.#reserving;
   }
 
-  async #markUsed(wanted: bigint): Promise<{ from: bigint; to: bigint }> {
+  /** 1 to `wanted` counters, durably recorded, that nobody else gets. */
+  async #claim(wanted: bigint): Promise<Stretch> {
+    const stretch = this.#unclaimedStretch(wanted) ?? this.#markUsed(wanted);
+    try {
+      await this.#store.save();
+    } catch (error) {
+      this.#unclaimed.push(stretch);
+      throw error;
+    }
+    return stretch;
+  }
+
+  #unclaimedStretch(wanted: bigint): Stretch | undefined {
+    const stretch = this.#unclaimed.pop();
+    if (stretch === undefined) return undefined;
+    const { from, to } = stretch;
+    const end = from + smaller(wanted, to - from);
+    if (end < to) this.#unclaimed.push({ from: end, to });
+    return { from, to: end };
+  }
+
+  // The mark is not taken back if the write fails: what reached the disk is unknown then.
+  #markUsed(wanted: bigint): Stretch {
     const from = this.#record.used;
     if (from === this.#size) {
       throw new CidecarError('NONCES_EXHAUSTED', 'every nonce of this server ID was used');
     }
-    const left = this.#size - from;
-    const to = from + smaller(wanted, left);
-    // Not taken back if the write fails: what reached the disk is unknown then.
+    const to = from + smaller(wanted, this.#size - from);
     this.#record.used = to;
-    await this.#store.save();
     return { from, to };
   }
 }

@@ -45,6 +45,10 @@ export class StateStore {
   #writing: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   #closed = false;
+  /** Counts changes that must be on disk before anything that depends on them leaves. */
+  #changes = 0;
+  /** As many of them are on disk. */
+  #saved = 0;
 
   private constructor(
     file: StateFile,
@@ -110,6 +114,7 @@ export class StateStore {
   switchTo(minting: MintingRecord | null): boolean {
     const before = this.#content.minting;
     this.#content.minting = minting;
+    if (JSON.stringify(before) !== JSON.stringify(minting)) this.#changes += 1;
     const stillValid =
       before === null ||
       (before.config === minting?.config &&
@@ -135,8 +140,12 @@ export class StateStore {
 
   /** The reset key made here for a config that has none of its own; made on first use. */
   resetKey(configFingerprint: string): Secret {
-    this.#content.resetKeys[configFingerprint] ??= toHex(this.#random(16));
-    return secretFrom(this.#content.resetKeys[configFingerprint]);
+    const known = this.#content.resetKeys[configFingerprint];
+    if (known !== undefined) return secretFrom(known);
+    const fresh = toHex(this.#random(16));
+    this.#content.resetKeys[configFingerprint] = fresh;
+    this.#changes += 1;
+    return secretFrom(fresh);
   }
 
   /** The record of a nonce space, begun at a random counter on first use. */
@@ -152,6 +161,20 @@ export class StateStore {
     };
     this.#content.spaces.push(fresh);
     return fresh;
+  }
+
+  /**
+   * Whether the generation, what it mints and all keys are on disk. Until then neither a CID
+   * nor a token made by them may leave: after a crash they would be made once more, for
+   * something else.
+   */
+  get durable(): boolean {
+    return this.#saved === this.#changes;
+  }
+
+  /** Makes it so. Throws STATE_UNWRITABLE or STATE_REPLACED. */
+  async settle(): Promise<void> {
+    if (!this.durable) await this.save();
   }
 
   /** Throws STATE_UNWRITABLE or STATE_REPLACED. */
@@ -190,6 +213,7 @@ export class StateStore {
   }
 
   async #writeLocked(): Promise<void> {
+    const changes = this.#changes;
     await this.#lock.check();
     await this.#file.write(this.#content);
     // Not before it is known that the write went where the lock is.
@@ -199,6 +223,7 @@ export class StateStore {
         cause,
       });
     });
+    this.#saved = changes;
   }
 }
 

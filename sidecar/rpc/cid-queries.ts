@@ -49,9 +49,9 @@ export class CidQueries {
   /**
    * The token of an own CID under a live config, or of a 0b111 one: its key is this server's
    * alone, so the answer tells nothing about other servers. Throws FOREIGN_CID,
-   * CONFIG_UNKNOWN or ARGUMENT_INVALID.
+   * CONFIG_UNKNOWN, ARGUMENT_INVALID, STATE_UNWRITABLE or STATE_REPLACED.
    */
-  resetToken(cid: Uint8Array): Uint8Array {
+  async resetToken(cid: Uint8Array): Promise<Uint8Array> {
     requireCid(cid);
     if (cid.length !== this.#issuer.cidLength) {
       throw new CidecarError(
@@ -72,7 +72,9 @@ export class CidQueries {
       const whose = owner === undefined ? 'no server' : `server ${owner.name}, which is not down`;
       throw new CidecarError('FOREIGN_CID', `the CID belongs to ${whose}`);
     }
-    return new ResetTokens(this.#issuer.resetKey(config)).of(cid);
+    const key = this.#issuer.resetKey(config);
+    await this.#issuer.settle(); // It may have been made just now.
+    return new ResetTokens(key).of(cid);
   }
 
   /** One octet a CID, 1 for own. Throws ARGUMENT_INVALID. */

@@ -18,7 +18,10 @@ export class SecretExport {
     this.#allowed = options.allowed;
   }
 
-  /** Throws LEASE_REFUSED, ARGUMENT_INVALID, CONFIG_UNUSABLE or STATE_UNWRITABLE. */
+  /**
+   * Throws LEASE_REFUSED, ARGUMENT_INVALID, CONFIG_UNUSABLE, NONCES_EXHAUSTED,
+   * STATE_UNWRITABLE or STATE_REPLACED.
+   */
   async leaseNonces(count: number): Promise<LeaseNoncesResponse> {
     this.#requireAllowed();
     if (count < 1 || count > MAX_LEASE) {
@@ -57,13 +60,14 @@ export class SecretExport {
     };
   }
 
-  /** Throws LEASE_REFUSED. */
-  resetKeys(): ResetKey[] {
+  /** Throws LEASE_REFUSED, STATE_UNWRITABLE or STATE_REPLACED. */
+  async resetKeys(): Promise<ResetKey[]> {
     this.#requireAllowed();
     const live = this.#issuer.view.live.map((config) => ({
       configId: config.id,
       key: this.#issuer.resetKey(config).reveal(),
     }));
+    await this.#issuer.settle(); // Some may have been made just now.
     const key = this.#issuer.failoverResetKey.reveal();
     return [...live, { configId: FAILOVER_CONFIG_ID, key }];
   }

@@ -107,7 +107,9 @@ export class SidecarService {
         this.#watchers.add(call, this.#opened('Watch').closed);
       },
       inspect: this.#unary('Inspect', ({ cid }) => queries.inspect(cid)),
-      resetToken: this.#unary('ResetToken', ({ cid }) => ({ token: queries.resetToken(cid) })),
+      resetToken: this.#unary('ResetToken', async ({ cid }) => ({
+        token: await queries.resetToken(cid),
+      })),
       isOwn: this.#unary('IsOwn', ({ cids, cidLength }) => ({
         own: queries.isOwn(cids, cidLength),
       })),
@@ -115,7 +117,9 @@ export class SidecarService {
         statusOf({ ...status, issuer, streams: [...this.#issueStreams] }),
       ),
       leaseNonces: this.#unary('LeaseNonces', ({ count }) => secrets.leaseNonces(count)),
-      exportResetKeys: this.#unary('ExportResetKeys', () => ({ keys: secrets.resetKeys() })),
+      exportResetKeys: this.#unary('ExportResetKeys', async () => ({
+        keys: await secrets.resetKeys(),
+      })),
     };
   }
 
