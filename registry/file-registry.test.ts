@@ -105,6 +105,20 @@ describe('openFileRegistry', () => {
     expect(weightOf(await next())).toBe(2);
   });
 
+  it('tells of the state of before when a read beside it saw another, or none', async () => {
+    const registry = openFileRegistry(path, { timing: { settle: 200, poll: 60_000 } });
+    await registry.read();
+    const next = await follow(registry);
+    writeFileSync(path, documentOf(2));
+    expect(weightOf(await registry.read())).toBe(2);
+    writeFileSync(path, documentOf(1)); // Before the watch looked.
+    expect(weightOf(await next())).toBe(1);
+    writeFileSync(path, 'pools: [');
+    await expect(registry.read()).rejects.toThrow();
+    writeFileSync(path, documentOf(1));
+    expect(weightOf(await next())).toBe(1);
+  });
+
   it('lives through a handler that throws', async () => {
     const registry = openFileRegistry(path, { timing: fast });
     await registry.read();
@@ -176,9 +190,9 @@ describe('openFileRegistry', () => {
     expect(await next()).toMatchObject({ code: 'DOCUMENT_SYNTAX' });
     unlinkSync(path);
     expect(await next()).toMatchObject({ code: 'FILE_UNREADABLE' });
-    // The good state of before comes back: it is in force, so nobody need be told.
+    // The good state of before comes back: who was told of a bad one is told that it is over.
     writeFileSync(path, documentOf(1));
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(weightOf(await next())).toBe(1);
     writeFileSync(path, documentOf(4));
     expect(weightOf(await next())).toBe(4);
   });

@@ -24,8 +24,12 @@ class FileRegistry implements Registry {
   /** As the person wrote it, for messages. */
   readonly #name: string;
   readonly #options: FileRegistryOptions;
-  /** Of the state that read() handed out last: a watch begun then tells what differs. */
-  #revisionRead: string | undefined;
+  /**
+   * What read() handed out last: a watch begun then tells what differs. Its reader may have
+   * put it in force, so a watch that sees another one tells of that, whatever it told before.
+   */
+  #lastRead: { readonly revision: string | undefined } | undefined;
+  #loading: Promise<unknown> = Promise.resolve();
   /** What the last reading looked at, the document first: also a bad one's key files count. */
   #files: readonly string[];
   #warned = '';
@@ -38,15 +42,21 @@ class FileRegistry implements Registry {
   }
 
   async read(): Promise<DesiredState> {
-    const state = await this.#load();
-    this.#revisionRead = state.revision;
-    return state;
+    try {
+      const state = await this.#load();
+      this.#lastRead = { revision: state.revision };
+      return state;
+    } catch (error) {
+      this.#lastRead = { revision: undefined };
+      throw error;
+    }
   }
 
   async watch(handlers: WatchHandlers): Promise<Watch> {
     let reported = '';
     // Of this watch alone: a read() beside it must not pass for a change that was told.
-    let inForce = this.#revisionRead;
+    let told = this.#lastRead?.revision;
+    let readSeen = this.#lastRead;
     const tell = (error: Error) => {
       try {
         handlers.onError(error);
@@ -57,9 +67,12 @@ class FileRegistry implements Registry {
     const check = async (): Promise<readonly string[]> => {
       try {
         const state = await this.#load();
+        const read = this.#lastRead;
+        const readOther = read !== readSeen && read?.revision !== state.revision;
+        const changed = state.revision !== told || reported !== '' || readOther;
+        readSeen = read;
         reported = '';
-        const changed = state.revision !== inForce;
-        inForce = state.revision;
+        told = state.revision;
         if (changed) handlers.onChange(state);
       } catch (error) {
         const text = error instanceof CidecarError ? error.describe() : String(error);
@@ -70,9 +83,9 @@ class FileRegistry implements Registry {
       }
       return this.#files;
     };
-    if (inForce === undefined) {
+    if (told === undefined) {
       try {
-        inForce = (await this.#load()).revision;
+        told = (await this.#load()).revision;
       } catch {
         // The first check reports it, and the first good state counts as a change.
       }
@@ -80,7 +93,14 @@ class FileRegistry implements Registry {
     return watchFiles(this.#files, check, this.#options.timing);
   }
 
-  async #load(): Promise<DesiredState> {
+  /** One reading after the other, so that an older one does not come out last. */
+  #load(): Promise<DesiredState> {
+    const loaded = this.#loading.then(() => this.#loadNow());
+    this.#loading = loaded.catch(() => {});
+    return loaded;
+  }
+
+  async #loadNow(): Promise<DesiredState> {
     let text: string;
     try {
       text = await readFile(this.#path, 'utf8');

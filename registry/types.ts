@@ -62,7 +62,8 @@ export interface Registry {
   /**
    * Calls `onChange` with each further valid state, in order, and `onError` for each state
    * that does not validate (the last good one stays in force). Does not report the state
-   * that is in force when it is called.
+   * that is in force when it is called. A good state that comes back behind a bad one, or
+   * behind another that only a `read` beside the watch saw, is told again.
    */
   watch(handlers: WatchHandlers): Promise<Watch>;
 }

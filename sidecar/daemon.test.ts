@@ -4,6 +4,7 @@ import { chmod, copyFile, readFile, rename, rm, stat, truncate, writeFile } from
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, credentials, status } from '@grpc/grpc-js';
 import { service as healthService } from 'grpc-health-check';
+import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createCodec, ResetTokens, Secret } from '../cid/index.js';
 import {
@@ -11,8 +12,11 @@ import {
   type IssueStreamResponse,
   type WatchResponse,
 } from '../proto/gen/cidecar/v1/sidecar.js';
+import { openFileRegistry } from '../registry/index.js';
+import { Daemon } from './daemon.js';
 import {
   ask,
+  clientOf,
   poolDocument,
   quicLb,
   SidecarFolder,
@@ -242,6 +246,7 @@ describe('rotation', { timeout: 120_000 }, () => {
   it('keeps to the last good document when a bad one comes', async () => {
     await folder.write(poolDocument([quicLb(0, 'minting', undefined)]));
     const sidecar = await start('--init');
+    const good = await readFile(folder.document);
     await writeFile(folder.document, 'pools: { web: { vips: 7 } }');
     await sidecar.logs('the registry document is refused; the last good one stays in force');
     const client = sidecar.client();
@@ -249,7 +254,46 @@ describe('rotation', { timeout: 120_000 }, () => {
     expect(answer.serving).toBe(true);
     expect(await health()).toBe('SERVING');
     expect(answer.registryError).toMatch(/desired\.yaml/);
+    await writeFile(folder.document, good); // The very same.
+    await sidecar.logs('the registry document is valid again');
+    expect((await ask(client, 'status', {})).registryError).toBe('');
     client.close();
+  });
+
+  it('does not lose what it is told to reload while it starts', async () => {
+    const keys = [await folder.key('a.key'), await folder.key('b.key')];
+    const rotated = (first: string, second: string) =>
+      poolDocument([quicLb(0, first, keys[0]), quicLb(1, second, keys[1])]);
+    await folder.write(rotated('minting', 'staged'));
+    const file = openFileRegistry(folder.document, { timing: { settle: 10, poll: 60_000 } });
+    const daemon = new Daemon({
+      serverName: 'web-1',
+      stateFolder: folder.state,
+      stateStart: 'init',
+      reissueWithin: 1000,
+      allowKeyExport: false,
+      maxStreams: 10,
+      socket: { path: folder.socket, mode: 0o600 },
+      log: pino({ level: 'silent' }),
+      registry: {
+        watch: (handlers) => file.watch(handlers),
+        // Between the reading that the start works from and all that comes after it.
+        read: async () => {
+          const state = await file.read();
+          if (reloaded) return state;
+          reloaded = true;
+          await folder.write(rotated('retiring', 'minting'));
+          await daemon.reload();
+          return state;
+        },
+      },
+    });
+    let reloaded = false;
+    await daemon.start();
+    const client = clientOf(folder);
+    expect((await ask(client, 'issue', { count: 1 })).batch).toMatchObject({ configId: 1 });
+    client.close();
+    await daemon.stop();
   });
 });
 

@@ -33,7 +33,7 @@ const STOP_WITHIN = 5_000;
 export class Daemon {
   readonly #options: DaemonOptions;
   readonly #log: SidecarLog;
-  readonly #started = new Date();
+  readonly #startedAt = new Date();
   readonly #metrics = new SidecarMetrics();
   #store: StateStore | undefined;
   #issuer: Issuer | undefined;
@@ -44,6 +44,8 @@ export class Daemon {
   #checks: NodeJS.Timeout | undefined;
   #registryError = '';
   #serving: boolean | undefined;
+  #started = false;
+  #reloadAsked = false;
   #warnedOf = new Set<string>();
 
   constructor(options: DaemonOptions) {
@@ -86,7 +88,7 @@ export class Daemon {
       issuer,
       metrics: this.#metrics,
       status: {
-        started: this.#started,
+        started: this.#startedAt,
         issued: () => this.#metrics.total,
         registryError: () => this.#registryError,
       },
@@ -126,10 +128,19 @@ export class Daemon {
       },
       'serving',
     );
+    this.#started = true;
+    if (this.#reloadAsked) await this.reload();
   }
 
-  /** Reads the registry now, as on SIGHUP; a bad document changes nothing. */
+  /**
+   * Reads the registry now, as on SIGHUP; a bad document changes nothing. During the start it
+   * is put off to its end: the document that the start works from may be older.
+   */
   async reload(): Promise<void> {
+    if (!this.#started) {
+      this.#reloadAsked = true;
+      return;
+    }
     try {
       await this.#follow(await this.#options.registry.read());
     } catch (error) {
@@ -157,6 +168,7 @@ export class Daemon {
       const view = viewOf(state, this.#options.serverName);
       await issuer.apply(view);
       await issuer.ready();
+      if (this.#registryError !== '') this.#log.info('the registry document is valid again');
       this.#registryError = '';
       this.#check();
       this.#log.info(

@@ -134,8 +134,12 @@ export class SidecarProcess {
   }
 
   client(): SidecarServiceClient {
-    return new SidecarServiceClient(`unix:${this.#folder.socket}`, credentials.createInsecure());
+    return clientOf(this.#folder);
   }
+}
+
+export function clientOf(folder: SidecarFolder): SidecarServiceClient {
+  return new SidecarServiceClient(`unix:${folder.socket}`, credentials.createInsecure());
 }
 
 type Service = typeof SidecarServiceService;
