@@ -14,6 +14,7 @@ import {
 } from '../proto/gen/cidecar/v1/sidecar.js';
 import { openFileRegistry } from '../registry/index.js';
 import { Daemon } from './daemon.js';
+import { RECONNECT_WITHIN } from './rpc/acknowledgement.js';
 import {
   ask,
   clientOf,
@@ -226,6 +227,10 @@ describe('rotation', { timeout: 120_000 }, () => {
 
     const before = await ask(client, 'status', {});
     expect(before.switchAcknowledged).toBe(false);
+    stream.write({ credit: 0, acknowledgedGeneration: Number.MAX_SAFE_INTEGER });
+    // Longer than the time after the start: it is the stream that is waited for.
+    while (Date.now() - before.started!.getTime() < RECONNECT_WITHIN) await sleep(50);
+    expect((await ask(client, 'status', {})).switchAcknowledged).toBe(false);
     stream.write({ credit: 0, acknowledgedGeneration: before.generation });
     while (!(await ask(client, 'status', {})).switchAcknowledged) await sleep(5);
 

@@ -6,6 +6,7 @@ import type {
   IssueStreamResponse,
 } from '../../proto/gen/cidecar/v1/sidecar.js';
 import type { IssuedCids, Issuer } from '../issuing/issuer.js';
+import type { Acknowledging } from './acknowledgement.js';
 import { requireWellFormed } from './malformed.js';
 import { toServiceError } from './status-details.js';
 import type { StreamScheduler, Taker } from './stream-scheduler.js';
@@ -30,11 +31,12 @@ export interface IssueStreamOptions {
 }
 
 /** The sidecar's end of one IssueStream. */
-export class IssueStream implements Taker {
+export class IssueStream implements Taker, Acknowledging {
   readonly #options: IssueStreamOptions;
   #credit = 0;
   #unsent = 0;
   #acknowledged = 0;
+  #used = false;
   #open = true;
 
   constructor(options: IssueStreamOptions) {
@@ -47,9 +49,12 @@ export class IssueStream implements Taker {
     this.announce();
   }
 
-  /** The generation before which, as the client said, it holds no CID. */
   get acknowledged(): number {
     return this.#acknowledged;
+  }
+
+  get used(): boolean {
+    return this.#used;
   }
 
   /** CIDs that the client asked for and has not got. */
@@ -93,9 +98,12 @@ export class IssueStream implements Taker {
       this.#options.call.emit('error', toServiceError(error));
       return;
     }
-    // What was not announced yet cannot be acknowledged.
-    const acknowledged = Math.min(request.acknowledgedGeneration, this.#options.issuer.generation);
-    this.#acknowledged = Math.max(this.#acknowledged, acknowledged);
+    if (request.credit > 0) this.#used = true;
+    // Above our own it would hold for a switch that the client cannot know of: it comes from
+    // a state that was lost (--reset-nonces), and tells nothing about this one.
+    if (request.acknowledgedGeneration <= this.#options.issuer.generation) {
+      this.#acknowledged = Math.max(this.#acknowledged, request.acknowledgedGeneration);
+    }
     this.#schedule();
   }
 

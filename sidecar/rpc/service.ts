@@ -6,6 +6,7 @@ import type { Issuer } from '../issuing/issuer.js';
 import type { SidecarLog } from '../log.js';
 import { LogLimiter } from '../log-limiter.js';
 import type { SidecarMetrics } from '../metrics.js';
+import { Acknowledgements } from './acknowledgement.js';
 import { CidQueries } from './cid-queries.js';
 import { IssueStream } from './issue-stream.js';
 import { requireWellFormed } from './malformed.js';
@@ -17,7 +18,7 @@ import { Watchers } from './watchers.js';
 
 export interface ServiceOptions {
   readonly issuer: Issuer;
-  readonly status: Omit<StatusSource, 'issuer' | 'streams'>;
+  readonly status: Omit<StatusSource, 'issuer' | 'streams' | 'switchAcknowledged'>;
   readonly allowKeyExport: boolean;
   readonly log: SidecarLog;
   readonly metrics: SidecarMetrics;
@@ -36,6 +37,7 @@ export class SidecarService {
   readonly #options: ServiceOptions;
   readonly #scheduler: StreamScheduler;
   readonly #issueStreams = new Set<IssueStream>();
+  readonly #acknowledgements = new Acknowledgements();
   readonly #watchers: Watchers;
   readonly #limiter = new LogLimiter();
   #requests = 0;
@@ -90,11 +92,13 @@ export class SidecarService {
           unsentLimit: () => this.#unsentLimit(),
           onEnd: () => {
             this.#issueStreams.delete(stream);
+            this.#acknowledgements.ended(stream, issuer.generation);
             closed();
           },
           onRefusal: (error) => this.noteRefusal('IssueStream', error, requestId),
         });
         this.#issueStreams.add(stream);
+        this.#acknowledgements.opened(stream);
       },
       watch: (call) => {
         // The request has no fields, so that any octets serve, but for what is no protobuf.
@@ -114,7 +118,12 @@ export class SidecarService {
         own: queries.isOwn(cids, cidLength),
       })),
       status: this.#unary('Status', () =>
-        statusOf({ ...status, issuer, streams: [...this.#issueStreams] }),
+        statusOf({
+          ...status,
+          issuer,
+          streams: this.#issueStreams.size,
+          switchAcknowledged: this.#acknowledgements.complete(issuer.generation),
+        }),
       ),
       leaseNonces: this.#unary('LeaseNonces', ({ count }) => secrets.leaseNonces(count)),
       exportResetKeys: this.#unary('ExportResetKeys', async () => ({

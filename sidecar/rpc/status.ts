@@ -2,11 +2,13 @@
 import type { ConfigStatus, StatusResponse } from '../../proto/gen/cidecar/v1/sidecar.js';
 import type { PoolConfig } from '../../registry/index.js';
 import type { Issuer } from '../issuing/issuer.js';
-import type { IssueStream } from './issue-stream.js';
 
 export interface StatusSource {
   readonly issuer: Issuer;
-  readonly streams: readonly IssueStream[];
+  /** Open IssueStreams. */
+  readonly streams: number;
+  /** Whether no pool gives CIDs of earlier generations. */
+  readonly switchAcknowledged: boolean;
   readonly started: Date;
   /** CIDs since the start of the process. */
   issued(): number;
@@ -15,7 +17,7 @@ export interface StatusSource {
 }
 
 export function statusOf(source: StatusSource): StatusResponse {
-  const { issuer, streams, started } = source;
+  const { issuer, streams, switchAcknowledged, started } = source;
   const { view, generation } = issuer;
   return {
     serverName: view.server.name,
@@ -24,9 +26,9 @@ export function statusOf(source: StatusSource): StatusResponse {
     serving: issuer.routable,
     reason: issuer.reason,
     generation,
-    switchAcknowledged: streams.every(({ acknowledged }) => acknowledged >= generation),
+    switchAcknowledged,
     cidLength: issuer.cidLength,
-    streams: streams.length,
+    streams,
     issued: source.issued(),
     configs: view.configs.map((config) => configStatus(config, issuer)),
     registryRevision: view.revision,
