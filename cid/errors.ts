@@ -51,6 +51,8 @@ export const ERROR_CATALOGUE = {
   REGISTRY_UNAVAILABLE: 'The last good state stays in force; check the registry.',
   SERVER_UNKNOWN: 'Add the server to a pool in the registry, or correct --server.',
   CONFIG_UNKNOWN: 'The config is not in the registry document in force.',
+  CID_UNKNOWN:
+    'Only 0b111 CIDs that the sidecar issued have a token that it can make again; those of a dry pool have not.',
   CONFIG_UNUSABLE: 'No config of this pool is minting for this server; 0b111 CIDs are issued.',
   FOREIGN_CID: 'Only CIDs of this server are answered for (RFC 9000 section 21.11).',
   LEASE_REFUSED:

@@ -16,6 +16,13 @@ export {
   parseAwsServerId,
 } from './profiles.js';
 export { MAX_CID_LENGTH } from './quic-lb.js';
-export { hmacResetToken, RESET_TOKEN_LENGTH, ResetTokens } from './reset-token.js';
+export {
+  hmacResetToken,
+  RESET_TOKEN_LENGTH,
+  type ResetTokenKind,
+  ResetTokens,
+  type TokenMaker,
+  tokenMaker,
+} from './reset-token.js';
 export * from './secret.js';
 export * from './types.js';

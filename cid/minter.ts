@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BLOCKS_PER_CALL } from './aes.js';
 import { NonceSequence } from './nonce.js';
-import { RESET_TOKEN_LENGTH, type ResetTokens } from './reset-token.js';
+import { RESET_TOKEN_LENGTH, type TokenMaker } from './reset-token.js';
 import type { Secret } from './secret.js';
 import type { CidCodec } from './types.js';
 
@@ -14,7 +14,7 @@ export interface MinterOptions {
    */
   readonly permutationKey: Secret;
   /** Makes the reset tokens, or null for CIDs alone. */
-  readonly resetTokens: ResetTokens | null;
+  readonly resetTokens: TokenMaker | null;
 }
 
 /**
@@ -25,7 +25,7 @@ export class Minter {
   readonly codec: CidCodec;
   readonly serverId: Uint8Array;
   readonly #sequence: NonceSequence;
-  readonly #resetTokens: ResetTokens | null;
+  readonly #resetTokens: TokenMaker | null;
   readonly #nonces: Uint8Array;
 
   /** Throws SERVER_ID_INVALID or KEY_INVALID. */

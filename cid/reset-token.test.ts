@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Cmac } from './cmac.js';
 import { toHex } from './hex.js';
-import { hmacResetToken, ResetTokens } from './reset-token.js';
+import { hmacResetToken, ResetTokens, tokenMaker } from './reset-token.js';
 import { Secret } from './secret.js';
 import { secret } from './testing/arbitraries.js';
 import { hex, ownVectors } from './testing/vectors.js';
@@ -44,6 +44,22 @@ describe('reset tokens', () => {
   it.each(ownVectors.resetToken)('of $cid, as another implementation has it', (row) => {
     const tokens = new ResetTokens(new Secret(hex(row.resetKey)));
     expect(toHex(tokens.of(hex(row.cid)))).toBe(row.token);
+  });
+
+  it('of the HMAC kind are those of quic-go and quinn', () => {
+    const sample = fc.record({ key: secret, cid: fc.uint8Array({ minLength: 8, maxLength: 20 }) });
+    fc.assert(
+      fc.property(sample, ({ key, cid }) => {
+        // quinn: an HMAC key of any length. quic-go: [32]byte, ours with zeroes behind.
+        const quicGo = Buffer.concat([key.reveal(), new Uint8Array(16)]);
+        const out = new Uint8Array(32);
+        tokenMaker('hmac-sha256', key).batch(new Uint8Array([...cid, ...cid]), cid.length, 2, out);
+        for (const theirs of [key.reveal(), quicGo]) {
+          const mac = createHmac('sha256', theirs).update(cid).digest().subarray(0, 16);
+          expect(toHex(out)).toBe(toHex(mac) + toHex(mac));
+        }
+      }),
+    );
   });
 
   it('of a batch are those of each CID, at every length and beyond a cipher call', () => {

@@ -39,8 +39,8 @@ export function readServers(
       serverIds.set(config.id, ids);
     }
     if ('problem' in reading) return [];
-    const { name, weight, state, encapsulation } = shape;
-    return [{ name, address: reading.address.text, serverIds, weight, state, encapsulation }];
+    const { serverIds: _, address, ...rest } = shape;
+    return [{ ...rest, address: reading.address.text, serverIds }];
   });
 }
 

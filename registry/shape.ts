@@ -139,6 +139,7 @@ const server = z.strictObject(
     weight: integer(0, 65535).default(100),
     state: choice(['active', 'draining', 'down']).default('active'),
     encapsulation: choice(['ipip', 'gue', 'l2']).default('ipip'),
+    resetTokens: choice(['cmac', 'hmac-sha256']).default('cmac'),
   },
   needs('a mapping with the fields of a server'),
 );

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { CidCodec, Secret } from '../cid/index.js';
+import type { CidCodec, ResetTokenKind, Secret } from '../cid/index.js';
 
 /**
  * The desired state: what every daemon works towards. It comes out of a store already
@@ -53,6 +53,8 @@ export interface Server {
   readonly weight: number;
   readonly state: ServerState;
   readonly encapsulation: Encapsulation;
+  /** How the tokens of its CIDs are made; `cmac` where left out. */
+  readonly resetTokens?: ResetTokenKind;
 }
 
 /** Where the desired state lives. `file` is the default; others implement the same. */

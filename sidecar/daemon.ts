@@ -78,6 +78,12 @@ export class Daemon {
     this.#issuer = issuer;
     issuer.on('trouble', (error) => log.error({ error }, 'nonces cannot be recorded'));
     issuer.on('reissue', (order) => log.info(order, 'live connections are to get new CIDs'));
+    issuer.on('tokensChanged', ({ id }) =>
+      log.warn(
+        { configId: id },
+        'reset tokens of a live config are made in another way now: until the reissue is over, the tokens of CIDs issued before cannot be made again; take another reset key with another config',
+      ),
+    );
     issuer.on('minting', () => this.#check());
     await issuer.start();
     await issuer.ready();

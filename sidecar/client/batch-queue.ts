@@ -5,7 +5,10 @@ import type { CidBatch } from '../../proto/gen/cidecar/v1/sidecar.js';
 /** One CID, new, for one use. `cid` and `token` are views: copy what is kept for long. */
 export interface PooledCid {
   readonly cid: Uint8Array;
-  /** Stateless reset token, 16 octets. */
+  /**
+   * Stateless reset token, 16 octets. That of a 0b111 CID made while the pool is dry ends with
+   * the process.
+   */
   readonly token: Uint8Array;
   /** False for a 0b111 CID: give the connection no other, and disable active migration. */
   readonly routable: boolean;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { toHex } from '../../cid/index.js';
 import {
   ask,
+  clientOf,
   poolDocument,
   quicLb,
   SidecarFolder,
@@ -88,6 +90,11 @@ describe('CidPool', { timeout: 120_000 }, () => {
     await start();
     await recovered;
     expect(pool.take().routable).toBe(true);
+    // Its token is the pool's secret, so the sidecar must not answer with another.
+    const client = clientOf(folder);
+    const answer = ask(client, 'resetToken', { cid: failover[0]!.cid });
+    await expect(answer).rejects.toMatchObject({ code: status.NOT_FOUND });
+    client.close();
   });
 
   it('does not notice a restart of the sidecar while it lasts', async () => {

@@ -12,7 +12,10 @@ import { BatchQueue, type PooledCid } from './batch-queue.js';
 /** CIDs made at a time. */
 const BATCH = 64;
 
-/** Makes 0b111 CIDs in-process, with tokens under a key that lives as long as the process. */
+/**
+ * Makes 0b111 CIDs in-process, with tokens under a key that lives as long as the process: the
+ * sidecar cannot make them again, and says so when it is asked.
+ */
 export class FailoverSource {
   readonly #cidLength: number;
   readonly #zeroHostId: boolean;

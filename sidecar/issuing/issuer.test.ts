@@ -3,7 +3,7 @@ import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createCodec, Secret } from '../../cid/index.js';
+import { createCodec, Secret, tokenMaker } from '../../cid/index.js';
 import type { ConfigState, DesiredState, PoolConfig, ServerState } from '../../registry/index.js';
 import { StateStore } from '../nonce/state-store.js';
 import { CidQueries } from '../rpc/cid-queries.js';
@@ -186,9 +186,11 @@ describe('Issuer', () => {
     const codec = createCodec({ scheme: 'katran', version: 3, cidLength: 12 });
     const v3 = { id: 6, codec, state: 'retiring' as const, resetKey: null };
     const issuer = await issuerOf(desired([v3]));
-    const { cids, cidLength, count } = await issue(issuer, 50);
+    const queries = new CidQueries(issuer);
+    const { cids, tokens, cidLength, count } = await issue(issuer, 50);
     for (let i = 0; i < count; i++) {
       const cid = cids.subarray(i * cidLength, (i + 1) * cidLength);
+      expect(await queries.resetToken(cid)).toEqual(tokens.slice(i * 16, (i + 1) * 16));
       expect(codec.decode(cid)).toEqual({ routable: false, reason: 'reserved-server-id' });
       expect(cid[0]).toBe(0xeb);
     }
@@ -222,6 +224,31 @@ describe('Issuer', () => {
     store = await StateStore.open({ folder, start: 'existing' });
     expect(store.generation).toBe(fresh.generation);
   });
+
+  it.each([
+    ['the reset key', new Secret(new Uint8Array(16).fill(9)), 'cmac'],
+    ['the kind of the tokens', null, 'hmac-sha256'],
+  ] as const)(
+    'switches when %s of the config changes, for tokens that can be made again',
+    async (_, resetKey, resetTokens) => {
+      const issuer = await issuerOf(desired([config(0, 'minting'), config(1, 'retiring')]));
+      const old = await issue(issuer, 1);
+      const warned: number[] = [];
+      issuer.on('tokensChanged', ({ id }) => warned.push(id));
+      const state = desired([{ ...config(0, 'minting'), resetKey }, config(1, 'retiring')]);
+      const [pool] = state.pools;
+      const servers = [{ ...pool!.servers[0]!, resetTokens }];
+      await issuer.apply(viewOf({ ...state, pools: [{ ...pool!, servers }] }, 'web-1'));
+      const fresh = await issue(issuer, 1);
+      expect(fresh).toMatchObject({ configId: 0, generation: old.generation + 1 });
+      expect(issuer.reissue).toMatchObject({ throughGeneration: old.generation });
+      const token = await new CidQueries(issuer).resetToken(fresh.cids);
+      expect(token).toEqual(fresh.tokens);
+      const key = issuer.resetKey(issuer.view.configs[0]!);
+      expect(token).toEqual(tokenMaker(resetTokens, key).of(fresh.cids));
+      expect(warned).toEqual(resetKey === null ? [0, 1] : [0]);
+    },
+  );
 
   it('makes reset keys durable before their tokens or they themselves leave', async () => {
     const configs = [config(0, 'retiring'), config(1, 'staged')];

@@ -5,16 +5,18 @@ import {
   CidecarError,
   FAILOVER_CONFIG_ID,
   FAILOVER_MIN_CID_LENGTH,
-  failoverCids,
   type RandomFill,
   RESET_TOKEN_LENGTH,
-  ResetTokens,
+  type ResetTokenKind,
   type Secret,
+  type TokenMaker,
   toHex,
+  tokenMaker,
 } from '../../cid/index.js';
-import type { PoolConfig } from '../../registry/index.js';
+import type { PoolConfig, Server } from '../../registry/index.js';
 import { NonceSpace } from '../nonce/nonce-space.js';
 import type { StateStore } from '../nonce/state-store.js';
+import { FailoverCids } from './failover-cids.js';
 import { type MintedCids, MintSource } from './source.js';
 import type { ServerView } from './view.js';
 
@@ -38,6 +40,8 @@ export interface IssuerEvents {
   reissue: [ReissueOrder];
   /** What `generation`, `configId`, `routable` or `reason` says changed; behind `switch`. */
   minting: [];
+  /** Tokens of this live config are made in another way than those issued before. */
+  tokensChanged: [PoolConfig];
   /** Something to log; the issuer goes on. */
   trouble: [CidecarError];
 }
@@ -72,9 +76,8 @@ export class Issuer extends EventEmitter<IssuerEvents> {
   readonly #store: StateStore;
   readonly #reissueWithin: number;
   readonly #now: () => number;
-  readonly #random: RandomFill;
   readonly #spaces = new Map<string, NonceSpace>();
-  readonly #failoverTokens: ResetTokens;
+  readonly #failover: FailoverCids;
   #view: ServerView;
   #sources: readonly MintSource[] = [];
   /** The sources may be used: the generation they belong to is on disk. */
@@ -92,9 +95,8 @@ export class Issuer extends EventEmitter<IssuerEvents> {
     this.#view = view;
     this.#reissueWithin = reissueWithin;
     this.#now = now;
-    this.#random = random;
-    this.#failoverTokens = new ResetTokens(store.failoverResetKey);
     this.cidLength = view.live[0]?.codec.cidLength ?? FAILOVER_MIN_CID_LENGTH;
+    this.#failover = new FailoverCids(store.failoverResetKey, this.cidLength, random);
   }
 
   /** Begins to issue by the view given at construction. */
@@ -107,7 +109,14 @@ export class Issuer extends EventEmitter<IssuerEvents> {
    * moment of the call; resolves when the new one is.
    */
   async apply(view: ServerView): Promise<void> {
+    const tokensBefore = this.#tokenFingerprints();
     this.#view = view;
+    const tokens = this.#tokenFingerprints();
+    for (const config of view.live) {
+      const name = this.#configFingerprint(config);
+      const earlier = tokensBefore.get(name);
+      if (earlier !== undefined && earlier !== tokens.get(name)) this.emit('tokensChanged', config);
+    }
     const before = this.#store.generation;
     const usable = view.mintable.filter(({ config }) => config.codec.cidLength === this.cidLength);
     this.#sources = usable.flatMap(({ config, serverIds }) =>
@@ -118,7 +127,7 @@ export class Issuer extends EventEmitter<IssuerEvents> {
       lead === undefined
         ? null
         : {
-            config: this.#configFingerprint(lead.config),
+            config: this.#mintingFingerprint(lead.config),
             serverIds: lead.serverIds.map(toHex),
           },
     );
@@ -240,9 +249,29 @@ export class Issuer extends EventEmitter<IssuerEvents> {
     return config.resetKey ?? this.#store.resetKey(this.#configFingerprint(config));
   }
 
+  /** How the tokens of this server are made. */
+  get tokenKind(): ResetTokenKind {
+    return this.#view.server.resetTokens ?? 'cmac';
+  }
+
+  /** The tokens of a server's CIDs under a config; for the key see `resetKey`. */
+  tokens(config: PoolConfig, server: Server): TokenMaker {
+    return tokenMaker(server.resetTokens ?? 'cmac', this.resetKey(config));
+  }
+
+  /** The token of a 0b111 CID. Throws CID_UNKNOWN where it was not issued here. */
+  failoverToken(cid: Uint8Array): Uint8Array {
+    if (this.#failover.made(cid)) return this.#failoverTokens.of(cid);
+    throw new CidecarError('CID_UNKNOWN', 'the sidecar did not issue this 0b111 CID');
+  }
+
   /** The key behind the tokens of 0b111 CIDs. */
   get failoverResetKey(): Secret {
     return this.#store.failoverResetKey;
+  }
+
+  get #failoverTokens(): TokenMaker {
+    return tokenMaker(this.tokenKind, this.failoverResetKey);
   }
 
   #routableBatch(source: MintSource, minted: MintedCids): IssuedCids {
@@ -259,9 +288,8 @@ export class Issuer extends EventEmitter<IssuerEvents> {
   #failoverBatch(count: number): IssuedCids {
     if (this.#told?.routable !== false) this.#tell();
     const { cidLength } = this;
-    const cids = new Uint8Array(count * cidLength);
+    const cids = this.#failover.make(count, this.zeroHostId);
     const tokens = new Uint8Array(count * RESET_TOKEN_LENGTH);
-    failoverCids(cidLength, count, cids, this.#random, { zeroHostId: this.zeroHostId });
     this.#failoverTokens.batch(cids, cidLength, count, tokens);
     const { generation } = this;
     return {
@@ -283,7 +311,21 @@ export class Issuer extends EventEmitter<IssuerEvents> {
       space = new NonceSpace(this.#store, record, this.#now);
       this.#spaces.set(fingerprint, space);
     }
-    return new MintSource(config, serverId, space, this.resetKey(config));
+    return new MintSource(config, serverId, space, this.tokens(config, this.#view.server));
+  }
+
+  /** By config: how its tokens are made. */
+  #tokenFingerprints(): Map<string, string> {
+    return new Map(
+      this.#view.live.map((config) => [
+        this.#configFingerprint(config),
+        this.#mintingFingerprint(config),
+      ]),
+    );
+  }
+
+  #mintingFingerprint({ id, codec, resetKey }: PoolConfig): string {
+    return this.#store.fingerprints.minting(id, codec, resetKey, this.tokenKind);
   }
 
   #configFingerprint(config: PoolConfig): string {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Minter, RESET_TOKEN_LENGTH, ResetTokens, type Secret } from '../../cid/index.js';
+import { Minter, RESET_TOKEN_LENGTH, type TokenMaker } from '../../cid/index.js';
 import type { PoolConfig } from '../../registry/index.js';
 import type { NonceSpace } from '../nonce/nonce-space.js';
 
@@ -17,7 +17,7 @@ export class MintSource {
   readonly space: NonceSpace;
   readonly #minter: Minter;
 
-  constructor(config: PoolConfig, serverId: Uint8Array, space: NonceSpace, resetKey: Secret) {
+  constructor(config: PoolConfig, serverId: Uint8Array, space: NonceSpace, tokens: TokenMaker) {
     this.config = config;
     this.serverId = serverId;
     this.space = space;
@@ -25,7 +25,7 @@ export class MintSource {
       codec: config.codec,
       serverId,
       permutationKey: space.permutationKey,
-      resetTokens: new ResetTokens(resetKey),
+      resetTokens: tokens,
     });
   }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHmac } from 'node:crypto';
-import type { CidCodec } from '../../cid/index.js';
+import type { CidCodec, ResetTokenKind, Secret } from '../../cid/index.js';
+
+type Part = string | Uint8Array | readonly number[];
 
 /**
  * Names nonce spaces and configs in the state file without storing a key: HMAC-SHA256
@@ -23,12 +25,28 @@ export class Fingerprints {
 
   /** One meaning of a config ID. */
   config(configId: number, codec: CidCodec): string {
-    const lengths = [configId, codec.cidLength, codec.serverIdLength, codec.nonceLength];
-    return this.#of('config', codec.algorithm, secretOf(codec), lengths);
+    return this.#of(...configParts(configId, codec));
+  }
+
+  /**
+   * The same together with how its tokens are made. Where that changes, CIDs issued before
+   * are void: a token for them would be made by another key than the one they came with.
+   *
+   * @param resetKey null: the one made here, under the name of the config
+   */
+  minting(
+    configId: number,
+    codec: CidCodec,
+    resetKey: Secret | null,
+    kind: ResetTokenKind,
+  ): string {
+    const key = resetKey === null ? [] : [resetKey.reveal()];
+    const hmac = kind === 'cmac' ? [] : [kind];
+    return this.#of(...configParts(configId, codec), ...key, ...hmac);
   }
 
   // Every part goes in with its length, so that no two lists of parts run together.
-  #of(...parts: (string | Uint8Array | readonly number[])[]): string {
+  #of(...parts: Part[]): string {
     const hmac = createHmac('sha256', this.#salt);
     for (const part of parts) {
       const octets = typeof part === 'string' ? Buffer.from(part) : Uint8Array.from(part);
@@ -36,6 +54,11 @@ export class Fingerprints {
     }
     return hmac.digest('hex').slice(0, 32);
   }
+}
+
+function configParts(configId: number, codec: CidCodec): Part[] {
+  const lengths = [configId, codec.cidLength, codec.serverIdLength, codec.nonceLength];
+  return ['config', codec.algorithm, secretOf(codec), lengths];
 }
 
 function secretOf(codec: CidCodec): Uint8Array {

@@ -1,12 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import {
-  CidecarError,
-  configBitsOf,
-  FAILOVER_CONFIG_ID,
-  isOwn,
-  ResetTokens,
-  toHex,
-} from '../../cid/index.js';
+import { CidecarError, configBitsOf, FAILOVER_CONFIG_ID, isOwn, toHex } from '../../cid/index.js';
 import { CidOwner, type InspectResponse } from '../../proto/gen/cidecar/v1/sidecar.js';
 import type { PoolConfig, Server } from '../../registry/index.js';
 import type { Issuer } from '../issuing/issuer.js';
@@ -47,9 +40,9 @@ export class CidQueries {
   }
 
   /**
-   * The token of an own CID under a live config, or of a 0b111 one: its key is this server's
-   * alone, so the answer tells nothing about other servers. Throws FOREIGN_CID,
-   * CONFIG_UNKNOWN, ARGUMENT_INVALID, STATE_UNWRITABLE or STATE_REPLACED.
+   * The token of an own CID under a live config, or of a 0b111 one that was issued here: its
+   * key is this server's alone, so the answer tells nothing about other servers. Throws
+   * FOREIGN_CID, CONFIG_UNKNOWN, CID_UNKNOWN, ARGUMENT_INVALID, STATE_UNWRITABLE or STATE_REPLACED.
    */
   async resetToken(cid: Uint8Array): Promise<Uint8Array> {
     requireCid(cid);
@@ -60,11 +53,12 @@ export class CidQueries {
       );
     }
     const config = configOf(cid, this.#issuer.view.live);
-    if (config === undefined) {
-      if (isFailover(cid)) return new ResetTokens(this.#issuer.failoverResetKey).of(cid);
+    const decoded = config?.codec.decode(cid);
+    // Katran V3 answers to 0b111 too, but not to the host ID 0 that 0b111 CIDs then have.
+    if (isFailover(cid) && !decoded?.routable) return this.#issuer.failoverToken(cid);
+    if (config === undefined || decoded === undefined) {
       throw new CidecarError('CONFIG_UNKNOWN', `no live config has the bits ${firstBits(cid)}`);
     }
-    const decoded = config.codec.decode(cid);
     const owner = decoded.routable
       ? this.#issuer.view.owner(config.id, decoded.serverId)
       : undefined;
@@ -72,9 +66,9 @@ export class CidQueries {
       const whose = owner === undefined ? 'no server' : `server ${owner.name}, which is not down`;
       throw new CidecarError('FOREIGN_CID', `the CID belongs to ${whose}`);
     }
-    const key = this.#issuer.resetKey(config);
-    await this.#issuer.settle(); // It may have been made just now.
-    return new ResetTokens(key).of(cid);
+    const token = this.#issuer.tokens(config, owner).of(cid);
+    await this.#issuer.settle(); // Its key may have been made just now.
+    return token;
   }
 
   /** One octet a CID, 1 for own. Throws ARGUMENT_INVALID. */

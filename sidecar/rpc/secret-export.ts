@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CidecarError, FAILOVER_CONFIG_ID, showsNonces } from '../../cid/index.js';
-import type { LeaseNoncesResponse, ResetKey } from '../../proto/gen/cidecar/v1/sidecar.js';
+import type {
+  ExportResetKeysResponse,
+  LeaseNoncesResponse,
+} from '../../proto/gen/cidecar/v1/sidecar.js';
 import type { Issuer } from '../issuing/issuer.js';
 import type { SidecarMetrics } from '../metrics.js';
 
@@ -57,11 +60,12 @@ export class SecretExport {
       count: range.count,
       permutationKey: showsNonces(config.codec) ? space.permutationKey.reveal() : new Uint8Array(0),
       resetKey: this.#issuer.resetKey(config).reveal(),
+      resetTokens: this.#issuer.tokenKind,
     };
   }
 
   /** Throws LEASE_REFUSED, STATE_UNWRITABLE or STATE_REPLACED. */
-  async resetKeys(): Promise<ResetKey[]> {
+  async resetKeys(): Promise<ExportResetKeysResponse> {
     this.#requireAllowed();
     const live = this.#issuer.view.live.map((config) => ({
       configId: config.id,
@@ -69,7 +73,8 @@ export class SecretExport {
     }));
     await this.#issuer.settle(); // Some may have been made just now.
     const key = this.#issuer.failoverResetKey.reveal();
-    return [...live, { configId: FAILOVER_CONFIG_ID, key }];
+    const keys = [...live, { configId: FAILOVER_CONFIG_ID, key }];
+    return { keys, resetTokens: this.#issuer.tokenKind };
   }
 
   #requireAllowed(): void {

@@ -126,9 +126,7 @@ export class SidecarService {
         }),
       ),
       leaseNonces: this.#unary('LeaseNonces', ({ count }) => secrets.leaseNonces(count)),
-      exportResetKeys: this.#unary('ExportResetKeys', async () => ({
-        keys: await secrets.resetKeys(),
-      })),
+      exportResetKeys: this.#unary('ExportResetKeys', () => secrets.resetKeys()),
     };
   }
 

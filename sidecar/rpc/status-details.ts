@@ -5,6 +5,7 @@ import { CidecarError, type ErrorCode } from '../../cid/index.js';
 
 const STATUS_OF: Partial<Record<ErrorCode, status>> = {
   ARGUMENT_INVALID: status.INVALID_ARGUMENT,
+  CID_UNKNOWN: status.NOT_FOUND,
   CONFIG_UNKNOWN: status.NOT_FOUND,
   CONFIG_UNUSABLE: status.FAILED_PRECONDITION,
   CREDIT_EXCEEDED: status.RESOURCE_EXHAUSTED,

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+import {
+  failoverCids,
+  type RandomFill,
+  RESET_TOKEN_LENGTH,
+  ResetTokens,
+  Secret,
+} from '../../cid/index.js';
+
+/** Octets at the end of a CID that show that it was made here. */
+const MARK = 2;
+/** Random octets, at least, that a mark leaves; with fewer, CIDs would come twice too soon. */
+const RANDOM = 5;
+/** The first octet, and the zeroes of Katran's host ID. */
+const FIXED = 1 + 4;
+
+/**
+ * 0b111 CIDs of this server. Anybody can make such CIDs, and a pool that runs dry does, with
+ * tokens that only it knows; so those made here carry a mark in place of their last random
+ * octets, by which a question for a token is answered for these alone. To who does not have
+ * the key it looks as random as the rest.
+ */
+export class FailoverCids {
+  readonly #cidLength: number;
+  readonly #random: RandomFill;
+  readonly #marks: ResetTokens;
+
+  /** @param resetKey of 0b111 CIDs; the key of the marks is derived from it */
+  constructor(resetKey: Secret, cidLength: number, random: RandomFill) {
+    this.#cidLength = cidLength;
+    this.#random = random;
+    // No 0b111 CID is this text, so none has the key for its token.
+    const key = new ResetTokens(resetKey).of(Buffer.from('0b111 CIDs made here'));
+    this.#marks = new ResetTokens(new Secret(key));
+  }
+
+  /** Without their tokens. */
+  make(count: number, zeroHostId: boolean): Uint8Array {
+    const length = this.#cidLength;
+    const cids = new Uint8Array(count * length);
+    failoverCids(length, count, cids, this.#random, { zeroHostId });
+    if (zeroHostId && length < FIXED + RANDOM + MARK) return cids;
+    const bodies = new Uint8Array(count * (length - MARK));
+    for (let i = 0; i < count; i++) {
+      const body = cids.subarray(i * length, (i + 1) * length - MARK);
+      bodies.set(body, i * body.length);
+    }
+    const marks = new Uint8Array(count * RESET_TOKEN_LENGTH);
+    this.#marks.batch(bodies, length - MARK, count, marks);
+    for (let i = 0; i < count; i++) {
+      const mark = marks.subarray(i * RESET_TOKEN_LENGTH, i * RESET_TOKEN_LENGTH + MARK);
+      cids.set(mark, (i + 1) * length - MARK);
+    }
+    return cids;
+  }
+
+  /** Whether a CID was made here, but for one in 65536 that was not. */
+  made(cid: Uint8Array): boolean {
+    if (cid.length !== this.#cidLength) return false;
+    const [body, mark] = [cid.subarray(0, -MARK), cid.subarray(-MARK)];
+    return Buffer.compare(this.#marks.of(body).subarray(0, MARK), mark) === 0;
+  }
+}
