@@ -176,6 +176,7 @@ interface TestServer {
   /** Its server ID under every config. */
   readonly serverId: string;
   readonly state?: string;
+  readonly resetTokens?: string;
 }
 
 const ONE_SERVER: TestServer = { name: 'web-1', address: '10.0.1.11', serverId: 'ed793a' };
