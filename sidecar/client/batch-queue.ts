@@ -60,7 +60,7 @@ export class BatchQueue {
     const first = this.#batches[0];
     this.#batches = this.#batches.filter(keep);
     if (this.#batches[0] !== first) this.#taken = 0;
-    this.#size = this.#batches.reduce((sum, { count }) => sum + count, -this.#taken);
+    this.#size = this.#batches.reduce((sum, { count }) => sum + count, 0) - this.#taken;
   }
 }
 

@@ -155,6 +155,10 @@ describe('CidPool', { timeout: 120_000 }, () => {
     await expect(pool.ready({ timeout: 50 })).rejects.toMatchObject({
       code: 'SIDECAR_UNAVAILABLE',
     });
+    const pending = pool.ready();
+    pool.close();
+    await expect(pending).rejects.toMatchObject({ code: 'SIDECAR_UNAVAILABLE' });
+    await expect(pool.ready()).rejects.toThrow(/closed/);
     expect(pool.take()).toMatchObject({ routable: false });
     expect(pool.take().cid).toHaveLength(9);
     expect(() => connect().take()).toThrow(/await ready/);

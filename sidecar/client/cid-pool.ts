@@ -86,6 +86,13 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
   #reissuedThrough = 0;
   /** An order for which there are no CIDs yet. */
   #pendingReissue: Reissue | undefined;
+  /**
+   * Where the sidecar lost its state and counts anew from lower: the newest generation of
+   * before, of which CIDs may be in connections. 0 otherwise.
+   */
+  #beforeReset = 0;
+  /** Those that wait in `ready()`. */
+  readonly #waiting = new Set<(error?: CidecarError) => void>();
   #connected = false;
   #zeroHostId = false;
   #dry = false;
@@ -135,30 +142,26 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
   }
 
   /**
-   * Resolves with the first CIDs. Rejects with SIDECAR_UNAVAILABLE after `timeout`
-   * milliseconds, if given; the pool then still goes on trying.
+   * Resolves with the first CIDs. Rejects with SIDECAR_UNAVAILABLE when the pool is closed
+   * before, or after `timeout` milliseconds, if given; the pool then still goes on trying.
    */
   async ready(options: { readonly timeout?: number } = {}): Promise<void> {
     if (this.#queue.size > 0) return;
+    if (this.#closed) throw closedError();
+    const { timeout } = options;
     await new Promise<void>((done, reject) => {
-      const { timeout } = options;
-      const timer =
-        timeout === undefined
-          ? undefined
-          : setTimeout(() => {
-              this.#filled.off('filled', settle);
-              const message = `no CIDs came within ${timeout} ms`;
-              reject(new CidecarError('SIDECAR_UNAVAILABLE', message));
-            }, timeout);
-      const settle = () => {
+      const settle = (error?: CidecarError) => {
         clearTimeout(timer);
-        done();
+        this.#waiting.delete(settle);
+        if (error === undefined) done();
+        else reject(error);
       };
-      this.#filled.once('filled', settle);
+      const late = () =>
+        settle(new CidecarError('SIDECAR_UNAVAILABLE', `no CIDs came within ${timeout} ms`));
+      const timer = timeout === undefined ? undefined : setTimeout(late, timeout);
+      this.#waiting.add(settle);
     });
   }
-
-  readonly #filled = new EventEmitter<{ filled: [] }>();
 
   /** Octets of every CID. Throws SIDECAR_UNAVAILABLE while unknown: await `ready()` first. */
   get cidLength(): number {
@@ -213,6 +216,7 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
     this.#issue.close();
     this.#watch.close();
     this.#client.close();
+    for (const settle of this.#waiting) settle(closedError());
   }
 
   #takeFailover(): PooledCid {
@@ -240,13 +244,13 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
     }
     this.#outstanding -= batch.count;
     // One on its way when it became void.
-    if (batch.generation < this.#generation) {
+    if (batch.generation !== this.#generation) {
       this.#ask(this.#issue.call);
       return;
     }
     this.#cidLength = batch.cidLength;
     this.#queue.push(batch);
-    this.#filled.emit('filled');
+    for (const settle of this.#waiting) settle();
     if (batch.routable && this.#dry) {
       this.#dry = false;
       this.emit('recovered');
@@ -276,8 +280,9 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
       this.#connected = true;
       this.emit('connected');
     }
+    if (generation < this.#generation) this.#startAnew(generation);
     this.#generation = generation;
-    this.#queue.filter((batch) => batch.routable && batch.generation >= generation);
+    this.#queue.filter((batch) => batch.routable && batch.generation === generation);
     const credit = Math.max(0, this.#highWater - this.#queue.size - this.#outstanding);
     this.#outstanding += credit;
     this.#issue.call?.write({ credit, acknowledgedGeneration: generation });
@@ -310,7 +315,19 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
     if (this.#oldestTaken <= order.throughGeneration) {
       this.#oldestTaken = order.throughGeneration + 1;
     }
-    this.emit('reissue', order);
+    const throughGeneration = Math.max(order.throughGeneration, this.#beforeReset);
+    this.#beforeReset = 0;
+    this.emit('reissue', { ...order, throughGeneration });
+  }
+
+  // The sidecar's state was lost, and its clock was behind when it began anew. The next
+  // order then covers what was taken before as well; one that waits need not wait longer.
+  #startAnew(generation: number): void {
+    this.#beforeReset = Math.max(this.#beforeReset, this.#generation);
+    this.#oldestTaken = Number.POSITIVE_INFINITY;
+    this.#reissuedThrough = 0;
+    if (this.#pendingReissue === undefined) return;
+    this.#pendingReissue = { ...this.#pendingReissue, throughGeneration: generation - 1 };
   }
 
   // An order that was given and ran out while the sidecar was out of reach. One that waits
@@ -320,6 +337,10 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
     const { deadline } = this.#pendingReissue ?? { deadline: new Date() };
     this.#orderReissue({ throughGeneration: generation - 1, deadline });
   }
+}
+
+function closedError(): CidecarError {
+  return new CidecarError('SIDECAR_UNAVAILABLE', 'the pool was closed before CIDs came');
 }
 
 function connectClient({ socket, channel }: CidPoolOptions): SidecarServiceClient {

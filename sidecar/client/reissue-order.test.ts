@@ -101,6 +101,28 @@ it('makes 0b111 CIDs with host ID 0 in pools with Katran V3', async () => {
   expect([...pool.take().cid.subarray(1, 5)]).not.toEqual([0, 0, 0, 0]);
 });
 
+it('drops CIDs of before when the sidecar counts anew, and replaces those in use later', async () => {
+  const given: Reissue[] = [];
+  pool.on('reissue', (reissue) => given.push(reissue));
+  switchTo(2000);
+  batch(2000);
+  await seen(() => pool.level === 4);
+  expect(pool.take().generation).toBe(2000);
+  switchTo(1000);
+  await seen(() => pool.generation === 1000);
+  expect(pool.level).toBe(0);
+  batch(1000);
+  await seen(() => pool.level === 4);
+  expect(pool.take().generation).toBe(1000);
+  expect(given).toEqual([]);
+  const deadline = new Date(1_900_000_000_000);
+  order(1000, deadline);
+  switchTo(1001);
+  batch(1001);
+  await seen(() => given.length > 0);
+  expect(given).toEqual([{ throughGeneration: 2000, deadline }]);
+});
+
 describe('an order to reissue', { timeout: 20_000 }, () => {
   it.each(['before the switch', 'behind it'])('that comes %s waits for CIDs', async (when) => {
     const given: [Reissue, PooledCid][] = [];
