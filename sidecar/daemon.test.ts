@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomBytes } from 'node:crypto';
 import { chmod, copyFile, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, credentials, status } from '@grpc/grpc-js';
 import { service as healthService } from 'grpc-health-check';
@@ -14,6 +15,7 @@ import {
 } from '../proto/gen/cidecar/v1/sidecar.js';
 import { openFileRegistry } from '../registry/index.js';
 import { Daemon } from './daemon.js';
+import { StateStore } from './nonce/state-store.js';
 import { RECONNECT_WITHIN } from './rpc/acknowledgement.js';
 import {
   ask,
@@ -63,6 +65,19 @@ async function health(): Promise<string> {
   } finally {
     channel.close();
   }
+}
+
+function scrape(socketPath: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ socketPath, path: '/metrics' }, (answer) => {
+      let text = '';
+      answer.setEncoding('utf8').on('data', (part: string) => {
+        text += part;
+      });
+      answer.on('end', () => resolve(text));
+    });
+    asked.on('error', reject).end();
+  });
 }
 
 /** The output of one that is expected to refuse. */
@@ -173,6 +188,49 @@ describe('issuing', { timeout: 120_000 }, () => {
     expect(await health()).toBe('NOT_SERVING');
     watch.cancel();
     client.close();
+  });
+
+  it('warns of the end of the nonces well before it, and again near it', async () => {
+    const key = new Secret(
+      octets(await readFile(`${folder.path}/${await folder.key('k')}`, 'utf8')),
+    );
+    const config = quicLb(0, 'minting', 'k', { nonceLength: 4 });
+    await folder.write(poolDocument([config]));
+    const lengths = { serverIdLength: 3, nonceLength: 4, serverUseLength: 0 };
+    const codec = createCodec({
+      scheme: 'quic-lb',
+      configId: 0,
+      key,
+      lengthSelfEncoded: true,
+      ...lengths,
+    });
+    const leave = async (part: number, start: 'init' | 'existing') => {
+      const store = await StateStore.open({ folder: folder.state, start });
+      const space = store.space(store.fingerprints.space(codec, octets('ed793a')), 4);
+      space.used = BigInt(Math.floor(2 ** 32 * (1 - part)));
+      await store.save();
+      await store.close();
+    };
+    for (const [part, start] of [
+      [0.1, 'init'],
+      [0.01, 'existing'],
+    ] as const) {
+      await leave(part + 1e-5, start); // 1e-5 are ten blocks of the first size.
+      const metrics = `${folder.path}/${start}.sock`;
+      const sidecar = await SidecarProcess.start(folder, ['--metrics-socket', metrics]);
+      running.push(sidecar);
+      const few = '"msg":"few nonces are left: rotate"';
+      const warnings = sidecar.output.split(few).length - 1;
+      expect(warnings).toBe(part === 0.1 ? 0 : 1);
+      const client = sidecar.client();
+      for (let i = 0; i < 60; i++) await ask(client, 'issue', { count: 1024 });
+      while (sidecar.output.split(few).length - 1 === warnings) await sleep(5);
+      const line = (await scrape(metrics)).match(/nonces_left_ratio\{.*\} (\S+)/);
+      expect(Number(line?.[1])).toBeLessThan(part);
+      expect(Number(line?.[1])).toBeGreaterThan(part - 1e-3);
+      client.close();
+      await sidecar.stop();
+    }
   });
 
   it('gives no more than the credit, and refuses more credit than the limit', async () => {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CidecarError } from '../cid/index.js';
 import type { DesiredState, Registry, Watch } from '../registry/index.js';
+import { FewNonces } from './few-nonces.js';
 import { Issuer } from './issuing/issuer.js';
 import { viewOf } from './issuing/view.js';
 import type { SidecarLog } from './log.js';
@@ -24,9 +25,8 @@ export interface DaemonOptions extends RpcListeners {
   readonly log: SidecarLog;
 }
 
-/** Below this part of the nonces left, the log warns. */
-const FEW_NONCES = 0.1;
-const CHECK_EVERY = 10_000;
+/** Milliseconds between two lines about refusals that had none of their own. */
+const FLUSH_EVERY = 10_000;
 const STOP_WITHIN = 5_000;
 
 /** The sidecar: follows the registry, issues, serves. */
@@ -35,22 +35,23 @@ export class Daemon {
   readonly #log: SidecarLog;
   readonly #startedAt = new Date();
   readonly #metrics = new SidecarMetrics();
+  readonly #fewNonces: FewNonces;
   #store: StateStore | undefined;
   #issuer: Issuer | undefined;
   #service: SidecarService | undefined;
   #server: RpcServer | undefined;
   #watch: Watch | undefined;
   #metricsServer: MetricsServer | undefined;
-  #checks: NodeJS.Timeout | undefined;
+  #flushes: NodeJS.Timeout | undefined;
   #registryError = '';
   #serving: boolean | undefined;
   #started = false;
   #reloadAsked = false;
-  #warnedOf = new Set<string>();
 
   constructor(options: DaemonOptions) {
     this.#options = options;
     this.#log = options.log;
+    this.#fewNonces = new FewNonces(options.log);
   }
 
   /** Serves when it resolves. On an error everything begun is undone. */
@@ -85,6 +86,7 @@ export class Daemon {
       ),
     );
     issuer.on('minting', () => this.#check());
+    issuer.on('recorded', () => this.#fewNonces.check(issuer.sources));
     await issuer.start();
     await issuer.ready();
     this.#metrics.observeIssuer(issuer);
@@ -121,10 +123,7 @@ export class Daemon {
     }
     await this.#server.listen(this.#options);
     this.#check();
-    this.#checks = setInterval(() => {
-      this.#check();
-      service.flushRefusals();
-    }, CHECK_EVERY).unref();
+    this.#flushes = setInterval(() => service.flushRefusals(), FLUSH_EVERY).unref();
     log.info(
       {
         server: serverName,
@@ -156,7 +155,7 @@ export class Daemon {
 
   /** Lets streams end in good order, then lets go of everything. */
   async stop(): Promise<void> {
-    clearInterval(this.#checks);
+    clearInterval(this.#flushes);
     await this.#watch?.close();
     this.#service?.finish();
     await this.#server?.stop(STOP_WITHIN);
@@ -206,11 +205,6 @@ export class Daemon {
         this.#log.warn({ reason: issuer.reason }, '0b111 CIDs are issued: not serving');
       }
     }
-    for (const { config, serverId, space } of issuer.sources) {
-      const name = `${config.id}:${Buffer.from(serverId).toString('hex')}`;
-      if (space.left >= FEW_NONCES || this.#warnedOf.has(name)) continue;
-      this.#warnedOf.add(name);
-      this.#log.warn({ configAndServerId: name, left: space.left }, 'few nonces are left: rotate');
-    }
+    this.#fewNonces.check(issuer.sources);
   }
 }

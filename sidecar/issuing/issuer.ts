@@ -40,6 +40,8 @@ export interface IssuerEvents {
   reissue: [ReissueOrder];
   /** What `generation`, `configId`, `routable` or `reason` says changed; behind `switch`. */
   minting: [];
+  /** Nonces were recorded as used, and fewer are left. */
+  recorded: [];
   /** Tokens of this live config are made in another way than those issued before. */
   tokensChanged: [PoolConfig];
   /** Something to log; the issuer goes on. */
@@ -308,7 +310,7 @@ export class Issuer extends EventEmitter<IssuerEvents> {
     let space = this.#spaces.get(fingerprint);
     if (space === undefined) {
       const record = this.#store.space(fingerprint, config.codec.nonceLength);
-      space = new NonceSpace(this.#store, record, this.#now);
+      space = new NonceSpace(this.#store, record, this.#now, () => this.emit('recorded'));
       this.#spaces.set(fingerprint, space);
     }
     return new MintSource(config, serverId, space, this.tokens(config, this.#view.server));

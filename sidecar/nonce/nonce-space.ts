@@ -35,6 +35,7 @@ export class NonceSpace {
   readonly #store: StateStore;
   readonly #record: SpaceRecord;
   readonly #now: () => number;
+  readonly #onRecorded: () => void;
   readonly #size: bigint;
   #next = 0n;
   #end = 0n;
@@ -45,10 +46,17 @@ export class NonceSpace {
   #blockSize = SMALLEST_BLOCK;
   #blockBegan = 0;
 
-  constructor(store: StateStore, record: SpaceRecord, now: () => number = Date.now) {
+  /** @param onRecorded called when counters were recorded as used */
+  constructor(
+    store: StateStore,
+    record: SpaceRecord,
+    now: () => number = Date.now,
+    onRecorded: () => void = () => {},
+  ) {
     this.#store = store;
     this.#record = record;
     this.#now = now;
+    this.#onRecorded = onRecorded;
     this.nonceLength = record.nonceLength;
     this.permutationKey = new Secret(Buffer.from(record.permutationKey, 'hex'));
     this.#size = 1n << (8n * BigInt(record.nonceLength));
@@ -139,6 +147,7 @@ export class NonceSpace {
       this.#unclaimed.push(stretch);
       throw error;
     }
+    this.#onRecorded();
     return stretch;
   }
 
