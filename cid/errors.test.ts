@@ -27,7 +27,10 @@ describe('an error', () => {
     [new CidecarError('DOCUMENT_INVALID', ''), 2],
     [new CidecarError('INTERFACE_UNKNOWN', ''), 2],
     [new CidecarError('KERNEL_PERMISSION', ''), 1],
+    [new CidecarError('STATE_CORRUPT', ''), 2],
     [new CidecarError('STATE_LOCKED', ''), 1],
+    [new CidecarError('STATE_UNWRITABLE', ''), 1],
+    [new CidecarError('SOCKET_BUSY', ''), 1],
     [new TypeError(''), 1],
   ])('ends a program with 2 for bad input, 1 for all else (%#)', (error, code) => {
     expect(exitCodeFor(error)).toBe(code);

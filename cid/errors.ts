@@ -119,7 +119,10 @@ export class CidecarError extends Error {
   }
 }
 
-/** Errors in what a person wrote, as against errors of the machine. */
+/**
+ * Errors in what a person wrote, or of a state that only a person can decide about, as
+ * against errors of the machine: to start once more does not help.
+ */
 const INPUT_ERRORS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'DOCUMENT_SYNTAX',
   'DOCUMENT_INVALID',
@@ -132,9 +135,17 @@ const INPUT_ERRORS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'INTERFACE_UNKNOWN',
   'SERVER_UNKNOWN',
   'CONFIG_UNKNOWN',
+  'STATE_MISSING',
+  'STATE_CORRUPT',
+  'STATE_STALE',
+  'STATE_PRESENT',
 ]);
 
-/** Exit code of a program that ends by this error: 2 for bad input, 1 for all else. */
+/**
+ * Exit code of a program that ends by this error: 2 for bad input, 1 for all else. Whoever
+ * restarts programs leaves those alone that ended with 2, so what can pass by itself, such as
+ * a full disk or a lock that another process still holds, is 1.
+ */
 export function exitCodeFor(error: unknown): 1 | 2 {
   return error instanceof CidecarError && INPUT_ERRORS.has(error.code) ? 2 : 1;
 }

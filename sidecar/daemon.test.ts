@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomBytes } from 'node:crypto';
-import { chmod, copyFile, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  copyFile,
+  mkdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, credentials, status } from '@grpc/grpc-js';
@@ -80,12 +90,21 @@ function scrape(socketPath: string): Promise<string> {
   });
 }
 
-/** The output of one that is expected to refuse. */
+/** The output of one that is expected to refuse, for good. */
 async function refusal(...flags: string[]): Promise<string> {
+  return (await ended(2, flags)).output;
+}
+
+/** The output of one that is expected to give up, for something that can pass by itself. */
+async function failure(...flags: string[]): Promise<string> {
+  return (await ended(1, flags)).output;
+}
+
+async function ended(status: number, flags: string[]): Promise<SidecarProcess> {
   const sidecar = new SidecarProcess(folder, flags);
   running.push(sidecar);
-  expect(await sidecar.exited).toBe(2);
-  return sidecar.output;
+  expect(await sidecar.exited).toBe(status);
+  return sidecar;
 }
 
 /** Next message of a stream that `wanted` says yes to. */
@@ -481,9 +500,12 @@ describe('starting and stopping', { timeout: 120_000 }, () => {
 
   it('refuses a state folder and a socket that are in use', async () => {
     await start('--init');
-    expect(await refusal()).toContain('STATE_LOCKED');
+    expect(await failure()).toContain('STATE_LOCKED');
     const other = `${folder.path}/other`;
-    expect(await refusal('--state-dir', other, '--init')).toContain('SOCKET_BUSY');
+    expect(await failure('--state-dir', other, '--init')).toContain('SOCKET_BUSY');
+    await mkdir(`${other}2/state.new`, { recursive: true });
+    const flags = ['--state-dir', `${other}2`, '--socket', `${other}.sock`, '--init'];
+    expect(await failure(...flags)).toContain('STATE_UNWRITABLE');
   });
 
   it('takes over the socket of a killed sidecar, and gives it mode and group', async () => {

@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
-import { CidecarError } from '../cid/index.js';
+import { describeError, exitCodeFor } from '../cid/index.js';
 import { openFileRegistry } from '../registry/index.js';
 import { Daemon } from './daemon.js';
+import type { Decapsulation } from './decapsulation.js';
 import { createLog } from './log.js';
 import { readCommandLine } from './options.js';
 
@@ -14,8 +15,8 @@ async function main(): Promise<void> {
   });
   const daemon = new Daemon({ ...flags, registry, log });
 
+  let decapsulation: Decapsulation | undefined;
   let stopping = false;
-  let decapsulation: { close(): void } | undefined;
   const stop = (signal: string) => {
     if (stopping) process.exit(1); // Asked twice.
     stopping = true;
@@ -29,16 +30,15 @@ async function main(): Promise<void> {
 
   if (flags.decap !== undefined) {
     const { attachDecapsulation } = await import('./decapsulation.js');
+    if (stopping) return;
     decapsulation = await attachDecapsulation(flags.decap);
   }
   await daemon.start();
 }
 
 function fail(error: unknown): never {
-  const expected = error instanceof CidecarError;
-  const text = expected ? error.describe() : error instanceof Error ? error.stack : String(error);
-  process.stderr.write(`cid-sidecar: ${text}\n`);
-  process.exit(expected ? 2 : 1);
+  process.stderr.write(`cid-sidecar: ${describeError(error)}\n`);
+  process.exit(exitCodeFor(error));
 }
 
 main().catch(fail);
