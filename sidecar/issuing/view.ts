@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { CidecarError, FAILOVER_MIN_CID_LENGTH, toHex } from '../../cid/index.js';
-import type { DesiredState, PoolConfig, Server } from '../../registry/index.js';
+import { CidecarError, FAILOVER_MIN_CID_LENGTH } from '../../cid/index.js';
+import {
+  type DesiredState,
+  type PoolConfig,
+  packedIds,
+  type Server,
+} from '../../registry/index.js';
 
 /** A config with the IDs that the server may mint under it. */
 export interface Mintable {
@@ -51,24 +56,36 @@ export function viewOf(state: DesiredState, serverName: string): ServerView {
     live: pool.configs.filter((config) => config.state !== 'quarantined'),
     mintable,
     reason: mintable.length > 0 ? '' : whyNothing(server, pool.configs),
-    owner: ownerLookup(pool.servers),
+    owner: (configId, serverId) => ownerOf(configId, serverId, server, pool.servers),
   };
 }
 
-// Built on the first question: a pool can have a million IDs, and most sidecars are never
-// asked.
-function ownerLookup(servers: readonly Server[]): ServerView['owner'] {
-  let owners: Map<string, Server> | undefined;
-  return (configId, serverId) => {
-    owners ??= new Map(
-      servers.flatMap((server) =>
-        [...server.serverIds].flatMap(([id, serverIds]) =>
-          serverIds.map((one): [string, Server] => [`${id}:${toHex(one)}`, server]),
-        ),
-      ),
-    );
-    return owners.get(`${configId}:${toHex(serverId)}`);
+// A search through the octets as they lie, own IDs first. A pool can have a million IDs: an
+// index of them would hold issuing up for most of a second at each change of the document,
+// the search takes a few milliseconds, and few sidecars are ever asked for foreign ones.
+function ownerOf(
+  configId: number,
+  serverId: Uint8Array,
+  own: Server,
+  servers: readonly Server[],
+): Server | undefined {
+  const has = ({ serverIds }: Server) => {
+    const ids = serverIds.get(configId);
+    return ids !== undefined && holds(packedIds(ids), serverId);
   };
+  return has(own) ? own : servers.find(has);
+}
+
+/** Whether `id` is one of the IDs of its length in `packed`. */
+function holds(packed: Uint8Array, id: Uint8Array): boolean {
+  const { length } = id;
+  // From the last octet on: those who hand out IDs in a row begin them all alike.
+  for (let end = length; end <= packed.length; end += length) {
+    let same = 1;
+    while (same <= length && packed[end - same] === id[length - same]) same += 1;
+    if (same > length) return true;
+  }
+  return false;
 }
 
 function whyNothing(server: Server, configs: readonly PoolConfig[]): string {
