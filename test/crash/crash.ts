@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+import { existsSync } from 'node:fs';
 import { readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CidBatch, IssueStreamResponse } from '../../proto/gen/cidecar/v1/sidecar.js';
+import type {
+  CidBatch,
+  IssueStreamResponse,
+  LeaseNoncesResponse,
+} from '../../proto/gen/cidecar/v1/sidecar.js';
+import { LocalMinter } from '../../sidecar/testing/local-minter.js';
 import {
-  poolDocument,
+  ask,
   quicLb,
   SidecarFolder,
   SidecarProcess,
@@ -24,10 +30,16 @@ export interface CrashOptions {
 
 export interface CrashResult {
   readonly kills: number;
+  /** Of the kills, those from the spawn on to shortly behind the start. */
+  readonly early: number;
   readonly torn: number;
   /** Of torn state files, those that the sidecar refused. */
   readonly refused: number;
   readonly cids: number;
+  /** Of the CIDs, those of the config without a key. */
+  readonly plaintext: number;
+  /** Of the CIDs, those that were minted here from leases. */
+  readonly leased: number;
   readonly duplicates: number;
 }
 
@@ -37,52 +49,113 @@ const STREAMS = 3;
 const CREDIT = 65_536;
 /** Longest time from the first CID to the kill, in ms. */
 const LONGEST_LIFE = 400;
+/** Every so many lives end while the sidecar starts. */
+const EARLY_EVERY = 5;
+/** The first guess at how long a start takes, in ms; later ones are measured. */
+const START = 500;
+/** After which no start is still going on, in ms. */
+const BEHIND_START = 200;
+/** Small, because one CID after the other is minted from it. */
+const LEASE = 400;
 
 /**
- * Kills a sidecar under full load again and again, keeps every CID that reached a client,
- * and says how many came twice.
+ * Kills a sidecar under full load again and again, keeps every CID that reached a client or
+ * that one minted from a lease, and says how many came twice. A config with a key and one
+ * without take turns.
  */
 export async function crash(options: CrashOptions): Promise<CrashResult> {
   const { kills: wantedKills, cids: wantedCids, tearEvery, random, report = () => {} } = options;
   const folder = await SidecarFolder.create();
   try {
-    const lengths = { serverIdLength: 1, nonceLength: BODY - 1 };
-    const config = quicLb(0, 'minting', await folder.key('crash.key'), lengths);
-    const server = { name: 'web-1', address: '10.0.1.11', serverId: '5a' };
-    await folder.write(poolDocument([config], [server]));
-    const received = new CidLog();
+    const keyFile = await folder.key('crash.key');
+    const received = { keyed: new CidLog(), plain: new CidLog() };
+    const state = join(folder.state, 'state');
+    const life: Life = { folder, received, random, startTakes: START, leased: 0 };
     let kills = 0;
+    let early = 0;
     let torn = 0;
     let refused = 0;
+    let plaintext = 0;
+    let duplicates = 0;
     let flag = '--init';
-    while (kills < wantedKills || received.size < wantedCids) {
-      await liveAndDie(folder, flag, received, random);
+    const cids = () => received.keyed.size + plaintext + received.plain.size;
+    while (kills < wantedKills || cids() < wantedCids) {
+      await folder.write(documentOf(kills % 2 === 0, keyFile));
       kills += 1;
+      if (kills % EARLY_EVERY === 0) {
+        early += 1;
+        await startAndDie(life, flag);
+        // Who was to make the state may have been killed before.
+        if (flag === '--init' && existsSync(state)) flag = '';
+        continue;
+      }
+      await liveAndDie(life, flag);
       flag = '';
-      if (kills % tearEvery === 0) {
+      if (torn < Math.floor(kills / tearEvery)) {
         torn += 1;
-        await tear(join(folder.state, 'state'), random);
+        await tear(state, random);
         if (await refuses(folder)) refused += 1;
         flag = '--reset-nonces';
+        // In the clear, a fresh permutation can repeat nonces of the one before (docs/sidecar.md).
+        plaintext += received.plain.size;
+        duplicates += received.plain.duplicates();
+        received.plain = new CidLog();
       }
-      if (kills % 20 === 0) report(`${kills} kills, ${received.size} CIDs`);
+      if (kills % 20 === 0) report(`${kills} kills, ${cids()} CIDs`);
     }
-    return { kills, torn, refused, cids: received.size, duplicates: received.duplicates() };
+    plaintext += received.plain.size;
+    duplicates += received.plain.duplicates() + received.keyed.duplicates();
+    const { leased } = life;
+    const total = received.keyed.size + plaintext;
+    return { kills, early, torn, refused, cids: total, plaintext, leased, duplicates };
   } finally {
     await folder.remove();
   }
 }
 
+interface Life {
+  readonly folder: SidecarFolder;
+  readonly received: { keyed: CidLog; plain: CidLog };
+  readonly random: () => number;
+  /** Milliseconds from the spawn to the first service, as seen last. */
+  startTakes: number;
+  leased: number;
+}
+
+/** Config 0 has a key, config 1 has none; clear and encrypted IDs differ ("Distinguishing Attacks"). */
+function documentOf(keyed: boolean, keyFile: string): object {
+  const lengths = { serverIdLength: 1, nonceLength: BODY - 1 };
+  const configs = [
+    quicLb(0, keyed ? 'minting' : 'staged', keyFile, lengths),
+    quicLb(1, keyed ? 'staged' : 'minting', undefined, lengths),
+  ];
+  const serverIds = { '0': ['5a'], '1': ['5b'] };
+  const servers = [{ name: 'web-1', address: '10.0.1.11', serverIds }];
+  return { pools: { web: { configs, servers } } };
+}
+
+function spawnSidecar(folder: SidecarFolder, flag: string): SidecarProcess {
+  const flags = ['--log-level', 'info', '--allow-key-export', ...(flag === '' ? [] : [flag])];
+  return new SidecarProcess(folder, flags);
+}
+
+/** It dies while it starts, perhaps before, in or behind its first write. */
+async function startAndDie({ folder, random, startTakes }: Life, flag: string): Promise<void> {
+  const sidecar = spawnSidecar(folder, flag);
+  await sleep(random() * (startTakes + BEHIND_START));
+  await sidecar.stop('SIGKILL');
+}
+
 /** One life of a sidecar; it dies by SIGKILL while it writes, issues, or shortly after. */
-async function liveAndDie(
-  folder: SidecarFolder,
-  flag: string,
-  received: CidLog,
-  random: () => number,
-): Promise<void> {
-  const flags = ['--log-level', 'info', ...(flag === '' ? [] : [flag])];
-  const sidecar = await SidecarProcess.start(folder, flags);
+async function liveAndDie(life: Life, flag: string): Promise<void> {
+  const { folder, received, random } = life;
+  const began = performance.now();
+  const sidecar = spawnSidecar(folder, flag);
+  await sidecar.logs('serving');
+  life.startTakes = performance.now() - began;
   const client = sidecar.client();
+  const note = (batch: CidBatch) =>
+    (batch.configId === 0 ? received.keyed : received.plain).add(batch);
   const first: Promise<void>[] = [];
   const ended: Promise<void>[] = [];
   for (let i = 0; i < STREAMS; i++) {
@@ -91,7 +164,7 @@ async function liveAndDie(
       new Promise((resolve) => {
         stream.on('data', ({ event }: IssueStreamResponse) => {
           if (event?.$case !== 'batch') return;
-          received.add(event.value);
+          note(event.value);
           stream.write({ credit: event.value.count, acknowledgedGeneration: 0 });
           resolve();
         });
@@ -105,11 +178,39 @@ async function liveAndDie(
     );
     stream.write({ credit: CREDIT, acknowledgedGeneration: 0 });
   }
+  ended.push(
+    untilItFails(async () => {
+      const { batch } = await ask(client, 'issue', { count: 100 });
+      if (batch !== undefined) note(batch);
+    }),
+    untilItFails(async () => {
+      const lease = await ask(client, 'leaseNonces', { count: LEASE });
+      note(mintAll(lease));
+      life.leased += lease.count;
+    }),
+  );
   await Promise.race(first);
   await sleep(random() * LONGEST_LIFE);
   await sidecar.stop('SIGKILL');
   await Promise.all(ended); // What was under way when it died counts as issued.
   client.close();
+}
+
+/** As the death of the sidecar makes it; anything but a broken call is a fault of ours. */
+async function untilItFails(call: () => Promise<void>): Promise<void> {
+  try {
+    for (;;) await call();
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+  }
+}
+
+function mintAll(lease: LeaseNoncesResponse): CidBatch {
+  const minter = new LocalMinter(lease);
+  const cids = Array.from({ length: lease.count }, () => minter.mint().cid);
+  const { count, cidLength, configId, generation } = lease;
+  const rest = { count, cidLength, configId, generation, routable: true };
+  return { cids: Buffer.concat(cids), tokens: new Uint8Array(0), ...rest };
 }
 
 /** Leaves the file shorter, or with an octet changed, or empty. */
