@@ -81,6 +81,7 @@ export async function crash(options: CrashOptions): Promise<CrashResult> {
     const cids = () => received.keyed.size + plaintext + received.plain.size;
     while (kills < wantedKills || cids() < wantedCids) {
       await folder.write(documentOf(kills % 2 === 0, keyFile));
+      if (kills % 20 === 0) report(`${kills} kills, ${cids()} CIDs`);
       kills += 1;
       if (kills % EARLY_EVERY === 0) {
         early += 1;
@@ -101,7 +102,6 @@ export async function crash(options: CrashOptions): Promise<CrashResult> {
         duplicates += received.plain.duplicates();
         received.plain = new CidLog();
       }
-      if (kills % 20 === 0) report(`${kills} kills, ${cids()} CIDs`);
     }
     plaintext += received.plain.size;
     duplicates += received.plain.duplicates() + received.keyed.duplicates();
