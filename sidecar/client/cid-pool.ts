@@ -18,6 +18,7 @@ import {
 } from '../../proto/gen/cidecar/v1/sidecar.js';
 import { BatchQueue, type PooledCid } from './batch-queue.js';
 import { FailoverSource } from './failover-source.js';
+import { type Reissue, ReissueOrders } from './reissue-orders.js';
 import { ResilientStream } from './resilient-stream.js';
 
 export interface CidPoolOptions {
@@ -30,16 +31,6 @@ export interface CidPoolOptions {
   readonly highWater?: number;
   /** Octets, 8 to 20, where they are known beforehand; else those of the first batch, for good. */
   readonly cidLength?: number;
-}
-
-/**
- * Connections replace CIDs of generations up to this one, spread over the time there is.
- * It comes when the pool has routable CIDs to replace them by.
- */
-export interface Reissue {
-  readonly throughGeneration: number;
-  /** Past, where the sidecar could not be reached for long. */
-  readonly deadline: Date;
 }
 
 export interface CidPoolEvents {
@@ -81,16 +72,7 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
   /** CIDs asked for on the present stream and not received. */
   #outstanding = 0;
   #generation = 0;
-  /** The oldest generation of which a routable CID was taken since the last reissue. */
-  #oldestTaken = Number.POSITIVE_INFINITY;
-  #reissuedThrough = 0;
-  /** An order for which there are no CIDs yet. */
-  #pendingReissue: Reissue | undefined;
-  /**
-   * Where the sidecar lost its state and counts anew from lower: the newest generation of
-   * before, of which CIDs may be in connections. 0 otherwise.
-   */
-  #beforeReset = 0;
+  readonly #reissues = new ReissueOrders();
   /** Those that wait in `ready()`. */
   readonly #waiting = new Set<(error?: CidecarError) => void>();
   #connected = false;
@@ -133,9 +115,10 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
       onMessage: ({ event }) => {
         if (event?.$case === 'reissue') {
           const { throughGeneration, deadline = new Date() } = event.value;
-          this.#orderReissue({ throughGeneration, deadline });
+          this.#reissues.order({ throughGeneration, deadline });
         }
-        if (event?.$case === 'minting') this.#noticeMissedReissue(event.value.generation);
+        if (event?.$case === 'minting') this.#reissues.noticeMissed(event.value.generation);
+        this.#giveReissue();
       },
       onLost: () => {}, // The other stream tells.
     });
@@ -192,9 +175,7 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
     const taken = this.#queue.shift();
     if (this.#queue.size + this.#outstanding < this.#lowWater) this.#ask(this.#issue.call);
     if (taken === undefined) return this.#takeFailover();
-    if (taken.routable && taken.generation < this.#oldestTaken) {
-      this.#oldestTaken = taken.generation;
-    }
+    if (taken.routable) this.#reissues.took(taken.generation);
     return taken;
   }
 
@@ -280,7 +261,7 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
       this.#connected = true;
       this.emit('connected');
     }
-    if (generation < this.#generation) this.#startAnew(generation);
+    if (generation < this.#generation) this.#reissues.startAnew(generation, this.#generation);
     this.#generation = generation;
     this.#queue.filter((batch) => batch.routable && batch.generation === generation);
     const credit = Math.max(0, this.#highWater - this.#queue.size - this.#outstanding);
@@ -296,46 +277,12 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
     if (!this.#closed) this.emit('disconnected', error);
   }
 
-  #orderReissue(order: Reissue): void {
-    if (order.throughGeneration <= this.#reissuedThrough) return;
-    this.#reissuedThrough = order.throughGeneration;
-    const earlier = this.#pendingReissue?.deadline ?? order.deadline;
-    const deadline = Math.min(earlier.getTime(), order.deadline.getTime());
-    this.#pendingReissue = { ...order, deadline: new Date(deadline) };
-    this.#giveReissue();
-  }
-
   // The order comes by another stream than the CIDs: a server that obeys at once must not
   // replace void CIDs by others as void, nor routable ones by 0b111.
   #giveReissue(): void {
-    const order = this.#pendingReissue;
-    if (order === undefined || this.#generation <= order.throughGeneration) return;
     if (!this.#queue.nextIsRoutable) return;
-    this.#pendingReissue = undefined;
-    if (this.#oldestTaken <= order.throughGeneration) {
-      this.#oldestTaken = order.throughGeneration + 1;
-    }
-    const throughGeneration = Math.max(order.throughGeneration, this.#beforeReset);
-    this.#beforeReset = 0;
-    this.emit('reissue', { ...order, throughGeneration });
-  }
-
-  // The sidecar's state was lost, and its clock was behind when it began anew. The next
-  // order then covers what was taken before as well; one that waits need not wait longer.
-  #startAnew(generation: number): void {
-    this.#beforeReset = Math.max(this.#beforeReset, this.#generation);
-    this.#oldestTaken = Number.POSITIVE_INFINITY;
-    this.#reissuedThrough = 0;
-    if (this.#pendingReissue === undefined) return;
-    this.#pendingReissue = { ...this.#pendingReissue, throughGeneration: generation - 1 };
-  }
-
-  // An order that was given and ran out while the sidecar was out of reach. One that waits
-  // for CIDs covers it, and keeps its time.
-  #noticeMissedReissue(generation: number): void {
-    if (this.#oldestTaken >= generation || this.#reissuedThrough >= generation - 1) return;
-    const { deadline } = this.#pendingReissue ?? { deadline: new Date() };
-    this.#orderReissue({ throughGeneration: generation - 1, deadline });
+    const order = this.#reissues.next(this.#generation);
+    if (order !== undefined) this.emit('reissue', order);
   }
 }
 

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+import { expect, it } from 'vitest';
+import { ReissueOrders } from './reissue-orders.js';
+
+const at = (milliseconds: number) => new Date(1_900_000_000_000 + milliseconds);
+
+it('gives an order once, when there are CIDs behind it', () => {
+  const orders = new ReissueOrders();
+  orders.took(1);
+  orders.order({ throughGeneration: 1, deadline: at(0) });
+  expect(orders.next(1)).toBeUndefined();
+  expect(orders.next(2)).toEqual({ throughGeneration: 1, deadline: at(0) });
+  orders.order({ throughGeneration: 1, deadline: at(0) }); // Of the next Watch.
+  orders.noticeMissed(2);
+  expect(orders.next(2)).toBeUndefined();
+});
+
+it('makes up for an order that was missed, at once', () => {
+  const orders = new ReissueOrders();
+  orders.noticeMissed(5);
+  expect(orders.next(5)).toBeUndefined(); // Nothing was taken.
+  orders.took(5);
+  orders.noticeMissed(7);
+  const order = orders.next(7);
+  expect(order?.throughGeneration).toBe(6);
+  expect(order?.deadline.getTime()).toBeLessThanOrEqual(Date.now());
+});
+
+it('covers what was taken before the sidecar counted anew, by orders given or missed', () => {
+  for (const missed of [false, true]) {
+    const orders = new ReissueOrders();
+    orders.took(2000);
+    orders.startAnew(1000, 2000);
+    orders.noticeMissed(1000);
+    expect(orders.next(1000)).toBeUndefined();
+    if (missed) orders.noticeMissed(1001);
+    else orders.order({ throughGeneration: 1000, deadline: at(0) });
+    expect(orders.next(1001)).toMatchObject({ throughGeneration: 2000 });
+    orders.order({ throughGeneration: 1001, deadline: at(1) });
+    expect(orders.next(1002)).toEqual({ throughGeneration: 1001, deadline: at(1) });
+  }
+});
+
+it('lets an order that waits go on when the sidecar counts anew', () => {
+  const orders = new ReissueOrders();
+  orders.took(2000);
+  orders.order({ throughGeneration: 2000, deadline: at(0) });
+  orders.startAnew(1000, 2001);
+  expect(orders.next(1000)).toEqual({ throughGeneration: 2001, deadline: at(0) });
+});
