@@ -33,7 +33,7 @@ async function start(...flags: string[]): Promise<SidecarProcess> {
 async function refusal(...flags: string[]): Promise<string> {
   const sidecar = new SidecarProcess(folder, flags);
   running.push(sidecar);
-  expect(await sidecar.exited).toBe(2);
+  expect(await sidecar.exited).toBe(1);
   return sidecar.output;
 }
 

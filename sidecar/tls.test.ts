@@ -68,7 +68,8 @@ function client(shown: ChannelCredentials): SidecarServiceClient {
 async function refusal(...flags: string[]): Promise<string> {
   const other = ['--init', '--state-dir', `${folder.path}/other`, '--socket', `${folder.path}/b`];
   const refused = new SidecarProcess(folder, [...other, ...flags]);
-  expect(await refused.exited).toBe(2);
+  // An address in use may be free when the sidecar is started again.
+  expect(await refused.exited).toBe(refused.output.includes('SOCKET_BUSY') ? 1 : 2);
   return refused.output;
 }
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createCodec, Secret, tokenMaker } from '../../cid/index.js';
 import type { ConfigState, DesiredState, PoolConfig, ServerState } from '../../registry/index.js';
+import { SidecarMetrics } from '../metrics.js';
 import { StateStore } from '../nonce/state-store.js';
 import { CidQueries } from '../rpc/cid-queries.js';
 import { SecretExport } from '../rpc/secret-export.js';
@@ -48,6 +49,10 @@ async function issuerOf(state: DesiredState, now: () => number = Date.now): Prom
   issuers.push(issuer);
   await issuer.start();
   return issuer;
+}
+
+function exportOf(issuer: Issuer): SecretExport {
+  return new SecretExport({ issuer, metrics: new SidecarMetrics(), allowed: true });
 }
 
 async function issue(issuer: Issuer, count: number): Promise<IssuedCids> {
@@ -256,7 +261,7 @@ describe('Issuer', () => {
     const cid = configs[1]!.codec.encode(ID, new Uint8Array(8));
     const token = await new CidQueries(issuer).resetToken(cid);
     await rename(folder, `${folder}.gone`);
-    const keys = new SecretExport(issuer, true);
+    const keys = exportOf(issuer);
     await expect(keys.resetKeys()).rejects.toMatchObject({ code: 'STATE_REPLACED' });
     await rename(`${folder}.gone`, folder);
     const exported = await keys.resetKeys();
@@ -264,7 +269,7 @@ describe('Issuer', () => {
     store = await StateStore.open({ folder, start: 'existing' });
     const again = await issuerOf(desired(configs));
     expect(await new CidQueries(again).resetToken(cid)).toEqual(token);
-    expect(await new SecretExport(again, true).resetKeys()).toEqual(exported);
+    expect(await exportOf(again).resetKeys()).toEqual(exported);
   });
 
   it('falls to 0b111 while nonces cannot be recorded, and tells clients when they can again', async () => {
