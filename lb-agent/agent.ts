@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { type BpfLink, objectPath, requireKernelSupport, type XdpMode } from '../bpf/index.js';
-import { Balancer, buildRing, type Settings } from '../bpf/tables/index.js';
+import { Balancer, buildRing, GRACE_MS, type Settings } from '../bpf/tables/index.js';
 import { CidecarError } from '../cid/index.js';
 import type { DesiredState } from '../registry/index.js';
 import { Applier, type Egress } from './apply.js';
@@ -99,7 +100,7 @@ export class Agent {
     const generation = this.#generation;
     if (generation === undefined) throw new Error('the agent was not started');
     try {
-      const actual = this.#tables ?? this.#read(generation.balancer, desired);
+      const actual = this.#tables ?? readTables(generation.balancer, desired);
       this.#tables = actual;
       const assigned = this.#assign(desired, actual, capacityOf(generation.balancer));
       this.#apply(generation, actual, assigned, desired);
@@ -164,8 +165,8 @@ export class Agent {
       return;
     }
     this.#generation = pinned;
-    this.#tables = this.#read(pinned.balancer, desired);
-    if (this.#remembered === undefined) this.#restUnknown(pinned.balancer);
+    this.#tables = readTables(pinned.balancer, desired);
+    this.#recall(pinned.balancer);
     const reason = this.#outdated(pinned.balancer);
     if (reason !== undefined) {
       log.info({ reason }, 'replacing the attached program and its tables');
@@ -227,23 +228,35 @@ export class Agent {
     return moved ? 'other tunnel source addresses' : undefined;
   }
 
-  /** Loads new tables, fills them, and puts them in the place of the present ones in one step. */
+  /**
+   * Loads new tables, fills them, and puts them in the place of the present ones in one step.
+   * Flows and counters go on: the new program takes over the maps that hold them.
+   */
   async #replace(desired: DesiredState): Promise<void> {
     const { pins, flowsPerCpu, settings, egress, object, interface: host, mode } = this.#options;
     const old = this.#generation;
-    const actual = this.#tables ?? (old ? this.#read(old.balancer, desired) : NO_TABLES);
+    const actual = this.#tables ?? (old ? readTables(old.balancer, desired) : NO_TABLES);
     const balancer = await Balancer.load(
       capacityFor(desired, flowsPerCpu, this.#occupied(actual)),
       settings,
-      object === undefined ? {} : { object },
+      {
+        ...(object === undefined ? {} : { object }),
+        ...(old === undefined ? {} : { carry: old.balancer }),
+      },
     );
     let number: number | undefined;
+    let finishCopy: (() => void) | undefined;
     try {
       // Indices stay what they were wherever they fit, for the sake of the flows.
       const assigned = this.#assign(desired, actual, capacityOf(balancer));
       this.#remember(balancer, desired, assigned, actual);
       const applier = new Applier(balancer, egress);
       for (const operation of plan(NO_TABLES, assigned.target)) applier.apply(operation);
+      // What is free in the new tables may have flows from when it was not.
+      for (const [index, generation] of this.#quarantine.generations()) {
+        if (!assigned.target.reals.has(index)) balancer.noteGeneration(index, generation);
+      }
+      finishCopy = old && balancer.copyCounters(old.balancer);
       number = pins.publish(balancer);
       if (this.#link === undefined) {
         this.#link = balancer.attach(host.index, mode);
@@ -259,6 +272,10 @@ export class Agent {
       throw error;
     }
     if (old !== undefined) {
+      if (finishCopy !== undefined) {
+        await sleep(GRACE_MS);
+        finishCopy();
+      }
       old.balancer.close();
       pins.removeGeneration(old.number);
     }
@@ -329,36 +346,35 @@ export class Agent {
     this.#remembered = state;
   }
 
-  #read(balancer: Balancer, desired: DesiredState): Tables {
-    const addresses = new Map(
-      this.#remembered?.servers.map(({ real, address }) => [real, address]),
-    );
-    return readTables(balancer, desired, (real) => addresses.get(real));
-  }
-
   #occupied(actual: Tables): Occupied {
-    const resting = this.#quarantine.resting().map(({ index }) => index);
+    // Whoever takes an index again must know its last generation, so each keeps its place.
+    const used = this.#quarantine.generations().keys();
     return {
       vips: [...actual.vips.values()].reduce((most, { row }) => Math.max(most, row), 0),
       pools: [...actual.pools.keys()].reduce((most, index) => Math.max(most, index + 1), 0),
-      reals: [...actual.reals.keys(), ...resting].reduce((most, index) => Math.max(most, index), 0),
+      reals: [...actual.reals.keys(), ...used].reduce((most, index) => Math.max(most, index), 0),
     };
   }
 
-  /** The names are lost, and with them what rests: so everything that was used rests. */
-  #restUnknown(balancer: Balancer): void {
-    const used = new Map<number, number>();
+  /**
+   * What the kernel knows of indices comes before what the file says. Without a file nobody
+   * knows what rests, so everything that was used does.
+   */
+  #recall(balancer: Balancer): void {
+    const generations = new Map(this.#quarantine.generations());
+    const unprogrammed: number[] = [];
     for (let index = 1; index < capacityOf(balancer).reals; index++) {
       const generation = balancer.generation(index);
-      if (generation !== 0) used.set(index, generation);
+      if (generation === 0) continue;
+      generations.set(index, generation);
+      if (balancer.real(index) === undefined) unprogrammed.push(index);
     }
-    const programmed = new Set(balancer.reals().map(({ index }) => index));
     const until = this.#now() + this.#options.restMs;
-    const resting = [...used.keys()].filter((index) => !programmed.has(index));
-    this.#quarantine = this.#newQuarantine(
-      resting.map((index) => ({ index, until })),
-      used,
-    );
+    const resting =
+      this.#remembered === undefined
+        ? unprogrammed.map((index) => ({ index, until }))
+        : this.#quarantine.resting();
+    this.#quarantine = this.#newQuarantine(resting, generations);
   }
 
   #newQuarantine(

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Balancer, RealState } from '../bpf/tables/index.js';
+import type { Balancer } from '../bpf/tables/index.js';
 import { type DecodePlan, toHex } from '../cid/index.js';
 import type { DesiredState } from '../registry/index.js';
 import { IdList } from './id-list.js';
@@ -18,16 +18,12 @@ const UNKNOWN_RING = Uint32Array.of(0);
 /**
  * Reads what the kernel's tables hold. Keys cannot be read back, so a config shows the plan
  * of the desired state where the kernel decodes like it, and else one that equals none.
- *
- * @param addressOf of a real without a tunnel, whose address the kernel does not hold
  */
-export function readTables(
-  balancer: Balancer,
-  desired: DesiredState,
-  addressOf: (real: number) => string | undefined,
-): Tables {
+export function readTables(balancer: Balancer, desired: DesiredState): Tables {
   const reals = new Map<number, RealEntry>();
-  for (const state of balancer.reals()) reals.set(state.index, realEntry(state, addressOf));
+  for (const { index, address, encapsulation, generation, down } of balancer.reals()) {
+    reals.set(index, { address, encapsulation, generation, down });
+  }
 
   const vips = new Map<string, VipEntry>();
   const rings = new Map<number, number>();
@@ -57,13 +53,6 @@ export function readTables(
     pools.set(pool, { configs: configsOf.get(pool) ?? new Map(), ring });
   }
   return { reals, vips, pools };
-}
-
-function realEntry(
-  { index, address, encapsulation, generation, down }: RealState,
-  addressOf: (real: number) => string | undefined,
-): RealEntry {
-  return { address: address ?? addressOf(index) ?? '', encapsulation, generation, down };
 }
 
 function noPlan(configBits: readonly number[]): DecodePlan {

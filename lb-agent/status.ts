@@ -135,7 +135,7 @@ export function describe(
     return {
       name: known?.name ?? `real ${real.index}`,
       pool: known?.pool ?? '',
-      address: real.address ?? known?.address ?? '',
+      address: real.address,
       encapsulation: real.encapsulation,
       state: real.down ? 'down' : (known?.state ?? 'active'),
       weight: known?.weight ?? null,

@@ -106,7 +106,8 @@ struct real {
 /*
  * The template of an outer header holds version, header length, DF, TTL or hop limit, and
  * both addresses; TOS, length, protocol (next header), flow label and checksum are 0 in it,
- * and the packet program fills them in. `checksum` is the sum of the template's 16-bit
+ * and the packet program fills them in. ENCAP_L2 has no outer header; where an IPv6 one has
+ * its destination, user space notes the server's address. `checksum` is the sum of the template's 16-bit
  * words but for the two of the source address, each word read as a little-endian __u16.
  */
 

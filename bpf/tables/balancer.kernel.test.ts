@@ -5,7 +5,13 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type CidCodec, createCodec, Secret, toHex } from '../../cid/index.js';
 import { ensureBpffs } from '../binding/index.js';
-import { Balancer, type BalancerCapacity, buildRing, SMALLEST_RING } from './index.js';
+import {
+  Balancer,
+  type BalancerCapacity,
+  buildRing,
+  type LoadBalancerOptions,
+  SMALLEST_RING,
+} from './index.js';
 import { randomNumbers, randomOctets } from './testdata/probe.js';
 
 const CAPACITY: BalancerCapacity = {
@@ -59,8 +65,8 @@ function shortHeader(cid: Uint8Array): Buffer {
 }
 
 /** Reals 1..8 at 10.0.1.<index>, one VIP whose ring leads to real 8. */
-async function world(): Promise<Balancer> {
-  const balancer = keep(await Balancer.load(CAPACITY, { hashSeed: 5n, mtu: 1400 }));
+async function world(capacity = CAPACITY, options: LoadBalancerOptions = {}): Promise<Balancer> {
+  const balancer = keep(await Balancer.load(capacity, { hashSeed: 5n, mtu: 1400 }, options));
   for (let i = 1; i <= 8; i++) {
     balancer.setReal(i, {
       address: `10.0.1.${i}`,
@@ -164,17 +170,42 @@ describe('Balancer', () => {
     expect(sentTo(second, codec.encode(id, randomOctets(random, 7)))).toBe(6);
   });
 
-  it('takes a new program on the same maps', async () => {
+  it('goes on with flows and counters in other tables, larger or not', async () => {
     const old = await world();
-    const codec = codecOf(2, false);
-    const id = randomOctets(random, 8);
-    old.setConfig(1, codec.plan, [[id, 3]]);
-    const upgraded = keep(await Balancer.load(CAPACITY, {}, { reuse: old }));
-    expect(upgraded.program.info.id).not.toBe(old.program.info.id);
-    expect(sentTo(upgraded, codec.encode(id, randomOctets(random, 7)))).toBe(3);
-    expect(upgraded.settings).toEqual(old.settings);
-    upgraded.setServerId(1, 2, id, 4);
-    expect(old.realOf(1, 2, id)).toBe(4);
+    const cid = codecOf(0, false).encode(randomOctets(random, 8), randomOctets(random, 7));
+    for (let i = 0; i < 3; i++) expect(sentTo(old, cid)).toBe(8);
+
+    const larger = { ...CAPACITY, vips: 32, pools: 16 };
+    const next = await world(larger, { carry: old });
+    const ids = (balancer: Balancer) =>
+      (['flows', 'real_stats', 'vip_stats'] as const).map((name) => balancer.map(name).info.id);
+    expect(ids(next).slice(0, 2)).toEqual(ids(old).slice(0, 2));
+    expect(ids(next)[2]).not.toBe(ids(old)[2]);
+    // The ring has another opinion; the flow is remembered.
+    next.setRing(next.vips()[0]!.ring, new Uint32Array(SMALLEST_RING).fill(7));
+
+    const finish = next.copyCounters(old);
+    expect(next.counters().vips.get(1)).toEqual(old.counters().vips.get(1));
+    expect(sentTo(old, cid)).toBe(8);
+    expect(sentTo(next, cid)).toBe(8);
+    finish?.();
+    expect(next.counters().vips.get(1)).toMatchObject({
+      ring: { packets: 1 },
+      flow: { packets: 4 },
+      cid_unknown_config: { packets: 5 },
+    });
+    expect(next.realCounter(8).packets).toBe(5);
+
+    // Tables that fit need no copy; flows in slices of another size are not to be found.
+    const same = await world(larger, { carry: next });
+    expect(ids(same)).toEqual(ids(next));
+    expect(same.copyCounters(next)).toBeUndefined();
+    const forgetful = await world({ ...larger, flowsPerCpu: 2048 }, { carry: next });
+    expect(ids(forgetful)[0]).not.toBe(ids(next)[0]);
+    const small = await world({ ...CAPACITY, vips: 4 }, { carry: next });
+    expect(small.map('vip_stats').info.maxEntries).toBe(5);
+    small.copyCounters(next)?.();
+    expect(small.counters().vips).toEqual(next.counters().vips);
   });
 
   it('says which table is full, and changes nothing then', async () => {

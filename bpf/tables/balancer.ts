@@ -19,6 +19,7 @@ import {
   type MapName,
   mapSizes,
 } from './capacity.js';
+import { CounterCopy, reusableMaps } from './carry.js';
 import { CidTables, type ConfigState } from './cid-tables.js';
 import { type Counter, type Counters, readCounter, readReasons } from './counters.js';
 import { type Clock, SYSTEM_CLOCK } from './grace.js';
@@ -33,8 +34,11 @@ import { ArrayView } from './words.js';
 export interface LoadBalancerOptions {
   /** Default: the object that the build made. */
   readonly object?: string;
-  /** Load a new program on the maps of this one; `capacity` and `settings` stay its own. */
-  readonly reuse?: Balancer;
+  /**
+   * Go on with the flows and the counters of these tables, where their sizes allow it. The
+   * caller sees to it that indices, generations and rows go on to mean what they mean there.
+   */
+  readonly carry?: Balancer;
   readonly clock?: Clock;
 }
 
@@ -94,7 +98,7 @@ export class Balancer {
   }
 
   /**
-   * Loads the program with fresh maps.
+   * Loads the program with fresh maps, but for those that it carries on.
    * @throws CidecarError KERNEL_PERMISSION, KERNEL_UNSUPPORTED, PROGRAM_REJECTED, ...
    */
   static async load(
@@ -104,9 +108,14 @@ export class Balancer {
   ): Promise<Balancer> {
     const path = options.object ?? objectPath(PROGRAM);
     const clock = options.clock ?? SYSTEM_CLOCK;
-    if (options.reuse !== undefined) return Balancer.#reload(path, options.reuse.#maps, clock);
     const sizes = mapSizes(capacity, possibleCpus());
-    const object = await BpfObject.load(path, { mapSizes: sizes, programs: [PROGRAM] });
+    const { carry } = options;
+    const carried = carry === undefined ? [] : reusableMaps((name) => carry.map(name), sizes);
+    const object = await BpfObject.load(path, {
+      mapSizes: sizes,
+      reuseMaps: Object.fromEntries(carried),
+      programs: [PROGRAM],
+    });
     try {
       const maps = mapsOf(object);
       const view = ArrayView.of(mapOf(maps, SETTINGS_PIN));
@@ -114,18 +123,6 @@ export class Balancer {
       view.store32(SETTINGS.flow_bucket_mask, flowBucketsPerCpu(capacity) - 1);
       storeSettings(view, { ...DEFAULT_SETTINGS, ...settings });
       return new Balancer(object.program(PROGRAM), maps, clock);
-    } finally {
-      object.close();
-    }
-  }
-
-  static async #reload(path: string, maps: Maps, clock: Clock): Promise<Balancer> {
-    const reuseMaps: Record<string, BpfMap> = {};
-    for (const [name, map] of maps)
-      reuseMaps[name === SETTINGS_PIN ? SETTINGS_SECTION : name] = map;
-    const object = await BpfObject.load(path, { reuseMaps, programs: [PROGRAM] });
-    try {
-      return new Balancer(object.program(PROGRAM), mapsOf(object), clock);
     } finally {
       object.close();
     }
@@ -245,6 +242,11 @@ export class Balancer {
     return this.#reals.generation(index);
   }
 
+  /** Notes which generation an index had in other tables. @param index not programmed */
+  noteGeneration(index: number, generation: number): void {
+    this.#reals.noteGeneration(index, generation);
+  }
+
   // VIPs and rings
 
   /** Adds a VIP or changes it in place. */
@@ -346,6 +348,21 @@ export class Balancer {
 
   realCounter(index: number): Counter {
     return readCounter(mapOf(this.#maps, 'real_stats'), index);
+  }
+
+  /**
+   * Copies the counters of other tables into those that {@link load} could not carry on. Call
+   * it before this program takes over, and what it returns, if anything, GRACE_MS after.
+   */
+  copyCounters(from: Balancer): (() => void) | undefined {
+    const copies = (['vip_stats', 'real_stats'] as const)
+      .filter((name) => from.map(name).info.id !== this.map(name).info.id)
+      .map((name) => new CounterCopy(from.map(name), this.map(name)));
+    for (const copy of copies) copy.begin();
+    if (copies.length === 0) return undefined;
+    return () => {
+      for (const copy of copies) copy.finish();
+    };
   }
 
   /** A map of its own right, such as `events` for a RingBuffer. */

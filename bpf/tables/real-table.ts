@@ -87,6 +87,14 @@ export class RealTable {
     return octets[REAL.generation]! | (octets[REAL.generation + 1]! << 8);
   }
 
+  /** Notes the generation of an index that is not programmed. */
+  noteGeneration(index: number, generation: number): void {
+    const at = this.#at(index);
+    if (this.#kind(at) !== ENCAP.none) throw new RangeError(`real ${index} is programmed`);
+    // It is the upper quarter of the word that begins with the source MAC, which is unused here.
+    this.#view.store64(at + REAL.source_mac, BigInt(generation) << 48n);
+  }
+
   /** Three words, each stored whole: a packet between them goes astray, no more. */
   #storeWays(at: number, octets: Uint8Array): void {
     const view = new DataView(octets.buffer, octets.byteOffset);

@@ -41,7 +41,8 @@ describe('encodeReal', () => {
       if (spec.nextHop !== undefined) expect(state?.nextHop).toEqual(spec.nextHop);
     }
     const l2 = decodeReal(7, encodeReal({ ...web1, encapsulation: 'l2', nextHop: hop }));
-    expect(l2).toMatchObject({ address: undefined, encapsulation: 'l2', nextHop: hop });
+    expect(l2).toMatchObject({ address: web1.address, encapsulation: 'l2', nextHop: hop });
+    expect(l2?.source).toBeUndefined();
   });
 
   it('sums the constant part of an IPv4 header', () => {
@@ -90,6 +91,16 @@ describe('RealTable', () => {
     clock.pass(GRACE_MS);
     reals.set(1, web1);
     expect(clock.waited).toBe(GRACE_MS);
+  });
+
+  it('remembers the generation of an index that another table had', () => {
+    const reals = table();
+    reals.noteGeneration(3, 65_535);
+    expect(reals.get(3)).toBeUndefined();
+    expect(reals.generation(3)).toBe(65_535);
+    reals.set(3, web1);
+    expect(reals.generation(3)).toBe(web1.generation);
+    expect(() => reals.noteGeneration(3, 1)).toThrow(/is programmed/);
   });
 
   it('never programs index 0, nor one that is not there', () => {

@@ -32,8 +32,8 @@ export interface RealSpec {
 /** What the kernel holds of a real. */
 export interface RealState {
   readonly index: number;
-  /** undefined for L2, whose entry has no address. */
-  readonly address: string | undefined;
+  readonly address: string;
+  /** undefined for L2, which has no tunnel. */
   readonly source: string | undefined;
   readonly encapsulation: RealEncapsulation;
   readonly generation: number;
@@ -68,7 +68,10 @@ export function encodeReal(spec: RealSpec): Uint8Array {
   octets.set((spec.nextHop ?? BACK).sourceMac, REAL.source_mac);
   view.setUint16(REAL.generation, spec.generation, true);
   view.setUint32(REAL.ifindex, (spec.nextHop ?? BACK).ifindex, true);
-  if (spec.encapsulation === 'l2') return octets;
+  if (spec.encapsulation === 'l2') {
+    octets.set(destination, REAL.outer + IP6_DESTINATION);
+    return octets;
+  }
 
   if (isMapped(destination)) {
     const outer = octets.subarray(REAL.outer, REAL.outer + IP4_LENGTH);
@@ -102,15 +105,11 @@ export function decodeReal(index: number, octets: Uint8Array): RealState | undef
   const four = kind === ENCAP.ip4 || kind === ENCAP.gue4;
   const outer = octets.subarray(REAL.outer);
   const text = (at4: number, at6: number) =>
-    kind === ENCAP.l2
-      ? undefined
-      : four
-        ? outer.subarray(at4, at4 + 4).join('.')
-        : addressText(outer.subarray(at6, at6 + 16));
+    four ? outer.subarray(at4, at4 + 4).join('.') : addressText(outer.subarray(at6, at6 + 16));
   return {
     index,
     address: text(IP4_DESTINATION, IP6_DESTINATION),
-    source: text(IP4_SOURCE, IP6_SOURCE),
+    source: kind === ENCAP.l2 ? undefined : text(IP4_SOURCE, IP6_SOURCE),
     encapsulation:
       kind === ENCAP.l2 ? 'l2' : kind === ENCAP.gue4 || kind === ENCAP.gue6 ? 'gue' : 'ipip',
     generation: view.getUint16(REAL.generation, true),

@@ -167,7 +167,8 @@ export class BalancerHost {
           udp({ source: sourcePort, destination: port }, quicShort({ dcid: cid })),
         ),
       );
-      const { retval, data: out } = program.testRun({ data });
+      // Each CPU has flows of its own.
+      const { retval, data: out } = program.testRun({ data, cpu: 0 });
       if (retval !== XDP_TX) return `verdict ${retval}`;
       if (out[IPV4_IN_IPV4] !== IPIP) return 'no tunnel';
       return ipText(out.subarray(OUTER_DESTINATION, OUTER_DESTINATION + 4));

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { BalancerHost } from './balancer-host.js';
+import { cidOf, documentOf, idOf, type TestServer } from './documents.js';
+
+const FLOWS = 200;
+const FIRST_PORT = 20_000;
+/** Of no server: a packet with it goes by its flow, else by the ring. */
+const UNKNOWN = cidOf('ffffff');
+/** More counter rows than the first tables have. */
+const MANY_PORTS = Array.from({ length: 60 }, (_, i) => 443 + i);
+
+function servers(count: number, change: Record<number, Partial<TestServer>> = {}): TestServer[] {
+  return Array.from({ length: count }, (_, i) => {
+    return { name: `s${i}`, address: `10.1.0.${i + 1}`, ids: [idOf(i + 1)], ...change[i] };
+  });
+}
+
+let host: BalancerHost;
+beforeEach(async () => {
+  host = await BalancerHost.create();
+});
+afterEach(() => host.dispose());
+
+/** The server of each flow; with the second packet of a flow it is established. */
+function follow(): Map<number, string> {
+  const ports = Array.from({ length: FLOWS }, (_, i) => FIRST_PORT + i);
+  return new Map(ports.map((port) => [port, host.route(UNKNOWN, 443, port)]));
+}
+
+/** Packets of the first VIP by outcome. */
+function outcomes(): number {
+  const counters = host.status().vips.find(({ port }) => port === 443)?.counters;
+  return (counters?.ring?.packets ?? 0) + (counters?.flow?.packets ?? 0);
+}
+
+/** Four servers, of which one drains that had its share of the flows. */
+async function drained(): Promise<Map<number, string>> {
+  host.write(documentOf(servers(4)));
+  await host.start();
+  follow();
+  const flows = follow();
+  await host.change(documentOf(servers(4, { 0: { state: 'draining' } })));
+  expect([...flows.values()]).toContain('10.1.0.1');
+  return flows;
+}
+
+describe('an established flow stays with its server, and counters go on', () => {
+  it('when the tables grow', async () => {
+    const flows = await drained();
+    const [generation, { counters } = { counters: {} }] = [
+      host.generation(),
+      host.status().vips[0],
+    ];
+    await host.change(documentOf(servers(200, { 0: { state: 'draining' } }), MANY_PORTS));
+    expect(host.generation()).toBeGreaterThan(generation);
+    expect(host.status().vips.find(({ port }) => port === 443)?.counters).toEqual(counters);
+    expect(follow()).toEqual(flows);
+    expect(outcomes()).toBe(3 * FLOWS);
+  });
+
+  it('when another build of the program takes over', async () => {
+    const flows = await drained();
+    await host.kill();
+    const file = `${host.stateFolder}/agent-state.json`;
+    const state = JSON.parse(readFileSync(file, 'utf8'));
+    writeFileSync(file, JSON.stringify({ ...state, objectHash: 'of another build' }));
+    const generation = host.generation();
+    await host.start();
+    expect(host.generation()).toBeGreaterThan(generation);
+    expect(follow()).toEqual(flows);
+    expect(outcomes()).toBe(3 * FLOWS);
+  });
+
+  it('when the agent forgot everything', async () => {
+    const flows = await drained();
+    await host.kill();
+    rmSync(host.stateFolder, { recursive: true });
+    await host.start();
+    expect(follow()).toEqual(flows);
+    expect(outcomes()).toBe(3 * FLOWS);
+  });
+
+  it('when tunnels begin elsewhere', async () => {
+    const flows = await drained();
+    await host.kill();
+    await host.start('--source', '192.0.2.7');
+    expect(host.tables((balancer) => balancer.reals()[0]?.source)).toBe('192.0.2.7');
+    expect(follow()).toEqual(flows);
+    expect(outcomes()).toBe(3 * FLOWS);
+  });
+});
+
+it('a flow never reaches the next server of an index, whatever was replaced and forgotten', async () => {
+  host.write(documentOf(servers(2)));
+  await host.start('--quarantine', '1');
+  follow();
+  const flows = follow();
+  const { real } = host.status().servers.find(({ name }) => name === 's0') ?? {};
+  // s0 leaves; larger tables, in which nobody ever had its index, take over; names are lost.
+  const rest = servers(2).slice(1);
+  await host.change(documentOf(rest));
+  await host.change(documentOf(rest, MANY_PORTS));
+  await host.kill();
+  rmSync(host.stateFolder, { recursive: true });
+  await host.start('--quarantine', '1');
+  // Servers of weight 0 come and go until one gets the index: only a flow could lead to it.
+  let next: { address: string; real: number } | undefined;
+  for (let n = 1; next?.real !== real; n++) {
+    const name = `n${n}`;
+    const newcomer = { name, address: `10.3.${n >> 8}.${n & 255}`, ids: ['aaaaaa'], weight: 0 };
+    await host.change(documentOf([...rest, newcomer], MANY_PORTS));
+    next = host.status().servers.find((server) => server.name === name);
+  }
+  expect(host.route(cidOf('aaaaaa'))).toBe(next?.address);
+  for (const [port, address] of flows) {
+    if (address === '10.1.0.1') expect(host.route(UNKNOWN, 443, port)).toBe('10.1.0.2');
+  }
+});
