@@ -7,8 +7,20 @@ import {
 } from '../bpf/tables/index.js';
 import type { DesiredState, Pool } from '../registry/index.js';
 
-/** Least places, so that a small document can grow for a while within its tables. */
-const LEAST = { vips: 16, pools: 8, configs: 16, reals: 64 } as const;
+const FIRST_STEP = 32;
+const STEP = 4;
+
+/**
+ * Least places, so that a small document can grow for a while within its tables: a pool to
+ * its second ring, which is built beside the first. That costs 200 kB.
+ */
+const LEAST = {
+  vips: 16,
+  pools: 8,
+  configs: 16,
+  reals: 2 * FIRST_STEP * STEP,
+  ringEntries: ringSize(FIRST_STEP) + 1 + ringSize(FIRST_STEP * STEP) + 1,
+} as const;
 const MOST_REALS = 65_535;
 const EVENTS_OCTETS = 65_536;
 
@@ -42,7 +54,7 @@ export function capacityFor(
       Math.max(LEAST.reals, occupied.reals + 2 * sum(({ servers }) => servers.length)),
     ),
     serverIdRows: 2 * sum(serverIdRows),
-    ringEntries: 2 * sum((pool) => poolRingSize(pool) + 1),
+    ringEntries: Math.max(LEAST.ringEntries, 2 * sum((pool) => poolRingSize(pool) + 1)),
     flowsPerCpu,
     eventsOctets: EVENTS_OCTETS,
   };
@@ -61,11 +73,15 @@ function serverIdRows(pool: Pool): number {
 }
 
 /**
- * Entries of a pool's ring. Follows the servers that the pool has, in whatever state, in
- * powers of two: another size is another ring, in which most flows have another server.
+ * Entries of a pool's ring. Another size is another ring, in which most flows have another
+ * server. So it follows the servers that the pool has, in whatever state, in few and large
+ * steps: up to 32, 128, 512, 2048, ... servers. A function of the document alone, or the
+ * balancers would disagree.
  */
-export function poolRingSize({ servers }: Pool): number {
-  return ringSize(2 ** Math.ceil(Math.log2(Math.max(1, servers.length))));
+export function poolRingSize({ servers }: Pick<Pool, 'servers'>): number {
+  let step = FIRST_STEP;
+  while (step < servers.length) step *= STEP;
+  return ringSize(Math.min(step, MOST_REALS));
 }
 
 /** What loaded tables hold. */
