@@ -156,11 +156,8 @@ export class Agent {
       await this.#replace(desired);
       return;
     }
-    const pinned = this.#openGeneration(link);
-    pins.tidy(pinned?.number);
+    const pinned = this.#openGeneration(link.info().programId);
     if (pinned === undefined) {
-      // Only by hands other than ours; the program goes on until ours takes its place.
-      log.warn('the maps of the attached program are not pinned; loading anew');
       await this.#replace(desired);
       return;
     }
@@ -201,17 +198,24 @@ export class Agent {
     return undefined;
   }
 
-  #openGeneration(link: BpfLink): Generation | undefined {
-    const { pins } = this.#options;
-    const { programId } = link.info();
-    for (const number of pins.generations()) {
+  /**
+   * The tables of the attached program; undefined where they cannot be gone on with. Then the
+   * program goes on, and with it what is pinned of it, until ours takes its place.
+   */
+  #openGeneration(programId: number): Generation | undefined {
+    const { pins, egress, log } = this.#options;
+    const number = pins.findGeneration(programId);
+    pins.tidy(number);
+    try {
+      if (number === undefined) throw new CidecarError('PIN_INVALID', 'they are not pinned');
       const balancer = Balancer.openPinned(pins.generationPath(number));
-      if (balancer.program.info.id === programId) {
-        return { balancer, number, applier: new Applier(balancer, this.#options.egress) };
-      }
-      balancer.close();
+      return { balancer, number, applier: new Applier(balancer, egress) };
+    } catch (error) {
+      if (!(error instanceof CidecarError) || error.code !== 'PIN_INVALID') throw error;
+      const reason = error.message;
+      log.warn({ reason }, 'cannot take over the tables of the attached program; loading anew');
+      return undefined;
     }
-    return undefined;
   }
 
   /** Why pinned tables cannot be gone on with, if so. */
@@ -277,8 +281,8 @@ export class Agent {
         finishCopy();
       }
       old.balancer.close();
-      pins.removeGeneration(old.number);
     }
+    pins.tidy(number);
   }
 
   #apply(generation: Generation, actual: Tables, assigned: Assigned, desired: DesiredState): void {

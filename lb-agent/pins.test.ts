@@ -2,8 +2,13 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { PinFolder } from './pins.js';
+
+vi.mock('node:fs', async (original) => {
+  const fs = await original<typeof import('node:fs')>();
+  return { ...fs, rmSync: vi.fn(fs.rmSync) };
+});
 
 let path: string;
 beforeEach(() => {
@@ -19,8 +24,23 @@ function fill(...names: string[]): PinFolder {
 
 describe('a pin folder', () => {
   it('is tidied of what agents left, and of nothing else', () => {
-    fill('g1', 'g2', 'g3-new-77', 'tc', 'g2x').tidy(2);
+    fill('g1', 'g1-old', 'g2', 'g3-new-77', 'tc', 'g2x').tidy(2);
     expect(readdirSync(path).sort()).toEqual(['g2', 'g2x', 'link', 'tc']);
+  });
+
+  it('never shows a generation of which something is removed already', () => {
+    const pins = fill('g1');
+    // The first call makes way for the rename; the second is where a kill would hit.
+    vi.mocked(rmSync)
+      .mockImplementationOnce(() => {})
+      .mockImplementationOnce(() => {
+        throw new Error('killed');
+      });
+    expect(() => pins.removeGeneration(1)).toThrow('killed');
+    expect(readdirSync(path).sort()).toEqual(['g1-old', 'link']);
+    expect(pins.generations()).toEqual([]);
+    pins.tidy(undefined);
+    expect(readdirSync(path)).toEqual(['link']);
   });
 
   it('is removed with what is ours, unless others use it', () => {

@@ -1,5 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Balancer, BpfLink, ensureBpffs, isBpffs } from '../bpf/index.js';
 import { CidecarError } from '../cid/index.js';
@@ -9,11 +17,14 @@ export interface Pinnable {
   pin(folder: string): void;
 }
 
+const GENERATION = /^g([1-9][0-9]*)$/;
+
 /**
  * The folder of one agent in bpffs:
  *
  *   link      the attachment to the interface
  *   g1, g2    a generation each: the program and its maps
+ *   g1-old    one that is being removed; g3-new-<pid>, one that is being pinned
  *
  * The generation in force is the one whose program the link runs. Another one is the
  * beginning or the rest of a replacement during which an agent died; it carries no traffic.
@@ -70,7 +81,7 @@ export class PinFolder {
   generations(): number[] {
     if (!existsSync(this.path)) return [];
     return readdirSync(this.path)
-      .map((name) => /^g([1-9][0-9]*)$/.exec(name)?.[1])
+      .map((name) => GENERATION.exec(name)?.[1])
       .filter((number) => number !== undefined)
       .map(Number)
       .sort((a, b) => a - b);
@@ -80,13 +91,30 @@ export class PinFolder {
     return join(this.path, `g${number}`);
   }
 
-  /** The tables in force, for the program that the link runs; undefined where they are gone. */
+  /**
+   * The number of the generation whose program this is. Only its program is opened: the others
+   * may be what a dead agent left, and none of them may be of this build.
+   */
+  findGeneration(programId: number): number | undefined {
+    return this.generations().find(
+      (number) => Balancer.pinnedProgramId(this.generationPath(number)) === programId,
+    );
+  }
+
+  /**
+   * The tables in force, for the program that the link runs; undefined where they are gone.
+   * @throws CidecarError PIN_INVALID where they are not whole, or of another build
+   */
   openGeneration(programId: number): Balancer | undefined {
-    for (const number of this.generations()) {
-      const path = this.generationPath(number);
-      if (Balancer.pinnedProgramId(path) === programId) return Balancer.openPinned(path);
+    const number = this.findGeneration(programId);
+    if (number === undefined) return undefined;
+    try {
+      return Balancer.openPinned(this.generationPath(number));
+    } catch (error) {
+      // An agent may replace them at this very moment.
+      if (!existsSync(this.generationPath(number))) return undefined;
+      throw error;
     }
-    return undefined;
   }
 
   /** Pins a generation under the next free number, which it returns. */
@@ -97,22 +125,36 @@ export class PinFolder {
   }
 
   removeGeneration(number: number): void {
-    rmSync(this.generationPath(number), { recursive: true, force: true });
+    this.#remove(`g${number}`);
   }
 
   /** What a killed agent may have left: every generation but one, whole or not. */
   tidy(keep: number | undefined): void {
     for (const name of this.#ours()) {
-      if (name === 'link' || name === `g${keep}`) continue;
-      rmSync(join(this.path, name), { recursive: true, force: true });
+      if (name !== 'link' && name !== `g${keep}`) this.#remove(name);
     }
+  }
+
+  /**
+   * A generation is renamed first: pins go one by one, and whoever is killed among them must
+   * not leave half a generation under the name of a whole one.
+   */
+  #remove(name: string): void {
+    let path = join(this.path, name);
+    if (GENERATION.test(name) && existsSync(path)) {
+      const old = `${path}-old`;
+      rmSync(old, { recursive: true, force: true });
+      renameSync(path, old);
+      path = old;
+    }
+    rmSync(path, { recursive: true, force: true });
   }
 
   /** The folder may be shared, even with all of bpffs: what others pinned is left alone. */
   #ours(): string[] {
     if (!existsSync(this.path)) return [];
     return readdirSync(this.path).filter((name) =>
-      /^(link|g[1-9][0-9]*)(-new-[0-9]+)?$/.test(name),
+      /^(link|g[1-9][0-9]*)(-old|-new-[0-9]+)?$/.test(name),
     );
   }
 
@@ -122,9 +164,7 @@ export class PinFolder {
 
   /** Removes what the agent pinned, and the folder unless somebody else uses it. */
   remove(): void {
-    for (const name of this.#ours()) {
-      rmSync(join(this.path, name), { recursive: true, force: true });
-    }
+    for (const name of this.#ours()) this.#remove(name);
     if (existsSync(this.path) && readdirSync(this.path).length === 0) rmdirSync(this.path);
   }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { CidecarError } from '../../cid/errors.js';
 import type { DecodePlan } from '../../cid/types.js';
@@ -12,6 +12,7 @@ import {
   possibleCpus,
   type XdpMode,
 } from '../binding/index.js';
+import { ABI_MARK, MAP_NAMES } from './abi.js';
 import {
   type BalancerCapacity,
   estimate as estimateOctets,
@@ -45,22 +46,7 @@ export interface LoadBalancerOptions {
 const PROGRAM = 'balancer';
 const SETTINGS_SECTION = '.data.settings';
 
-/**
- * Every map of the packet program, by its name in maps.h. bpffs allows no dots in names, so
- * the settings have another name among the pins.
- */
-const MAP_NAMES: readonly MapName[] = [
-  'vip_table',
-  'config_index',
-  'configs',
-  'server_ids',
-  'rings',
-  'reals',
-  'flows',
-  'vip_stats',
-  'real_stats',
-  'events',
-];
+/** bpffs allows no dots in names, so the settings have another name among the pins. */
 const SETTINGS_PIN = 'settings';
 const PROGRAM_PIN = 'program';
 
@@ -128,8 +114,21 @@ export class Balancer {
     }
   }
 
-  /** What {@link pin} pinned, by this process or one before. @throws CidecarError PIN_INVALID */
+  /**
+   * What {@link pin} pinned, by this process or one before.
+   * @throws CidecarError PIN_INVALID where a pin is missing, or another build reads its tables
+   *   otherwise
+   */
   static openPinned(folder: string, clock: Clock = SYSTEM_CLOCK): Balancer {
+    if (!existsSync(join(folder, ABI_MARK))) {
+      throw new CidecarError(
+        'PIN_INVALID',
+        existsSync(folder)
+          ? `the tables in ${folder} are not whole, or of a build that lays them out in another way`
+          : `there is no ${folder}`,
+        { file: folder },
+      );
+    }
     const opened: { close(): void }[] = [];
     try {
       const maps = new Map<MapName | typeof SETTINGS_PIN, BpfMap>();
@@ -182,6 +181,7 @@ export class Balancer {
       mkdirSync(temporary, { recursive: true });
       for (const [name, map] of this.#maps) map.pin(join(temporary, name));
       this.program.pin(join(temporary, PROGRAM_PIN));
+      mkdirSync(join(temporary, ABI_MARK));
       renameSync(temporary, folder);
     } catch (cause) {
       rmSync(temporary, { recursive: true, force: true });

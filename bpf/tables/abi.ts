@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+import { createHash } from 'node:crypto';
+import type { MapName } from './capacity.js';
+import * as layout from './layout.js';
+
+/** Every map of the packet program that user space holds, by its name in maps.h. */
+export const MAP_NAMES: readonly MapName[] = [
+  'vip_table',
+  'config_index',
+  'configs',
+  'server_ids',
+  'rings',
+  'reals',
+  'flows',
+  'vip_stats',
+  'real_stats',
+  'events',
+];
+
+/** To be raised when tables change their meaning in the same layout: a hash, a unit, a reason. */
+const MEANING = 1;
+
+/** Events are records of the moment: nobody reads those of another build's program. */
+const { EVENT: _, ...kept } = layout;
+
+/**
+ * Tells tables apart that this build must not read: those with other maps, another layout or
+ * another meaning. It is the name of an empty folder among the pins, so that it is there
+ * whatever else was lost or has changed.
+ */
+export const ABI_MARK = `abi-${createHash('sha256')
+  .update(
+    JSON.stringify([MEANING, MAP_NAMES, Object.entries(kept).sort(([a], [b]) => (a < b ? -1 : 1))]),
+  )
+  .digest('hex')
+  .slice(0, 12)}`;

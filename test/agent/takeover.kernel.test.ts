@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { BpfProgram } from '../../bpf/index.js';
+import { BalancerHost } from './balancer-host.js';
+import { cidOf, documentOf, type TestServer } from './documents.js';
+
+const ONE: TestServer = { name: 'web-1', address: '10.0.1.11', ids: ['ed793a'] };
+const TWO: TestServer = { name: 'web-2', address: '10.0.1.12', ids: ['ed793b'] };
+const CANNOT = 'cannot take over the tables of the attached program; loading anew';
+
+let host: BalancerHost;
+beforeEach(async () => {
+  host = await BalancerHost.create();
+  host.write(documentOf([ONE, TWO]));
+  await host.start();
+  await host.kill();
+});
+afterEach(() => host.dispose());
+
+function status() {
+  const folders = ['--pin-dir', host.pins.path, '--state-dir', host.stateFolder];
+  return host.command('status', ...folders);
+}
+
+async function startsAnew(reason: RegExp): Promise<void> {
+  const before = host.generation();
+  await host.start();
+  expect(await host.logged(CANNOT)).toMatchObject({ reason: expect.stringMatching(reason) });
+  expect(host.generation()).toBeGreaterThan(before);
+  expect(readdirSync(host.pins.path).sort()).toEqual([`g${host.generation()}`, 'link']);
+  expect(host.route(cidOf('ed793a'))).toBe(ONE.address);
+  expect((await status()).code).toBe(0);
+}
+
+describe('an agent takes over', () => {
+  it('beside what is left of another generation', async () => {
+    const before = host.generation();
+    const left = host.pins.generationPath(before + 1);
+    const program = BpfProgram.openPinned(`${host.pins.generationPath(before)}/program`);
+    for (const folder of [`${left}`, host.pins.generationPath(before + 2)]) mkdirSync(folder);
+    program.pin(`${left}/other`);
+    program.close();
+    expect((await status()).code).toBe(0);
+    await host.start();
+    expect(host.lines().filter(({ msg }) => msg === 'applying' || msg === CANNOT)).toEqual([]);
+    expect(readdirSync(host.pins.path).sort()).toEqual([`g${before}`, 'link']);
+  });
+
+  it('from a build that lays its tables out in another way', async () => {
+    const folder = host.pins.generationPath(host.generation());
+    const mark = readdirSync(folder).find((name) => name.startsWith('abi-'));
+    renameSync(`${folder}/${mark}`, `${folder}/abi-other`);
+    const { code, stderr } = await status();
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/another way.*PIN_INVALID/)]);
+    await startsAnew(/another way/);
+  });
+
+  it('where a pin is missing', async () => {
+    rmSync(`${host.pins.generationPath(host.generation())}/rings`);
+    const { code, stderr } = await status();
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/rings.*PIN_INVALID/)]);
+    await startsAnew(/rings/);
+  });
+
+  it('where nothing but the link is pinned', async () => {
+    const folder = host.pins.generationPath(host.generation());
+    renameSync(folder, `${folder}-new-1`);
+    expect(await status()).toMatchObject({ code: 1, stderr: expect.stringMatching(/not pinned/) });
+    renameSync(`${folder}-new-1`, folder);
+    rmSync(`${folder}/program`);
+    await host.start();
+    expect(await host.logged(CANNOT)).toMatchObject({ reason: 'they are not pinned' });
+    expect(host.route(cidOf('ed793b'))).toBe(TWO.address);
+  });
+});
