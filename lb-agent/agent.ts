@@ -3,12 +3,13 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { type BpfLink, objectPath, requireKernelSupport, type XdpMode } from '../bpf/index.js';
+import { ifindex, objectPath, requireKernelSupport, type XdpMode } from '../bpf/index.js';
 import { Balancer, buildRing, GRACE_MS, type Settings } from '../bpf/tables/index.js';
 import { CidecarError } from '../cid/index.js';
 import type { DesiredState } from '../registry/index.js';
 import { Applier, type Egress } from './apply.js';
 import { type Assigned, type Assignment, assign, NO_ASSIGNMENT } from './assign.js';
+import { Attachment } from './attachment.js';
 import { capacityFor, capacityOf, type Occupied, poolRingSize } from './capacity.js';
 import type { HostInterface } from './host-interface.js';
 import { NO_TABLES, type Tables } from './model.js';
@@ -31,11 +32,15 @@ export interface AgentOptions {
   /** Milliseconds for which an index of a real rests after its use. */
   readonly restMs: number;
   readonly log: Logger;
+  /** Milliseconds between looks at whether the program is still attached. */
+  readonly watchMs?: number;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
   /** The packet program's object file; default the one that the build made. */
   readonly object?: string;
 }
+
+const WATCH_MS = 1000;
 
 /** One set of tables in the kernel, and what the agent knows of it. */
 interface Generation {
@@ -58,12 +63,14 @@ export class Agent {
   /** What the tables hold; undefined after an operation that failed halfway. */
   #tables: Tables | undefined = NO_TABLES;
   #generation: Generation | undefined;
-  #link: BpfLink | undefined;
+  readonly #attachment: Attachment;
+  #watch: NodeJS.Timeout | undefined;
   /** What is in the state file; of what the agent before wrote, names serve as hints only. */
   #remembered: AgentState | undefined;
 
-  private constructor(options: AgentOptions) {
+  private constructor(options: AgentOptions, attachment: Attachment) {
     this.#options = options;
+    this.#attachment = attachment;
     this.#objectHash = createHash('sha256')
       .update(readFileSync(options.object ?? objectPath('balancer')))
       .digest('hex');
@@ -85,7 +92,8 @@ export class Agent {
    */
   static async start(options: AgentOptions, desired: DesiredState): Promise<Agent> {
     requireKernelSupport();
-    const agent = new Agent(options);
+    options.pins.create();
+    const agent = new Agent(options, Attachment.open({ ...options, indexOf: ifindex }));
     try {
       await agent.#start(desired);
     } catch (error) {
@@ -99,6 +107,7 @@ export class Agent {
   async reconcile(desired: DesiredState): Promise<void> {
     const generation = this.#generation;
     if (generation === undefined) throw new Error('the agent was not started');
+    this.#attachment.check(generation.balancer.program);
     try {
       const actual = this.#tables ?? readTables(generation.balancer, desired);
       this.#tables = actual;
@@ -127,7 +136,7 @@ export class Agent {
 
   /** Whether the link still holds the program to the interface. */
   attached(): boolean {
-    return this.#link !== undefined && this.#link.info().ifindex !== 0;
+    return this.#attachment.attached();
   }
 
   get balancer(): Balancer | undefined {
@@ -140,23 +149,30 @@ export class Agent {
 
   /** Lets go of every handle; what is pinned stays and carries traffic on. */
   close(): void {
+    clearInterval(this.#watch);
     this.#generation?.balancer.close();
     this.#generation = undefined;
-    this.#link?.close();
-    this.#link = undefined;
+    this.#attachment.close();
   }
 
   async #start(desired: DesiredState): Promise<void> {
+    await this.#takeOver(desired);
+    const { balancer } = this.#generation ?? {};
+    if (balancer === undefined) throw new Error('no tables were loaded');
+    if (!this.#attachment.attached()) this.#attachment.use(balancer.program);
+    this.#attachment.changeMode(balancer.program);
+    if (this.#remembered?.mode !== this.#attachment.mode) this.#rememberMode();
+    this.#watch = setInterval(
+      () => this.#generation && this.#attachment.check(this.#generation.balancer.program),
+      this.#options.watchMs ?? WATCH_MS,
+    ).unref();
+  }
+
+  async #takeOver(desired: DesiredState): Promise<void> {
     const { pins, log } = this.#options;
-    pins.create();
-    const link = this.#openLink();
-    this.#link = link;
-    if (link === undefined) {
-      pins.tidy(undefined);
-      await this.#replace(desired);
-      return;
-    }
-    const pinned = this.#openGeneration(link.info().programId);
+    const { programId } = this.#attachment;
+    if (programId === undefined) pins.tidy(undefined);
+    const pinned = programId === undefined ? undefined : this.#openGeneration(programId);
     if (pinned === undefined) {
       await this.#replace(desired);
       return;
@@ -173,29 +189,6 @@ export class Agent {
     pinned.balancer.setSettings(this.#options.settings);
     await this.reconcile(desired);
     this.refreshNextHops();
-  }
-
-  /** The pinned link, unless what it held has gone. */
-  #openLink(): BpfLink | undefined {
-    const { pins, interface: host, mode, log } = this.#options;
-    const link = pins.openLink();
-    if (link === undefined) return undefined;
-    const { ifindex } = link.info();
-    if (ifindex === host.index && (this.#remembered?.mode ?? mode) === mode) return link;
-    if (ifindex === 0) log.warn('the interface of the pinned link is gone; attaching anew');
-    else if (ifindex === host.index) log.warn({ mode }, 'attaching anew in another mode');
-    else {
-      link.close();
-      throw new CidecarError(
-        'PIN_INVALID',
-        `the program pinned here is attached to interface ${ifindex}, not to ${host.name} (${host.index})`,
-        { file: pins.path },
-      );
-    }
-    pins.removeLink();
-    if (ifindex !== 0) link.detach();
-    link.close();
-    return undefined;
   }
 
   /**
@@ -237,7 +230,7 @@ export class Agent {
    * Flows and counters go on: the new program takes over the maps that hold them.
    */
   async #replace(desired: DesiredState): Promise<void> {
-    const { pins, flowsPerCpu, settings, egress, object, interface: host, mode } = this.#options;
+    const { pins, flowsPerCpu, settings, egress, object } = this.#options;
     const old = this.#generation;
     const actual = this.#tables ?? (old ? readTables(old.balancer, desired) : NO_TABLES);
     const balancer = await Balancer.load(
@@ -262,12 +255,7 @@ export class Agent {
       }
       finishCopy = old && balancer.copyCounters(old.balancer);
       number = pins.publish(balancer);
-      if (this.#link === undefined) {
-        this.#link = balancer.attach(host.index, mode);
-        this.#link.pin(pins.linkPath);
-      } else {
-        this.#link.update(balancer.program);
-      }
+      this.#attachment.use(balancer.program);
       this.#generation = { balancer, applier, number };
       this.#settle(actual, assigned);
     } catch (error) {
@@ -326,7 +314,8 @@ export class Agent {
   }
 
   #remember(balancer: Balancer, desired: DesiredState, assigned: Assigned, actual: Tables): void {
-    const { stateFile, interface: host, mode, flowsPerCpu, restMs } = this.#options;
+    const { stateFile, interface: host, flowsPerCpu, restMs } = this.#options;
+    const { mode } = this.#attachment;
     const now = this.#now();
     const leaving = [...actual.reals.keys()].filter((index) => !assigned.target.reals.has(index));
     const resting = [
@@ -348,6 +337,12 @@ export class Agent {
     });
     writeStateFile(stateFile, state);
     this.#remembered = state;
+  }
+
+  #rememberMode(): void {
+    if (this.#remembered === undefined) return;
+    this.#remembered = { ...this.#remembered, mode: this.#attachment.mode };
+    writeStateFile(this.#options.stateFile, this.#remembered);
   }
 
   #occupied(actual: Tables): Occupied {

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { networkInterfaces } from 'node:os';
 import { z } from 'zod';
-import { ifindex } from '../bpf/index.js';
+import { ifindex, type XdpMode } from '../bpf/index.js';
 import { CidecarError } from '../cid/index.js';
 
 export interface HostInterface {
@@ -13,9 +13,17 @@ export interface HostInterface {
   /** Its first address of each family that is not link-local, or null. */
   readonly address4: string | null;
   readonly address6: string | null;
+  /** How an XDP program, whosever it is, is attached; null: none is. */
+  readonly xdpMode: XdpMode | null;
 }
 
-const linkShape = z.tuple([z.object({ mtu: z.int() })], z.unknown());
+const linkShape = z.tuple(
+  [z.object({ mtu: z.int(), xdp: z.object({ mode: z.int() }).optional() })],
+  z.unknown(),
+);
+
+/** XDP_ATTACHED_* of linux/if_link.h. */
+const XDP_MODES: Readonly<Record<number, XdpMode>> = { 1: 'native', 2: 'generic' };
 
 /**
  * Looks up an interface of this network namespace. Not from /sys/class/net, which under
@@ -29,18 +37,19 @@ export function hostInterface(name: string): HostInterface {
   const first = (family: 'IPv4' | 'IPv6') =>
     addresses.find((each) => each.family === family && !/^fe[89ab]/.test(each.address))?.address ??
     null;
-  return { name, index, mtu: mtuOf(name), address4: first('IPv4'), address6: first('IPv6') };
+  return { name, index, ...linkOf(name), address4: first('IPv4'), address6: first('IPv6') };
 }
 
-function mtuOf(name: string): number {
+function linkOf(name: string): Pick<HostInterface, 'mtu' | 'xdpMode'> {
   try {
     const output = execFileSync('ip', ['-j', 'link', 'show', 'dev', name], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
     });
-    return linkShape.parse(JSON.parse(output))[0].mtu;
+    const [{ mtu, xdp }] = linkShape.parse(JSON.parse(output));
+    return { mtu, xdpMode: XDP_MODES[xdp?.mode ?? 0] ?? null };
   } catch (cause) {
-    throw new CidecarError('INTERFACE_UNKNOWN', `cannot ask ip(8) for the MTU of ${name}`, {
+    throw new CidecarError('INTERFACE_UNKNOWN', `cannot ask ip(8) about ${name}`, {
       cause,
     });
   }

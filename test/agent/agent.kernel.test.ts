@@ -2,7 +2,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BpfObject, objectPath } from '../../bpf/index.js';
-import { inNamespace, ipBatch, run, tryRun } from '../netns/command.js';
+import { inNamespace, run } from '../netns/command.js';
 import { BalancerHost } from './balancer-host.js';
 import { cidOf, documentOf, idOf, type TestServer } from './documents.js';
 
@@ -133,18 +133,6 @@ describe('lb-agent run', () => {
     expect(host.lines().filter(({ msg }) => msg === 'applying')).toEqual([]);
   });
 
-  it('attaches anew when the interface was made anew', async () => {
-    await host.start();
-    await host.kill();
-    await ipBatch(host.namespace, ['link del eth0']);
-    await host.addInterface();
-    // The kernel lets go of the link some time after the interface went.
-    await expect.poll(() => host.status().ifindex, { timeout: 10_000 }).toBe(0);
-    await host.start();
-    expect(host.status().ifindex).not.toBe(0);
-    expect(host.route(cidOf('ed793a'))).toBe(ONE.address);
-  });
-
   it('routes a VIP that changes pools by its new pool', async () => {
     const two = (owner: 'a' | 'b') => {
       const pool = (servers: TestServer[], own: boolean) => ({
@@ -192,7 +180,7 @@ describe('lb-agent run', () => {
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/STATE_LOCKED/)]);
     await host.agent?.stop(10_000);
     expect((await host.command('detach', ...folders)).code).toBe(0);
-    expect(await xdpOf(host)).toBeUndefined();
+    expect(await host.xdp()).toBeUndefined();
     const gone = await host.command('status', ...folders);
     expect([gone.code, gone.stderr]).toEqual([1, expect.stringMatching(/PIN_INVALID/)]);
   });
@@ -214,7 +202,7 @@ describe('lb-agent run, where it cannot', () => {
     expect(await refused()).toMatch(/yaml:\d+: pools\.web\.servers\[0\]\.serverIds\.0\[0\]: /);
     host.write(documentOf([{ ...ONE, address: '2001:db8::1' }]));
     expect(await refused()).toMatch(/web-1 has an IPv6 address.*--source6/);
-    expect(await xdpOf(host)).toBeUndefined();
+    expect(await host.xdp()).toBeUndefined();
     expect(host.pins.generations()).toEqual([]);
   });
 
@@ -227,7 +215,7 @@ describe('lb-agent run, where it cannot', () => {
     await run(inNamespace(host.namespace, attach));
     expect(await refused()).toMatch(/INTERFACE_BUSY/);
     expect(host.pins.generations()).toEqual([]);
-    expect(await xdpOf(host)).toBe(program.info.id);
+    expect((await host.xdp())?.id).toBe(program.info.id);
     program.close();
     object.close();
   });
@@ -238,8 +226,3 @@ describe('lb-agent run, where it cannot', () => {
     expect(host.route(cidOf('ed793a'))).toBe(ONE.address);
   });
 });
-
-async function xdpOf({ namespace }: BalancerHost): Promise<number | undefined> {
-  const { stdout } = await tryRun(['ip', '-n', namespace, '-j', 'link', 'show', 'dev', 'eth0']);
-  return JSON.parse(stdout)[0]?.xdp?.prog?.id;
-}

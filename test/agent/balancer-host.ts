@@ -2,7 +2,7 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { BpfProgram } from '../../bpf/index.js';
+import { BpfProgram, type XdpMode } from '../../bpf/index.js';
 import { Balancer } from '../../bpf/tables/index.js';
 import { AgentLock, EventsLock } from '../../lb-agent/lock.js';
 import { PinFolder } from '../../lb-agent/pins.js';
@@ -175,6 +175,13 @@ export class BalancerHost {
     } finally {
       program.close();
     }
+  }
+
+  /** The XDP program of an interface, whosever it is. */
+  async xdp(device = 'eth0'): Promise<{ id: number; mode: XdpMode } | undefined> {
+    const show = ['ip', '-n', this.namespace, '-j', 'link', 'show', 'dev', device];
+    const { xdp } = JSON.parse((await tryRun(show)).stdout)[0];
+    return xdp && { id: xdp.prog.id, mode: xdp.mode === 1 ? 'native' : 'generic' };
   }
 
   /** What the tables in force say, without a packet. */

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ipBatch } from '../netns/command.js';
+import { BalancerHost } from './balancer-host.js';
+import { cidOf, documentOf, type TestServer } from './documents.js';
+
+const ONE: TestServer = { name: 'web-1', address: '10.0.1.11', ids: ['ed793a'] };
+const AGAIN = 'the program had been detached; it is attached again';
+
+let host: BalancerHost;
+beforeEach(async () => {
+  host = await BalancerHost.create();
+  host.write(documentOf([ONE]));
+});
+afterEach(() => host.dispose());
+
+function expectRoute(): void {
+  expect(host.route(cidOf('ed793a'))).toBe(ONE.address);
+}
+
+describe('an agent whose program is not attached any more', () => {
+  it('attaches it again when somebody detached it', async () => {
+    await host.start();
+    const before = await host.xdp();
+    const link = host.pins.openLink();
+    link?.detach();
+    link?.close();
+    expect(await host.logged(AGAIN)).toMatchObject({ level: 50, interface: 'eth0' });
+    expect(await host.xdp()).toEqual(before);
+    expectRoute();
+  });
+
+  it('waits for an interface that is made anew, and says so once', async () => {
+    await host.start();
+    const before = await host.xdp();
+    await ipBatch(host.namespace, ['link del eth0']);
+    await host.logged('the program is detached; trying again');
+    // A change of the document tries as well, without another word.
+    await host.change(documentOf([{ ...ONE, ids: ['ed793a', 'ed793b'] }]));
+    await host.addInterface();
+    await host.logged(AGAIN);
+    expect(await host.xdp()).toEqual(before);
+    expect(host.lines().filter(({ level }) => level >= 50)).toHaveLength(2);
+    expect(host.status().ifindex).not.toBe(0);
+    expectRoute();
+  });
+
+  it('attaches it when it starts', async () => {
+    await host.start();
+    const before = await host.xdp();
+    await host.kill();
+    await ipBatch(host.namespace, ['link del eth0']);
+    await host.addInterface();
+    // The kernel lets go of the link some time after the interface went.
+    await expect.poll(() => host.status().ifindex, { timeout: 10_000 }).toBe(0);
+    await host.start();
+    expect(await host.xdp()).toEqual(before);
+    expect(host.status().ifindex).not.toBe(0);
+    expectRoute();
+  });
+});
+
+describe('an agent that is to attach in another mode', () => {
+  it('does so with the program and the tables that there are', async () => {
+    await host.start('--mode', 'generic');
+    const before = await host.xdp();
+    expect(before?.mode).toBe('generic');
+    await host.kill();
+    await host.start('--mode', 'native');
+    expect(await host.xdp()).toEqual({ id: before?.id, mode: 'native' });
+    expect(host.status().mode).toBe('native');
+    expect(host.lines().filter(({ msg }) => msg === 'applying')).toEqual([]);
+    expectRoute();
+  });
+
+  it('leaves it attached as it was when the interface refuses', async () => {
+    const lo = ['--interface', 'lo', '--source', '192.0.2.1'];
+    await host.start(...lo, '--mode', 'generic');
+    const before = await host.xdp('lo');
+    await host.kill();
+    // The loopback has no native mode.
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const { code, stderr } = await host.command(...host.args(...lo, '--mode', 'native'));
+      expect([code, stderr]).toEqual([1, expect.stringMatching(/KERNEL_UNSUPPORTED/)]);
+      expect(await host.xdp('lo')).toEqual(before);
+      expect(host.status()).toMatchObject({ mode: 'generic', ifindex: 1 });
+    }
+    expectRoute();
+  });
+});
