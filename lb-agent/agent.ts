@@ -14,6 +14,7 @@ import { capacityFor, capacityOf, type Occupied, poolRingSize } from './capacity
 import type { HostInterface } from './host-interface.js';
 import { NO_TABLES, type Tables } from './model.js';
 import { REPLY, sameHop } from './next-hops.js';
+import { newOwners } from './owners.js';
 import type { PinFolder } from './pins.js';
 import { describeOperation, plan } from './plan.js';
 import { Quarantine } from './quarantine.js';
@@ -247,6 +248,7 @@ export class Agent {
       // Indices stay what they were wherever they fit, for the sake of the flows.
       const assigned = this.#assign(desired, actual, capacityOf(balancer));
       this.#remember(balancer, desired, assigned, actual);
+      zeroCounters(balancer, actual, assigned.target);
       const applier = new Applier(balancer, egress);
       for (const operation of plan(NO_TABLES, assigned.target)) applier.apply(operation);
       // What is free in the new tables may have flows from when it was not.
@@ -279,6 +281,7 @@ export class Agent {
     // Before the first operation: whoever comes after must know what may already rest.
     this.#remember(generation.balancer, desired, assigned, actual);
     this.#tables = undefined;
+    zeroCounters(generation.balancer, actual, assigned.target);
     for (const operation of operations) {
       log.debug(describeOperation(operation), 'applying');
       generation.applier.apply(operation);
@@ -386,4 +389,11 @@ export class Agent {
   #now(): number {
     return (this.#options.now ?? Date.now)();
   }
+}
+
+/** Nothing counts in these places: the owners of before were taken away in an earlier change. */
+function zeroCounters(balancer: Balancer, actual: Tables, target: Tables): void {
+  const { rows, reals } = newOwners(actual, target);
+  for (const row of rows) balancer.zeroVipCounters(row);
+  for (const index of reals) balancer.zeroRealCounter(index);
 }

@@ -22,7 +22,7 @@ import {
 } from './capacity.js';
 import { CounterCopy, reusableMaps } from './carry.js';
 import { CidTables, type ConfigState } from './cid-tables.js';
-import { type Counter, type Counters, readCounter, readReasons } from './counters.js';
+import { type Counter, type Counters, readCounter, readReasons, zeroRow } from './counters.js';
 import { type Clock, SYSTEM_CLOCK } from './grace.js';
 import { SETTINGS } from './layout.js';
 import type { NextHop, RealSpec, RealState } from './real.js';
@@ -348,6 +348,16 @@ export class Balancer {
 
   realCounter(index: number): Counter {
     return readCounter(mapOf(this.#maps, 'real_stats'), index);
+  }
+
+  /** Before a row gets another VIP. A packet that is being counted there may spoil it. */
+  zeroVipCounters(row: number): void {
+    zeroRow(mapOf(this.#maps, 'vip_stats'), row);
+  }
+
+  /** Before an index gets another server. */
+  zeroRealCounter(index: number): void {
+    zeroRow(mapOf(this.#maps, 'real_stats'), index);
   }
 
   /**

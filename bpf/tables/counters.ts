@@ -34,6 +34,12 @@ export function readCounter(map: BpfMap, row: number): Counter {
   return sumOverCpus(map, row, 1)[0] ?? { packets: 0, octets: 0 };
 }
 
+/** Of every CPU. */
+export function zeroRow(map: BpfMap, row: number): void {
+  const octets = map.lookup(row);
+  if (octets?.some((octet) => octet !== 0)) map.update(row, octets.fill(0));
+}
+
 function sumOverCpus(map: BpfMap, row: number, count: number): Counter[] {
   const octets = map.lookup(row) ?? new Uint8Array(0);
   const view = new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
