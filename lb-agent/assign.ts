@@ -118,6 +118,10 @@ function configsOf(pool: Pool, reals: ReadonlyMap<string, number>): Map<number, 
  * A pool is the one that had its VIPs: names can change, VIPs are what clients see. A pool
  * with none of them takes an index that the kernel does not use, so that tables which
  * carry traffic never change their meaning under it.
+ *
+ * VIPs can move between pools. A pool that some enter must be complete before, one that some
+ * leave must stay as it is until then; to be both, it takes a fresh index, which all of its
+ * VIPs enter.
  */
 function assignPools(pools: readonly Pool[], { actual, capacity }: AssignmentInput) {
   const taken = new Set<number>();
@@ -132,12 +136,38 @@ function assignPools(pools: readonly Pool[], { actual, capacity }: AssignmentInp
       .find((index) => index !== undefined && !taken.has(index));
     if (had !== undefined) take(name, had);
   }
-  for (const { name } of pools) {
-    if (indices.has(name)) continue;
+  const takeFresh = (name: string) => {
     const free = (index: number) => !taken.has(index) && !actual.pools.has(index);
     take(name, lowest(0, capacity.pools, 'pools', free));
+  };
+  for (const { name } of pools) if (!indices.has(name)) takeFresh(name);
+  for (;;) {
+    const torn = enteredAndLeft(pools, indices, actual);
+    if (torn === undefined) return indices;
+    takeFresh(torn.name);
   }
-  return indices;
+}
+
+function enteredAndLeft(
+  pools: readonly Pool[],
+  indices: ReadonlyMap<string, number>,
+  actual: Tables,
+): Pool | undefined {
+  const entered = new Set<number>();
+  const left = new Set<number>();
+  for (const { name, vips } of pools) {
+    const index = indexOf(indices, name);
+    for (const vip of vips) {
+      const before = actual.vips.get(vipKey(vip))?.pool;
+      if (before === undefined || before === index) continue;
+      entered.add(index);
+      left.add(before);
+    }
+  }
+  return pools.find(({ name }) => {
+    const index = indexOf(indices, name);
+    return entered.has(index) && left.has(index);
+  });
 }
 
 function assignRows(desired: readonly Pool[], { actual, capacity }: AssignmentInput) {

@@ -3,6 +3,8 @@ import { toHex } from '../cid/index.js';
 import { difference, IdList } from './id-list.js';
 import { type ConfigEntry, type RealEntry, samePlan, type Tables, type VipEntry } from './model.js';
 
+const NO_RING = new Uint32Array();
+
 /** `real` 0 takes the ID away. */
 export interface IdChange {
   readonly serverId: Uint8Array;
@@ -36,44 +38,60 @@ export type Operation =
 /**
  * What turns `actual` into `target`, in an order in which every prefix routes right: a CID
  * reaches the server that owns its ID before or after the change, or falls back to the
- * ring; never anybody else. So the agent may be killed between any two operations.
+ * ring; never anybody else. A VIP that stays is there all the time, or its packets would
+ * pass to the host. So the agent may be killed between any two operations.
  *
- *   1. VIPs that go or change pools leave. (One that changes pools is away until 7: pools
- *      share no IDs, so while its pool changes no table is right for it.)
+ *   1. VIPs that go leave.
  *   2. New reals are programmed: nothing names them yet.
  *   3. Servers come back, before a ring takes them in.
- *   4. Configs that are gone stop decoding; their first octets may be reused below.
- *   5. Configs and IDs are set: they name only reals of 2 and before.
- *   6. Rings leave out reals that go, and take in new ones. Then servers go down: no ring
- *      names them any more, and their CIDs fall back to it.
- *   7. New VIPs appear, with their pool complete.
- *   8. Rings of pools that are gone are freed.
- *   9. Reals that nothing names any more are cleared. Their indices rest in quarantine.
+ *   4. Pool by pool, those last that VIPs leave for another pool: such a VIP goes by the old
+ *      tables until its new pool is complete. Of a pool
+ *      a. configs that are gone stop decoding; their first octets may be reused in b;
+ *      b. configs and IDs are set: they name only reals of 2 and before;
+ *      c. the ring leaves out reals that go, and takes in new ones;
+ *      d. VIPs appear, change, and enter from other pools.
+ *   5. Servers go down: no ring names them any more, and their CIDs fall back to it.
+ *   6. Pools that are gone are cleared.
+ *   7. Reals that nothing names any more are cleared. Their indices rest in quarantine.
+ *
+ * @param target of assign.ts, where no pool is both entered and left
  */
 export function plan(actual: Tables, target: Tables): Operation[] {
   return [
-    ...leavingVips(actual, target),
+    ...goneVips(actual, target),
     ...newReals(actual, target),
     ...downChanges(actual, target, false),
-    ...goneConfigs(actual, target),
-    ...configChanges(actual, target),
-    ...ringChanges(actual, target),
+    ...poolsInOrder(actual, target).flatMap((pool) => [
+      ...goneConfigs(pool, actual, target),
+      ...configChanges(pool, actual, target),
+      ...ringChanges(pool, actual, target),
+      ...vipChanges(pool, actual, target),
+    ]),
     ...downChanges(actual, target, true),
-    ...comingVips(actual, target),
-    ...goneRings(actual, target),
+    ...gonePools(actual, target),
     ...goneReals(actual, target),
   ];
 }
 
-function* leavingVips(actual: Tables, target: Tables): Generator<Operation> {
+function poolsInOrder(actual: Tables, target: Tables): number[] {
+  const left = new Set<number>();
+  for (const [key, { pool }] of target.vips) {
+    const before = actual.vips.get(key)?.pool;
+    if (before !== undefined && before !== pool) left.add(before);
+  }
+  const pools = [...target.pools.keys()];
+  return [...pools.filter((pool) => !left.has(pool)), ...pools.filter((pool) => left.has(pool))];
+}
+
+function* goneVips(actual: Tables, target: Tables): Generator<Operation> {
   for (const [key, vip] of actual.vips) {
-    if (!sameVip(vip, target.vips.get(key))) yield { kind: 'remove-vip', vip };
+    if (!target.vips.has(key)) yield { kind: 'remove-vip', vip };
   }
 }
 
-function* comingVips(actual: Tables, target: Tables): Generator<Operation> {
+function* vipChanges(pool: number, actual: Tables, target: Tables): Generator<Operation> {
   for (const [key, vip] of target.vips) {
-    if (!sameVip(vip, actual.vips.get(key))) yield { kind: 'set-vip', vip };
+    if (vip.pool === pool && !sameVip(vip, actual.vips.get(key))) yield { kind: 'set-vip', vip };
   }
 }
 
@@ -110,28 +128,24 @@ function* goneReals(actual: Tables, target: Tables): Generator<Operation> {
   }
 }
 
-function* goneConfigs(actual: Tables, target: Tables): Generator<Operation> {
-  for (const [pool, { configs }] of actual.pools) {
-    for (const [config, entry] of configs) {
-      const wanted = target.pools.get(pool)?.configs.get(config);
-      // A config of the same first octets is replaced in one step instead (5).
-      const replaced = wanted?.plan.configBits.join() === entry.plan.configBits.join();
-      if (!replaced) yield { kind: 'clear-config', pool, config };
-    }
+function* goneConfigs(pool: number, actual: Tables, target: Tables): Generator<Operation> {
+  for (const [config, entry] of actual.pools.get(pool)?.configs ?? []) {
+    const wanted = target.pools.get(pool)?.configs.get(config);
+    // A config of the same first octets is replaced in one step instead.
+    const replaced = wanted?.plan.configBits.join() === entry.plan.configBits.join();
+    if (!replaced) yield { kind: 'clear-config', pool, config };
   }
 }
 
-function* configChanges(actual: Tables, target: Tables): Generator<Operation> {
-  for (const [pool, { configs }] of target.pools) {
-    for (const [config, entry] of configs) {
-      const present = actual.pools.get(pool)?.configs.get(config);
-      if (present === undefined || !samePlan(present.plan, entry.plan)) {
-        yield { kind: 'set-config', pool, config, entry };
-        continue;
-      }
-      const changes = idChanges(present, entry);
-      if (changes.length > 0) yield { kind: 'set-ids', pool, config, changes, entry };
+function* configChanges(pool: number, actual: Tables, target: Tables): Generator<Operation> {
+  for (const [config, entry] of target.pools.get(pool)?.configs ?? []) {
+    const present = actual.pools.get(pool)?.configs.get(config);
+    if (present === undefined || !samePlan(present.plan, entry.plan)) {
+      yield { kind: 'set-config', pool, config, entry };
+      continue;
     }
+    const changes = idChanges(present, entry);
+    if (changes.length > 0) yield { kind: 'set-ids', pool, config, changes, entry };
   }
 }
 
@@ -152,18 +166,17 @@ export function idChanges(actual: ConfigEntry, target: ConfigEntry): IdChange[] 
   return [...changes.values()];
 }
 
-function* ringChanges(actual: Tables, target: Tables): Generator<Operation> {
-  for (const [pool, { ring }] of target.pools) {
-    const present = actual.pools.get(pool)?.ring;
-    if (present === undefined ? ring.length > 0 : !sameRing(present, ring)) {
-      yield { kind: 'set-ring', pool, ring };
-    }
-  }
+function* ringChanges(pool: number, actual: Tables, target: Tables): Generator<Operation> {
+  const ring = target.pools.get(pool)?.ring ?? NO_RING;
+  const present = actual.pools.get(pool)?.ring ?? NO_RING;
+  if (!sameRing(present, ring)) yield { kind: 'set-ring', pool, ring };
 }
 
-function* goneRings(actual: Tables, target: Tables): Generator<Operation> {
+function* gonePools(actual: Tables, target: Tables): Generator<Operation> {
   for (const [pool, { ring }] of actual.pools) {
-    if (!target.pools.has(pool) && ring.length > 0) yield { kind: 'clear-ring', pool };
+    if (target.pools.has(pool)) continue;
+    yield* goneConfigs(pool, actual, target);
+    if (ring.length > 0) yield { kind: 'clear-ring', pool };
   }
 }
 

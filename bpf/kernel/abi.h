@@ -38,7 +38,7 @@ enum vip_flags {
 			       * traffic of others; protocol 0, port 0 */
 };
 
-/* Rule: publish (vip), word (ring). */
+/* Rule: publish (vip), word (port to flags; vip; pool and ring, together 8 octets). */
 struct vip_slot {
 	__u8 address[16]; /* IPv4 as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2) */
 	__u16 port; /* network order; 0 = every port */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { VIP_BUCKET } from './layout.js';
 import { ManualClock } from './testdata/manual-clock.js';
 import { type VipSpec, VipTable, vipBucketsFor } from './vip-table.js';
@@ -34,6 +34,21 @@ describe('VipTable', () => {
     expect(clock.waited).toBeGreaterThan(0);
     for (const spec of vips) expect(table.get(spec)).toEqual(spec);
     expect(table.list()).toHaveLength(52);
+  });
+
+  it('changes a VIP in place, its pool and ring by one store', () => {
+    const view = ArrayView.inMemory(8, VIP_BUCKET.size);
+    const table = new VipTable(view, 8, new ManualClock());
+    table.set(vip(1));
+    const [short, long] = [vi.spyOn(view, 'store32'), vi.spyOn(view, 'store64')];
+    const changed = vip(1, { pool: 5, ring: 0x8000_0001, quic: false, vip: 9 });
+    table.set(changed);
+    expect(table.get(changed)).toEqual(changed);
+    expect(long.mock.calls.map(([, value]) => value)).toContain(0x8000_0001_0000_0005n);
+    // Never an empty slot. And 8 octets are one store, not two under a lock.
+    expect(short.mock.calls.filter(([, value]) => value === 0)).toEqual([]);
+    expect(long.mock.calls.every(([at]) => at % 8 === 0)).toBe(true);
+    expect(Atomics.isLockFree(8)).toBe(true);
   });
 
   it('says when it is full', () => {

@@ -113,8 +113,9 @@ export class VipTable {
       if (present.length === 0) octets.set(key.address, slot + VIP_SLOT.address);
       const ports = (key.port >> 8) | ((key.port & 0xff) << 8) | (key.protocol << 16);
       this.#view.store32(slot + VIP_SLOT.port, ports | (fields.flags << 24));
-      this.#view.store32(slot + VIP_SLOT.pool, fields.pool);
-      this.#view.store32(slot + VIP_SLOT.ring, fields.ring);
+      // Pool and ring are one word: no packet sees those of two pools in one slot.
+      const way = BigInt(fields.pool) | (BigInt(fields.ring) << 32n);
+      this.#view.store64(slot + VIP_SLOT.pool, way);
       this.#view.store32(slot + VIP_SLOT.vip, fields.vip);
     }
   }

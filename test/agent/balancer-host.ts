@@ -25,6 +25,11 @@ const IPIP = 4;
 
 export const VIP = '198.51.100.10';
 
+export interface Router {
+  (cid: Uint8Array, port?: number, sourcePort?: number): string;
+  close(): void;
+}
+
 /** A load-balancer host: a namespace with an interface, and agents that come and go in it. */
 export class BalancerHost {
   readonly scope: Scope;
@@ -158,9 +163,19 @@ export class BalancerHost {
 
   /** The address of the server to which the attached program sends a packet with this CID. */
   route(cid: Uint8Array, port = 443, sourcePort = 40_000): string {
+    const route = this.router();
+    try {
+      return route(cid, port, sourcePort);
+    } finally {
+      route.close();
+    }
+  }
+
+  /** The same for many packets: through the program that is attached now. */
+  router(): Router {
     const path = `${this.pins.generationPath(this.generation())}/program`;
     const program = BpfProgram.openPinned(path);
-    try {
+    const route = (cid: Uint8Array, port = 443, sourcePort = 40_000) => {
       const data = ethernet(
         ipv4(
           { source: '203.0.113.7', destination: VIP },
@@ -172,9 +187,8 @@ export class BalancerHost {
       if (retval !== XDP_TX) return `verdict ${retval}`;
       if (out[IPV4_IN_IPV4] !== IPIP) return 'no tunnel';
       return ipText(out.subarray(OUTER_DESTINATION, OUTER_DESTINATION + 4));
-    } finally {
-      program.close();
-    }
+    };
+    return Object.assign(route, { close: () => program.close() });
   }
 
   /** The XDP program of an interface, whosever it is. */
