@@ -330,9 +330,13 @@ export class Balancer {
     return { ...this.#cids.available(), ringEntries: this.#rings.available };
   }
 
-  /** Wipes what has been freed and rests no more, keys of removed configs among it. */
+  /**
+   * Wipes what has been freed and rests no more, keys of removed configs among it, and what
+   * a process left that died halfway.
+   */
   sweep(): void {
     this.#cids.sweep();
+    this.#vips.sweep();
   }
 
   // Counters and events

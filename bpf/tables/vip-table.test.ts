@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { VIP_BUCKET } from './layout.js';
+import { VIP_BUCKET, VIP_SLOT } from './layout.js';
 import { ManualClock } from './testdata/manual-clock.js';
 import { type VipSpec, VipTable, vipBucketsFor } from './vip-table.js';
 import { ArrayView } from './words.js';
@@ -49,6 +49,23 @@ describe('VipTable', () => {
     expect(short.mock.calls.filter(([, value]) => value === 0)).toEqual([]);
     expect(long.mock.calls.every(([at]) => at % 8 === 0)).toBe(true);
     expect(Atomics.isLockFree(8)).toBe(true);
+  });
+
+  it('sweeps the mark of an address that a dead process left', () => {
+    const view = ArrayView.inMemory(8, VIP_BUCKET.size);
+    const clock = new ManualClock();
+    const table = new VipTable(view, 8, clock);
+    for (const i of [1, 2]) table.set(vip(i));
+    // It died when it had removed the VIP, and not yet the mark.
+    for (let slot = 0; slot < view.octets.length; slot += VIP_SLOT.size) {
+      if (view.load32(slot + VIP_SLOT.vip) === vip(1).vip) view.store32(slot + VIP_SLOT.vip, 0);
+    }
+    const heir = new VipTable(view, 8, clock);
+    expect(heir.list()).toEqual([vip(2)]);
+    expect(heir.markers()).toHaveLength(2);
+    heir.sweep();
+    expect(heir.markers()).toEqual([vip(2).address]);
+    expect(heir.list()).toEqual([vip(2)]);
   });
 
   it('says when it is full', () => {

@@ -76,6 +76,16 @@ export class VipTable {
     return slots.length > 0;
   }
 
+  /** Takes away the marks of addresses that no VIP has: a process died before it could. */
+  sweep(): void {
+    const addresses = new Set(this.list().map(({ address }) => address));
+    for (const address of this.markers()) {
+      if (addresses.has(address)) continue;
+      const key = markerOf({ address: addressOctets(address), port: 0, protocol: 0 });
+      for (const slot of this.#slotsOf(key)) this.#clear(slot);
+    }
+  }
+
   get(key: VipKey): VipSpec | undefined {
     const slot = this.#slotsOf(rawKey(key))[0];
     return slot === undefined ? undefined : this.#read(slot);
