@@ -306,13 +306,14 @@ export class Agent {
     actual: Tables,
     capacity: { vips: number; pools: number; reals: number },
   ): Assigned {
+    this.#rings.retain(desired.pools.map(({ name }) => name));
     return assign({
       desired,
       actual,
       capacity,
       previous: this.#assignment,
       quarantine: this.#quarantine,
-      buildRing: (pool, servers) => this.#rings.ring(servers, poolRingSize(pool)),
+      buildRing: (pool, servers) => this.#rings.ring(pool.name, servers, poolRingSize(pool)),
     });
   }
 

@@ -6,34 +6,52 @@ type BuildRing = (
   size: number,
 ) => Uint32Array;
 
+interface Built {
+  readonly of: string;
+  readonly ring: Uint32Array;
+}
+
 const EMPTY = new Uint32Array();
+
+/** The last one and the one before: a server that drains for a while comes back. */
+const MOST = 2;
 
 /**
  * Keeps the rings that were built: most changes of a document are about IDs, and a ring of
- * ten thousand servers takes longer than all the rest.
+ * ten thousand servers takes longer than all the rest. It has megabytes too, so of each pool
+ * only the last are kept, and of pools that are gone none.
  */
 export class RingCache {
   readonly #build: BuildRing;
-  readonly #most: number;
-  readonly #rings = new Map<string, Uint32Array>();
+  readonly #rings = new Map<string, readonly Built[]>();
 
-  constructor(build: BuildRing, most = 2048) {
+  constructor(build: BuildRing) {
     this.#build = build;
-    this.#most = most;
   }
 
   /** Empty without a server. */
-  ring(servers: readonly RingServer[], size: number): Uint32Array {
+  ring(pool: string, servers: readonly RingServer[], size: number): Uint32Array {
     if (servers.length === 0) return EMPTY;
-    const key = `${size} ${servers.map(({ name, real, weight }) => `${name} ${real} ${weight}`).join()}`;
-    const known = this.#rings.get(key);
-    if (known !== undefined) return known;
-    const ring = this.#build(
+    const of = `${size} ${servers.map(({ name, real, weight }) => `${name} ${real} ${weight}`).join()}`;
+    const known = this.#rings.get(pool) ?? [];
+    const found = known.find((built) => built.of === of) ?? {
+      of,
+      ring: this.#built(servers, size),
+    };
+    this.#rings.set(pool, [found, ...known.filter((built) => built !== found)].slice(0, MOST));
+    return found.ring;
+  }
+
+  /** Forgets the rings of all pools but these. */
+  retain(pools: Iterable<string>): void {
+    const wanted = new Set(pools);
+    for (const pool of this.#rings.keys()) if (!wanted.has(pool)) this.#rings.delete(pool);
+  }
+
+  #built(servers: readonly RingServer[], size: number): Uint32Array {
+    return this.#build(
       servers.map(({ name, real, weight }) => ({ key: name, real, weight })),
       size,
     );
-    if (this.#rings.size >= this.#most) this.#rings.clear();
-    this.#rings.set(key, ring);
-    return ring;
   }
 }
