@@ -17,6 +17,7 @@ describe('AgentLock', () => {
   it('lets one agent work on a pin folder, and others on other folders', () => {
     const lock = AgentLock.acquire('/pins/a', folder);
     expect(() => AgentLock.acquire('/pins/a', folder)).toThrow(/another agent works on \/pins\/a/);
+    expect(() => AgentLock.acquire('/pins//x/../a/', folder)).toThrow(/another agent works/);
     AgentLock.acquire('/pins/b', folder).release();
     EventsLock.acquire('/pins/a', folder).release();
     lock.release();

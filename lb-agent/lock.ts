@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { CidecarError } from '../cid/index.js';
 
 const RUN_FOLDER = '/run/cidecar';
@@ -21,6 +21,9 @@ const HOLDERS: Readonly<Record<Purpose, string>> = {
  * in /run, because bpffs has no files to lock. flock(1) of util-linux takes it on the
  * descriptor that it inherits; the lock belongs to the open file and so stays ours when
  * flock(1) is gone.
+ *
+ * The file, which is empty, stays until the next boot: who removes it may remove the one
+ * that another process has just locked, and a third would then lock a new one beside it.
  */
 class PinFolderLock {
   #descriptor: number | undefined;
@@ -31,7 +34,7 @@ class PinFolderLock {
 
   /** Where the lock of a pin folder stands. */
   static file(purpose: Purpose, pinFolder: string, runFolder: string): string {
-    const mark = createHash('sha256').update(pinFolder).digest('hex').slice(0, 16);
+    const mark = createHash('sha256').update(resolve(pinFolder)).digest('hex').slice(0, 16);
     return join(runFolder, `${purpose}-${mark}.lock`);
   }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
-import { readRunOptions } from './options.js';
+import { readOtherOptions, readRunOptions, stateFile } from './options.js';
 
 const NEEDED = { registry: 'cidecar.yaml', interface: 'eth0' };
 
@@ -62,4 +62,13 @@ describe('options of lb-agent run', () => {
       );
     },
   );
+});
+
+it('a pin folder has one spelling, and one state file', () => {
+  const read = (pinDir: string) => readOtherOptions({ pinDir });
+  for (const spelling of ['/sys/fs/bpf/lb', '/sys/fs/bpf//lb/', '//sys/fs///bpf/lb//']) {
+    expect(read(spelling).pinDir).toBe('/sys/fs/bpf/lb');
+    expect(stateFile(read(spelling))).toBe('/run/cidecar/sys-fs-bpf-lb/agent-state.json');
+  }
+  expect(() => read('lb')).toThrow(/--pin-dir: must be an absolute path/);
 });

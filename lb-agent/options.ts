@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isIPv4 } from 'node:net';
-import { join } from 'node:path';
+import { join, normalize } from 'node:path';
 import { z } from 'zod';
 import { DEFAULT_SETTINGS, isSampled, REASONS, type Reason } from '../bpf/tables/index.js';
 import { CidecarError } from '../cid/index.js';
@@ -61,7 +61,8 @@ const pinDir = z
   .string()
   .startsWith('/', 'must be an absolute path')
   .regex(/^[^.]*$/, 'must have no dots in it, which bpffs refuses')
-  .transform((path) => path.replace(/\/+$/, ''));
+  // One spelling, or two agents would not see that they work on the same folder.
+  .transform((path) => normalize(path).replace(/\/+$/, ''));
 
 /** Where metrics are served. */
 export type MetricsAddress =
