@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Balancer } from '../bpf/tables/index.js';
+import { type Balancer, planMark } from '../bpf/tables/index.js';
 import { type DecodePlan, toHex } from '../cid/index.js';
 import type { DesiredState } from '../registry/index.js';
 import { IdList } from './id-list.js';
@@ -34,13 +34,17 @@ export function readTables(balancer: Balancer, desired: DesiredState): Tables {
     rings.set(pool, other === undefined || other === ring ? ring : -1);
   }
 
-  const plans = desired.pools.flatMap((pool) => pool.configs.map(({ codec }) => codec.plan));
+  const plans = new Map(
+    desired.pools
+      .flatMap((pool) => pool.configs.map(({ codec }) => codec.plan))
+      .map((plan) => [`${plan.configBits} ${planMark(plan)}`, plan]),
+  );
   const pools = new Map<number, PoolEntry>();
   const configsOf = new Map<number, Map<number, ConfigEntry>>();
   for (const { pool, configBits } of balancer.configs()) {
     const [id] = configBits;
     if (id === undefined) continue;
-    const plan = plans.find((each) => balancer.holdsConfig(pool, each)) ?? noPlan(configBits);
+    const plan = plans.get(`${configBits} ${balancer.configMark(pool, id)}`) ?? noPlan(configBits);
     const entry = { plan, ids: idsOf(balancer.serverIds(pool, id)) };
     const configs = configsOf.get(pool);
     if (configs === undefined) configsOf.set(pool, new Map([[id, entry]]));

@@ -106,6 +106,10 @@ export function describe(
 ): Omit<Status, 'ifindex' | 'programId'> {
   const poolNames = new Map(remembered?.pools.map(({ name, index }) => [index, name]));
   const poolName = (index: number) => poolNames.get(index) ?? `pool ${index}`;
+  const knownConfigs = new Map(
+    remembered?.configs.map((each) => [`${each.id} ${each.pool}`, each]),
+  );
+  const knownServers = new Map(remembered?.servers.map((each) => [each.real, each]));
   const counters = balancer.counters();
   const idsOfReal = new Map<number, number>();
 
@@ -116,9 +120,7 @@ export function describe(
       serverIds++;
       idsOfReal.set(real, (idsOfReal.get(real) ?? 0) + 1);
     }
-    const known = remembered?.configs.find(
-      (each) => each.pool === poolName(pool) && each.id === id,
-    );
+    const known = knownConfigs.get(`${id} ${poolName(pool)}`);
     return {
       pool: poolName(pool),
       id,
@@ -130,7 +132,7 @@ export function describe(
   });
 
   const servers = balancer.reals().map((real): ServerStatus => {
-    const known = remembered?.servers.find((each) => each.real === real.index);
+    const known = knownServers.get(real.index);
     const { packets = 0, octets = 0 } = counters.reals.get(real.index) ?? {};
     return {
       name: known?.name ?? `real ${real.index}`,

@@ -10,6 +10,7 @@ import {
   type BalancerCapacity,
   buildRing,
   type LoadBalancerOptions,
+  planMark,
   SMALLEST_RING,
 } from './index.js';
 import { randomNumbers, randomOctets } from './testdata/probe.js';
@@ -155,8 +156,8 @@ describe('Balancer', () => {
     }).toEqual(before);
     expect(second.settings).toMatchObject({ hashSeed: 5n, mtu: 1400 });
     expect(second.vipAddresses()).toEqual([VIP.address]);
-    expect(second.holdsConfig(1, codec.plan)).toBe(true);
-    expect(second.holdsConfig(2, codec.plan)).toBe(false);
+    expect(second.configMark(1, 3)).toBe(planMark(codec.plan));
+    expect(second.configMark(2, 3)).not.toBe(planMark(codec.plan));
     const listed = new Map([...second.serverIds(1, 3)].map(([id, real]) => [toHex(id), real]));
     expect(listed).toEqual(new Map(ids.map((id, i) => [toHex(id), 1 + (i % 7)])));
 

@@ -311,9 +311,9 @@ export class Balancer {
     return this.#cids.configs();
   }
 
-  /** Whether the kernel decodes as `plan` says, key included. */
-  holdsConfig(pool: number, plan: DecodePlan): boolean {
-    return this.#cids.holds(pool, plan);
+  /** Equal to {@link planMark} of what the config with these bits decodes like. */
+  configMark(pool: number, configBits: number): string {
+    return this.#cids.mark(pool, configBits);
   }
 
   serverIds(pool: number, configBits: number): Generator<[Uint8Array, number], void, void> {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CidecarError } from '../../cid/errors.js';
 import type { DecodePlan } from '../../cid/types.js';
-import { decodesLike, encodeConfig, type PlacedTable, placedTable, placeTable } from './config.js';
+import { decodingMark, encodeConfig, type PlacedTable, placedTable, placeTable } from './config.js';
 import type { Clock } from './grace.js';
 import { IdList } from './id-list.js';
 import { CID_CONFIG, CONFIGS_PER_POOL, SERVER_ID_ROW } from './layout.js';
@@ -123,12 +123,9 @@ export class CidTables {
     return states;
   }
 
-  /** Whether packets with these bits are decoded as `plan` says. */
-  holds(pool: number, plan: DecodePlan): boolean {
-    return plan.configBits.every((bits) => {
-      const row = this.#rowOf(pool, bits);
-      return row !== 0 && decodesLike(this.#configs.value(row), plan);
-    });
+  /** Of the config that packets with these bits have. @throws CidecarError CONFIG_UNKNOWN */
+  mark(pool: number, configBits: number): string {
+    return decodingMark(this.#configs.value(this.#row(pool, configBits)));
   }
 
   /** Every ID that leads to a real. @throws CidecarError CONFIG_UNKNOWN */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-
+import { createHash } from 'node:crypto';
 import { CidecarError } from '../../cid/errors.js';
 import type { DecodePlan } from '../../cid/types.js';
 import { decryptionSchedule, encryptionSchedule, firstRoundConstants } from './aes.js';
@@ -75,11 +75,21 @@ export function placedTable(config: Uint8Array): PlacedTable {
   return { base, rows: rowsOfShape(shape), shape, idBits };
 }
 
-/** Whether a struct cid_config decodes as `plan` says, whatever its table. */
-export function decodesLike(config: Uint8Array, plan: DecodePlan): boolean {
-  const { base, shape, idBits } = placedTable(config);
-  if (idBits !== plan.serverIdBits) return false;
-  return Buffer.compare(encodeConfig(plan, base, shape), config) === 0;
+/**
+ * Equal for two configs that decode alike, whatever their tables. Of a digest, so that it can
+ * be kept and compared where key schedules should not be.
+ */
+export function decodingMark(config: Uint8Array): string {
+  const octets = config.slice(0, CID_CONFIG.size);
+  const { idBits } = placedTable(octets);
+  octets[CID_CONFIG.table] = 0;
+  octets.fill(0, CID_CONFIG.table_base, CID_CONFIG.zero_reserved);
+  return createHash('sha256').update(octets).update(`${idBits}`).digest('base64');
+}
+
+/** The mark of the configs that decode as `plan` says. */
+export function planMark(plan: DecodePlan): string {
+  return decodingMark(encodeConfig(plan, 0, { kind: 'wide', rows: 2 }));
 }
 
 function checkPlan(plan: DecodePlan): void {

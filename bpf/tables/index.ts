@@ -3,6 +3,7 @@ export { addressOctets, addressText } from './address.js';
 export { Balancer, type LoadBalancerOptions } from './balancer.js';
 export { type BalancerCapacity, estimate, type MapName } from './capacity.js';
 export type { ConfigState } from './cid-tables.js';
+export { planMark } from './config.js';
 export type { Counter, Counters, ReasonCounters } from './counters.js';
 export { isSampled, type PacketEvent, readEvent } from './event.js';
 export { type Clock, GRACE_MS, SYSTEM_CLOCK } from './grace.js';
