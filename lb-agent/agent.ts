@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { ifindex, objectPath, requireKernelSupport, type XdpMode } from '../bpf/index.js';
-import { Balancer, buildRing, GRACE_MS, type Settings } from '../bpf/tables/index.js';
+import { Balancer, buildRing, GRACE_MS, objectMark, type Settings } from '../bpf/tables/index.js';
 import { CidecarError } from '../cid/index.js';
 import type { DesiredState } from '../registry/index.js';
 import { Applier, type Egress } from './apply.js';
@@ -57,7 +55,6 @@ interface Generation {
  */
 export class Agent {
   readonly #options: AgentOptions;
-  readonly #objectHash: string;
   readonly #rings = new RingCache(buildRing);
   #quarantine: Quarantine;
   #assignment: Assignment = NO_ASSIGNMENT;
@@ -72,9 +69,6 @@ export class Agent {
   private constructor(options: AgentOptions, attachment: Attachment) {
     this.#options = options;
     this.#attachment = attachment;
-    this.#objectHash = createHash('sha256')
-      .update(readFileSync(options.object ?? objectPath('balancer')))
-      .digest('hex');
     this.#remembered = readStateFile(options.stateFile);
     const { resting = [], generations = [] } = this.#remembered ?? {};
     this.#quarantine = this.#newQuarantine(resting, new Map(generations));
@@ -214,12 +208,11 @@ export class Agent {
 
   /** Why pinned tables cannot be gone on with, if so. */
   #outdated(balancer: Balancer): string | undefined {
-    const { egress, flowsPerCpu } = this.#options;
-    const { id } = balancer.program.info;
-    const same =
-      this.#remembered?.programId === id && this.#remembered.objectHash === this.#objectHash;
-    if (!same) return 'another packet program, or nobody remembers which';
-    if (this.#remembered?.flowsPerCpu !== flowsPerCpu) return 'another number of flows';
+    const { egress, flowsPerCpu, object } = this.#options;
+    if (balancer.object !== objectMark(object ?? objectPath('balancer'))) {
+      return 'another packet program';
+    }
+    if (!balancer.hasFlowsPerCpu(flowsPerCpu)) return 'another number of flows';
     const moved = balancer.reals().some(({ source }) => {
       return source !== undefined && source !== egress.source4 && source !== egress.source6;
     });
@@ -247,7 +240,7 @@ export class Agent {
     try {
       // Indices stay what they were wherever they fit, for the sake of the flows.
       const assigned = this.#assign(desired, actual, capacityOf(balancer));
-      this.#remember(balancer, desired, assigned, actual);
+      this.#remember(desired, assigned, actual);
       zeroCounters(balancer, actual, assigned.target);
       const applier = new Applier(balancer, egress);
       for (const operation of plan(NO_TABLES, assigned.target)) applier.apply(operation);
@@ -279,7 +272,7 @@ export class Agent {
     const { log } = this.#options;
     const operations = plan(actual, assigned.target);
     // Before the first operation: whoever comes after must know what may already rest.
-    this.#remember(generation.balancer, desired, assigned, actual);
+    this.#remember(desired, assigned, actual);
     this.#tables = undefined;
     zeroCounters(generation.balancer, actual, assigned.target);
     for (const operation of operations) {
@@ -317,8 +310,8 @@ export class Agent {
     });
   }
 
-  #remember(balancer: Balancer, desired: DesiredState, assigned: Assigned, actual: Tables): void {
-    const { stateFile, interface: host, flowsPerCpu, restMs } = this.#options;
+  #remember(desired: DesiredState, assigned: Assigned, actual: Tables): void {
+    const { stateFile, interface: host, restMs } = this.#options;
     const { mode } = this.#attachment;
     const now = this.#now();
     const leaving = [...actual.reals.keys()].filter((index) => !assigned.target.reals.has(index));
@@ -331,11 +324,8 @@ export class Agent {
       generations.set(index, generation);
     }
     const state = stateOf(desired, assigned, {
-      objectHash: this.#objectHash,
-      programId: balancer.program.info.id,
       interface: host.name,
       mode,
-      flowsPerCpu,
       resting,
       generations: [...generations],
     });

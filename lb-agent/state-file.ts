@@ -23,13 +23,8 @@ const index = z.int().min(0);
  */
 const stateShape = z.object({
   version: z.literal(1),
-  /** Of the program's object file: another one means that the program is to be replaced. */
-  objectHash: z.string(),
-  /** The program that was loaded from it; what is said of it holds for no other. */
-  programId: index,
   interface: z.string(),
   mode: z.enum(['native', 'generic']),
-  flowsPerCpu: index,
   /** Of the desired state that was applied last, or is being applied. */
   revision: z.string(),
   pools: z.array(z.object({ name: z.string(), index })),
@@ -63,10 +58,7 @@ export type AgentState = z.infer<typeof stateShape>;
 export function stateOf(
   desired: DesiredState,
   { assignment }: Assigned,
-  about: Pick<
-    AgentState,
-    'objectHash' | 'programId' | 'interface' | 'mode' | 'flowsPerCpu' | 'resting' | 'generations'
-  >,
+  about: Pick<AgentState, 'interface' | 'mode' | 'resting' | 'generations'>,
 ): AgentState {
   const pools = desired.pools.flatMap((pool) => {
     const index = assignment.pools.get(pool.name);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import type { MapName } from './capacity.js';
 import * as layout from './layout.js';
 
@@ -34,3 +35,8 @@ export const ABI_MARK = `abi-${createHash('sha256')
   )
   .digest('hex')
   .slice(0, 12)}`;
+
+/** Names the object file of a program in the same way: another one means another build. */
+export function objectMark(path: string): string {
+  return `object-${createHash('sha256').update(readFileSync(path)).digest('hex').slice(0, 32)}`;
+}

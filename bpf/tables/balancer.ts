@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { CidecarError } from '../../cid/errors.js';
 import type { DecodePlan } from '../../cid/types.js';
@@ -12,7 +12,7 @@ import {
   possibleCpus,
   type XdpMode,
 } from '../binding/index.js';
-import { ABI_MARK, MAP_NAMES } from './abi.js';
+import { ABI_MARK, MAP_NAMES, objectMark } from './abi.js';
 import {
   type BalancerCapacity,
   estimate as estimateOctets,
@@ -60,6 +60,8 @@ type Maps = ReadonlyMap<MapName | typeof SETTINGS_PIN, BpfMap>;
  */
 export class Balancer {
   readonly program: BpfProgram;
+  /** Of which object file the program is, see {@link objectMark}; undefined: nobody knows. */
+  readonly object: string | undefined;
   readonly #maps: Maps;
   readonly #settings: ArrayView;
   readonly #vips: VipTable;
@@ -67,9 +69,10 @@ export class Balancer {
   readonly #reals: RealTable;
   readonly #cids: CidTables;
 
-  private constructor(program: BpfProgram, maps: Maps, clock: Clock) {
+  private constructor(program: BpfProgram, object: string | undefined, maps: Maps, clock: Clock) {
     const view = (name: MapName | typeof SETTINGS_PIN) => ArrayView.of(mapOf(maps, name));
     this.program = program;
+    this.object = object;
     this.#maps = maps;
     this.#settings = view(SETTINGS_PIN);
     const buckets = this.#settings.load32(SETTINGS.vip_bucket_mask) + 1;
@@ -108,7 +111,7 @@ export class Balancer {
       view.store32(SETTINGS.vip_bucket_mask, sizes.vip_table - 1);
       view.store32(SETTINGS.flow_bucket_mask, flowBucketsPerCpu(capacity) - 1);
       storeSettings(view, { ...DEFAULT_SETTINGS, ...settings });
-      return new Balancer(object.program(PROGRAM), maps, clock);
+      return new Balancer(object.program(PROGRAM), objectMark(path), maps, clock);
     } finally {
       object.close();
     }
@@ -139,7 +142,8 @@ export class Balancer {
       }
       const program = BpfProgram.openPinned(join(folder, PROGRAM_PIN));
       opened.push(program);
-      return new Balancer(program, maps, clock);
+      const object = readdirSync(folder).find((name) => name.startsWith('object-'));
+      return new Balancer(program, object, maps, clock);
     } catch (error) {
       for (const handle of opened) handle.close();
       if (!(error instanceof RangeError)) throw error;
@@ -181,7 +185,9 @@ export class Balancer {
       mkdirSync(temporary, { recursive: true });
       for (const [name, map] of this.#maps) map.pin(join(temporary, name));
       this.program.pin(join(temporary, PROGRAM_PIN));
-      mkdirSync(join(temporary, ABI_MARK));
+      for (const mark of [ABI_MARK, this.object]) {
+        if (mark !== undefined) mkdirSync(join(temporary, mark));
+      }
       renameSync(temporary, folder);
     } catch (cause) {
       rmSync(temporary, { recursive: true, force: true });
@@ -193,6 +199,12 @@ export class Balancer {
   /** Removes a folder that {@link pin} made. What is loaded stays, as long as something holds it. */
   static unpin(folder: string): void {
     rmSync(folder, { recursive: true, force: true });
+  }
+
+  /** Whether the flow table is one for so many flows a CPU. */
+  hasFlowsPerCpu(flowsPerCpu: number): boolean {
+    const buckets = this.#settings.load32(SETTINGS.flow_bucket_mask) + 1;
+    return buckets === flowBucketsPerCpu({ flowsPerCpu });
   }
 
   attach(ifindex: number, mode: XdpMode): BpfLink {

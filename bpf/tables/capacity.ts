@@ -74,7 +74,7 @@ export function estimate(capacity: BalancerCapacity, cpus: number): number {
 }
 
 /** Buckets of one CPU's slice, a power of two. */
-export function flowBucketsPerCpu({ flowsPerCpu }: BalancerCapacity): number {
+export function flowBucketsPerCpu({ flowsPerCpu }: Pick<BalancerCapacity, 'flowsPerCpu'>): number {
   return powerOfTwo(Math.ceil(flowsPerCpu / FLOW_BUCKET.flows));
 }
 

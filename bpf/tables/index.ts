@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+export { objectMark } from './abi.js';
 export { addressOctets, addressText } from './address.js';
 export { Balancer, type LoadBalancerOptions } from './balancer.js';
 export { type BalancerCapacity, estimate, type MapName } from './capacity.js';

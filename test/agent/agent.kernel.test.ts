@@ -90,7 +90,10 @@ describe('lb-agent run', () => {
     expect(host.route(cidOf('ed793a'))).toBe(ONE.address);
     const generation = host.generation();
     for (const names of ['kept', 'lost']) {
-      if (names === 'lost') await host.kill();
+      if (names === 'lost') {
+        await host.kill();
+        rmSync(host.stateFolder, { recursive: true });
+      }
       await host.start();
       expect(host.lines().filter(({ msg }) => msg === 'applying')).toEqual([]);
       expect(host.generation()).toBe(generation);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, renameSync, rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BalancerHost } from './balancer-host.js';
 import { cidOf, documentOf, idOf, type TestServer } from './documents.js';
@@ -63,9 +63,9 @@ describe('an established flow stays with its server, and counters go on', () => 
   it('when another build of the program takes over', async () => {
     const flows = await drained();
     await host.kill();
-    const file = `${host.stateFolder}/agent-state.json`;
-    const state = JSON.parse(readFileSync(file, 'utf8'));
-    writeFileSync(file, JSON.stringify({ ...state, objectHash: 'of another build' }));
+    const folder = host.pins.generationPath(host.generation());
+    const mark = readdirSync(folder).find((name) => name.startsWith('object-'));
+    renameSync(`${folder}/${mark}`, `${folder}/object-other`);
     const generation = host.generation();
     await host.start();
     expect(host.generation()).toBeGreaterThan(generation);
@@ -75,9 +75,11 @@ describe('an established flow stays with its server, and counters go on', () => 
 
   it('when the agent forgot everything', async () => {
     const flows = await drained();
+    const generation = host.generation();
     await host.kill();
     rmSync(host.stateFolder, { recursive: true });
     await host.start();
+    expect(host.generation()).toBe(generation);
     expect(follow()).toEqual(flows);
     expect(outcomes()).toBe(3 * FLOWS);
   });
