@@ -31,6 +31,8 @@ export interface BalancerCapacity {
 }
 
 const PAGE = 4096;
+/** Of a ring buffer, beside its data. */
+const RING_BUFFER_PAGES = 3;
 const MOST_REALS = 65535;
 
 /** Entries of each map, by its name in bpf/kernel/maps.h. */
@@ -52,10 +54,11 @@ export function mapSizes(capacity: BalancerCapacity, cpus: number) {
 
 export type MapName = keyof ReturnType<typeof mapSizes>;
 
-/** Octets of kernel memory that the maps take. */
+/** Octets of kernel memory that the maps take, nearly as Linux 6.18 accounts for it. */
 export function estimate(capacity: BalancerCapacity, cpus: number): number {
   const sizes = mapSizes(capacity, cpus);
-  const value: Record<MapName, number> = {
+  // Arrays that user space maps have whole pages, and one more for what the kernel keeps of them.
+  const mapped: Partial<Record<MapName, number>> = {
     vip_table: VIP_BUCKET.size,
     config_index: 8,
     configs: CID_CONFIG.size,
@@ -63,14 +66,21 @@ export function estimate(capacity: BalancerCapacity, cpus: number): number {
     rings: 8,
     reals: REAL.size,
     flows: FLOW_BUCKET.size,
-    vip_stats: VIP_STATS.size * cpus,
-    real_stats: COUNTER.size * cpus,
-    events: 1,
   };
-  const names = Object.keys(sizes) as MapName[];
-  // Arrays that user space maps take whole pages.
-  const octets = names.map((name) => Math.ceil((sizes[name] * value[name]) / PAGE) * PAGE);
-  return octets.reduce((sum, size) => sum + size, SETTINGS.size);
+  const arrays = Object.entries(mapped) as [MapName, number][];
+  const octets = arrays.map(([name, value]) => PAGE + pages(sizes[name] * value));
+  // And each value of a per-CPU array has a pointer.
+  octets.push(
+    sizes.vip_stats * (VIP_STATS.size * cpus + 8),
+    sizes.real_stats * (COUNTER.size * cpus + 8),
+    sizes.events + RING_BUFFER_PAGES * PAGE,
+    PAGE + pages(SETTINGS.size),
+  );
+  return octets.reduce((sum, size) => sum + size, 0);
+}
+
+function pages(octets: number): number {
+  return Math.ceil(octets / PAGE) * PAGE;
 }
 
 /** Buckets of one CPU's slice, a power of two. */

@@ -64,7 +64,7 @@ export async function memoryFigure(): Promise<Figure> {
 }
 
 /** Octets of every map that this process holds, by id: "memlock" of proc_pid_fdinfo(5). */
-function mapMemory(): Map<string, number> {
+export function mapMemory(): Map<string, number> {
   const sizes = new Map<string, number>();
   for (const fd of readdirSync('/proc/self/fdinfo')) {
     const text = readFdinfo(fd);
