@@ -84,6 +84,27 @@ test('a mapping lives as long as a view of it', async () => {
   expect(mappings()).toBe(before);
 });
 
+test('a mapping ends without garbage collection, and every view with it', async () => {
+  const before = mappings();
+  const map = object.map('shared_values');
+  const other = map.mmap();
+  const view = map.mmap();
+  const word = new Uint32Array(view.buffer, 0, 1);
+  word[0] = 7;
+  expect(() => map.unmap(view.subarray(1))).toThrow(RangeError);
+  expect(mappings()).toBe(before + 2);
+  map.unmap(view);
+  await setImmediate();
+  expect(mappings()).toBe(before + 1);
+  expect([view.length, word[0]]).toEqual([0, undefined]);
+  expect(() => Atomics.load(word, 0)).toThrow();
+  expect(other[0]).toBe(7);
+  map.unmap(other);
+  map.close();
+  await setImmediate();
+  expect(mappings()).toBe(before);
+});
+
 test('a failed load leaves no descriptor', async () => {
   const attempt = () => BpfObject.load(objectPath('binding_rejected')).catch(() => 'refused');
   expect(await attempt()).toBe('refused');

@@ -103,10 +103,18 @@ export class BpfMap {
   /**
    * The values themselves, of an array with BPF_F_MMAPABLE: what is stored here the program
    * sees, and the other way round. Value i begins at i x round8(valueSize). The view outlives
-   * the handle; the memory is unmapped when the view is garbage.
+   * the handle; the memory is unmapped when the view is garbage, or by {@link unmap}.
    */
   mmap(): Uint8Array {
     return guarded(() => this.native.mmap());
+  }
+
+  /**
+   * Gives back at once what {@link mmap} returned: garbage of a few octets for JavaScript can
+   * be all the memory of a map that nothing else holds. Every view of it is empty afterwards.
+   */
+  unmap(view: Uint8Array): void {
+    guarded(() => this.native.unmap(view));
   }
 
   /** @throws CidecarError PIN_INVALID when something is at the path, or it is not in bpffs. */

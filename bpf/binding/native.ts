@@ -25,6 +25,7 @@ export interface NativeMap {
   updateBatch(keys: Uint8Array, values: Uint8Array, count: number): void;
   lookupBatch(firstKey: number, count: number): Uint8Array;
   mmap(): Uint8Array;
+  unmap(view: Uint8Array): void;
   pin(path: string): void;
   close(): void;
 }

@@ -63,6 +63,7 @@ export class Balancer {
   /** Of which object file the program is, see {@link objectMark}; undefined: nobody knows. */
   readonly object: string | undefined;
   readonly #maps: Maps;
+  readonly #views: ArrayView[] = [];
   readonly #settings: ArrayView;
   readonly #vips: VipTable;
   readonly #rings: RingTable;
@@ -70,7 +71,11 @@ export class Balancer {
   readonly #cids: CidTables;
 
   private constructor(program: BpfProgram, object: string | undefined, maps: Maps, clock: Clock) {
-    const view = (name: MapName | typeof SETTINGS_PIN) => ArrayView.of(mapOf(maps, name));
+    const view = (name: MapName | typeof SETTINGS_PIN) => {
+      const mapped = ArrayView.of(mapOf(maps, name));
+      this.#views.push(mapped);
+      return mapped;
+    };
     this.program = program;
     this.object = object;
     this.#maps = maps;
@@ -398,6 +403,7 @@ export class Balancer {
 
   /** The tables stay in the kernel as long as a pin, a link or another process holds them. */
   close(): void {
+    for (const view of this.#views.splice(0)) view.close();
     for (const map of this.#maps.values()) map.close();
     this.program.close();
   }

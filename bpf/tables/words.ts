@@ -14,7 +14,15 @@ export class ArrayView {
   readonly u32: Uint32Array;
   readonly u64: BigUint64Array;
 
-  constructor(octets: Uint8Array, entries: number, valueSize: number) {
+  readonly #unmap: () => void;
+
+  constructor(
+    octets: Uint8Array,
+    entries: number,
+    valueSize: number,
+    unmap: () => void = () => {},
+  ) {
+    this.#unmap = unmap;
     this.entries = entries;
     this.stride = (valueSize + 7) & ~7;
     const length = entries * this.stride;
@@ -29,7 +37,14 @@ export class ArrayView {
   }
 
   static of(map: BpfMap): ArrayView {
-    return new ArrayView(map.mmap(), map.info.maxEntries, map.info.valueSize);
+    const octets = map.mmap();
+    const { maxEntries, valueSize } = map.info;
+    return new ArrayView(octets, maxEntries, valueSize, () => map.unmap(octets));
+  }
+
+  /** Lets go of the memory; the view is empty afterwards, and throws. */
+  close(): void {
+    this.#unmap();
   }
 
   /** A view of ordinary memory, for tests and estimates. */

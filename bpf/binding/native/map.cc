@@ -29,6 +29,7 @@ Napi::Function MapHandle::define(Napi::Env env) {
                       InstanceMethod<&MapHandle::update_batch>("updateBatch"),
                       InstanceMethod<&MapHandle::lookup_batch>("lookupBatch"),
                       InstanceMethod<&MapHandle::mmap>("mmap"),
+                      InstanceMethod<&MapHandle::unmap>("unmap"),
                       InstanceMethod<&MapHandle::pin>("pin"),
                       InstanceMethod<&MapHandle::close>("close")});
 }

@@ -35,6 +35,7 @@ class MapHandle : public Napi::ObjectWrap<MapHandle> {
   void update_batch(const Napi::CallbackInfo& info);
   Napi::Value lookup_batch(const Napi::CallbackInfo& info);
   Napi::Value mmap(const Napi::CallbackInfo& info);
+  void unmap(const Napi::CallbackInfo& info);
   void pin(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);
 

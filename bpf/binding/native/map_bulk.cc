@@ -106,4 +106,13 @@ Napi::Value MapHandle::mmap(const Napi::CallbackInfo& info) {
   return Napi::Uint8Array::New(env, octets, buffer, 0);
 }
 
+// unmap(view): what mmap() returned. Once the buffer is detached no view reaches the values,
+// and its finalizer above gives the memory back within this turn of the event loop.
+void MapHandle::unmap(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  octets_sized(env, info[0], (size_t{about_.value_size} + 7) / 8 * 8 * about_.max_entries,
+               subject() + ": the mapping");
+  info[0].As<Napi::Uint8Array>().ArrayBuffer().Detach();
+}
+
 }  // namespace cidecar
