@@ -6,19 +6,19 @@ import { Balancer, buildRing, GRACE_MS, objectMark, type Settings } from '../bpf
 import { CidecarError } from '../cid/index.js';
 import type { DesiredState } from '../registry/index.js';
 import { Applier, type Egress } from './apply.js';
-import { type Assigned, type Assignment, assign, NO_ASSIGNMENT } from './assign.js';
+import { type Assigned, assign } from './assign.js';
 import { Attachment } from './attachment.js';
-import { capacityFor, capacityOf, type Occupied, poolRingSize } from './capacity.js';
+import { capacityFor, capacityOf, poolRingSize } from './capacity.js';
 import type { HostInterface } from './host-interface.js';
+import { Memory } from './memory.js';
 import { NO_TABLES, type Tables } from './model.js';
 import { REPLY, sameHop } from './next-hops.js';
 import { newOwners } from './owners.js';
 import type { PinFolder } from './pins.js';
 import { describeOperation, plan } from './plan.js';
-import { Quarantine } from './quarantine.js';
 import { readTables } from './readback.js';
 import { RingCache } from './ring-cache.js';
-import { type AgentState, readStateFile, stateOf, writeStateFile } from './state-file.js';
+import type { AgentState } from './state-file.js';
 
 export interface AgentOptions {
   readonly interface: HostInterface;
@@ -56,29 +56,17 @@ interface Generation {
 export class Agent {
   readonly #options: AgentOptions;
   readonly #rings = new RingCache(buildRing);
-  #quarantine: Quarantine;
-  #assignment: Assignment = NO_ASSIGNMENT;
+  readonly #memory: Memory;
   /** What the tables hold; undefined after an operation that failed halfway. */
   #tables: Tables | undefined = NO_TABLES;
   #generation: Generation | undefined;
   readonly #attachment: Attachment;
   #watch: NodeJS.Timeout | undefined;
-  /** What is in the state file; of what the agent before wrote, names serve as hints only. */
-  #remembered: AgentState | undefined;
 
   private constructor(options: AgentOptions, attachment: Attachment) {
     this.#options = options;
     this.#attachment = attachment;
-    this.#remembered = readStateFile(options.stateFile);
-    const { resting = [], generations = [] } = this.#remembered ?? {};
-    this.#quarantine = this.#newQuarantine(resting, new Map(generations));
-    if (this.#remembered !== undefined) {
-      const { pools, servers } = this.#remembered;
-      this.#assignment = {
-        pools: new Map(pools.map(({ name, index }) => [name, index])),
-        reals: new Map(servers.map(({ name, real }) => [name, real])),
-      };
-    }
+    this.#memory = new Memory({ ...options, now: options.now ?? Date.now });
   }
 
   /**
@@ -139,7 +127,7 @@ export class Agent {
   }
 
   get remembered(): AgentState | undefined {
-    return this.#remembered;
+    return this.#memory.state;
   }
 
   /** Lets go of every handle; what is pinned stays and carries traffic on. */
@@ -156,7 +144,7 @@ export class Agent {
     if (balancer === undefined) throw new Error('no tables were loaded');
     if (!this.#attachment.attached()) this.#attachment.use(balancer.program);
     this.#attachment.changeMode(balancer.program);
-    if (this.#remembered?.mode !== this.#attachment.mode) this.#rememberMode();
+    this.#memory.attached(this.#attachment.mode);
     this.#watch = setInterval(
       () => this.#generation && this.#attachment.check(this.#generation.balancer.program),
       this.#options.watchMs ?? WATCH_MS,
@@ -174,7 +162,7 @@ export class Agent {
     }
     this.#generation = pinned;
     this.#tables = readTables(pinned.balancer, desired);
-    this.#recall(pinned.balancer);
+    this.#memory.recall(pinned.balancer);
     const reason = this.#outdated(pinned.balancer);
     if (reason !== undefined) {
       log.info({ reason }, 'replacing the attached program and its tables');
@@ -228,7 +216,7 @@ export class Agent {
     const old = this.#generation;
     const actual = this.#tables ?? (old ? readTables(old.balancer, desired) : NO_TABLES);
     const balancer = await Balancer.load(
-      capacityFor(desired, flowsPerCpu, this.#occupied(actual)),
+      capacityFor(desired, flowsPerCpu, this.#memory.occupied(actual)),
       settings,
       {
         ...(object === undefined ? {} : { object }),
@@ -240,19 +228,20 @@ export class Agent {
     try {
       // Indices stay what they were wherever they fit, for the sake of the flows.
       const assigned = this.#assign(desired, actual, capacityOf(balancer));
-      this.#remember(desired, assigned, actual);
+      this.#remember({ desired, assigned, actual });
       zeroCounters(balancer, actual, assigned.target);
       const applier = new Applier(balancer, egress);
       for (const operation of plan(NO_TABLES, assigned.target)) applier.apply(operation);
       // What is free in the new tables may have flows from when it was not.
-      for (const [index, generation] of this.#quarantine.generations()) {
+      for (const [index, generation] of this.#memory.quarantine.generations()) {
         if (!assigned.target.reals.has(index)) balancer.noteGeneration(index, generation);
       }
       finishCopy = old && balancer.copyCounters(old.balancer);
       number = pins.publish(balancer);
       this.#attachment.use(balancer.program);
       this.#generation = { balancer, applier, number };
-      this.#settle(actual, assigned);
+      this.#memory.after(actual, assigned);
+      this.#tables = assigned.target;
     } catch (error) {
       balancer.close();
       if (number !== undefined) pins.removeGeneration(number);
@@ -271,8 +260,7 @@ export class Agent {
   #apply(generation: Generation, actual: Tables, assigned: Assigned, desired: DesiredState): void {
     const { log } = this.#options;
     const operations = plan(actual, assigned.target);
-    // Before the first operation: whoever comes after must know what may already rest.
-    this.#remember(desired, assigned, actual);
+    this.#remember({ desired, assigned, actual });
     this.#tables = undefined;
     zeroCounters(generation.balancer, actual, assigned.target);
     for (const operation of operations) {
@@ -280,18 +268,9 @@ export class Agent {
       generation.applier.apply(operation);
     }
     generation.balancer.sweep();
-    this.#settle(actual, assigned);
+    this.#memory.after(actual, assigned);
+    this.#tables = assigned.target;
     if (operations.length > 0) log.info({ operations: operations.length }, 'kernel tables changed');
-  }
-
-  /** The kernel holds the target now. */
-  #settle(actual: Tables, { assignment, target }: Assigned): void {
-    this.#tables = target;
-    this.#assignment = assignment;
-    for (const [index, { generation }] of target.reals) this.#quarantine.used(index, generation);
-    for (const index of actual.reals.keys()) {
-      if (!target.reals.has(index)) this.#quarantine.rest(index);
-    }
   }
 
   #assign(
@@ -304,81 +283,15 @@ export class Agent {
       desired,
       actual,
       capacity,
-      previous: this.#assignment,
-      quarantine: this.#quarantine,
+      previous: this.#memory.assignment,
+      quarantine: this.#memory.quarantine,
       buildRing: (pool, servers) => this.#rings.ring(pool.name, servers, poolRingSize(pool)),
     });
   }
 
-  #remember(desired: DesiredState, assigned: Assigned, actual: Tables): void {
-    const { stateFile, interface: host, restMs } = this.#options;
-    const { mode } = this.#attachment;
-    const now = this.#now();
-    const leaving = [...actual.reals.keys()].filter((index) => !assigned.target.reals.has(index));
-    const resting = [
-      ...this.#quarantine.resting().filter(({ index }) => !assigned.target.reals.has(index)),
-      ...leaving.map((index) => ({ index, until: now + restMs })),
-    ];
-    const generations = new Map(this.#quarantine.generations());
-    for (const [index, { generation }] of assigned.target.reals) {
-      generations.set(index, generation);
-    }
-    const state = stateOf(desired, assigned, {
-      interface: host.name,
-      mode,
-      resting,
-      generations: [...generations],
-    });
-    writeStateFile(stateFile, state);
-    this.#remembered = state;
-  }
-
-  #rememberMode(): void {
-    if (this.#remembered === undefined) return;
-    this.#remembered = { ...this.#remembered, mode: this.#attachment.mode };
-    writeStateFile(this.#options.stateFile, this.#remembered);
-  }
-
-  #occupied(actual: Tables): Occupied {
-    // Whoever takes an index again must know its last generation, so each keeps its place.
-    const used = this.#quarantine.generations().keys();
-    return {
-      vips: [...actual.vips.values()].reduce((most, { row }) => Math.max(most, row), 0),
-      pools: [...actual.pools.keys()].reduce((most, index) => Math.max(most, index + 1), 0),
-      reals: [...actual.reals.keys(), ...used].reduce((most, index) => Math.max(most, index), 0),
-    };
-  }
-
-  /**
-   * What the kernel knows of indices comes before what the file says. Without a file nobody
-   * knows what rests, so everything that was used does.
-   */
-  #recall(balancer: Balancer): void {
-    const generations = new Map(this.#quarantine.generations());
-    const unprogrammed: number[] = [];
-    for (let index = 1; index < capacityOf(balancer).reals; index++) {
-      const generation = balancer.generation(index);
-      if (generation === 0) continue;
-      generations.set(index, generation);
-      if (balancer.real(index) === undefined) unprogrammed.push(index);
-    }
-    const until = this.#now() + this.#options.restMs;
-    const resting =
-      this.#remembered === undefined
-        ? unprogrammed.map((index) => ({ index, until }))
-        : this.#quarantine.resting();
-    this.#quarantine = this.#newQuarantine(resting, generations);
-  }
-
-  #newQuarantine(
-    resting: readonly { index: number; until: number }[],
-    generations: ReadonlyMap<number, number>,
-  ): Quarantine {
-    return new Quarantine(this.#options.restMs, () => this.#now(), resting, generations);
-  }
-
-  #now(): number {
-    return (this.#options.now ?? Date.now)();
+  #remember(change: { assigned: Assigned; actual: Tables; desired: DesiredState }): void {
+    const { name } = this.#options.interface;
+    this.#memory.before(change, { interface: name, mode: this.#attachment.mode });
   }
 }
 
