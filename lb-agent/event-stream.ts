@@ -48,7 +48,7 @@ export class EventStream {
 
   /** Sampled packets of which nothing was said: over the rate, or the ring buffer was full. */
   get lost(): number {
-    return this.#lost + this.#current.lost() + (this.#previous?.lost() ?? 0);
+    return this.#lost + this.#current.lost();
   }
 
   /**
@@ -66,6 +66,8 @@ export class EventStream {
     // Undefined where the agent has switched once more since: the next check finds it.
     const balancer = this.#pins.openGeneration(programId);
     if (balancer === undefined) return;
+    // Both may count in the same map, so the old one's count ends here.
+    this.#lost += this.#current.lost();
     this.#previous = this.#current;
     this.#current = this.#open(balancer);
   }
@@ -80,9 +82,7 @@ export class EventStream {
   }
 
   #closePrevious(): void {
-    if (this.#previous === undefined) return;
-    this.#lost += this.#previous.lost();
-    this.#previous.close();
+    this.#previous?.close();
     this.#previous = undefined;
   }
 }
