@@ -12,12 +12,12 @@ import { capacityFor, capacityOf, poolRingSize } from './capacity.js';
 import type { HostInterface } from './host-interface.js';
 import { Memory } from './memory.js';
 import { NO_TABLES, type Tables } from './model.js';
-import { REPLY, sameHop } from './next-hops.js';
 import { newOwners } from './owners.js';
 import type { PinFolder } from './pins.js';
 import { describeOperation, plan } from './plan.js';
 import { readTables } from './readback.js';
 import { RingCache } from './ring-cache.js';
+import { sameHop } from './standing.js';
 import type { AgentState } from './state-file.js';
 
 export interface AgentOptions {
@@ -111,9 +111,7 @@ export class Agent {
       const real = this.#tables.reals.get(index);
       if (real === undefined) continue;
       const wanted = this.#options.egress.nextHop(real);
-      // Without one, an l2 server is down; it keeps the last until then, for no other is right.
-      if (wanted === null && real.encapsulation === 'l2') continue;
-      if (!sameHop(wanted ?? REPLY, nextHop)) balancer.setNextHop(index, wanted ?? REPLY);
+      if (wanted !== null && !sameHop(wanted, nextHop)) balancer.setNextHop(index, wanted);
     }
   }
 

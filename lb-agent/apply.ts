@@ -7,7 +7,7 @@ import type { Operation } from './plan.js';
 export interface Egress {
   readonly source4: string | null;
   readonly source6: string | null;
-  /** Null: back to the neighbour that a packet came from. */
+  /** Null: none is known, and what is there stays. */
   readonly nextHop: (real: RealEntry) => NextHop | null;
 }
 

@@ -1,115 +1,127 @@
 // SPDX-License-Identifier: Apache-2.0
-import { execFile } from 'node:child_process';
-import { z } from 'zod';
 import type { NextHop } from '../bpf/tables/index.js';
+import {
+  type Device,
+  type Ip,
+  type Neighbour,
+  neighbourKey,
+  type Route,
+  readDevices,
+  readNeighbours,
+  readRoutes,
+} from './ip.js';
 
-/** Runs ip(8) with these arguments and this standard input, and returns what it printed. */
-export type Ip = (args: readonly string[], input?: string) => Promise<string>;
-
-/** Something between the agent and a server: itself where it is on a link of this host. */
-interface Hop {
-  readonly address: string;
-  readonly device: string;
+/** Where packets come in. */
+export interface Ingress {
+  readonly index: number;
 }
 
-const routes = z.array(
-  z.object({ dst: z.string(), gateway: z.string().optional(), dev: z.string() }),
-);
-const neighbours = z.array(
-  z.object({
-    dst: z.string(),
-    dev: z.string(),
-    lladdr: z.string().optional(),
-    state: z.array(z.string()).default([]),
-  }),
-);
-const links = z.array(
-  z.object({ ifindex: z.int(), ifname: z.string(), address: z.string().optional() }),
-);
+/** How packets for one address can leave this host. */
+export type Way =
+  | {
+      readonly kind: 'open';
+      readonly hop: NextHop;
+      readonly gateway: string | null;
+    }
+  /** The neighbour was asked and can answer yet; or it was, and did not. */
+  | {
+      readonly kind: 'asked' | 'silent';
+      readonly reason: string;
+      readonly gateway: string | null;
+      /** Whether the route leaves by the interface that packets come in by. */
+      readonly back: boolean;
+    }
+  /** No route, or one that XDP cannot follow. */
+  | { readonly kind: 'closed'; readonly reason: string };
 
 /** States in which the kernel itself would send to the address it holds. */
 const USABLE = new Set(['PERMANENT', 'NOARP', 'REACHABLE', 'STALE', 'DELAY', 'PROBE']);
+/** States out of which the kernel comes only when something is sent, or asked for. */
+const ASLEEP = new Set(['STALE', 'FAILED']);
 
 /**
- * The next hop of each of these addresses, by the kernel's routes and neighbour table; an
- * address without a route, or with a neighbour that does not answer, is absent. With
- * `confirm` the kernel is asked to find or confirm the neighbours, as it would be by traffic:
- * packets that XDP sends are none to it.
+ * The way to each of these addresses, by the kernel's routes and neighbour table. With `ask`
+ * the kernel is asked to find or confirm the neighbours, as it would be by traffic: packets
+ * that XDP sends are none to it. The answers are there the next time.
  */
-export async function resolveNextHops(
+export async function findWays(
   addresses: Iterable<string>,
   ip: Ip,
-  confirm: boolean,
-): Promise<Map<string, NextHop>> {
-  const hops = await hopsOf([...new Set(addresses)], ip);
-  if (hops.size === 0) return new Map();
-  if (confirm) await confirmNeighbours(hops.values(), ip);
-
-  const macs = new Map<string, Uint8Array>();
-  for (const { dst, dev, lladdr, state } of neighbours.parse(
-    parse(await ip(['-j', 'neigh', 'show'])),
-  )) {
-    const mac = macOf(lladdr);
-    if (mac !== undefined && state.some((each) => USABLE.has(each))) macs.set(`${dst} ${dev}`, mac);
-  }
-  const devices = new Map(
-    links.parse(parse(await ip(['-j', 'link', 'show']))).map((link) => [link.ifname, link]),
-  );
-
-  const found = new Map<string, NextHop>();
-  for (const [address, hop] of hops) {
-    const mac = macs.get(`${hop.address} ${hop.device}`);
-    const device = devices.get(hop.device);
-    const sourceMac = macOf(device?.address);
-    if (mac === undefined || device === undefined || sourceMac === undefined) continue;
-    found.set(address, { mac, ifindex: device.ifindex, sourceMac });
-  }
-  return found;
-}
-
-async function confirmNeighbours(hops: Iterable<Hop>, ip: Ip): Promise<void> {
-  const each = new Set([...hops].map(({ address, device }) => `${address} dev ${device}`));
-  const lines = [...each].map((neighbour) => `neigh replace ${neighbour} use\n`);
-  await ip(['-force', '-batch', '-'], lines.join(''));
-}
-
-async function hopsOf(addresses: readonly string[], ip: Ip): Promise<Map<string, Hop>> {
-  const output = await ip(
-    ['-j', '-force', '-batch', '-'],
-    addresses.map((address) => `route get ${address}\n`).join(''),
-  );
-  const hops = new Map<string, Hop>();
-  // One JSON array a command that succeeded; dst is the address as ip writes it.
-  for (const line of output.split('\n').filter((text) => text.startsWith('['))) {
-    for (const { dst, gateway, dev } of routes.parse(parse(line))) {
-      hops.set(dst, { address: gateway ?? dst, device: dev });
+  ingress: Ingress,
+  ask: boolean,
+): Promise<Map<string, Way>> {
+  const each = [...new Set(addresses)];
+  if (each.length === 0) return new Map();
+  const [routes, neighbours, devices] = await Promise.all([
+    readRoutes(each, ip),
+    readNeighbours(ip),
+    readDevices(ip),
+  ]);
+  const questions = new Set<string>();
+  const ways = new Map<string, Way>();
+  for (const address of each) {
+    const route = routes.get(address);
+    if (route === undefined) {
+      ways.set(address, { kind: 'closed', reason: 'this host has no route to it' });
+      continue;
     }
+    const egress = egressOf(route, devices, ingress);
+    if ('closed' in egress) {
+      ways.set(address, { kind: 'closed', reason: egress.closed });
+      continue;
+    }
+    const key = neighbourKey(route.gateway ?? address, route.device);
+    const neighbour = neighbours.get(key);
+    ways.set(address, wayBy(neighbour, egress, key, route.gateway));
+    const question = questionFor(neighbour);
+    if (question !== undefined) questions.add(`neigh ${question} ${key} use\n`);
   }
-  return hops;
+  if (ask && questions.size > 0) await ip(['-force', '-batch', '-'], [...questions].join(''));
+  return ways;
 }
 
-function parse(text: string): unknown {
-  return text.trim() === '' ? [] : JSON.parse(text);
+interface Leaving {
+  /** As the packet program wants it: 0 is back out of where a packet came in. */
+  readonly ifindex: number;
+  readonly sourceMac: Uint8Array;
 }
 
-/** Six octets, or undefined: tunnels and the like have other link addresses, or none. */
-function macOf(text: string | undefined): Uint8Array | undefined {
-  if (text === undefined || !/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(text)) return undefined;
-  return Uint8Array.from(text.split(':'), (octet) => Number.parseInt(octet, 16));
+type Egress = Leaving | { readonly closed: string };
+
+function egressOf(route: Route, devices: ReadonlyMap<string, Device>, ingress: Ingress): Egress {
+  if (route.type === 'local') return { closed: 'it is an address of this host' };
+  if (route.type !== undefined) return { closed: `its route is of type ${route.type}` };
+  const by = `its route leaves by ${route.device}`;
+  const device = devices.get(route.device);
+  if (device === undefined) return { closed: `${by}, which is gone` };
+  const { index, mac: sourceMac } = device;
+  if (sourceMac === undefined) return { closed: `${by}, which has no Ethernet address` };
+  if (index === ingress.index) return { ifindex: 0, sourceMac };
+  return { ifindex: index, sourceMac };
 }
 
-/** ip(8) of this host, or with `prefix` of another network namespace. */
-export function ipCommand(prefix: readonly string[] = []): Ip {
-  return (args, input = '') =>
-    new Promise((resolve, reject) => {
-      const [program = 'ip', ...rest] = [...prefix, 'ip', ...args];
-      const options = { encoding: 'utf8', maxBuffer: 1 << 26 } as const;
-      const child = execFile(program, rest, options, (error, stdout) => {
-        // With -force a batch goes on past a line that fails, and ends with 1 or 2.
-        if (error === null || args.includes('-force')) resolve(stdout);
-        else reject(error);
-      });
-      child.stdin?.on('error', () => {}); // Its end is reported by the call above.
-      child.stdin?.end(input);
-    });
+function wayBy(
+  neighbour: Neighbour | undefined,
+  { ifindex, sourceMac }: Leaving,
+  key: string,
+  gateway: string | null,
+): Way {
+  const { mac, states = [] } = neighbour ?? {};
+  if (mac !== undefined && states.some((state) => USABLE.has(state))) {
+    return { kind: 'open', hop: { mac, ifindex, sourceMac }, gateway };
+  }
+  const kind = states.includes('FAILED') ? 'silent' : 'asked';
+  return { kind, reason: `no answer from ${key}`, gateway, back: ifindex === 0 };
+}
+
+/**
+ * How to make the kernel ask for a neighbour, if it needs to be made. The question takes
+ * what others set from an entry: the permanence, and the flags of those that are foreign.
+ */
+function questionFor(neighbour: Neighbour | undefined): 'add' | 'change' | undefined {
+  // "add" refuses where somebody has been faster.
+  if (neighbour === undefined) return 'add';
+  const { states, foreign } = neighbour;
+  const asleep = states.length === 0 || states.some((state) => ASLEEP.has(state));
+  return asleep && !foreign ? 'change' : undefined;
 }

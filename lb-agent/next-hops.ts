@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type ChildProcess, spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import type { Logger } from 'pino';
 import type { NextHop } from '../bpf/tables/index.js';
 import type { DesiredState, Server } from '../registry/index.js';
-import { type Ip, resolveNextHops } from './neighbours.js';
+import type { Ip, IpMonitor } from './ip.js';
+import { findWays, type Ingress, type Way } from './neighbours.js';
+import { REPLY, type Standing, sameStanding, standingAfter } from './standing.js';
 
 /** `reply`: back to the neighbour that a packet came from. `resolve`: as the host would route. */
 export type NextHopMode = 'reply' | 'resolve';
 
 export interface NextHopsOptions {
   readonly mode: NextHopMode;
+  readonly ingress: Ingress;
   readonly ip: Ip;
+  readonly monitor: IpMonitor;
   readonly log: Logger;
 }
 
-/** Back to the neighbour that a packet came from. */
-export const REPLY: NextHop = { mac: new Uint8Array(6), ifindex: 0, sourceMac: new Uint8Array(6) };
+type Target = Pick<Server, 'address' | 'encapsulation'>;
 
 /** Neighbour table and routes change in bursts. */
 const SETTLE_MS = 100;
@@ -27,17 +28,19 @@ const RETRY_MS = 1_000;
 
 /**
  * Where packets for each server leave, kept right while neighbours and routes change. A
- * server reached by `l2` has no other way, so it is resolved in either mode, and counts as
- * down for as long as it has no next hop.
+ * server reached by `l2` has no other way, so it is resolved in either mode. A server whose
+ * packets would be lost counts as down.
  */
 export class NextHops {
   readonly #options: NextHopsOptions;
-  #followed: ReadonlySet<string> = new Set();
-  #known: ReadonlyMap<string, NextHop> = new Map();
-  #missing = '';
+  #followed: ReadonlyMap<string, Target> = new Map();
+  #standings: ReadonlyMap<string, Standing> = new Map();
+  /** Each reason in the log, with the servers that it was said of. */
+  #reported: ReadonlyMap<string, string> = new Map();
+  #lastError = '';
   /** When the kernel was last asked to confirm neighbours, in ms of a clock that never jumps. */
-  #confirmed = Number.NEGATIVE_INFINITY;
-  #monitor: ChildProcess | undefined;
+  #asked = Number.NEGATIVE_INFINITY;
+  #monitor: { close(): void } | undefined;
   #timer: NodeJS.Timeout | undefined;
   #resolving: Promise<void> | undefined;
   #closed = false;
@@ -52,21 +55,27 @@ export class NextHops {
     this.#onChange = listener;
   }
 
-  of(server: Pick<Server, 'address' | 'encapsulation'>): NextHop | null {
-    return this.#resolves(server) ? (this.#known.get(server.address) ?? null) : null;
+  /** The one that holds, or held last; null where none is known. */
+  of(server: Target): NextHop | null {
+    if (!this.#resolves(server)) return REPLY;
+    return this.#standings.get(keyOf(server))?.hop ?? null;
   }
 
   /** The servers to follow from now on; resolved when it returns, as far as neighbours answer. */
   async follow(desired: DesiredState): Promise<void> {
     const servers = desired.pools.flatMap((pool) => pool.servers);
-    this.#followed = new Set(
-      servers.filter((server) => this.#resolves(server)).map(({ address }) => address),
+    this.#followed = new Map(
+      servers
+        .filter((server) => this.#resolves(server))
+        .map(({ address, encapsulation }) => {
+          const target = { address, encapsulation };
+          return [keyOf(target), target];
+        }),
     );
     if (this.#followed.size === 0) return;
-    this.#watch();
     await this.#refresh(false);
     // A neighbour that nobody has asked for yet answers within milliseconds, if at all.
-    if (this.#known.size < this.#followed.size) {
+    if (this.#someWait()) {
       await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
       await this.#refresh(false);
     }
@@ -74,13 +83,12 @@ export class NextHops {
 
   /** The same state, with servers that cannot be reached taken as down. */
   reachable(desired: DesiredState): DesiredState {
-    const lost = (server: Server) => server.encapsulation === 'l2' && this.of(server) === null;
     return {
       ...desired,
       pools: desired.pools.map((pool) => ({
         ...pool,
         servers: pool.servers.map((server) =>
-          lost(server) ? { ...server, state: 'down' as const } : server,
+          this.#reaches(server) ? server : { ...server, state: 'down' as const },
         ),
       })),
     };
@@ -89,26 +97,33 @@ export class NextHops {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
-    this.#monitor?.kill();
+    this.#monitor?.close();
     await this.#resolving;
   }
 
-  #resolves({ encapsulation }: Pick<Server, 'encapsulation'>): boolean {
+  #resolves({ encapsulation }: Target): boolean {
     return this.#options.mode === 'resolve' || encapsulation === 'l2';
+  }
+
+  #reaches(server: Target): boolean {
+    if (!this.#resolves(server)) return true;
+    // Where nothing could be read, a tunnel is left as it is.
+    return this.#standings.get(keyOf(server))?.reachable ?? server.encapsulation !== 'l2';
+  }
+
+  #someWait(): boolean {
+    return [...this.#followed.keys()].some((key) => this.#standings.get(key)?.waiting ?? true);
   }
 
   #watch(): void {
     if (this.#monitor !== undefined || this.#closed) return;
-    const monitor = spawn('ip', ['monitor', 'neigh', 'route', 'link'], {
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    this.#monitor = monitor;
-    createInterface({ input: monitor.stdout }).on('line', () => this.#schedule(SETTLE_MS));
-    // Without a monitor, changes are seen at the next refresh.
-    monitor.once('error', () => {});
-    monitor.once('exit', () => {
-      this.#monitor = undefined;
-    });
+    this.#monitor = this.#options.monitor(
+      () => this.#schedule(SETTLE_MS),
+      // Without a monitor, changes are seen at the next refresh, which starts another.
+      () => {
+        this.#monitor = undefined;
+      },
+    );
   }
 
   #schedule(milliseconds: number): void {
@@ -125,46 +140,67 @@ export class NextHops {
   }
 
   async #resolve(tell: boolean): Promise<void> {
-    const { ip, log } = this.#options;
+    if (this.#closed || this.#followed.size === 0) return;
+    const { ip, ingress, log } = this.#options;
+    const followed = this.#followed;
+    const start = performance.now();
+    this.#watch();
     try {
       // What the monitor reports may be the answer to this: so not at each report.
-      const now = performance.now();
-      const confirm = now - this.#confirmed >= this.#pauseMs();
-      if (confirm) this.#confirmed = now;
-      const known = await resolveNextHops(this.#followed, ip, confirm);
-      const changed = !sameHops(known, this.#known);
-      this.#known = known;
+      const unseen = [...followed.keys()].some((key) => !this.#standings.has(key));
+      const ask = unseen || start - this.#asked >= this.#pauseMs();
+      if (ask) this.#asked = start;
+      const addresses = [...followed.values()].map(({ address }) => address);
+      const changed = this.#judge(followed, await findWays(addresses, ip, ingress, ask));
       this.#report();
       if (changed && tell && !this.#closed) this.#onChange();
+      this.#lastError = '';
     } catch (error) {
-      log.error({ message: String(error) }, 'cannot read routes and neighbours; keeping the last');
+      const message = String(error);
+      if (message !== this.#lastError) {
+        log.error({ message }, 'cannot read routes and neighbours; keeping the last');
+      }
+      this.#lastError = message;
     }
-    if (this.#followed.size > 0) this.#schedule(this.#pauseMs());
+    this.#schedule(this.#pauseMs());
+  }
+
+  #judge(followed: ReadonlyMap<string, Target>, ways: ReadonlyMap<string, Way>): boolean {
+    let changed = false;
+    const standings = new Map<string, Standing>();
+    for (const [key, { address, encapsulation }] of followed) {
+      const before = this.#standings.get(key);
+      const way = ways.get(address);
+      if (way === undefined) continue;
+      const standing = standingAfter(before, way, encapsulation === 'l2');
+      standings.set(key, standing);
+      if (!sameStanding(before, standing)) changed = true;
+    }
+    this.#standings = standings;
+    return changed;
   }
 
   #pauseMs(): number {
-    return this.#known.size < this.#followed.size ? RETRY_MS : REFRESH_MS;
+    return this.#someWait() ? RETRY_MS : REFRESH_MS;
   }
 
-  /** Once for each set of servers without a next hop. */
+  /** Once for each set of servers of which the same is to be said. */
   #report(): void {
-    const missing = [...this.#followed].filter((address) => !this.#known.has(address)).join(' ');
-    if (missing === this.#missing) return;
-    this.#missing = missing;
-    if (missing !== '') this.#options.log.warn({ missing }, 'no next hop to these servers');
+    const servers = new Map<string, string[]>();
+    for (const [key, { address }] of this.#followed) {
+      const reason = this.#standings.get(key)?.reason ?? null;
+      if (reason !== null) servers.set(reason, [...(servers.get(reason) ?? []), address]);
+    }
+    const reported = new Map([...servers].map(([reason, each]) => [reason, each.join(' ')]));
+    for (const [reason, missing] of reported) {
+      if (this.#reported.get(reason) === missing) continue;
+      this.#options.log.warn({ missing, reason }, 'no next hop to these servers');
+    }
+    this.#reported = reported;
   }
 }
 
-function sameHops(a: ReadonlyMap<string, NextHop>, b: ReadonlyMap<string, NextHop>): boolean {
-  if (a.size !== b.size) return false;
-  return [...a].every(([address, hop]) => sameHop(hop, b.get(address)));
-}
-
-export function sameHop(a: NextHop | undefined, b: NextHop | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b;
-  return (
-    a.ifindex === b.ifindex &&
-    Buffer.compare(a.mac, b.mac) === 0 &&
-    Buffer.compare(a.sourceMac, b.sourceMac) === 0
-  );
+/** A server by `l2` has needs of its own, though another may have the same address. */
+function keyOf({ address, encapsulation }: Target): string {
+  return encapsulation === 'l2' ? `l2 ${address}` : address;
 }

@@ -7,9 +7,9 @@ import { type DesiredState, openFileRegistry } from '../registry/index.js';
 import { Agent } from './agent.js';
 import type { Egress } from './apply.js';
 import { type HostInterface, hostInterface } from './host-interface.js';
+import { ipCommand, ipMonitor } from './ip.js';
 import { AgentLock } from './lock.js';
 import { type MetricsServer, serveMetrics } from './metrics.js';
-import { ipCommand } from './neighbours.js';
 import { NextHops } from './next-hops.js';
 import { type RunOptions, stateFile } from './options.js';
 import { PinFolder } from './pins.js';
@@ -24,7 +24,13 @@ export async function run(options: RunOptions): Promise<void> {
     onWarning: (warning) => log.warn(warning, 'registry document'),
   });
   const desired = await registry.read();
-  const nextHops = new NextHops({ mode: options.nextHop, ip: ipCommand(), log });
+  const nextHops = new NextHops({
+    mode: options.nextHop,
+    ingress: { index: host.index },
+    ip: ipCommand(),
+    monitor: ipMonitor,
+    log,
+  });
   const egress = egressOf(options, host, nextHops);
   checkSources(desired, egress, host);
 

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ipCommand } from '../../lb-agent/neighbours.js';
 import { inNamespace, ipBatch, run } from '../netns/command.js';
 import { BalancerHost } from './balancer-host.js';
-import { documentOf, type TestServer } from './documents.js';
+import { documentOf, idOf, type TestServer } from './documents.js';
 
 const SERVER: TestServer = { name: 'web-1', address: '10.9.0.2', ids: ['ed793a'] };
 const MAC_1 = '02:00:00:00:00:11';
@@ -40,8 +39,24 @@ function macText(): string {
     .replace(/..(?=.)/g, '$&:');
 }
 
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await sleep(20);
+async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await holds())) await sleep(20);
+}
+
+function ip(...args: string[]): Promise<string> {
+  return run(inNamespace(host.namespace, ['ip', ...args]));
+}
+
+async function ifindexOf(device: string): Promise<number | undefined> {
+  const links = JSON.parse(await ip('-j', 'link', 'show', 'dev', device)) as { ifindex: number }[];
+  return links[0]?.ifindex;
+}
+
+function reasons(): unknown[] {
+  return host
+    .lines()
+    .filter(({ msg }) => msg === 'no next hop to these servers')
+    .map(({ reason }) => reason);
 }
 
 function encapsulated(encapsulation: string): string {
@@ -62,15 +77,67 @@ describe('next hops', () => {
   it('follow the neighbour table of the host, by another interface too', async () => {
     host.write(documentOf([SERVER]));
     await host.start('--next-hop', 'resolve');
-    const ip = ipCommand(['nsenter', `--net=/run/netns/${host.namespace}`]);
-    const [link] = JSON.parse(await ip(['-j', 'link', 'show', 'dev', 'srv0'])) as {
-      ifindex: number;
-    }[];
     expect(macText()).toBe(MAC_1);
-    expect(real()?.nextHop.ifindex).toBe(link?.ifindex);
+    expect(real()?.nextHop.ifindex).toBe(await ifindexOf('srv0'));
 
-    await ip(['neigh', 'replace', '10.9.0.2', 'lladdr', MAC_2, 'dev', 'srv0', 'nud', 'reachable']);
+    await ip('neigh', 'replace', '10.9.0.2', 'lladdr', MAC_2, 'dev', 'srv0', 'nud', 'reachable');
     await until(() => macText() === MAC_2);
+  });
+
+  it('leave alone what others have set of neighbours', async () => {
+    const add = (last: number, more: string) =>
+      `neigh add 10.9.0.${last} lladdr 02:00:00:00:00:${last} dev srv0 ${more}`;
+    await ipBatch(host.namespace, [
+      add(10, 'nud permanent'),
+      add(11, 'nud noarp'),
+      add(12, 'nud stale extern_learn'),
+      'neigh add 10.9.0.13 dev srv0 managed',
+    ]);
+    const shown = async () => {
+      const entries = JSON.parse(await ip('-j', 'neigh', 'show', 'dev', 'srv0', 'nud', 'all'));
+      return entries as { dst: string; lladdr?: string; state: string[]; managed?: null }[];
+    };
+    const hosts = [10, 11, 12, 13, 99].map((last) => `10.9.0.${last}`);
+    const set = async () => (await shown()).filter(({ dst }) => hosts.slice(0, 3).includes(dst));
+    const before = await set();
+    host.write(
+      documentOf(hosts.map((address, i) => ({ name: `web-${i}`, address, ids: [idOf(i)] }))),
+    );
+    await host.start('--next-hop', 'resolve');
+    // All are asked in one go, and the last of them is asked for sure.
+    await until(async () => (await shown()).some(({ dst }) => dst === '10.9.0.99'));
+    expect(await set()).toEqual(before);
+    expect((await shown()).find(({ dst }) => dst === '10.9.0.13')).toHaveProperty('managed');
+    expect(host.tables((balancer) => balancer.reals().map(({ down }) => down))).toEqual([
+      false,
+      false,
+      false,
+      true,
+      true,
+    ]);
+  });
+
+  it('are gateways of the other family too', async () => {
+    await ipBatch(host.namespace, [
+      `neigh add fe80::fe lladdr ${MAC_2} dev srv0 nud permanent`,
+      'route add 10.78.0.0/16 via inet6 fe80::fe dev srv0',
+    ]);
+    host.write(documentOf([{ ...SERVER, address: '10.78.0.1' }]));
+    await host.start('--next-hop', 'resolve');
+    expect(macText()).toBe(MAC_2);
+    expect(real()?.down).toBe(false);
+  });
+
+  it('hold until the neighbour is silent; then the server is down', async () => {
+    host.write(documentOf([SERVER]));
+    await host.start('--next-hop', 'resolve');
+    expect(real()?.down).toBe(false);
+    await ipBatch(server, ['link set eth0 down']);
+    await until(() => real()?.down === true);
+    expect(macText()).toBe(MAC_1);
+    expect(reasons()).toEqual(['no answer from 10.9.0.2 dev srv0']);
+    await ipBatch(server, ['link set eth0 up']);
+    await until(() => real()?.down === false);
   });
 
   it('are what an l2 server needs: without one it is down', async () => {

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+import { beforeEach, describe, expect, it } from 'vitest';
+import { findWays, type Way } from './neighbours.js';
+import { FakeIp, type FakeNeighbour, MAC } from './testing/fake-ip.js';
+
+const SERVER = '10.9.0.2';
+const GATEWAY = '192.0.2.254';
+const THERE = '02:00:00:00:00:11';
+const octets = (mac: string) => Uint8Array.from(Buffer.from(mac.replaceAll(':', ''), 'hex'));
+
+let fake: FakeIp;
+beforeEach(() => {
+  fake = new FakeIp();
+});
+
+async function way({ ask = false } = {}): Promise<Way | undefined> {
+  return (await findWays([SERVER], fake.ip, { index: 2 }, ask)).get(SERVER);
+}
+
+describe('the way to a server', () => {
+  it('is the neighbour itself, a gateway, or a gateway of the other family', async () => {
+    fake.answer(SERVER, THERE);
+    const hop = { mac: octets(THERE), ifindex: 0, sourceMac: octets(MAC) };
+    expect(await way()).toEqual({ kind: 'open', hop, gateway: null });
+
+    fake.neighbours = [];
+    fake.routes.set(SERVER, { gateway: GATEWAY });
+    fake.answer(GATEWAY, THERE);
+    expect(await way()).toEqual({ kind: 'open', hop, gateway: GATEWAY });
+
+    fake.routes.set(SERVER, { via: { family: 'inet6', host: 'fe80::fe' } });
+    expect(await way()).toMatchObject({ kind: 'asked', gateway: 'fe80::fe' });
+    fake.answer('fe80::fe', THERE, 'STALE');
+    expect(await way()).toEqual({ kind: 'open', hop, gateway: 'fe80::fe' });
+  });
+
+  it.each([
+    ['asked', ['INCOMPLETE']],
+    ['silent', ['FAILED']],
+    ['asked', []],
+  ])('is %s where the neighbour is %j', async (kind, state) => {
+    fake.neighbours = [{ dst: SERVER, dev: 'eth0', state }];
+    expect(await way()).toMatchObject({ kind, back: true });
+  });
+
+  it.each<[string, object | null, RegExp]>([
+    ['no route', null, /no route/],
+    ['itself', { type: 'local', dev: 'lo' }, /address of this host/],
+    ['a broadcast', { type: 'broadcast' }, /type broadcast/],
+    ['a device that went away', { dev: 'gone' }, /gone, which is gone/],
+    ['a tunnel without link addresses', { dev: 'tun0' }, /no Ethernet address/],
+    ['lo', { dev: 'lo' }, /no Ethernet address/],
+  ])('is closed by %s', async (_, route, reason) => {
+    fake.links.push(
+      { ifname: 'lo', ifindex: 1, address: '00:00:00:00:00:00' },
+      { ifname: 'tun0', ifindex: 3 },
+    );
+    fake.routes.set(SERVER, route);
+    expect(await way()).toEqual({ kind: 'closed', reason: expect.stringMatching(reason) });
+  });
+});
+
+describe('neighbours', () => {
+  const entry = (more: Partial<FakeNeighbour>) => ({ dst: SERVER, dev: 'eth0', ...more });
+
+  it.each<[string, FakeNeighbour[], string[]]>([
+    ['unknown', [], [`neigh add ${SERVER} dev eth0 use`]],
+    ['FAILED', [entry({ state: ['FAILED'] })], [`neigh change ${SERVER} dev eth0 use`]],
+    [
+      'STALE',
+      [entry({ lladdr: THERE, state: ['STALE'] })],
+      [`neigh change ${SERVER} dev eth0 use`],
+    ],
+    ['REACHABLE', [entry({ lladdr: THERE, state: ['REACHABLE'] })], []],
+    ['being asked', [entry({ state: ['INCOMPLETE'] })], []],
+    ['PERMANENT', [entry({ lladdr: THERE, state: ['PERMANENT'] })], []],
+    ['NOARP', [entry({ lladdr: THERE, state: ['NOARP'] })], []],
+    ['from elsewhere', [entry({ lladdr: THERE, state: ['STALE'], extern_learn: null })], []],
+    ["the kernel's to keep", [entry({ state: ['FAILED'], managed: null })], []],
+  ])('that are %s are asked only where that takes nothing away', async (_, known, asked) => {
+    fake.neighbours = known;
+    await way({ ask: true });
+    expect(fake.asked).toEqual(asked);
+    await way();
+    expect(fake.asked).toEqual(asked);
+  });
+});

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { DesiredState, Encapsulation, Server } from '../registry/index.js';
+import { NextHops } from './next-hops.js';
+import { FakeIp } from './testing/fake-ip.js';
+
+const MAC_1 = '02:00:00:00:00:11';
+
+let fake: FakeIp;
+let nextHops: NextHops;
+let lines: { level: number; msg: string; reason?: string; missing?: string }[];
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  fake = new FakeIp();
+  lines = [];
+  nextHops = new NextHops({
+    mode: 'resolve',
+    ingress: { index: 2 },
+    ip: fake.ip,
+    monitor: fake.monitor,
+    log: pino({}, { write: (line: string) => lines.push(JSON.parse(line)) }),
+  });
+});
+afterEach(async () => {
+  await nextHops.close();
+  vi.useRealTimers();
+});
+
+function server(address: string, encapsulation: Encapsulation = 'ipip'): Server {
+  const rest = { serverIds: new Map(), weight: 100, state: 'active' } as const;
+  return { name: address, address, encapsulation, ...rest };
+}
+
+function desired(...servers: Server[]): DesiredState {
+  return { revision: '', pools: [{ name: 'web', vips: [], configs: [], servers }] };
+}
+
+async function follow(...servers: Server[]): Promise<void> {
+  const followed = nextHops.follow(desired(...servers));
+  await vi.advanceTimersByTimeAsync(100);
+  await followed;
+}
+
+function macOf(of: Server): string {
+  return Buffer.from(nextHops.of(of)?.mac ?? [])
+    .toString('hex')
+    .replace(/..(?=.)/g, '$&:');
+}
+
+function stateOf(of: Server): string | undefined {
+  return nextHops.reachable(desired(of)).pools[0]?.servers[0]?.state;
+}
+
+const A = server('10.9.0.1');
+const B = server('10.9.0.2');
+
+describe('NextHops', () => {
+  it('tells nothing that follow has returned', async () => {
+    fake.answer(A.address, MAC_1);
+    await follow(A);
+    const changed = vi.fn();
+    nextHops.onChange(changed);
+    fake.report();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(changed).not.toHaveBeenCalled();
+  });
+
+  it('asks for a new neighbour at once, though others were asked just now', async () => {
+    await follow(A);
+    expect(fake.asked).toEqual([`neigh add ${A.address} dev eth0 use`]);
+    fake.neighbours = [{ dst: A.address, dev: 'eth0', state: ['INCOMPLETE'] }];
+    await follow(A, B);
+    expect(fake.asked.slice(1)).toEqual([`neigh add ${B.address} dev eth0 use`]);
+  });
+
+  it('takes a server as down when its neighbour falls silent, and says so once', async () => {
+    fake.answer(A.address, MAC_1);
+    await follow(A);
+    fake.neighbours = [{ dst: A.address, dev: 'eth0', state: ['INCOMPLETE'] }];
+    await vi.advanceTimersByTimeAsync(15_000);
+    expect([stateOf(A), macOf(A)]).toEqual(['active', MAC_1]);
+    fake.neighbours = [{ dst: A.address, dev: 'eth0', state: ['FAILED'] }];
+    fake.report();
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect([stateOf(A), macOf(A)]).toEqual(['down', MAC_1]);
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toMatchObject({
+      msg: 'no next hop to these servers',
+      missing: A.address,
+      reason: `no answer from ${A.address} dev eth0`,
+    });
+  });
+
+  it('keeps what it has while nothing can be read, and complains once', async () => {
+    fake.answer(A.address, MAC_1);
+    await follow(A);
+    fake.delay = () => Promise.reject(new Error('no ip'));
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect([macOf(A), stateOf(A)]).toEqual([MAC_1, 'active']);
+    expect(lines).toHaveLength(1);
+  });
+});
