@@ -93,6 +93,16 @@ describe('NextHops', () => {
     });
   });
 
+  it('judges an l2 server by itself, though another has its address', async () => {
+    const l2 = server(A.address, 'l2');
+    fake.routes.set(A.address, { gateway: '192.0.2.254' });
+    fake.answer('192.0.2.254', MAC_1);
+    await follow(A, l2);
+    expect([macOf(A), stateOf(A)]).toEqual([MAC_1, 'active']);
+    expect([nextHops.of(l2), stateOf(l2)]).toEqual([null, 'down']);
+    expect(lines.map(({ reason }) => reason)).toEqual([expect.stringMatching(/^l2 needs/)]);
+  });
+
   it('keeps what it has while nothing can be read, and complains once', async () => {
     fake.answer(A.address, MAC_1);
     await follow(A);

@@ -49,4 +49,17 @@ describe('a server', () => {
     const lost = [unanswered('asked', true), OPEN, unanswered('silent', true)];
     expect(standing(lost)).toMatchObject({ hop: HOP, reachable: false });
   });
+
+  it('by l2 is never reached through a gateway, which would send its packets back', () => {
+    for (const way of [OPEN, unanswered('asked', true)]) {
+      const through = { ...way, gateway: '192.0.2.254' };
+      expect(standing([through], true)).toEqual({
+        hop: null,
+        reachable: false,
+        waiting: false,
+        reason: expect.stringMatching(/l2 .* behind 192\.0\.2\.254/),
+      });
+      expect(standing([through])?.reachable).toBe(true);
+    }
+  });
 });

@@ -30,12 +30,14 @@ export function standingAfter(before: Standing | undefined, way: Way, l2: boolea
     case 'closed':
       return { hop, reachable: false, waiting: false, reason: way.reason };
     case 'open':
+      if (l2 && way.gateway !== null) return behindGateway(hop, way.gateway);
       return { hop: way.hop, reachable: true, waiting: false, reason: null };
     case 'asked':
     case 'silent': {
-      const { back, kind } = way;
+      const { gateway, back, kind } = way;
       // At first sight nobody may have asked before.
       const reason = before === undefined && kind === 'asked' ? null : way.reason;
+      if (l2 && gateway !== null) return behindGateway(hop, gateway);
       if (hop !== null) {
         const holds = kind === 'asked' && before?.reachable === true;
         return { hop, reachable: holds, waiting: true, reason: holds ? null : reason };
@@ -45,6 +47,11 @@ export function standingAfter(before: Standing | undefined, way: Way, l2: boolea
       return { hop: REPLY, reachable: true, waiting: true, reason: reason && meanwhile };
     }
   }
+}
+
+function behindGateway(hop: NextHop | null, gateway: string): Standing {
+  const reason = `l2 needs it on a link of this host, and it is behind ${gateway}, which would send its packets back here; use ipip or gue`;
+  return { hop, reachable: false, waiting: false, reason };
 }
 
 export function sameStanding(a: Standing | undefined, b: Standing | undefined): boolean {

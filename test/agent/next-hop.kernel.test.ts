@@ -155,4 +155,13 @@ describe('next hops', () => {
     await until(() => real()?.down === true);
     expect(macText()).toBe(MAC_1);
   });
+
+  it('are never gateways for an l2 server', async () => {
+    await ipBatch(host.namespace, ['route add 10.77.0.0/16 via 10.9.0.2']);
+    host.write(encapsulated('l2').replaceAll(SERVER.address, '10.77.0.1'));
+    await host.start();
+    expect(real()?.down).toBe(true);
+    expect(macText()).toBe('00:00:00:00:00:00');
+    expect(reasons()).toEqual([expect.stringMatching(/^l2 .* behind 10\.9\.0\.2/)]);
+  });
 });
