@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { beforeEach, describe, expect, it } from 'vitest';
 import { findWays, type Way } from './neighbours.js';
-import { FakeIp, type FakeNeighbour, MAC } from './testing/fake-ip.js';
+import { FakeIp, type FakeLink, type FakeNeighbour, MAC } from './testing/fake-ip.js';
 
 const SERVER = '10.9.0.2';
 const GATEWAY = '192.0.2.254';
@@ -13,25 +13,25 @@ beforeEach(() => {
   fake = new FakeIp();
 });
 
-async function way({ ask = false } = {}): Promise<Way | undefined> {
-  return (await findWays([SERVER], fake.ip, { index: 2 }, ask)).get(SERVER);
+async function way({ native = true, ask = false } = {}): Promise<Way | undefined> {
+  return (await findWays([SERVER], fake.ip, { index: 2, native }, ask)).get(SERVER);
 }
 
 describe('the way to a server', () => {
   it('is the neighbour itself, a gateway, or a gateway of the other family', async () => {
     fake.answer(SERVER, THERE);
     const hop = { mac: octets(THERE), ifindex: 0, sourceMac: octets(MAC) };
-    expect(await way()).toEqual({ kind: 'open', hop, gateway: null });
+    expect(await way()).toEqual({ kind: 'open', hop, gateway: null, condition: null });
 
     fake.neighbours = [];
     fake.routes.set(SERVER, { gateway: GATEWAY });
     fake.answer(GATEWAY, THERE);
-    expect(await way()).toEqual({ kind: 'open', hop, gateway: GATEWAY });
+    expect(await way()).toEqual({ kind: 'open', hop, gateway: GATEWAY, condition: null });
 
     fake.routes.set(SERVER, { via: { family: 'inet6', host: 'fe80::fe' } });
     expect(await way()).toMatchObject({ kind: 'asked', gateway: 'fe80::fe' });
     fake.answer('fe80::fe', THERE, 'STALE');
-    expect(await way()).toEqual({ kind: 'open', hop, gateway: 'fe80::fe' });
+    expect(await way()).toEqual({ kind: 'open', hop, gateway: 'fe80::fe', condition: null });
   });
 
   it.each([
@@ -57,6 +57,52 @@ describe('the way to a server', () => {
     );
     fake.routes.set(SERVER, route);
     expect(await way()).toEqual({ kind: 'closed', reason: expect.stringMatching(reason) });
+  });
+});
+
+describe('devices', () => {
+  const link = (kind?: string, parent?: string): FakeLink => ({
+    ifname: 'other',
+    ifindex: 7,
+    address: MAC,
+    ...(kind === undefined ? {} : { linkinfo: { info_kind: kind } }),
+    ...(parent === undefined ? {} : { link: parent }),
+  });
+  function leaveBy(other: FakeLink): void {
+    fake.links.push({ ifname: 'eth1', ifindex: 6, address: MAC }, other);
+    fake.routes.set(SERVER, { dev: 'other' });
+    fake.neighbours = [{ dst: SERVER, dev: 'other', lladdr: THERE, state: ['REACHABLE'] }];
+  }
+
+  it.each([
+    ['a physical one', link()],
+    ['a veth', link('veth')],
+    ['a tap', link('tun')],
+  ])('take redirects in native mode: %s', async (_, other) => {
+    leaveBy(other);
+    expect(await way()).toMatchObject({ kind: 'open', hop: { ifindex: 7 } });
+  });
+
+  it.each(['bridge', 'vlan', 'bond', 'macvlan', 'dummy', 'vxlan'])(
+    'take none there, but in generic mode: %s',
+    async (kind) => {
+      leaveBy(link(kind, 'eth1'));
+      const reason = expect.stringMatching(
+        new RegExp(`leaves by other \\(${kind}\\).*--mode generic`),
+      );
+      expect(await way()).toEqual({ kind: 'closed', reason });
+      expect(await way({ native: false })).toMatchObject({ kind: 'open', hop: { ifindex: 7 } });
+    },
+  );
+
+  it('are left by the way that packets came, with their tag, where it is a VLAN of that', async () => {
+    leaveBy(link('vlan', 'eth0'));
+    expect(await way()).toMatchObject({
+      kind: 'open',
+      hop: { ifindex: 0 },
+      condition: expect.stringMatching(/must come by other too/),
+    });
+    expect(await way({ native: false })).toMatchObject({ kind: 'open', hop: { ifindex: 7 } });
   });
 });
 

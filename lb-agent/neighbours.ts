@@ -11,9 +11,10 @@ import {
   readRoutes,
 } from './ip.js';
 
-/** Where packets come in. */
+/** Where packets come in, and whether XDP runs in the driver there (native mode). */
 export interface Ingress {
   readonly index: number;
+  readonly native: boolean;
 }
 
 /** How packets for one address can leave this host. */
@@ -22,6 +23,8 @@ export type Way =
       readonly kind: 'open';
       readonly hop: NextHop;
       readonly gateway: string | null;
+      /** On what condition it is right, where that cannot be told from here. */
+      readonly condition: string | null;
     }
   /** The neighbour was asked and can answer yet; or it was, and did not. */
   | {
@@ -38,6 +41,9 @@ export type Way =
 const USABLE = new Set(['PERMANENT', 'NOARP', 'REACHABLE', 'STALE', 'DELAY', 'PROBE']);
 /** States out of which the kernel comes only when something is sent, or asked for. */
 const ASLEEP = new Set(['STALE', 'FAILED']);
+
+/** Kinds of devices whose drivers implement ndo_xdp_xmit, beside physical ones, which have none. */
+const TAKES_REDIRECTS = new Set([undefined, 'veth', 'tun']);
 
 /**
  * The way to each of these addresses, by the kernel's routes and neighbour table. With `ask`
@@ -84,6 +90,7 @@ interface Leaving {
   /** As the packet program wants it: 0 is back out of where a packet came in. */
   readonly ifindex: number;
   readonly sourceMac: Uint8Array;
+  readonly condition: string | null;
 }
 
 type Egress = Leaving | { readonly closed: string };
@@ -94,21 +101,32 @@ function egressOf(route: Route, devices: ReadonlyMap<string, Device>, ingress: I
   const by = `its route leaves by ${route.device}`;
   const device = devices.get(route.device);
   if (device === undefined) return { closed: `${by}, which is gone` };
-  const { index, mac: sourceMac } = device;
+  const { index, mac: sourceMac, kind, parent } = device;
   if (sourceMac === undefined) return { closed: `${by}, which has no Ethernet address` };
-  if (index === ingress.index) return { ifindex: 0, sourceMac };
-  return { ifindex: index, sourceMac };
+  if (index === ingress.index) return { ifindex: 0, sourceMac, condition: null };
+  // In generic mode the kernel hands the packet to the device as its own stack would.
+  if (!ingress.native || TAKES_REDIRECTS.has(kind)) {
+    return { ifindex: index, sourceMac, condition: null };
+  }
+  // Tags stay as they came: right for packets of this VLAN, and there is no other way to it.
+  if (kind === 'vlan' && parent !== undefined && devices.get(parent)?.index === ingress.index) {
+    const condition = `packets keep the VLAN tag they came with, so they must come by ${route.device} too`;
+    return { ifindex: 0, sourceMac, condition };
+  }
+  return {
+    closed: `${by} (${kind}), which takes no packets from XDP in native mode; use --mode generic, or route by a physical interface, a veth or a tap`,
+  };
 }
 
 function wayBy(
   neighbour: Neighbour | undefined,
-  { ifindex, sourceMac }: Leaving,
+  { ifindex, sourceMac, condition }: Leaving,
   key: string,
   gateway: string | null,
 ): Way {
   const { mac, states = [] } = neighbour ?? {};
   if (mac !== undefined && states.some((state) => USABLE.has(state))) {
-    return { kind: 'open', hop: { mac, ifindex, sourceMac }, gateway };
+    return { kind: 'open', hop: { mac, ifindex, sourceMac }, gateway, condition };
   }
   const kind = states.includes('FAILED') ? 'silent' : 'asked';
   return { kind, reason: `no answer from ${key}`, gateway, back: ifindex === 0 };

@@ -6,6 +6,7 @@ import { NextHops } from './next-hops.js';
 import { FakeIp } from './testing/fake-ip.js';
 
 const MAC_1 = '02:00:00:00:00:11';
+const MAC_2 = '02:00:00:00:00:22';
 
 let fake: FakeIp;
 let nextHops: NextHops;
@@ -17,7 +18,7 @@ beforeEach(() => {
   lines = [];
   nextHops = new NextHops({
     mode: 'resolve',
-    ingress: { index: 2 },
+    ingress: { index: 2, native: true },
     ip: fake.ip,
     monitor: fake.monitor,
     log: pino({}, { write: (line: string) => lines.push(JSON.parse(line)) }),
@@ -101,6 +102,19 @@ describe('NextHops', () => {
     expect([macOf(A), stateOf(A)]).toEqual([MAC_1, 'active']);
     expect([nextHops.of(l2), stateOf(l2)]).toEqual([null, 'down']);
     expect(lines.map(({ reason }) => reason)).toEqual([expect.stringMatching(/^l2 needs/)]);
+  });
+
+  it('says on what condition a next hop holds', async () => {
+    const vlan = { ifname: 'eth0.7', ifindex: 9, address: MAC_2, link: 'eth0' };
+    fake.links.push({ ...vlan, linkinfo: { info_kind: 'vlan' } });
+    fake.routes.set(A.address, { dev: 'eth0.7' });
+    fake.neighbours = [{ dst: A.address, dev: 'eth0.7', lladdr: MAC_1, state: ['REACHABLE'] }];
+    await follow(A);
+    expect([macOf(A), stateOf(A)]).toEqual([MAC_1, 'active']);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(lines).toEqual([
+      expect.objectContaining({ msg: 'next hops with a condition', servers: A.address }),
+    ]);
   });
 
   it('keeps what it has while nothing can be read, and complains once', async () => {

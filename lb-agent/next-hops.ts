@@ -186,15 +186,22 @@ export class NextHops {
 
   /** Once for each set of servers of which the same is to be said. */
   #report(): void {
-    const servers = new Map<string, string[]>();
+    const said = new Map<string, { certain: boolean; servers: string[] }>();
     for (const [key, { address }] of this.#followed) {
-      const reason = this.#standings.get(key)?.reason ?? null;
-      if (reason !== null) servers.set(reason, [...(servers.get(reason) ?? []), address]);
+      const { reason = null, reachable = false, hop = null } = this.#standings.get(key) ?? {};
+      if (reason === null) continue;
+      const about = said.get(reason) ?? { certain: !reachable || hop === REPLY, servers: [] };
+      about.servers.push(address);
+      said.set(reason, about);
     }
-    const reported = new Map([...servers].map(([reason, each]) => [reason, each.join(' ')]));
-    for (const [reason, missing] of reported) {
-      if (this.#reported.get(reason) === missing) continue;
-      this.#options.log.warn({ missing, reason }, 'no next hop to these servers');
+    const reported = new Map<string, string>();
+    for (const [reason, { certain, servers }] of said) {
+      const text = servers.join(' ');
+      reported.set(reason, text);
+      if (this.#reported.get(reason) === text) continue;
+      if (certain)
+        this.#options.log.warn({ missing: text, reason }, 'no next hop to these servers');
+      else this.#options.log.warn({ servers: text, reason }, 'next hops with a condition');
     }
     this.#reported = reported;
   }

@@ -26,7 +26,7 @@ export async function run(options: RunOptions): Promise<void> {
   const desired = await registry.read();
   const nextHops = new NextHops({
     mode: options.nextHop,
-    ingress: { index: host.index },
+    ingress: { index: host.index, native: options.mode === 'native' },
     ip: ipCommand(),
     monitor: ipMonitor,
     log,

@@ -4,7 +4,7 @@ import type { Way } from './neighbours.js';
 import { REPLY, type Standing, standingAfter } from './standing.js';
 
 const HOP = { mac: new Uint8Array([2, 0, 0, 0, 0, 1]), ifindex: 7, sourceMac: new Uint8Array(6) };
-const OPEN: Way = { kind: 'open', hop: HOP, gateway: null };
+const OPEN: Way = { kind: 'open', hop: HOP, gateway: null, condition: null };
 const CLOSED: Way = { kind: 'closed', reason: 'no route' };
 const unanswered = (kind: 'asked' | 'silent', back = false): Way => {
   return { kind, reason: 'no answer', gateway: null, back };

@@ -13,7 +13,7 @@ export interface Standing {
   readonly reachable: boolean;
   /** Whether an answer of a neighbour would make it better. */
   readonly waiting: boolean;
-  /** What is wrong, if anything. */
+  /** What is wrong, or may be, if anything. */
   readonly reason: string | null;
 }
 
@@ -31,7 +31,7 @@ export function standingAfter(before: Standing | undefined, way: Way, l2: boolea
       return { hop, reachable: false, waiting: false, reason: way.reason };
     case 'open':
       if (l2 && way.gateway !== null) return behindGateway(hop, way.gateway);
-      return { hop: way.hop, reachable: true, waiting: false, reason: null };
+      return { hop: way.hop, reachable: true, waiting: false, reason: way.condition };
     case 'asked':
     case 'silent': {
       const { gateway, back, kind } = way;

@@ -140,6 +140,26 @@ describe('next hops', () => {
     await until(() => real()?.down === false);
   });
 
+  it('are no bridges in native mode, whose driver would lose the packets', async () => {
+    await ipBatch(host.namespace, [
+      'link add br0 type bridge',
+      'link set br0 up',
+      'link set srv0 master br0',
+      'addr del 10.9.0.1/24 dev srv0',
+      'addr add 10.9.0.1/24 dev br0',
+    ]);
+    host.write(documentOf([SERVER]));
+    await host.start('--next-hop', 'resolve');
+    expect(real()?.down).toBe(true);
+    expect(reasons()).toEqual([expect.stringMatching(/leaves by br0 \(bridge\).*--mode generic/)]);
+    await host.agent?.stop();
+
+    await host.start('--next-hop', 'resolve', '--mode', 'generic');
+    await until(() => macText() === MAC_1);
+    expect(real()?.nextHop.ifindex).toBe(await ifindexOf('br0'));
+    expect(real()?.down).toBe(false);
+  });
+
   it('are what an l2 server needs: without one it is down', async () => {
     await ipBatch(server, ['link set eth0 down']);
     host.write(encapsulated('l2'));
