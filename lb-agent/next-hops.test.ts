@@ -54,10 +54,56 @@ function stateOf(of: Server): string | undefined {
   return nextHops.reachable(desired(of)).pools[0]?.servers[0]?.state;
 }
 
+/** What is read from now on is answered when the function that it returns is called. */
+function holdAnswers(): () => void {
+  let open = () => {};
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  fake.delay = () => gate;
+  return open;
+}
+
 const A = server('10.9.0.1');
 const B = server('10.9.0.2');
 
 describe('NextHops', () => {
+  it('sees a change though others never cease', async () => {
+    fake.answer(A.address, MAC_1);
+    await follow(A);
+    expect(macOf(A)).toBe(MAC_1);
+    const changes: string[] = [];
+    nextHops.onChange(() => changes.push(macOf(A)));
+    fake.answer(A.address, MAC_2);
+    for (let i = 0; i < 20; i++) {
+      fake.report();
+      await vi.advanceTimersByTimeAsync(40);
+    }
+    expect(changes).toEqual([MAC_2]);
+  });
+
+  it('asks an unanswered neighbour again, though changes never cease', async () => {
+    await follow(A);
+    const asked = fake.asked.length;
+    for (let i = 0; i < 60; i++) {
+      fake.report();
+      await vi.advanceTimersByTimeAsync(40);
+    }
+    expect(fake.asked.length).toBe(asked + 2);
+  });
+
+  it('tells at once who begins to listen of what has changed before', async () => {
+    await follow(A);
+    expect(macOf(A)).toBe('00:00:00:00:00:00');
+    fake.answer(A.address, MAC_1);
+    fake.report();
+    await vi.advanceTimersByTimeAsync(100);
+    const changed = vi.fn();
+    nextHops.onChange(changed);
+    expect(changed).toHaveBeenCalledOnce();
+    expect(macOf(A)).toBe(MAC_1);
+  });
+
   it('tells nothing that follow has returned', async () => {
     fake.answer(A.address, MAC_1);
     await follow(A);
@@ -68,12 +114,39 @@ describe('NextHops', () => {
     expect(changed).not.toHaveBeenCalled();
   });
 
+  it('resolves a server that comes while another is resolved', async () => {
+    fake.answer(A.address, MAC_1);
+    fake.answer(B.address, MAC_2);
+    const open = holdAnswers();
+    const first = nextHops.follow(desired(A));
+    await vi.advanceTimersByTimeAsync(0);
+    const second = nextHops.follow(desired(B));
+    open();
+    await vi.advanceTimersByTimeAsync(200);
+    await Promise.all([first, second]);
+    expect(macOf(B)).toBe(MAC_2);
+  });
+
   it('asks for a new neighbour at once, though others were asked just now', async () => {
     await follow(A);
     expect(fake.asked).toEqual([`neigh add ${A.address} dev eth0 use`]);
     fake.neighbours = [{ dst: A.address, dev: 'eth0', state: ['INCOMPLETE'] }];
     await follow(A, B);
     expect(fake.asked.slice(1)).toEqual([`neigh add ${B.address} dev eth0 use`]);
+  });
+
+  it('does not lose a change that comes while it reads', async () => {
+    fake.answer(A.address, MAC_1);
+    await follow(A);
+    const open = holdAnswers();
+    fake.report();
+    await vi.advanceTimersByTimeAsync(100);
+    fake.answer(A.address, MAC_2);
+    fake.report();
+    await vi.advanceTimersByTimeAsync(100);
+    open();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(macOf(A)).toBe(MAC_2);
   });
 
   it('takes a server as down when its neighbour falls silent, and says so once', async () => {
