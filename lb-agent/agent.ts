@@ -94,6 +94,8 @@ export class Agent {
     try {
       const actual = this.#tables ?? readTables(generation.balancer, desired);
       this.#tables = actual;
+      // Before servers come back up, which must not be by the next hop of before.
+      this.refreshNextHops();
       const assigned = this.#assign(desired, actual, capacityOf(generation.balancer));
       this.#apply(generation, actual, assigned, desired);
     } catch (error) {

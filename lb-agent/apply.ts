@@ -46,6 +46,7 @@ export class Applier {
         this.#setReal(operation.index, operation.real);
         return;
       case 'set-down':
+        if (!operation.down) this.#checkWay(operation.index);
         balancer.setDown(operation.index, operation.down);
         return;
       case 'clear-real':
@@ -77,9 +78,19 @@ export class Applier {
     }
   }
 
+  /** Back where it came from, a packet for an l2 server meets the router that sent it here. */
+  #checkWay(index: number): void {
+    const real = this.#balancer.real(index);
+    if (real?.encapsulation !== 'l2' || real.nextHop.mac.some((octet) => octet !== 0)) return;
+    throw new Error(`the l2 real ${index} would come up without a next hop`);
+  }
+
   #setReal(index: number, real: RealEntry): void {
     const { source4, source6 } = this.#egress;
     const nextHop = this.#egress.nextHop(real);
+    if (nextHop === null && real.encapsulation === 'l2' && !real.down) {
+      throw new Error(`the l2 real ${index} would come up without a next hop`);
+    }
     this.#balancer.setReal(index, {
       address: real.address,
       encapsulation: real.encapsulation,

@@ -176,6 +176,19 @@ describe('next hops', () => {
     expect(macText()).toBe(MAC_1);
   });
 
+  it('are there before an l2 server comes up, also after a restart', async () => {
+    await ipBatch(server, ['link set eth0 down']);
+    host.write(encapsulated('l2'));
+    await host.start();
+    expect(real()?.down).toBe(true);
+    await host.kill();
+    await ip('neigh', 'replace', '10.9.0.2', 'lladdr', MAC_2, 'dev', 'srv0', 'nud', 'permanent');
+    // The agent refuses to bring it up otherwise, and ends.
+    await host.start();
+    expect(real()?.down).toBe(false);
+    expect(macText()).toBe(MAC_2);
+  });
+
   it('are never gateways for an l2 server', async () => {
     await ipBatch(host.namespace, ['route add 10.77.0.0/16 via 10.9.0.2']);
     host.write(encapsulated('l2').replaceAll(SERVER.address, '10.77.0.1'));
