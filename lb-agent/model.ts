@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { DecodePlan } from '../cid/index.js';
-import type { Encapsulation, Vip } from '../registry/index.js';
+import type { Encapsulation, Server, Vip } from '../registry/index.js';
 import type { IdList } from './id-list.js';
 
 /**
@@ -43,6 +43,9 @@ export interface ConfigEntry {
   /** By index of the real that owns them. */
   readonly ids: ReadonlyMap<number, IdList>;
 }
+
+/** A server that is down for want of a way to it, and not by the document, says why. */
+export type MaybeUnreachable = Server & { readonly unreachable?: string };
 
 export const NO_TABLES: Tables = { reals: new Map(), vips: new Map(), pools: new Map() };
 

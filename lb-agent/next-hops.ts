@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { NextHop } from '../bpf/tables/index.js';
 import type { DesiredState, Server } from '../registry/index.js';
 import type { Ip, IpMonitor } from './ip.js';
+import type { MaybeUnreachable } from './model.js';
 import { findWays, type Ingress, type Way } from './neighbours.js';
 import { REPLY, type Standing, sameStanding, standingAfter } from './standing.js';
 
@@ -93,15 +94,17 @@ export class NextHops {
     this.#untold = false;
   }
 
-  /** The same state, with servers that cannot be reached taken as down. */
+  /** The same state, with servers that cannot be reached taken as down, and why. */
   reachable(desired: DesiredState): DesiredState {
     return {
       ...desired,
       pools: desired.pools.map((pool) => ({
         ...pool,
-        servers: pool.servers.map((server) =>
-          this.#reaches(server) ? server : { ...server, state: 'down' as const },
-        ),
+        servers: pool.servers.map((server): MaybeUnreachable => {
+          if (this.#reaches(server)) return server;
+          const unreachable = this.#standings.get(keyOf(server))?.reason ?? 'not looked up yet';
+          return { ...server, state: 'down', unreachable };
+        }),
       })),
     };
   }

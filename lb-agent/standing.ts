@@ -54,9 +54,11 @@ function behindGateway(hop: NextHop | null, gateway: string): Standing {
   return { hop, reachable: false, waiting: false, reason };
 }
 
+/** Whether the kernel's tables, and what is told of them, are the same by both. */
 export function sameStanding(a: Standing | undefined, b: Standing | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
-  return a.reachable === b.reachable && sameHop(a.hop ?? undefined, b.hop ?? undefined);
+  if (a.reachable !== b.reachable || (!a.reachable && a.reason !== b.reason)) return false;
+  return sameHop(a.hop ?? undefined, b.hop ?? undefined);
 }
 
 export function sameHop(a: NextHop | undefined, b: NextHop | undefined): boolean {

@@ -13,6 +13,7 @@ import { z } from 'zod';
 import { CidecarError } from '../cid/index.js';
 import type { DesiredState } from '../registry/index.js';
 import type { Assigned } from './assign.js';
+import type { MaybeUnreachable } from './model.js';
 
 const index = z.int().min(0);
 
@@ -36,6 +37,8 @@ const stateShape = z.object({
       address: z.string(),
       weight: index,
       state: z.enum(['active', 'draining', 'down']),
+      /** Why this host cannot reach it. */
+      unreachable: z.string().optional(),
     }),
   ),
   configs: z.array(
@@ -70,7 +73,7 @@ export function stateOf(
     revision: desired.revision,
     pools: pools.map(({ pool, index }) => ({ name: pool.name, index })),
     servers: pools.flatMap(({ pool }) =>
-      pool.servers.map(({ name, address, weight, state }) => {
+      pool.servers.map(({ name, address, weight, state, unreachable }: MaybeUnreachable) => {
         return {
           name,
           pool: pool.name,
@@ -78,6 +81,7 @@ export function stateOf(
           address,
           weight,
           state,
+          ...(unreachable === undefined ? {} : { unreachable }),
         };
       }),
     ),

@@ -33,6 +33,7 @@ export function statusText(status: Status): string {
         server.octets,
       ]),
     ),
+    ...unreachable(status),
     section(
       'CONFIGS',
       ['POOL', 'ID', 'ALGORITHM', 'STATE', 'IDS'],
@@ -56,6 +57,14 @@ export function statusText(status: Status): string {
     ),
   ];
   return `${parts.join('\n\n')}\n`;
+}
+
+/** Only where there is something to say. */
+function unreachable({ servers }: Status): string[] {
+  const rows = servers.flatMap(({ name, unreachable: reason }) =>
+    reason === null ? [] : [[name, reason]],
+  );
+  return rows.length === 0 ? [] : [section('UNREACHABLE', ['NAME', 'WHY'], rows)];
 }
 
 export function vipText(address: string, port: number, protocol: string): string {

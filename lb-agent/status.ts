@@ -40,6 +40,8 @@ export interface ServerStatus {
   readonly address: string;
   readonly encapsulation: string;
   readonly state: string;
+  /** Why this host cannot reach it, where that is why it is down. */
+  readonly unreachable: string | null;
   readonly weight: number | null;
   /** Index in the kernel's tables. */
   readonly real: number;
@@ -140,6 +142,7 @@ export function describe(
       address: real.address,
       encapsulation: real.encapsulation,
       state: real.down ? 'down' : (known?.state ?? 'active'),
+      unreachable: real.down ? (known?.unreachable ?? null) : null,
       weight: known?.weight ?? null,
       real: real.index,
       serverIds: idsOfReal.get(real.index) ?? 0,

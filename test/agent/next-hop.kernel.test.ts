@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { statusText } from '../../lb-agent/status-text.js';
 import { inNamespace, ipBatch, run } from '../netns/command.js';
 import { BalancerHost } from './balancer-host.js';
 import { documentOf, idOf, type TestServer } from './documents.js';
@@ -151,13 +152,16 @@ describe('next hops', () => {
     host.write(documentOf([SERVER]));
     await host.start('--next-hop', 'resolve');
     expect(real()?.down).toBe(true);
-    expect(reasons()).toEqual([expect.stringMatching(/leaves by br0 \(bridge\).*--mode generic/)]);
+    const why = expect.stringMatching(/leaves by br0 \(bridge\).*--mode generic/);
+    expect(reasons()).toEqual([why]);
+    expect(host.status().servers[0]).toMatchObject({ state: 'down', unreachable: why });
+    expect(statusText(host.status())).toMatch(/UNREACHABLE\n {2}NAME +WHY\n {2}web-1 +its route/);
     await host.agent?.stop();
 
     await host.start('--next-hop', 'resolve', '--mode', 'generic');
     await until(() => macText() === MAC_1);
     expect(real()?.nextHop.ifindex).toBe(await ifindexOf('br0'));
-    expect(real()?.down).toBe(false);
+    expect(host.status().servers[0]).toMatchObject({ state: 'active', unreachable: null });
   });
 
   it('are what an l2 server needs: without one it is down', async () => {
