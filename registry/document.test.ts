@@ -285,6 +285,39 @@ describe('parseDocument', () => {
     expect(errors.join()).toMatch(/95 more server IDs/);
   });
 
+  describe('an ID inside a text of many lines', () => {
+    const block = (header: string, ...lines: string[]) =>
+      GOOD.replace(
+        /\{ name: web-1.*\n/,
+        `name: web-1\n        address: 10.0.1.11\n        serverIds:\n          0: ${header}\n`,
+      ) + lines.map((line) => `            ${line}\n`).join('');
+    const linesOf = (text: string) => errorsOf(text).map((each) => Number(each.split(':')[1]));
+
+    it('is found where it stands, though another line has it as a part', () => {
+      expect(linesOf(block('|', 'ed793a', 'ed79'))).toEqual([12]);
+      expect(linesOf(block('>- # ed79', 'ed793a ed793b,', '', 'ed79'))).toEqual([13]);
+      expect(linesOf(block('', '"ed793a', 'ed79"'))).toEqual([12]);
+      expect(linesOf(block('', 'ed793a', 'ed79'))).toEqual([12]);
+      expect(linesOf(block('|', 'ed79', 'ed793a', 'ed79'))).toEqual([11, 13]);
+    });
+
+    it('is found where it stands the second time, and the first', () => {
+      const twice = errorsOf(block('|', '000001', '000002', '000003 000002'));
+      expect(twice).toEqual([
+        expect.stringMatching(/:13: .*000002 of web-1 is listed twice \(line 12\)/),
+      ]);
+      const other = '      - { name: web-2, address: 10.0.1.12, serverIds: { 0: ["000003"] } }\n';
+      expect(errorsOf(block('|', '000001', '000003') + other)).toEqual([
+        expect.stringMatching(/:13: .*000003 of web-2 is owned by web-1 too \(line 12\)/),
+      ]);
+    });
+
+    it('is at the beginning of the text where escapes can hide it', () => {
+      expect(linesOf(block('', '"ed793a\\x20ed79"'))).toEqual([10]);
+      expect(linesOf(block('', '"\\x65d79', 'ed79"'))).toEqual([10, 10]);
+    });
+  });
+
   it('gives a new revision for a new key under the old text', () => {
     const revision = (key: string) =>
       parseDocument(GOOD, { file: 'f', readKeyFile: () => key }).state.revision;

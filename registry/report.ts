@@ -22,12 +22,11 @@ export class Report {
     this.#file = file;
   }
 
-  /** `token` is a text inside the value at `path`, to name its very line in a long value. */
-  error(path: Path, message: string, code: ErrorCode = 'DOCUMENT_INVALID', token?: string): void {
+  error(path: Path, message: string, code: ErrorCode = 'DOCUMENT_INVALID'): void {
     this.errors.push(
       new CidecarError(code, message, {
         file: this.#file,
-        line: this.#source.lineOf(path, token),
+        line: this.#source.lineOf(path),
         ...(path.length === 0 ? {} : { field: fieldName(path) }),
       }),
     );

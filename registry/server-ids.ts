@@ -2,7 +2,7 @@
 import type { CidCodec } from '../cid/index.js';
 import { unpackIds } from './packed-ids.js';
 import type { Report } from './report.js';
-import type { Path } from './source.js';
+import { itemsOf, type Path } from './source.js';
 
 /** One slip can repeat in every one of a million IDs; so many errors a list are enough. */
 const ERRORS_PER_LIST = 5;
@@ -24,14 +24,11 @@ export function readServerIds(
     report.error(path, 'must be a list of server IDs, or one text of them parted by spaces');
     return [];
   }
-  const isList = typeof value !== 'string';
   let bad = 0;
   const complain = (index: number, message: string) => {
     bad++;
     if (bad > ERRORS_PER_LIST) return;
-    const item = items[index];
-    const token = isList || typeof item !== 'string' ? undefined : item;
-    report.error([...path, index], message, 'SERVER_ID_INVALID', token);
+    report.error([...path, index], message, 'SERVER_ID_INVALID');
   };
 
   const digits = codec.serverIdLength * 2;
@@ -63,7 +60,7 @@ export function readServerIds(
 
 function listOf(value: unknown): unknown[] | undefined {
   if (Array.isArray(value)) return value;
-  if (typeof value === 'string') return value.split(/[\s,]+/).filter((part) => part !== '');
+  if (typeof value === 'string') return itemsOf(value);
   return undefined;
 }
 

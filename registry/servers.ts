@@ -51,6 +51,7 @@ function namesOf(configs: readonly PoolConfig[]): string {
 interface Claim {
   readonly server: string;
   readonly place: Path;
+  readonly ids: readonly Uint8Array[];
   readonly encrypted: boolean;
 }
 
@@ -73,7 +74,7 @@ class Owners {
     const others = [...this.#byConfig]
       .filter(([id, claims]) => id !== config.id && isEncrypted(claims) === !encrypted)
       .map(([, claims]) => claims);
-    const claim: Claim = { server, place, encrypted };
+    const claim: Claim = { server, place, ids, encrypted };
     let bad = 0;
     const complain = (index: number, message: () => string) => {
       bad++;
@@ -85,7 +86,7 @@ class Owners {
       if (rival !== undefined) {
         const whose = rival.server === server ? 'listed twice' : `owned by ${rival.server} too`;
         complain(index, () => {
-          const line = this.#report.place(rival.place);
+          const line = this.#report.place(placeOf(rival, id));
           return `server ID ${hex} of ${server} is ${whose} (${line}); under one config an ID has one owner`;
         });
         return;
@@ -96,7 +97,7 @@ class Owners {
       const clash = others.map((claims) => claims.get(hex)).find((found) => found !== undefined);
       if (clash === undefined) return;
       complain(index, () => {
-        const line = this.#report.place(clash.place);
+        const line = this.#report.place(placeOf(clash, id));
         return `server ID ${hex} is used by a clear and by an encrypted config of this pool (${clash.server}, ${line}); they need different IDs, or an observer could tell servers apart`;
       });
     });
@@ -108,6 +109,11 @@ class Owners {
       );
     }
   }
+}
+
+/** Looked up when it is complained of, rather than kept for each of a million IDs. */
+function placeOf({ place, ids }: Claim, id: Uint8Array): Path {
+  return [...place, ids.findIndex((each) => Buffer.compare(each, id) === 0)];
 }
 
 /** All claims under one config agree on it, so the first one tells. */

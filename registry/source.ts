@@ -10,6 +10,7 @@ import {
   type Node,
   type ParsedNode,
   Parser,
+  type Scalar,
   visit,
 } from 'yaml';
 import { CidecarError } from '../cid/index.js';
@@ -28,8 +29,16 @@ export function fieldName(path: Path): string {
 /** A YAML document as plain values, with a way back from a path to its line. */
 export interface Source {
   readonly value: unknown;
-  /** Line of the value, or of its nearest ancestor where it is missing. First line is 1. */
-  lineOf(path: Path, token?: string): number;
+  /**
+   * Line of the value, or of its nearest ancestor where it is missing. First line is 1. A
+   * number in the path also stands for an item of a text that is a list (see itemsOf).
+   */
+  lineOf(path: Path): number;
+}
+
+/** The items of a text that stands for a list: they are parted by white space or commas. */
+export function itemsOf(text: string): string[] {
+  return text.split(/[\s,]+/).filter((item) => item !== '');
 }
 
 /** Throws DocumentError (DOCUMENT_SYNTAX) that names each line which is not YAML. */
@@ -68,11 +77,7 @@ export function readSource(text: string, file: string): Source {
   }
   return {
     value,
-    lineOf(path, token) {
-      const start = offsetOf(document.contents, path);
-      const inside = token === undefined ? -1 : text.indexOf(token, start);
-      return lines.linePos(inside === -1 ? start : inside).line || 1;
-    },
+    lineOf: (path) => lines.linePos(offsetOf(text, document.contents, path)).line || 1,
   };
 }
 
@@ -122,7 +127,7 @@ function firstLine(message: string): string {
 }
 
 /** Offset of the key that names the value, so that a long value is found at its start. */
-function offsetOf(root: Node | null, path: Path): number {
+function offsetOf(text: string, root: Node | null, path: Path): number {
   let node: unknown = root;
   let offset = root?.range?.[0] ?? 0;
   for (const part of path) {
@@ -133,6 +138,8 @@ function offsetOf(root: Node | null, path: Path): number {
       if (pair === undefined) return offset;
       offset = (isScalar(pair.key) ? pair.key.range?.[0] : undefined) ?? offset;
       node = pair.value;
+    } else if (typeof part === 'number' && isScalar(node)) {
+      return itemOffset(text, node, part) ?? offset;
     } else if (typeof part === 'number' && typeof node === 'object' && node !== null) {
       const items: unknown = Reflect.get(node, 'items');
       const item: unknown = Array.isArray(items) ? items[part] : undefined;
@@ -145,4 +152,28 @@ function offsetOf(root: Node | null, path: Path): number {
     }
   }
   return offset;
+}
+
+/**
+ * Offset of an item inside a text. Its items are looked up one behind the other, so that none
+ * is taken for part of another. Where there are escapes, the text itself has to do.
+ */
+function itemOffset(
+  text: string,
+  { value, range, type }: Scalar,
+  index: number,
+): number | undefined {
+  if (typeof value !== 'string' || !range) return undefined;
+  const [start, end] = range;
+  if (type === 'QUOTE_DOUBLE' && text.slice(start, end).includes('\\')) return undefined;
+  // The header of a block may hold a comment.
+  const block = type === 'BLOCK_LITERAL' || type === 'BLOCK_FOLDED';
+  let at = block ? text.indexOf('\n', start) : start;
+  let found: number | undefined;
+  for (const item of itemsOf(value).slice(0, index + 1)) {
+    found = text.indexOf(item, at);
+    if (found === -1 || found + item.length > end) return undefined;
+    at = found + item.length;
+  }
+  return found;
 }
