@@ -213,6 +213,55 @@ describe('parseDocument', () => {
     ]);
   });
 
+  it.each([
+    ['127.0.0.1', /loopback/],
+    ['127.255.0.9', /loopback/],
+    ['::1', /loopback/],
+    ['0:0:0:0:0:0:0:1', /loopback/],
+    ['0.0.0.0', /no host/],
+    ['::', /unspecified/],
+    ['169.254.1.1', /link-local/],
+    ['fe80::5', /link-local/],
+    ['febf::5', /link-local/],
+    ['224.0.0.1', /multicast/],
+    ['255.255.255.255', /reserved/],
+    ['ff02::1', /multicast/],
+    ['::ffff:10.0.0.1', /write it as IPv4/],
+    ['::ffff:a00:1', /write it as IPv4/],
+    ['::10.0.0.1', /write it as IPv4/],
+  ])('refuses %s, as a server and as a VIP', (address, message) => {
+    const errors = (of: string) => errorsOf(GOOD.replace(of, `"${address}"`));
+    for (const [of, field] of [
+      ['10.0.1.11', ':7: pools.web.servers[0].address: '],
+      ['198.51.100.10', ':3: pools.web.vips[0].address: '],
+    ] as const) {
+      expect(errors(of)).toEqual([expect.stringMatching(message)]);
+      expect(errors(of)[0]).toContain(field);
+    }
+  });
+
+  it.each(['::ffff:0:1.2.3.4', '169.253.1.1', 'fec0::1', '2001:db8::ffff:1', '64:ff9b::1.2.3.4'])(
+    'takes %s',
+    (address) => expect(errorsOf(GOOD.replace('10.0.1.11', `"${address}"`))).toEqual([]),
+  );
+
+  it.each([
+    ['no server', /^ {6}- \{ name.*\n/m, '', /is empty/],
+    ['servers of weight 0 only', 'weight: 100', 'weight: 0', /all have weight 0/],
+    ['no active server', 'state: active', 'state: draining', /none is active/],
+  ])('warns of a pool with %s, if it has a VIP', (_, from, to, message) => {
+    const warned = GOOD.replace(from, to).replace(/servers:\n$/, 'servers: []\n');
+    expect(parse(warned).warnings).toEqual([
+      {
+        file: 'cidecar.yaml',
+        line: 6,
+        field: 'pools.web.servers',
+        message: expect.stringMatching(message),
+      },
+    ]);
+    expect(parse(warned.replace(/vips: .*/, 'vips: []')).warnings).toEqual([]);
+  });
+
   it('warns of an AWS length that nobody has seen work', () => {
     const config = '{ scheme: aws-nlb, nonceLength: 8, state: minting }';
     const warning = expect.objectContaining({

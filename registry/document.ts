@@ -88,7 +88,22 @@ function readPool(name: string, shape: PoolShape, report: Report, readKeyFile: R
     const quic = vip.quic ?? protocol === 'udp';
     return [{ address: reading.address.text, port, protocol, quic }];
   });
-  return { name, vips, configs, servers: readServers(shape, configs, path, report) };
+  const servers = readServers(shape, configs, path, report);
+  checkTakers(shape, path, report);
+  return { name, vips, configs, servers };
+}
+
+/** New connections need a server that takes them. */
+function checkTakers({ vips, servers }: PoolShape, path: Path, report: Report): void {
+  if (vips.length === 0) return;
+  const place = [...path, 'servers'];
+  const lost = 'new connections to its VIPs are dropped';
+  if (servers.length === 0) report.warn(place, `is empty: ${lost}`);
+  else if (servers.every(({ weight }) => weight === 0)) {
+    report.warn(place, `all have weight 0: ${lost}`);
+  } else if (!servers.some(({ state, weight }) => state === 'active' && weight > 0)) {
+    report.warn(place, `none is active, with a weight above 0: ${lost}`);
+  }
 }
 
 /** Across pools: a packet to one address, port and protocol belongs to one pool. */
