@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CidecarError, type ErrorCode } from '../cid/index.js';
-import { fieldName, type Path, type Source } from './source.js';
+import { fieldName, type Path, quotable, type Source } from './source.js';
 
 /** Something that is allowed and yet looks like a mistake. */
 export interface DocumentWarning {
@@ -24,17 +24,21 @@ export class Report {
 
   error(path: Path, message: string, code: ErrorCode = 'DOCUMENT_INVALID'): void {
     this.errors.push(
-      new CidecarError(code, message, {
+      new CidecarError(code, quotable(message), {
         file: this.#file,
         line: this.#source.lineOf(path),
-        ...(path.length === 0 ? {} : { field: fieldName(path) }),
+        ...(path.length === 0 ? {} : { field: quotable(fieldName(path)) }),
       }),
     );
   }
 
   warn(path: Path, message: string): void {
-    const line = this.#source.lineOf(path);
-    this.warnings.push({ file: this.#file, line, field: fieldName(path), message });
+    this.warnings.push({
+      file: this.#file,
+      line: this.#source.lineOf(path),
+      field: quotable(fieldName(path)),
+      message: quotable(message),
+    });
   }
 
   /** `line 12` of a value, for messages that point at a second place. */

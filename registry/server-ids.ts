@@ -2,7 +2,7 @@
 import type { CidCodec } from '../cid/index.js';
 import { unpackIds } from './packed-ids.js';
 import type { Report } from './report.js';
-import { itemsOf, type Path } from './source.js';
+import { itemsOf, type Path, quotable } from './source.js';
 
 /** One slip can repeat in every one of a million IDs; so many errors a list are enough. */
 const ERRORS_PER_LIST = 5;
@@ -82,5 +82,6 @@ function wants(item: unknown, length: number): string {
     return `${allowed}; put it in quotes, since YAML reads ${String(item)} as no text`;
   }
   if (typeof item !== 'string') return `${allowed}, as text in quotes`;
-  return `${allowed}, not "${item.length > 40 ? `${item.slice(0, 40)}...` : item}"`;
+  const text = quotable(item);
+  return `${allowed}, not "${text.length > 40 ? `${text.slice(0, 40)}...` : text}"`;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from 'zod';
+import { quotable } from './source.js';
 
 /**
  * The form of a document: fields, types, ranges, defaults. What needs more than one field
@@ -22,8 +23,10 @@ function show(input: unknown): string {
   if (input === null) return 'empty';
   if (Array.isArray(input)) return 'a list';
   if (typeof input === 'object') return 'a mapping';
-  if (typeof input === 'string')
-    return `"${input.length > 60 ? `${input.slice(0, 60)}...` : input}"`;
+  if (typeof input === 'string') {
+    const text = quotable(input);
+    return `"${text.length > 60 ? `${text.slice(0, 60)}...` : text}"`;
+  }
   return String(input);
 }
 

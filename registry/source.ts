@@ -26,6 +26,15 @@ export function fieldName(path: Path): string {
     .join('');
 }
 
+/**
+ * What a message may quote of a document. A key that was pasted into one, where its file
+ * belongs or behind a slip of the pen anywhere else, must not reach a log; server IDs, of
+ * at most 15 octets, have fewer digits.
+ */
+export function quotable(text: string): string {
+  return text.replace(/[0-9a-f]{31,}/gi, '[hex digits]');
+}
+
 /** A YAML document as plain values, with a way back from a path to its line. */
 export interface Source {
   readonly value: unknown;
@@ -45,8 +54,10 @@ export function itemsOf(text: string): string[] {
 export function readSource(text: string, file: string): Source {
   const lines = new LineCounter();
   // Pretty errors quote the source, which may hold what must not reach a log.
-  const fail = (message: string, offset: number): CidecarError =>
-    new CidecarError('DOCUMENT_SYNTAX', message, { file, line: lines.linePos(offset).line || 1 });
+  const fail = (message: string, offset: number): CidecarError => {
+    const line = lines.linePos(offset).line || 1;
+    return new CidecarError('DOCUMENT_SYNTAX', quotable(message), { file, line });
+  };
   const tokens = [...new Parser(lines.addNewLine).parse(text)];
   const deep = tooDeep(tokens);
   if (deep !== undefined) throw new DocumentError([fail('is nested too deeply', deep)]);
