@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BalancerHost } from '../agent/balancer-host.js';
 import { cidOf, documentOf, type TestServer } from '../agent/documents.js';
-import { inNamespace, tryRun } from '../netns/command.js';
+import { inNamespace, ipBatch, tryRun } from '../netns/command.js';
 import { nodeArgv, PACKAGE_ROOT } from '../netns/process.js';
 import { Scope } from '../netns/scope.js';
 
@@ -65,6 +65,10 @@ describe('lb-agent@.service', () => {
   beforeEach(async () => {
     host = await BalancerHost.create();
     host.write(documentOf([ONE]));
+    await ipBatch(host.namespace, [
+      'route add 10.0.1.0/24 dev eth0',
+      `neigh add ${ONE.address} lladdr 02:00:00:00:00:11 dev eth0 nud permanent`,
+    ]);
   });
   afterEach(() => host.dispose());
 
