@@ -60,6 +60,8 @@ export class BalancerHost {
     await ipBatch(this.namespace, [
       'link set lo up',
       'link add eth0 type veth peer name peer0',
+      // Else the host speaks of itself (MLD, router solicitations), and counters grow by it.
+      ...['eth0', 'peer0'].map((name) => `link set ${name} addrgenmode none`),
       'addr add 192.0.2.1/24 dev eth0',
       'link set eth0 up',
       'link set peer0 up',
