@@ -25,7 +25,7 @@ describe('an error', () => {
 
   it.each([
     [new CidecarError('DOCUMENT_INVALID', ''), 2],
-    [new CidecarError('INTERFACE_UNKNOWN', ''), 2],
+    [new CidecarError('INTERFACE_UNKNOWN', ''), 1],
     [new CidecarError('KERNEL_PERMISSION', ''), 1],
     [new CidecarError('STATE_CORRUPT', ''), 2],
     [new CidecarError('STATE_LOCKED', ''), 1],

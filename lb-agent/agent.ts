@@ -229,7 +229,6 @@ export class Agent {
       // Indices stay what they were wherever they fit, for the sake of the flows.
       const assigned = this.#assign(desired, actual, capacityOf(balancer));
       this.#remember({ desired, assigned, actual });
-      zeroCounters(balancer, actual, assigned.target);
       const applier = new Applier(balancer, egress);
       for (const operation of plan(NO_TABLES, assigned.target)) applier.apply(operation);
       // What is free in the new tables may have flows from when it was not.
@@ -237,6 +236,8 @@ export class Agent {
         if (!assigned.target.reals.has(index)) balancer.noteGeneration(index, generation);
       }
       finishCopy = old && balancer.copyCounters(old.balancer);
+      // After the copy, which knows rows and no owners.
+      zeroCounters(balancer, actual, assigned.target);
       number = pins.publish(balancer);
       this.#attachment.use(balancer.program);
       this.#generation = { balancer, applier, number };

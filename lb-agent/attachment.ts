@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { existsSync } from 'node:fs';
 import type { Logger } from 'pino';
 import type { BpfLink, BpfProgram, XdpMode } from '../bpf/index.js';
 import { CidecarError } from '../cid/index.js';
@@ -90,9 +91,15 @@ export class Attachment {
   /**
    * Attaches again what is attached no more: the interface was made anew, or somebody
    * detached the program. Never throws; until the interface is back it has to be called again.
+   * Where somebody removed the pins, it only says so: what cannot be pinned ends with this
+   * process, and whoever took pins and program away may have meant it.
    */
   check(program: BpfProgram): void {
-    const { log, interface: host } = this.#options;
+    const { log, interface: host, pins } = this.#options;
+    if (!existsSync(pins.linkPath)) {
+      this.#say('the pins were removed: nothing will be attached when the agent ends. Restart it');
+      return;
+    }
     if (this.attached()) return;
     try {
       this.#attach(program, this.#options.mode);
@@ -100,10 +107,17 @@ export class Attachment {
       log.error({ interface: host.name }, 'the program had been detached; it is attached again');
     } catch (error) {
       const message = error instanceof CidecarError ? error.describe() : String(error);
-      if (message === this.#trouble) return;
-      this.#trouble = message;
-      log.error({ interface: host.name, message }, 'the program is detached; trying again');
+      this.#say('the program is detached; trying again', message);
     }
+  }
+
+  /** Once, however often it is found. */
+  #say(trouble: string, message?: string): void {
+    const { log, interface: host } = this.#options;
+    const whole = `${trouble} ${message ?? ''}`;
+    if (whole === this.#trouble) return;
+    this.#trouble = whole;
+    log.error({ interface: host.name, ...(message === undefined ? {} : { message }) }, trouble);
   }
 
   /** What is pinned stays attached. */

@@ -57,7 +57,6 @@ export function eventNames(balancer: Balancer, remembered: AgentState | undefine
       .map(({ pool, cidLength }) => [pool, cidLength]),
   );
   const names = new Map(remembered?.servers.map(({ real, name }) => [real, name]));
-  const addresses = new Map(remembered?.servers.map(({ real, address }) => [real, address]));
   return {
     vips: new Map(
       balancer.vips().map(({ vip, address, port, protocol, pool: index }) => {
@@ -68,7 +67,7 @@ export function eventNames(balancer: Balancer, remembered: AgentState | undefine
     servers: new Map(
       balancer.reals().map(({ index, address }) => {
         const name = names.get(index) ?? `real ${index}`;
-        return [index, { name, address: address ?? addresses.get(index) ?? '' }];
+        return [index, { name, address }];
       }),
     ),
   };

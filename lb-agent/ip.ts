@@ -127,12 +127,15 @@ function macOf(text: string | undefined): Uint8Array | undefined {
   return mac.some((octet) => octet !== 0) ? mac : undefined;
 }
 
+/** Milliseconds after which a call is given up; it takes some for what it is asked here. */
+const PATIENCE = 10_000;
+
 /** ip(8) of this host, or with `prefix` of another network namespace. */
 export function ipCommand(prefix: readonly string[] = []): Ip {
   return (args, input = '') =>
     new Promise((resolve, reject) => {
       const [program = 'ip', ...rest] = [...prefix, 'ip', ...args];
-      const options = { encoding: 'utf8', maxBuffer: 1 << 26 } as const;
+      const options = { encoding: 'utf8', maxBuffer: 1 << 26, timeout: PATIENCE } as const;
       const child = execFile(program, rest, options, (error, stdout) => {
         // With -force a batch goes on past a line that fails, and ends with 1 or 2.
         const lineFailed = args.includes('-force') && (error?.code === 1 || error?.code === 2);

@@ -14,7 +14,7 @@ beforeEach(() => {
 });
 
 async function way({ native = true, ask = false } = {}): Promise<Way | undefined> {
-  return (await findWays([SERVER], fake.ip, { index: 2, native }, ask)).get(SERVER);
+  return (await findWays([SERVER], fake.ip, { name: 'eth0', native }, ask)).get(SERVER);
 }
 
 describe('the way to a server', () => {

@@ -13,7 +13,8 @@ import {
 
 /** Where packets come in, and whether XDP runs in the driver there (native mode). */
 export interface Ingress {
-  readonly index: number;
+  /** Its index changes when it is made anew. */
+  readonly name: string;
   readonly native: boolean;
 }
 
@@ -103,13 +104,13 @@ function egressOf(route: Route, devices: ReadonlyMap<string, Device>, ingress: I
   if (device === undefined) return { closed: `${by}, which is gone` };
   const { index, mac: sourceMac, kind, parent } = device;
   if (sourceMac === undefined) return { closed: `${by}, which has no Ethernet address` };
-  if (index === ingress.index) return { ifindex: 0, sourceMac, condition: null };
+  if (route.device === ingress.name) return { ifindex: 0, sourceMac, condition: null };
   // In generic mode the kernel hands the packet to the device as its own stack would.
   if (!ingress.native || TAKES_REDIRECTS.has(kind)) {
     return { ifindex: index, sourceMac, condition: null };
   }
   // Tags stay as they came: right for packets of this VLAN, and there is no other way to it.
-  if (kind === 'vlan' && parent !== undefined && devices.get(parent)?.index === ingress.index) {
+  if (kind === 'vlan' && parent === ingress.name) {
     const condition = `packets keep the VLAN tag they came with, so they must come by ${route.device} too`;
     return { ifindex: 0, sourceMac, condition };
   }

@@ -18,7 +18,7 @@ beforeEach(() => {
   lines = [];
   nextHops = new NextHops({
     mode: 'resolve',
-    ingress: { index: 2, native: true },
+    ingress: { name: 'eth0', native: true },
     ip: fake.ip,
     monitor: fake.monitor,
     log: pino({}, { write: (line: string) => lines.push(JSON.parse(line)) }),

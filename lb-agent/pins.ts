@@ -158,10 +158,6 @@ export class PinFolder {
     );
   }
 
-  removeLink(): void {
-    rmSync(this.linkPath, { force: true });
-  }
-
   /** Removes what the agent pinned, and the folder unless somebody else uses it. */
   remove(): void {
     for (const name of this.#ours()) this.#remove(name);

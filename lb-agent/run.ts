@@ -2,7 +2,7 @@
 import { pino } from 'pino';
 import { requireKernelSupport } from '../bpf/index.js';
 import { DEFAULT_SETTINGS, type Settings } from '../bpf/tables/index.js';
-import { CidecarError } from '../cid/index.js';
+import { CidecarError, describeError } from '../cid/index.js';
 import { type DesiredState, openFileRegistry } from '../registry/index.js';
 import { Agent } from './agent.js';
 import type { Egress } from './apply.js';
@@ -26,7 +26,7 @@ export async function run(options: RunOptions): Promise<void> {
   const desired = await registry.read();
   const nextHops = new NextHops({
     mode: options.nextHop,
-    ingress: { index: host.index, native: options.mode === 'native' },
+    ingress: { name: host.name, native: options.mode === 'native' },
     ip: ipCommand(),
     monitor: ipMonitor,
     log,
@@ -69,7 +69,10 @@ export async function run(options: RunOptions): Promise<void> {
     const watch = await registry.watch({
       onChange: (state) => {
         inForce = state;
-        void nextHops.follow(state).then(want);
+        nextHops
+          .follow(state)
+          .then(want)
+          .catch((error) => log.error({ message: describeError(error) }, 'next hops'));
       },
       onError: (error) => {
         const message = error instanceof CidecarError ? error.describe() : error.message;

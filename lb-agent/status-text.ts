@@ -6,7 +6,9 @@ import type { Status } from './status.js';
 export function statusText(status: Status): string {
   const { ifindex, mode, programId, revision, sampleEvery } = status;
   const where =
-    ifindex === 0 ? 'an interface that is gone' : (status.interface ?? `interface ${ifindex}`);
+    ifindex === 0
+      ? 'no interface: it was detached, or its interface is gone'
+      : (status.interface ?? `interface ${ifindex}`);
   const parts = [
     `program ${programId} on ${where}${mode === null ? '' : ` (${mode})`}, revision ${revision ?? 'unknown'}${sampleEvery === 0 ? '' : `, one packet in ${sampleEvery} sampled`}`,
     section(

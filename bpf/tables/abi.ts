@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { MapName } from './capacity.js';
 import * as layout from './layout.js';
+import { REASONS } from './reasons.js';
 
 /** Every map of the packet program that user space holds, by its name in maps.h. */
 export const MAP_NAMES: readonly MapName[] = [
@@ -18,11 +19,8 @@ export const MAP_NAMES: readonly MapName[] = [
   'events',
 ];
 
-/** To be raised when tables change their meaning in the same layout: a hash, a unit, a reason. */
+/** To be raised when tables change their meaning in the same layout: a hash, a unit. */
 const MEANING = 1;
-
-/** Events are records of the moment: nobody reads those of another build's program. */
-const { EVENT: _, ...kept } = layout;
 
 /**
  * Tells tables apart that this build must not read: those with other maps, another layout or
@@ -31,7 +29,10 @@ const { EVENT: _, ...kept } = layout;
  */
 export const ABI_MARK = `abi-${createHash('sha256')
   .update(
-    JSON.stringify([MEANING, MAP_NAMES, Object.entries(kept).sort(([a], [b]) => (a < b ? -1 : 1))]),
+    JSON.stringify([
+      ...[MEANING, MAP_NAMES, REASONS],
+      Object.entries(layout).sort(([a], [b]) => (a < b ? -1 : 1)),
+    ]),
   )
   .digest('hex')
   .slice(0, 12)}`;

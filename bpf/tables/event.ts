@@ -33,12 +33,15 @@ export interface PacketEvent {
   readonly cidLength: number;
 }
 
+/** What a packet comes to before it is sampled, or after: no event has it. */
+const NEVER: readonly Reason[] = ['not_unicast', 'no_headroom', 'fragment_first', 'fragment_later'];
+
 /** Whether an event can have this outcome or remark. */
 export function isSampled(reason: Reason): boolean {
   const number = REASONS[reason];
   if (number >= FIRST_REMARK) return number <= REASONS.quic_truncated;
   // What is told by its address alone is not sampled.
-  return number > REASONS.vip_icmp && !reason.startsWith('fragment_');
+  return number > REASONS.vip_icmp && !NEVER.includes(reason);
 }
 
 /** Reads a record of the ring buffer `events`. */

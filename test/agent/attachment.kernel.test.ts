@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ipBatch } from '../netns/command.js';
 import { BalancerHost } from './balancer-host.js';
 import { cidOf, documentOf, type TestServer } from './documents.js';
 
 const ONE: TestServer = { name: 'web-1', address: '10.0.1.11', ids: ['ed793a'] };
+const UNPINNED = 'the pins were removed: nothing will be attached when the agent ends. Restart it';
 const AGAIN = 'the program had been detached; it is attached again';
 
 let host: BalancerHost;
@@ -28,6 +30,35 @@ describe('an agent whose program is not attached any more', () => {
     expect(await host.logged(AGAIN)).toMatchObject({ level: 50, interface: 'eth0' });
     expect(await host.xdp()).toEqual(before);
     expectRoute();
+  });
+
+  it('leaves it alone where the pins were removed as well, and says so once', async () => {
+    await host.start();
+    const link = host.pins.openLink();
+    rmSync(host.pins.path, { recursive: true });
+    expect(await host.logged(UNPINNED)).toMatchObject({ level: 50, interface: 'eth0' });
+    link?.detach();
+    link?.close();
+    // A change of the document looks as well.
+    await host.change(documentOf([{ ...ONE, ids: ['ed793a', 'ed793b'] }]));
+    expect(await host.xdp()).toBeUndefined();
+    await host.agent?.stop(10_000);
+    await host.start();
+    expectRoute();
+  });
+
+  it('knows its interface by name: servers that it reaches by replying stay up', async () => {
+    const near = { ...ONE, address: '192.0.2.99' };
+    host.write(documentOf([near]));
+    await host.start('--next-hop', 'resolve');
+    expect(host.route(cidOf('ed793a'))).toBe(near.address);
+    await ipBatch(host.namespace, ['link del eth0']);
+    await host.logged('the program is detached; trying again');
+    await host.addInterface();
+    await host.logged(AGAIN);
+    // Whatever of its looks comes last, the server is up again in the end.
+    await expect.poll(() => host.status().servers[0]?.state, { timeout: 30_000 }).toBe('active');
+    expect(host.route(cidOf('ed793a'))).toBe(near.address);
   });
 
   it('waits for an interface that is made anew, and says so once', async () => {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { BalancerHost } from './balancer-host.js';
 import { cidOf, documentOf, type TestServer } from './documents.js';
@@ -46,4 +47,20 @@ it('counters stay with an owner, and begin at zero for another', async () => {
   await host.start();
   await host.change(documentOf([ONE, { ...TWO, address: '10.3.9.9' }], [443, 8443, 8444]));
   expect(counted('web-1')).toMatchObject({ packets: 1, ports: { 443: 1, 8443: 1 } });
+});
+
+it('so they do where the tables grow, and what is copied knows no owners', async () => {
+  host.write(documentOf([ONE, TWO], [443, 444]));
+  await host.start('--quarantine', '1');
+  for (let i = 0; i < 5; i++) host.route(cidOf('ed793b'), 444);
+  await host.change(documentOf([ONE], [443]));
+  await sleep(1100); // The quarantine: the index of web-2 is free again.
+  const servers = Array.from({ length: 300 }, (_, i): TestServer => {
+    return { name: `n${i}`, address: `10.2.${i >> 7}.${(i & 127) + 1}`, ids: [] };
+  });
+  const ports = Array.from({ length: 60 }, (_, i) => 5000 + i);
+  await host.change(documentOf([ONE, ...servers], [443, ...ports]));
+  const status = host.status();
+  expect(status.vips.filter(({ counters }) => Object.keys(counters).length > 0)).toEqual([]);
+  expect(status.servers.filter(({ packets }) => packets > 0)).toEqual([]);
 });

@@ -8,6 +8,8 @@ import type { KernelImage } from './image.js';
 
 const BUSYBOX = '/bin/busybox';
 const MEMORY = '1536M';
+/** Milliseconds after which a guest is taken for dead; it takes half a minute. */
+const PATIENCE = 600_000;
 /** The first line of what the command says; before it the kernel may say anything. */
 const BEGIN = 'cidecar-begin';
 const END = 'cidecar-end';
@@ -51,8 +53,10 @@ function boot(kernel: KernelImage, initrd: string): Promise<string> {
       ...['-kernel', kernel.vmlinuz, '-initrd', initrd, '-virtfs', share],
       ...['-append', 'console=ttyS0 quiet panic=-1'],
     ],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
+    { stdio: ['ignore', 'pipe', 'pipe'], timeout: PATIENCE, killSignal: 'SIGKILL' },
   );
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
   return new Promise((resolve, reject) => {
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -64,7 +68,10 @@ function boot(kernel: KernelImage, initrd: string): Promise<string> {
     child.on('error', (cause) =>
       reject(new Error('qemu-system-x86_64 is needed: apt-get install qemu-system-x86', { cause })),
     );
-    child.on('close', () => resolve(output));
+    child.on('close', () => {
+      process.off('exit', kill);
+      resolve(output);
+    });
   });
 }
 
