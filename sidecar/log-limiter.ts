@@ -10,7 +10,10 @@ export class LogLimiter {
   readonly #kinds = new Map<string, { last: number; suppressed: number }>();
 
   /** @param every milliseconds from one line of a kind to the next */
-  constructor({ every = 1_000, now = Date.now }: { every?: number; now?: () => number } = {}) {
+  constructor({
+    every = 1_000,
+    now = () => performance.now(),
+  }: { every?: number; now?: () => number } = {}) {
     this.#every = every;
     this.#now = now;
   }

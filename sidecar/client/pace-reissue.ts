@@ -36,7 +36,8 @@ const STEP = 20;
  * Calls `replace` for each item, spread evenly over the time until the deadline: new CIDs
  * for all connections at once would be a burst on the network and a queue at the sidecar.
  * Per connection, the peer's active_connection_id_limit is the stack's to keep. An item that
- * throws does not keep the others from their turn: resolves with those that did. Rejects only
+ * throws does not keep the others from their turn: resolves with those that did (`replace` is
+ * not awaited, so what fails later is its own to catch). Rejects only
  * when the signal fires.
  */
 export async function paceReissue<Item>(

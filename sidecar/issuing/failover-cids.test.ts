@@ -11,7 +11,7 @@ function each(cids: Uint8Array, length: number): Uint8Array[] {
   return Array.from({ length: count }, (_, i) => cids.subarray(i * length, (i + 1) * length));
 }
 
-it.each([8, 9, 12, 20])('knows its own 0b111 CIDs of %i octets, and no others', (length) => {
+it.each([10, 11, 12, 20])('knows its own 0b111 CIDs of %i octets, and no others', (length) => {
   const own = new FailoverCids(key(), length, randomFillSync);
   const other = new FailoverCids(key(), length, randomFillSync);
   const cids = each(own.make(1000, false), length);
@@ -29,13 +29,20 @@ it.each([8, 9, 12, 20])('knows its own 0b111 CIDs of %i octets, and no others', 
   expect(own.made(randomBytes(length - 1))).toBe(false);
 });
 
+it.each([8, 9])('keeps all of the randomness of CIDs of %i octets, and knows none', (length) => {
+  const own = new FailoverCids(key(), length, randomFillSync);
+  const cids = each(own.make(1000, false), length);
+  expect(new Set(cids.map(toHex)).size).toBe(1000);
+  expect(cids.filter((cid) => own.made(cid))).toEqual([]);
+});
+
 it('leaves what little randomness Katran V3 leaves, and knows longer ones', () => {
-  for (const length of [8, 11, 12]) {
+  for (const length of [8, 13, 14]) {
     const own = new FailoverCids(key(), length, randomFillSync);
     const cids = each(own.make(1000, true), length);
     for (const cid of cids) expect([...cid.subarray(1, 5)]).toEqual([0, 0, 0, 0]);
     const known = cids.filter((cid) => own.made(cid)).length;
-    if (length < 12) expect(known).toBeLessThan(5);
+    if (length < 14) expect(known).toBeLessThan(5);
     else expect(known).toBe(1000);
   }
 });

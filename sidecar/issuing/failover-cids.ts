@@ -9,10 +9,13 @@ import {
 
 /** Octets at the end of a CID that show that it was made here. */
 const MARK = 2;
-/** Random octets, at least, that a mark leaves; with fewer, CIDs would come twice too soon. */
-const RANDOM = 5;
-/** The first octet, and the zeroes of Katran's host ID. */
-const FIXED = 1 + 4;
+/**
+ * Random octets, at least, that a mark leaves. Of 5, one in a million CIDs is there twice
+ * already; of 7, two in 300 million are alike with even odds.
+ */
+const RANDOM = 7;
+/** Octets that are not random: the first, and the zeroes of Katran's host ID. */
+const FIXED = { plain: 1, zeroHostId: 1 + 4 };
 
 /**
  * 0b111 CIDs of this server. Anybody can make such CIDs, and a pool that runs dry does, with
@@ -39,7 +42,7 @@ export class FailoverCids {
     const length = this.#cidLength;
     const cids = new Uint8Array(count * length);
     failoverCids(length, count, cids, this.#random, { zeroHostId });
-    if (zeroHostId && length < FIXED + RANDOM + MARK) return cids;
+    if (length < markedFrom(zeroHostId)) return cids;
     const bodies = new Uint8Array(count * (length - MARK));
     for (let i = 0; i < count; i++) {
       const body = cids.subarray(i * length, (i + 1) * length - MARK);
@@ -56,8 +59,13 @@ export class FailoverCids {
 
   /** Whether a CID was made here, but for one in 65536 that was not. */
   made(cid: Uint8Array): boolean {
-    if (cid.length !== this.#cidLength) return false;
+    if (cid.length !== this.#cidLength || cid.length < markedFrom(false)) return false;
     const [body, mark] = [cid.subarray(0, -MARK), cid.subarray(-MARK)];
     return Buffer.compare(this.#marks.of(body).subarray(0, MARK), mark) === 0;
   }
+}
+
+/** Octets of the shortest CIDs that have room for a mark: 10, and 14 with a zero host ID. */
+function markedFrom(zeroHostId: boolean): number {
+  return (zeroHostId ? FIXED.zeroHostId : FIXED.plain) + RANDOM + MARK;
 }

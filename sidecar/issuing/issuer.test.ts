@@ -188,7 +188,7 @@ describe('Issuer', () => {
   });
 
   it('falls to 0b111 CIDs that a Katran V3 config of the pool does not route', async () => {
-    const codec = createCodec({ scheme: 'katran', version: 3, cidLength: 12 });
+    const codec = createCodec({ scheme: 'katran', version: 3, cidLength: 14 });
     const v3 = { id: 6, codec, state: 'retiring' as const, resetKey: null };
     const issuer = await issuerOf(desired([v3]));
     const queries = new CidQueries(issuer);
@@ -197,7 +197,7 @@ describe('Issuer', () => {
       const cid = cids.subarray(i * cidLength, (i + 1) * cidLength);
       expect(await queries.resetToken(cid)).toEqual(tokens.slice(i * 16, (i + 1) * 16));
       expect(codec.decode(cid)).toEqual({ routable: false, reason: 'reserved-server-id' });
-      expect(cid[0]).toBe(0xeb);
+      expect(cid[0]).toBe(0xed);
     }
   });
 

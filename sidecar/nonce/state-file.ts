@@ -171,7 +171,10 @@ export class StateFile {
 }
 
 function serialize(content: StateContent, sequence: number, born: string | null): string {
-  const record = { version: 1, sequence, born, ...content };
+  const { reissues, ...rest } = content;
+  // Only where there are some: without, versions that know of none can read the file.
+  const orders = reissues.length === 0 ? {} : { reissues };
+  const record = { version: 1, sequence, born, ...rest, ...orders };
   const body = JSON.stringify(record, (_, value: unknown) =>
     typeof value === 'bigint' ? value.toString(16) : value,
   );

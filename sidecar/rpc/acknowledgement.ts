@@ -29,7 +29,7 @@ export class Acknowledgements {
   readonly #lost = new Map<number, number>();
   readonly #began: number;
 
-  constructor(now: () => number = Date.now) {
+  constructor(now: () => number = () => performance.now()) {
     this.#now = now;
     this.#began = now();
   }

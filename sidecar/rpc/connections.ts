@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CidecarError } from '../../cid/index.js';
 
+/**
+ * Methods of which one connection may have as many streams as of each: IssueStream and Watch.
+ * Those of health and reflection are streams as well, and share.
+ */
+export const METHODS_AT_ONCE = 2;
+
 export interface ConnectionLimits {
   /** Connections that may hold streams. */
   readonly holders: number;
@@ -74,6 +80,10 @@ export class Connections {
     const own = held.get(method) ?? 0;
     if (own >= streamsEach) {
       throw exhausted(`${own} such streams are open on this connection, as many as may be`);
+    }
+    const all = [...held.values()].reduce((sum, count) => sum + count, 0);
+    if (all >= METHODS_AT_ONCE * streamsEach) {
+      throw exhausted(`${all} streams are open on this connection, as many as may be`);
     }
     if (held.size === 0 && this.#holders >= holders) {
       throw exhausted(`${holders} connections hold streams, as many as may`);

@@ -71,10 +71,11 @@ export class SecretExport {
       configId: config.id,
       key: this.#issuer.resetKey(config).reveal(),
     }));
+    const resetTokens = this.#issuer.tokenKind;
     await this.#issuer.settle(); // Some may have been made just now.
     const key = this.#issuer.failoverResetKey.reveal();
     const keys = [...live, { configId: FAILOVER_CONFIG_ID, key }];
-    return { keys, resetTokens: this.#issuer.tokenKind };
+    return { keys, resetTokens };
   }
 
   #requireAllowed(): void {

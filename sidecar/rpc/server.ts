@@ -10,7 +10,7 @@ import {
 import { listenOnTcp } from '../tcp.js';
 import { listenOnUnixSocket, type UnixSocketOptions } from '../unix-socket.js';
 import { admission } from './admission.js';
-import { type ConnectionLimits, Connections } from './connections.js';
+import { type ConnectionLimits, Connections, METHODS_AT_ONCE } from './connections.js';
 import { withMalformed } from './malformed.js';
 import { addReflection } from './reflection.js';
 import type { TlsListener } from './tls.js';
@@ -33,7 +33,7 @@ const SERVICE_NAME = 'cidecar.v1.SidecarService';
 // have are 4096 streams, so that no number of greedy ones keeps the streams from the others.
 const STREAMS_EACH = 8;
 const HOLDERS = 256;
-export const DEFAULT_MAX_STREAMS = HOLDERS * 2 * STREAMS_EACH;
+export const DEFAULT_MAX_STREAMS = HOLDERS * METHODS_AT_ONCE * STREAMS_EACH;
 
 const LIMITS: ConnectionLimits = {
   holders: HOLDERS,
