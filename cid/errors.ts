@@ -31,7 +31,8 @@ export const ERROR_CATALOGUE = {
   INTERFACE_UNKNOWN: 'Check the interface name with `ip link`.',
   INTERFACE_BUSY:
     'Another XDP program is attached; detach it first, or name its pin folder to take it over.',
-  PIN_INVALID: 'Remove the pin folder named, or start the agent that owns it.',
+  PIN_INVALID:
+    'Start an agent that pins here, or name its folder with --pin-dir; remove one that is of no use.',
   MAP_FULL:
     'The kernel tables are too small for the desired state; the agent reloads with larger ones.',
   KERNEL_CALL_FAILED: 'The kernel refused the call named; see errno.',

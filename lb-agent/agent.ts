@@ -91,6 +91,10 @@ export class Agent {
     const generation = this.#generation;
     if (generation === undefined) throw new Error('the agent was not started');
     this.#attachment.check(generation.balancer.program);
+    await this.#bring(generation, desired);
+  }
+
+  async #bring(generation: Generation, desired: DesiredState): Promise<void> {
     try {
       const actual = this.#tables ?? readTables(generation.balancer, desired);
       this.#tables = actual;
@@ -170,7 +174,8 @@ export class Agent {
       return;
     }
     pinned.balancer.setSettings(this.#options.settings);
-    await this.reconcile(desired);
+    // What is not attached stays so until the tables are right, or for good if they cannot be.
+    await this.#bring(pinned, desired);
     this.refreshNextHops();
   }
 
@@ -213,6 +218,8 @@ export class Agent {
    */
   async #replace(desired: DesiredState): Promise<void> {
     const { pins, flowsPerCpu, settings, egress, object } = this.#options;
+    // Of a running agent: what somebody took away is not put back by the way.
+    if (this.#watch !== undefined) this.#attachment.requirePins();
     const old = this.#generation;
     const actual = this.#tables ?? (old ? readTables(old.balancer, desired) : NO_TABLES);
     const balancer = await Balancer.load(

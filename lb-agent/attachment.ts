@@ -6,6 +6,8 @@ import { CidecarError } from '../cid/index.js';
 import type { HostInterface } from './host-interface.js';
 import type { PinFolder } from './pins.js';
 
+const UNPINNED = 'the pins were removed: nothing will be attached when the agent ends. Restart it';
+
 export interface AttachmentOptions {
   readonly interface: Pick<HostInterface, 'name' | 'index' | 'xdpMode'>;
   /** How to attach. */
@@ -95,20 +97,29 @@ export class Attachment {
    * process, and whoever took pins and program away may have meant it.
    */
   check(program: BpfProgram): void {
-    const { log, interface: host, pins } = this.#options;
-    if (!existsSync(pins.linkPath)) {
-      this.#say('the pins were removed: nothing will be attached when the agent ends. Restart it');
+    const { log, interface: host } = this.#options;
+    if (!this.#pinned) {
+      this.#say(UNPINNED);
       return;
     }
-    if (this.attached()) return;
     try {
+      if (this.attached()) return;
       this.#attach(program, this.#options.mode);
-      this.#trouble = '';
       log.error({ interface: host.name }, 'the program had been detached; it is attached again');
     } catch (error) {
       const message = error instanceof CidecarError ? error.describe() : String(error);
       this.#say('the program is detached; trying again', message);
     }
+  }
+
+  /** @throws CidecarError PIN_INVALID where somebody removed the pinned link */
+  requirePins(): void {
+    const { pins } = this.#options;
+    if (!this.#pinned) throw new CidecarError('PIN_INVALID', UNPINNED, { file: pins.path });
+  }
+
+  get #pinned(): boolean {
+    return existsSync(this.#options.pins.linkPath);
   }
 
   /** Once, however often it is found. */
@@ -138,5 +149,6 @@ export class Attachment {
     this.#link?.close();
     this.#link = link;
     this.#mode = mode;
+    this.#trouble = '';
   }
 }

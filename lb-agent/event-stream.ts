@@ -68,8 +68,9 @@ export class EventStream {
     if (balancer === undefined) return;
     // Both may count in the same map, so the old one's count ends here.
     this.#lost += this.#current.lost();
+    const next = this.#open(balancer);
     this.#previous = this.#current;
-    this.#current = this.#open(balancer);
+    this.#current = next;
   }
 
   close(): void {

@@ -6,7 +6,7 @@ import {
   openSync,
   readFileSync,
   renameSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
@@ -110,7 +110,8 @@ export function writeStateFile(file: string, state: AgentState): void {
     mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
     const descriptor = openSync(temporary, 'w', 0o644);
     try {
-      writeSync(descriptor, JSON.stringify(state));
+      // Not writeSync, which may write a part and say so.
+      writeFileSync(descriptor, JSON.stringify(state));
       fsyncSync(descriptor);
     } finally {
       closeSync(descriptor);

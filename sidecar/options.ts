@@ -35,7 +35,11 @@ function program(): Command {
     .requiredOption('--server <name>', 'the server in it that this sidecar stands beside')
     .requiredOption('--state-dir <folder>', 'where used nonces are remembered')
     .requiredOption('--socket <path>', 'unix socket to serve on')
-    .option('--socket-mode <octal>', 'permissions of the socket', octal, 0o660)
+    .addOption(
+      new Option('--socket-mode <octal>', 'permissions of the socket')
+        .argParser(octal)
+        .default(0o660, '0660'),
+    )
     .option('--socket-group <group>', 'group of the socket')
     .addOption(
       new Option('--init', 'first start: create the state; refused where there is one').conflicts(
@@ -46,11 +50,10 @@ function program(): Command {
       '--reset-nonces',
       'the state is lost: begin anew at random places. CIDs can then repeat earlier ones, with a probability of about (CIDs before + after) / 256^nonceLength, without a key (CIDs before x after) / 256^nonceLength, and reset tokens made with keys of the lost state are gone',
     )
-    .option(
-      '--reissue-within <seconds>',
-      'time to replace CIDs of retiring configs',
-      seconds,
-      300_000,
+    .addOption(
+      new Option('--reissue-within <seconds>', 'time to replace CIDs of retiring configs')
+        .argParser(seconds)
+        .default(300_000, '300'),
     )
     .option('--allow-key-export', 'permit LeaseNonces and ExportResetKeys, which hand out keys')
     .option(

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import { spawnSync } from 'node:child_process';
 import { chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { IssueStreamResponse } from '../proto/gen/cidecar/v1/sidecar.js';
 import { scrape } from './testing/metrics.js';
@@ -27,6 +29,14 @@ async function start(...flags: string[]): Promise<SidecarProcess> {
   const sidecar = await SidecarProcess.start(folder, flags);
   running.push(sidecar);
   return sidecar;
+}
+
+const NOBODY = 65_534;
+const WITHOUT_CAPABILITIES = ['setpriv', '--bounding-set=-all', '--inh-caps=-all'];
+
+function nobodyReads(path: string): boolean {
+  const { status } = spawnSync('cat', [path], { uid: NOBODY, gid: NOBODY, stdio: 'ignore' });
+  return status === 0;
 }
 
 /** The output of one that is expected to refuse. */
@@ -143,18 +153,20 @@ describe('signals', { timeout: 60_000 }, () => {
 
 describe('privileges', { timeout: 60_000 }, () => {
   it('needs none, and gives the socket the mode and group that it is told to', async () => {
-    // As root: another user. Otherwise this process has no privileges to begin with.
+    // As root: another user, or where the checkout is in a folder that no other user may
+    // enter, root without its capabilities. Otherwise there are no privileges to begin with.
     const root = process.getuid?.() === 0;
-    const [uid, gid] = root ? [65_534, 65_534] : [process.getuid?.(), process.getgid?.()];
+    const other = root && nobodyReads(fileURLToPath(import.meta.url));
+    const [uid, gid] = other ? [NOBODY, NOBODY] : [process.getuid?.(), process.getgid?.()];
     const own = `${folder.path}/own`;
     await mkdir(own);
     for (const path of [folder.path, own, folder.document, `${folder.path}/a.key`]) {
-      if (root) await chown(path, 65_534, 65_534);
+      if (other) await chown(path, NOBODY, NOBODY);
     }
     const sidecar = new SidecarProcess(
       folder,
       ['--init', '--socket-mode', '620', '--socket-group', `${gid}`],
-      root ? { uid: 65_534, gid: 65_534 } : {},
+      other ? { uid: NOBODY, gid: NOBODY } : root ? { through: WITHOUT_CAPABILITIES } : {},
     );
     running.push(sidecar);
     await sidecar.logs('serving');

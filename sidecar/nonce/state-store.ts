@@ -88,7 +88,7 @@ export class StateStore {
         return new StateStore(file, lock, random, content);
       }
       if (start === 'init' && (await file.exists())) {
-        throw new CidecarError('STATE_PRESENT', 'the state folder is in use already', {
+        throw new CidecarError('STATE_PRESENT', 'there is state in this folder already', {
           file: file.path,
         });
       }

@@ -74,6 +74,8 @@ export interface LaunchOptions {
   /** Who it runs as; this user, if left out. */
   readonly uid?: number;
   readonly gid?: number;
+  /** A command that runs it, such as setpriv(1). */
+  readonly through?: readonly string[];
 }
 
 /** A real cid-sidecar. */
@@ -87,12 +89,13 @@ export class SidecarProcess {
 
   constructor(folder: SidecarFolder, flags: readonly string[] = [], launch: LaunchOptions = {}) {
     this.#folder = folder;
-    const { nodeFlags = [], env = {}, server = 'web-1', ...user } = launch;
+    const { nodeFlags = [], env = {}, server = 'web-1', through = [], ...user } = launch;
     const own = ['--registry', folder.document, '--state-dir', folder.state];
     const socket = ['--socket', folder.socket];
     if (server !== null) socket.push('--server', server);
     const args = [...nodeFlags, ...program('sidecar/main'), ...own, ...socket, ...flags];
-    this.child = spawn(process.execPath, args, {
+    const [command = process.execPath, ...rest] = [...through, process.execPath, ...args];
+    this.child = spawn(command, rest, {
       stdio: ['ignore', 'pipe', 'pipe'],
       cwd: root,
       env: { ...process.env, ...env },

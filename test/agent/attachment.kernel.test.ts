@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ipBatch } from '../netns/command.js';
 import { BalancerHost } from './balancer-host.js';
@@ -42,9 +42,33 @@ describe('an agent whose program is not attached any more', () => {
     // A change of the document looks as well.
     await host.change(documentOf([{ ...ONE, ids: ['ed793a', 'ed793b'] }]));
     expect(await host.xdp()).toBeUndefined();
+    // Nor does one that needs larger tables put anything back.
+    host.write(
+      documentOf(
+        [ONE],
+        Array.from({ length: 60 }, (_, i) => 5000 + i),
+      ),
+    );
+    await host.logged('cannot apply the desired state; trying again');
+    expect(await host.xdp()).toBeUndefined();
+    expect(existsSync(host.pins.path)).toBe(false);
     await host.agent?.stop(10_000);
+    host.write(documentOf([ONE]));
     await host.start();
     expectRoute();
+  });
+
+  it('attaches nothing where its start fails', async () => {
+    await host.start();
+    await host.kill();
+    await ipBatch(host.namespace, ['link del eth0']);
+    await host.addInterface();
+    // A file where the folder of the state would be.
+    rmSync(host.stateFolder, { recursive: true });
+    writeFileSync(host.stateFolder, '');
+    const { code, stderr } = await host.command(...host.args());
+    expect([code, stderr]).toEqual([1, expect.stringContaining('STATE_UNWRITABLE')]);
+    expect(await host.xdp()).toBeUndefined();
   });
 
   it('knows its interface by name: servers that it reaches by replying stay up', async () => {

@@ -51,7 +51,7 @@ async function eventsOf(
   ring = new RingBuffer(balancer.map('events'), (batch) => {
     for (const event of batch) events.push(Uint8Array.from(event));
   });
-  for (let i = 0; i < packets; i++) balancer.program.testRun({ data: frame });
+  for (let i = 0; i < packets; i++) balancer.program.testRun({ data: frame, cpu: 0 });
   await new Promise((resolve) => setTimeout(resolve, 200));
   return events;
 }
