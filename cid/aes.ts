@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Cipher, createCipheriv, createDecipheriv, type Decipher } from 'node:crypto';
-import { CidecarError } from './errors.js';
-import type { Secret } from './secret.js';
+import { CidecarError } from '../core/errors.js';
+import type { Secret } from '../core/secret.js';
 
 /** Octets of an AES block, of an AES-128 key, and of a stateless reset token. */
 export const BLOCK = 16;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { CidecarError } from './errors.js';
+import { CidecarError } from '../core/errors.js';
 
 /** Throws CID_CONFIG_INVALID unless `value` is an integer within both bounds. */
 export function requireIntegerIn(

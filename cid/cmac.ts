@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import type { Secret } from '../core/secret.js';
 import { Aes128, BLOCK, BLOCKS_PER_CALL } from './aes.js';
-import type { Secret } from './secret.js';
 import { copyStrings, wordsOf } from './strings.js';
 
 /**

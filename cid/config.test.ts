@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { CidecarError } from '../core/errors.js';
+import { Secret } from '../core/secret.js';
 import { createCodec } from './codec.js';
-import { CidecarError } from './errors.js';
-import { Secret } from './secret.js';
 import type { CidConfig, KatranConfig, QuicLbConfig } from './types.js';
 
 const good: QuicLbConfig = {

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 export { type CodecOptions, createCodec } from './codec.js';
-export * from './errors.js';
 export { FAILOVER_MIN_CID_LENGTH, failoverCid, failoverCids } from './failover.js';
 export { configBitsOf, FAILOVER_CONFIG_ID } from './first-octet.js';
-export { equalOctets, fromHex, toHex } from './hex.js';
 export { KATRAN_MIN_CID_LENGTH, katranNonceLength } from './katran.js';
 export { Minter, type MinterOptions, nonceSequenceOf, showsNonces } from './minter.js';
 export { NonceSequence, noncesFromCounters, PERMUTATION_PASSES } from './nonce.js';
@@ -24,5 +22,4 @@ export {
   type TokenMaker,
   tokenMaker,
 } from './reset-token.js';
-export * from './secret.js';
 export * from './types.js';

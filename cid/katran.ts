@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { CidecarError } from '../core/errors.js';
 import { requireIntegerIn } from './check.js';
-import { CidecarError } from './errors.js';
 import { configBitsOf, FAILOVER_CONFIG_ID } from './first-octet.js';
 import { checkServerUse, requireNonces, requireServerId } from './operands.js';
 import { MAX_CID_LENGTH } from './quic-lb.js';

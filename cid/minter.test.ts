@@ -2,13 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { toHex } from '../core/hex.js';
+import { Secret } from '../core/secret.js';
 import { createCodec } from './codec.js';
 import { failoverCid, failoverCids } from './failover.js';
-import { toHex } from './hex.js';
 import { Minter, nonceSequenceOf } from './minter.js';
 import { isOwn } from './own.js';
 import { ResetTokens } from './reset-token.js';
-import { Secret } from './secret.js';
 import { cidConfig, octets, secret } from './testing/arbitraries.js';
 import { hex } from './testing/vectors.js';
 

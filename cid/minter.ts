@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import type { Secret } from '../core/secret.js';
 import { BLOCKS_PER_CALL } from './aes.js';
 import { NonceSequence } from './nonce.js';
 import { RESET_TOKEN_LENGTH, type TokenMaker } from './reset-token.js';
-import type { Secret } from './secret.js';
 import type { CidCodec } from './types.js';
 
 export interface MinterOptions {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { equalOctets, toHex } from '../core/hex.js';
+import { Secret } from '../core/secret.js';
 import { Feistel } from './feistel.js';
-import { equalOctets, toHex } from './hex.js';
 import { NonceSequence, noncesFromCounters, PERMUTATION_PASSES } from './nonce.js';
-import { Secret } from './secret.js';
 import { secret } from './testing/arbitraries.js';
 import { hex, ownVectors } from './testing/vectors.js';
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { CidecarError } from '../core/errors.js';
+import type { Secret } from '../core/secret.js';
 import { requireIntegerIn } from './check.js';
-import { CidecarError } from './errors.js';
 import { Feistel } from './feistel.js';
-import type { Secret } from './secret.js';
 import { copyStrings, viewOf } from './strings.js';
 
 /**

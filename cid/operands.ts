@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { CidecarError } from './errors.js';
+import { CidecarError } from '../core/errors.js';
 
 /** Checks of what encode and encodeBatch are given, the same for every scheme. */
 

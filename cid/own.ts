@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { equalOctets } from './hex.js';
+import { equalOctets } from '../core/hex.js';
 import type { CidCodec } from './types.js';
 
 /**

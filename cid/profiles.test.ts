@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
+import { toHex } from '../core/hex.js';
 import { createCodec } from './codec.js';
-import { toHex } from './hex.js';
 import { awsNlbProfile, formatAwsServerId, parseAwsServerId } from './profiles.js';
 import { hex } from './testing/vectors.js';
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { CidecarError } from './errors.js';
-import { fromHex, toHex } from './hex.js';
+import { CidecarError } from '../core/errors.js';
+import { fromHex, toHex } from '../core/hex.js';
 import type { QuicLbConfig } from './types.js';
 
 /**

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { toHex } from '../core/hex.js';
 import { createCodec } from './codec.js';
-import { toHex } from './hex.js';
 import { LENGTH_PAIRS, octets, quicLbConfig, secret } from './testing/arbitraries.js';
 import { encryptBlock, fourPass } from './testing/reference.js';
 import { configOf, hex, vectors } from './testing/vectors.js';

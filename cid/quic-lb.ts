@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { CidecarError } from '../core/errors.js';
 import { BLOCK } from './aes.js';
 import { requireIntegerIn } from './check.js';
-import { CidecarError } from './errors.js';
 import { Feistel } from './feistel.js';
 import { configBitsOf, FAILOVER_CONFIG_ID, firstOctet, randomiseLowBits } from './first-octet.js';
 import { checkServerUse, requireNonces, requireServerId } from './operands.js';

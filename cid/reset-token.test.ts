@@ -2,10 +2,10 @@
 import { createCipheriv, createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { toHex } from '../core/hex.js';
+import { Secret } from '../core/secret.js';
 import { Cmac } from './cmac.js';
-import { toHex } from './hex.js';
 import { hmacResetToken, ResetTokens, tokenMaker } from './reset-token.js';
-import { Secret } from './secret.js';
 import { secret } from './testing/arbitraries.js';
 import { hex, ownVectors } from './testing/vectors.js';
 

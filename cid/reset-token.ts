@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHmac } from 'node:crypto';
+import { CidecarError } from '../core/errors.js';
+import type { Secret } from '../core/secret.js';
 import { Cmac } from './cmac.js';
-import { CidecarError } from './errors.js';
-import type { Secret } from './secret.js';
 
 /** Octets of a stateless reset token (RFC 9000 section 10.3). */
 export const RESET_TOKEN_LENGTH = 16;

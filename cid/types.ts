@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Secret } from './secret.js';
+import type { Secret } from '../core/secret.js';
 
 /**
  * A QUIC-LB config (draft-ietf-quic-load-balancers-22, "CID format").

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs';
-import { CidecarError, fromHex, type Secret } from '../cid/index.js';
+import { CidecarError, fromHex, type Secret } from '../core/index.js';
 import { readKey } from '../registry/index.js';
 
 /**

@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Command } from 'commander';
-import {
-  CidecarError,
-  createCodec,
-  type DecodedCid,
-  formatAwsServerId,
-  MAX_CID_LENGTH,
-  toHex,
-} from '../cid/index.js';
+import { createCodec, type DecodedCid, formatAwsServerId, MAX_CID_LENGTH } from '../cid/index.js';
+import { CidecarError, toHex } from '../core/index.js';
 import { readInteger, readOctets } from './arguments.js';
 import { describeReason } from './describe-reason.js';
 import { EXIT_NOT_ROUTABLE, type Io, printFields, type SetExitCode } from './io.js';

@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomFillSync } from 'node:crypto';
 import type { Command } from 'commander';
-import {
-  CidecarError,
-  createCodec,
-  formatAwsServerId,
-  hmacResetToken,
-  ResetTokens,
-  toHex,
-} from '../cid/index.js';
+import { createCodec, formatAwsServerId, hmacResetToken, ResetTokens } from '../cid/index.js';
+import { CidecarError, toHex } from '../core/index.js';
 import { readInteger, readKeyFile, readOctets } from './arguments.js';
 import { type Io, printFields } from './io.js';
 import { configOf, readServerId } from './scheme.js';

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Command } from 'commander';
-import { configBitsOf, toHex } from '../cid/index.js';
+import { configBitsOf } from '../cid/index.js';
+import { toHex } from '../core/index.js';
 import { openFileRegistry } from '../registry/index.js';
 import { readCid } from './decode.js';
 import { describeReason } from './describe-reason.js';

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { CidecarError } from '../cid/index.js';
+import { CidecarError } from '../core/index.js';
 import type { Io } from './io.js';
 
 export function addKeygen(program: Command, io: Io): void {

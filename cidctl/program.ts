@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Command, CommanderError } from 'commander';
-import { CidecarError, describeError, exitCodeFor } from '../cid/index.js';
+import { CidecarError, describeError, exitCodeFor } from '../core/index.js';
 import { addDecode } from './decode.js';
 import { addEncode } from './encode.js';
 import { addExplain } from './explain.js';

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { equalOctets, type UnroutableReason } from '../cid/index.js';
+import type { UnroutableReason } from '../cid/index.js';
+import { equalOctets } from '../core/index.js';
 import type { DesiredState, Pool, PoolConfig, Server } from '../registry/index.js';
 
 /** Beyond what a CID itself can be wrong in: what the desired state says against it. */

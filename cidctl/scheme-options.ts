@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Command, Option } from 'commander';
-import { CidecarError } from '../cid/index.js';
+import { CidecarError } from '../core/index.js';
 import { readInteger, readKeyFile } from './arguments.js';
 import type { Scheme } from './scheme.js';
 

@@ -6,8 +6,8 @@ import {
   KATRAN_MIN_CID_LENGTH,
   katranNonceLength,
   parseAwsServerId,
-  type Secret,
 } from '../cid/index.js';
+import type { Secret } from '../core/index.js';
 import { readOctets } from './arguments.js';
 
 /** A config but for its lengths, which follow from the server ID and nonce, or from flags. */

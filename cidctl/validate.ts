@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Command } from 'commander';
-import { CidecarError, exitCodeFor } from '../cid/index.js';
+import { CidecarError, exitCodeFor } from '../core/index.js';
 import {
   type DesiredState,
   DocumentError,

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { ifindex, objectPath, requireKernelSupport, type XdpMode } from '../bpf/index.js';
 import { Balancer, buildRing, GRACE_MS, objectMark, type Settings } from '../bpf/tables/index.js';
-import { CidecarError } from '../cid/index.js';
+import { CidecarError } from '../core/index.js';
 import type { DesiredState } from '../registry/index.js';
 import { Applier, type Egress } from './apply.js';
 import { type Assigned, assign } from './assign.js';

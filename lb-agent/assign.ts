@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { CidecarError } from '../cid/index.js';
+import { CidecarError } from '../core/index.js';
 import type { DesiredState, Pool, Server } from '../registry/index.js';
 import { IdList } from './id-list.js';
 import {

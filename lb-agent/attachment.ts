@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import type { Logger } from 'pino';
 import type { BpfLink, BpfProgram, XdpMode } from '../bpf/index.js';
-import { CidecarError } from '../cid/index.js';
+import { CidecarError } from '../core/index.js';
 import type { HostInterface } from './host-interface.js';
 import type { PinFolder } from './pins.js';
 

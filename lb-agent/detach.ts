@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { rmSync } from 'node:fs';
-import { CidecarError } from '../cid/index.js';
+import { CidecarError } from '../core/index.js';
 import { AgentLock } from './lock.js';
 import { type OtherOptions, stateFile } from './options.js';
 import { PinFolder } from './pins.js';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isIPv6 } from 'node:net';
 import type { Balancer, PacketEvent, Reason } from '../bpf/tables/index.js';
-import { toHex } from '../cid/index.js';
+import { toHex } from '../core/index.js';
 import type { AgentState } from './state-file.js';
 import { vipText } from './status-text.js';
 

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { networkInterfaces } from 'node:os';
 import { z } from 'zod';
 import { ifindex, type XdpMode } from '../bpf/index.js';
-import { CidecarError } from '../cid/index.js';
+import { CidecarError } from '../core/index.js';
 
 export interface HostInterface {
   readonly name: string;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { toHex } from '../cid/index.js';
+import { toHex } from '../core/index.js';
 import { difference, IdList } from './id-list.js';
 
 const numbers = fc.uniqueArray(fc.integer({ min: 0, max: 400 }), { maxLength: 300 });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { toHex } from '../cid/index.js';
+import { toHex } from '../core/index.js';
 import { packedIds } from '../registry/index.js';
 
 /**

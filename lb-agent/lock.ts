@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { CidecarError } from '../cid/index.js';
+import { CidecarError } from '../core/index.js';
 
 const RUN_FOLDER = '/run/cidecar';
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
 import { Command } from 'commander';
-import { describeError, exitCodeFor } from '../cid/index.js';
+import { describeError, exitCodeFor } from '../core/index.js';
 import { detach } from './detach.js';
 import { events } from './events.js';
 import {

@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import type { Logger } from 'pino';
 import { Counter, Gauge, Registry } from 'prom-client';
 import { type Balancer, FIRST_REMARK, REASONS, type Reason } from '../bpf/tables/index.js';
-import { CidecarError } from '../cid/index.js';
+import { CidecarError } from '../core/index.js';
 import type { MetricsAddress } from './options.js';
 import type { AgentState } from './state-file.js';
 import { describe } from './status.js';

@@ -3,8 +3,7 @@ import { isIPv4 } from 'node:net';
 import { join, normalize } from 'node:path';
 import { z } from 'zod';
 import { DEFAULT_SETTINGS, isSampled, REASONS, type Reason } from '../bpf/tables/index.js';
-import { CidecarError } from '../cid/index.js';
-import { readAddress } from '../registry/index.js';
+import { CidecarError, readAddress } from '../core/index.js';
 
 export const DEFAULT_PIN_FOLDER = '/sys/fs/bpf/cidecar';
 

@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Balancer, BpfLink, ensureBpffs, isBpffs } from '../bpf/index.js';
-import { CidecarError } from '../cid/index.js';
+import { CidecarError } from '../core/index.js';
 
 /** What is pinned by folder, whole or not at all: a program with its maps. */
 export interface Pinnable {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createCodec, Secret, toHex } from '../cid/index.js';
+import { createCodec } from '../cid/index.js';
+import { Secret, toHex } from '../core/index.js';
 import type { DesiredState, Pool, PoolConfig, Server } from '../registry/index.js';
 import { type Assignment, assign, NO_ASSIGNMENT, type RingServer } from './assign.js';
 import { IdList } from './id-list.js';

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Balancer, planMark } from '../bpf/tables/index.js';
-import { type DecodePlan, toHex } from '../cid/index.js';
+import type { DecodePlan } from '../cid/index.js';
+import { toHex } from '../core/index.js';
 import type { DesiredState } from '../registry/index.js';
 import { IdList } from './id-list.js';
 import {

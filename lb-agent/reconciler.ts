@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Logger } from 'pino';
-import { CidecarError } from '../cid/index.js';
+import { CidecarError } from '../core/index.js';
 import type { DesiredState } from '../registry/index.js';
 
 interface Reconciles {

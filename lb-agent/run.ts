@@ -2,7 +2,7 @@
 import { pino } from 'pino';
 import { requireKernelSupport } from '../bpf/index.js';
 import { DEFAULT_SETTINGS, type Settings } from '../bpf/tables/index.js';
-import { CidecarError, describeError } from '../cid/index.js';
+import { CidecarError, describeError } from '../core/index.js';
 import { type DesiredState, openFileRegistry } from '../registry/index.js';
 import { Agent } from './agent.js';
 import type { Egress } from './apply.js';

@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import { CidecarError } from '../cid/index.js';
+import { CidecarError } from '../core/index.js';
 import type { DesiredState } from '../registry/index.js';
 import type { Assigned } from './assign.js';
 import type { MaybeUnreachable } from './model.js';

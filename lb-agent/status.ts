@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { LinkInfo } from '../bpf/index.js';
 import type { Balancer, ReasonCounters } from '../bpf/tables/index.js';
-import { CidecarError } from '../cid/index.js';
+import { CidecarError } from '../core/index.js';
 import { type OtherOptions, stateFile } from './options.js';
 import { PinFolder } from './pins.js';
 import { type AgentState, readStateFile } from './state-file.js';

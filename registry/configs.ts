@@ -1,12 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import {
-  awsNlbProfile,
-  type CidCodec,
-  type CidConfig,
-  CidecarError,
-  createCodec,
-  Secret,
-} from '../cid/index.js';
+import { awsNlbProfile, type CidCodec, type CidConfig, createCodec } from '../cid/index.js';
+import { CidecarError, Secret } from '../core/index.js';
 import type { Report } from './report.js';
 import type { ConfigShape, PoolShape } from './shape.js';
 import type { Path } from './source.js';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { CidecarError } from '../cid/index.js';
+import { CidecarError } from '../core/index.js';
 
 /** More than this many are counted, not printed: one slip can repeat in a million IDs. */
 const PRINTED = 20;

@@ -2,7 +2,7 @@
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CidecarError, toHex } from '../cid/index.js';
+import { CidecarError, toHex } from '../core/index.js';
 import { parseDocument } from './document.js';
 import { DocumentError } from './document-error.js';
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash, createHmac } from 'node:crypto';
 import type { z } from 'zod';
-import type { CidecarError, Secret } from '../cid/index.js';
-import { readAddress } from './address.js';
+import { readAddress } from '../core/address.js';
+import type { CidecarError, Secret } from '../core/index.js';
 import { type ReadKeyFile, readConfigs } from './configs.js';
 import { DocumentError } from './document-error.js';
 import { type DocumentWarning, Report } from './report.js';

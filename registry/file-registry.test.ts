@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CidecarError } from '../cid/index.js';
+import { CidecarError } from '../core/index.js';
 import { openFileRegistry } from './file-registry.js';
 import type { DesiredState, Registry, Watch } from './types.js';
 

@@ -2,7 +2,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { CidecarError } from '../cid/index.js';
+import { CidecarError } from '../core/index.js';
 import { parseDocument } from './document.js';
 import type { DocumentWarning } from './report.js';
 import type { DesiredState, Registry, Watch, WatchHandlers } from './types.js';

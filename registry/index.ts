@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-export { type Address, type AddressReading, readAddress } from './address.js';
 export { type ReadKeyFile, readKey } from './configs.js';
 export { type DocumentOptions, type ParsedDocument, parseDocument } from './document.js';
 export { DocumentError } from './document-error.js';

@@ -3,7 +3,7 @@ import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parse as parseYaml, stringify } from 'yaml';
-import { CidecarError } from '../cid/index.js';
+import { CidecarError } from '../core/index.js';
 import { parseDocument } from './document.js';
 
 const KEY = '8f95f09245765f80256934e50c66207f';

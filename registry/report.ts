@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { CidecarError, type ErrorCode } from '../cid/index.js';
+import { CidecarError, type ErrorCode } from '../core/index.js';
 import { fieldName, type Path, quotable, type Source } from './source.js';
 
 /** Something that is allowed and yet looks like a mistake. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { toHex } from '../cid/index.js';
-import { readAddress } from './address.js';
+
+import { readAddress } from '../core/address.js';
+import { toHex } from '../core/index.js';
 import type { Report } from './report.js';
 import { readServerIds } from './server-ids.js';
 import type { PoolShape } from './shape.js';

@@ -13,7 +13,7 @@ import {
   type Scalar,
   visit,
 } from 'yaml';
-import { CidecarError } from '../cid/index.js';
+import { CidecarError } from '../core/index.js';
 import { DocumentError } from './document-error.js';
 
 /** Where a value stands: names of fields, and numbers for the items of a list. */

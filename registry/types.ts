@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { CidCodec, ResetTokenKind, Secret } from '../cid/index.js';
+import type { CidCodec, ResetTokenKind } from '../cid/index.js';
+import type { Secret } from '../core/index.js';
 
 /**
  * The desired state: what every daemon works towards. It comes out of a store already

@@ -17,7 +17,8 @@ import { Client, credentials, status } from '@grpc/grpc-js';
 import { service as healthService } from 'grpc-health-check';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createCodec, ResetTokens, Secret } from '../cid/index.js';
+import { createCodec, ResetTokens } from '../cid/index.js';
+import { Secret } from '../core/index.js';
 import {
   CidOwner,
   type IssueStreamResponse,

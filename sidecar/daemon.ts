@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { CidecarError } from '../cid/index.js';
+import { CidecarError } from '../core/index.js';
 import type { DesiredState, Registry, Watch } from '../registry/index.js';
 import { FewNonces } from './few-nonces.js';
 import { Issuer } from './issuing/issuer.js';

@@ -11,7 +11,7 @@ import {
   objectPath,
 } from '../bpf/binding/index.js';
 import { addressOctets } from '../bpf/tables/address.js';
-import { CidecarError } from '../cid/index.js';
+import { CidecarError } from '../core/index.js';
 import type { DecapsulationFlags } from './options.js';
 
 // Only this file of the sidecar needs the addon and privileges; main.ts imports it on demand.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { pino } from 'pino';
-import { CidecarError } from '../cid/index.js';
+import { CidecarError } from '../core/index.js';
 
 export type SidecarLog = pino.Logger;
 

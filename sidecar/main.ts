@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
-import { describeError, exitCodeFor } from '../cid/index.js';
+import { describeError, exitCodeFor } from '../core/index.js';
 import { openFileRegistry } from '../registry/index.js';
 import { Daemon } from './daemon.js';
 import type { Decapsulation } from './decapsulation.js';

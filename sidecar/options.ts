@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isIP } from 'node:net';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { CidecarError } from '../cid/index.js';
+import { CidecarError } from '../core/index.js';
 import type { DaemonOptions } from './daemon.js';
 import { DEFAULT_MAX_STREAMS } from './rpc/server.js';
 import { readTlsFiles, type TlsListener } from './rpc/tls.js';

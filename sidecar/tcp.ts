@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { AddressInfo, Server } from 'node:net';
-import { CidecarError } from '../cid/index.js';
+import { CidecarError } from '../core/index.js';
 
 export interface TcpAddress {
   readonly host: string;

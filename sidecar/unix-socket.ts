@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { chmod, chown, lstat, rename, stat, unlink } from 'node:fs/promises';
 import { connect, type Server } from 'node:net';
 import { dirname } from 'node:path';
-import { CidecarError } from '../cid/index.js';
+import { CidecarError } from '../core/index.js';
 
 export interface UnixSocketOptions {
   readonly path: string;

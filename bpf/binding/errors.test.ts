@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { constants } from 'node:os';
 import { expect, test } from 'vitest';
-import { CidecarError } from '../../cid/errors.js';
+import { CidecarError } from '../../core/errors.js';
 import { guarded, translated } from './errors.js';
 
 const { EPERM, EBUSY, EEXIST, EINVAL, ENODEV, ENOENT, ENOMEM, ENOSYS, EOPNOTSUPP, E2BIG, ENOSPC } =

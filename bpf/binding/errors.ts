@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { constants } from 'node:os';
-import { CidecarError, type ErrorCode } from '../../cid/errors.js';
+import { CidecarError, type ErrorCode } from '../../core/errors.js';
 
 const {
   EPERM,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { CidecarError } from '../../cid/errors.js';
+import { CidecarError } from '../../core/errors.js';
 import { guarded } from './errors.js';
 import { addon } from './native.js';
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { constants } from 'node:os';
 import { expect, test, vi } from 'vitest';
-import { CidecarError } from '../../cid/errors.js';
+import { CidecarError } from '../../core/errors.js';
 import { addon } from './native.js';
 import { ifindex } from './system.js';
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { mkdirSync, readFileSync } from 'node:fs';
-import { CidecarError } from '../../cid/errors.js';
+import { CidecarError } from '../../core/errors.js';
 import { guarded, translated } from './errors.js';
 import { addon, type NativeProbe } from './native.js';
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isIPv4, isIPv6 } from 'node:net';
-import { CidecarError } from '../../cid/errors.js';
+import { CidecarError } from '../../core/errors.js';
 
 /** IPv4 as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2), as the tables keep it. */
 const MAPPED_PREFIX = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];

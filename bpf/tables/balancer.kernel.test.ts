@@ -3,7 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type CidCodec, createCodec, Secret, toHex } from '../../cid/index.js';
+import { type CidCodec, createCodec } from '../../cid/index.js';
+import { Secret, toHex } from '../../core/index.js';
 import { ensureBpffs } from '../binding/index.js';
 import {
   Balancer,

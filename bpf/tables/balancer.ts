@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { CidecarError } from '../../cid/errors.js';
 import type { DecodePlan } from '../../cid/types.js';
+import { CidecarError } from '../../core/errors.js';
 import {
   type BpfLink,
   BpfMap,

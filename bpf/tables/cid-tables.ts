@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { CidecarError } from '../../cid/errors.js';
+
 import type { DecodePlan } from '../../cid/types.js';
+import { CidecarError } from '../../core/errors.js';
 import { decodingMark, encodeConfig, type PlacedTable, placedTable, placeTable } from './config.js';
 import type { Clock } from './grace.js';
 import { IdList } from './id-list.js';

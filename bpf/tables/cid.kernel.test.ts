@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  type CidCodec,
-  type CidConfig,
-  createCodec,
-  fromHex,
-  Secret,
-  toHex,
-} from '../../cid/index.js';
+import { type CidCodec, type CidConfig, createCodec } from '../../cid/index.js';
+import { fromHex, Secret, toHex } from '../../core/index.js';
 import { type Answer, CidProbe, randomNumbers, randomOctets } from './testdata/probe.js';
 
 // The packet program's decoder (bpf/kernel/cid.h) against the codec of cid/: the same CID

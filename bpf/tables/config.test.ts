@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
-import { type CidConfig, createCodec, Secret } from '../../cid/index.js';
+import { type CidConfig, createCodec } from '../../cid/index.js';
+import { Secret } from '../../core/index.js';
 import { decodingMark, encodeConfig, planMark } from './config.js';
 import type { TableShape } from './table-shape.js';
 

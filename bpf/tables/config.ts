@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from 'node:crypto';
-import { CidecarError } from '../../cid/errors.js';
 import type { DecodePlan } from '../../cid/types.js';
+import { CidecarError } from '../../core/errors.js';
 import { decryptionSchedule, encryptionSchedule, firstRoundConstants } from './aes.js';
 import { CID_CONFIG, CID_KIND, SERVER_ID_TABLE } from './layout.js';
 import { type IdWords, MAX_SERVER_ID_LENGTH } from './server-id.js';

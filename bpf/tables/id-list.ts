@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { CidecarError } from '../../cid/errors.js';
+import { CidecarError } from '../../core/errors.js';
 import { type IdWords, wordsOf } from './server-id.js';
 
 /** Server IDs of one length and the index of the real that each leads to; built for millions. */

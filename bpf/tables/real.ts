@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { CidecarError } from '../../cid/errors.js';
+import { CidecarError } from '../../core/errors.js';
 import { addressOctets, addressText, isMapped } from './address.js';
 import { ENCAP, REAL, REAL_DOWN, REAL_OVERHEAD_SHIFT } from './layout.js';
 

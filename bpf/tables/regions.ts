@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { CidecarError } from '../../cid/errors.js';
+import { CidecarError } from '../../core/errors.js';
 import { type Clock, GRACE_MS } from './grace.js';
 
 export interface Region {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { CidecarError } from '../../cid/errors.js';
+import { CidecarError } from '../../core/errors.js';
 import { addressOctets, addressText } from './address.js';
 import { type Clock, GRACE_MS } from './grace.js';
 import { VIP_ADDRESS, VIP_BUCKET, VIP_QUIC, VIP_SLOT } from './layout.js';

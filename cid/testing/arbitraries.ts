@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from 'fast-check';
-import { Secret } from '../secret.js';
+import { Secret } from '../../core/secret.js';
 import type { CidConfig, KatranConfig, QuicLbConfig } from '../types.js';
 
 export const octets = (length: number): fc.Arbitrary<Uint8Array> =>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { fromHex } from '../hex.js';
-import { Secret } from '../secret.js';
+import { fromHex } from '../../core/hex.js';
+import { Secret } from '../../core/secret.js';
 import ownVectors from '../testdata/cidecar.json' with { type: 'json' };
 import vectors from '../testdata/draft-22.json' with { type: 'json' };
 import type { QuicLbConfig } from '../types.js';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { toHex } from '../../cid/index.js';
+import { toHex } from '../../core/index.js';
 import {
   ask,
   clientOf,

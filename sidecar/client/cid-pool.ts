@@ -7,7 +7,8 @@ import {
   type ClientReadableStream,
   credentials,
 } from '@grpc/grpc-js';
-import { CidecarError, FAILOVER_MIN_CID_LENGTH, RESET_TOKEN_LENGTH } from '../../cid/index.js';
+import { FAILOVER_MIN_CID_LENGTH, RESET_TOKEN_LENGTH } from '../../cid/index.js';
+import { CidecarError } from '../../core/index.js';
 import {
   type CidBatch,
   type GenerationSwitch,

@@ -5,8 +5,8 @@ import {
   failoverCids,
   RESET_TOKEN_LENGTH,
   ResetTokens,
-  Secret,
 } from '../../cid/index.js';
+import { Secret } from '../../core/index.js';
 import { BatchQueue, type PooledCid } from './batch-queue.js';
 
 /** CIDs made at a time. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomBytes, randomFillSync } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { failoverCid, Secret, toHex } from '../../cid/index.js';
+import { failoverCid } from '../../cid/index.js';
+import { Secret, toHex } from '../../core/index.js';
 import { FailoverCids } from './failover-cids.js';
 
 const key = () => new Secret(randomBytes(16));

@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import {
-  failoverCids,
-  type RandomFill,
-  RESET_TOKEN_LENGTH,
-  ResetTokens,
-  Secret,
-} from '../../cid/index.js';
+import { failoverCids, type RandomFill, RESET_TOKEN_LENGTH, ResetTokens } from '../../cid/index.js';
+import { Secret } from '../../core/index.js';
 
 /** Octets at the end of a CID that show that it was made here. */
 const MARK = 2;

@@ -2,17 +2,15 @@
 import { randomFillSync } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import {
-  CidecarError,
   FAILOVER_CONFIG_ID,
   FAILOVER_MIN_CID_LENGTH,
   type RandomFill,
   RESET_TOKEN_LENGTH,
   type ResetTokenKind,
-  type Secret,
   type TokenMaker,
-  toHex,
   tokenMaker,
 } from '../../cid/index.js';
+import { CidecarError, type Secret, toHex } from '../../core/index.js';
 import type { PoolConfig, Server } from '../../registry/index.js';
 import { NonceSpace } from '../nonce/nonce-space.js';
 import type { StateStore } from '../nonce/state-store.js';

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { createCodec, toHex } from '../../cid/index.js';
+import { createCodec } from '../../cid/index.js';
+import { toHex } from '../../core/index.js';
 import { type DesiredState, type Server, unpackIds } from '../../registry/index.js';
 import { viewOf } from './view.js';
 

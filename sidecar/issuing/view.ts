@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { CidecarError, FAILOVER_MIN_CID_LENGTH } from '../../cid/index.js';
+import { FAILOVER_MIN_CID_LENGTH } from '../../cid/index.js';
+import { CidecarError } from '../../core/index.js';
 import {
   type DesiredState,
   type PoolConfig,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHmac } from 'node:crypto';
-import type { CidCodec, ResetTokenKind, Secret } from '../../cid/index.js';
+import type { CidCodec, ResetTokenKind } from '../../cid/index.js';
+import type { Secret } from '../../core/index.js';
 
 type Part = string | Uint8Array | readonly number[];
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { CidecarError, Secret } from '../../cid/index.js';
+import { CidecarError, Secret } from '../../core/index.js';
 import type { SpaceRecord } from './state-file.js';
 import type { StateStore } from './state-store.js';
 

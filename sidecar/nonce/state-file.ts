@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import { CidecarError } from '../../cid/index.js';
+import { CidecarError } from '../../core/index.js';
 
 const hex = (octets?: number) =>
   z

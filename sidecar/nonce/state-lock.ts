@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
-import { CidecarError } from '../../cid/index.js';
+import { CidecarError } from '../../core/index.js';
 
 /**
  * Holds a file lock for as long as the process lives, SIGKILL included. Node has no

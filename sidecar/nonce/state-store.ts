@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CidecarError, Secret } from '../../cid/index.js';
+import { CidecarError, Secret } from '../../core/index.js';
 import { Fingerprints } from './fingerprint.js';
 import {
   type MintingRecord,

@@ -5,7 +5,7 @@ import {
   type ServerInterceptingCallInterface,
   type ServerInterceptor,
 } from '@grpc/grpc-js';
-import { CidecarError } from '../../cid/index.js';
+import { CidecarError } from '../../core/index.js';
 import type { Connections } from './connections.js';
 import { toServiceError } from './status-details.js';
 

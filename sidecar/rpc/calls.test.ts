@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createCodec, ERROR_CATALOGUE, Secret } from '../../cid/index.js';
+import { createCodec } from '../../cid/index.js';
+import { ERROR_CATALOGUE, Secret } from '../../core/index.js';
 import {
   type IssueStreamResponse,
   SidecarServiceClient,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { CidecarError, configBitsOf, FAILOVER_CONFIG_ID, isOwn, toHex } from '../../cid/index.js';
+import { configBitsOf, FAILOVER_CONFIG_ID, isOwn } from '../../cid/index.js';
+import { CidecarError, toHex } from '../../core/index.js';
 import { CidOwner, type InspectResponse } from '../../proto/gen/cidecar/v1/sidecar.js';
 import type { PoolConfig, Server } from '../../registry/index.js';
 import type { Issuer } from '../issuing/issuer.js';

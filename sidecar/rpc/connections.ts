@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { CidecarError } from '../../cid/index.js';
+import { CidecarError } from '../../core/index.js';
 
 /**
  * Methods of which one connection may have as many streams as of each: IssueStream and Watch.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ServerDuplexStream } from '@grpc/grpc-js';
-import { CidecarError } from '../../cid/index.js';
+import { CidecarError } from '../../core/index.js';
 import type {
   IssueStreamRequest,
   IssueStreamResponse,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ServiceDefinition } from '@grpc/grpc-js';
-import { CidecarError } from '../../cid/index.js';
+import { CidecarError } from '../../core/index.js';
 
 /** Stands for a request whose octets are no message of its type. */
 const MALFORMED = Object.freeze({});

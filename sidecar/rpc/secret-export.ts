@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { CidecarError, FAILOVER_CONFIG_ID, showsNonces } from '../../cid/index.js';
+import { FAILOVER_CONFIG_ID, showsNonces } from '../../cid/index.js';
+import { CidecarError } from '../../core/index.js';
 import type {
   ExportResetKeysResponse,
   LeaseNoncesResponse,

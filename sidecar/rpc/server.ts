@@ -2,7 +2,7 @@
 import { createServer, type Socket } from 'node:net';
 import { type ChannelOptions, Server, ServerCredentials } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
-import type { CidecarError } from '../../cid/index.js';
+import type { CidecarError } from '../../core/index.js';
 import {
   type SidecarServiceServer,
   SidecarServiceService,

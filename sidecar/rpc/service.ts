@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { handleUnaryCall } from '@grpc/grpc-js';
-import { CidecarError } from '../../cid/index.js';
+import { CidecarError } from '../../core/index.js';
 import type { SidecarServiceServer } from '../../proto/gen/cidecar/v1/sidecar.js';
 import type { Issuer } from '../issuing/issuer.js';
 import type { SidecarLog } from '../log.js';

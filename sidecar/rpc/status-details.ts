@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import { CidecarError, type ErrorCode } from '../../cid/index.js';
+import { CidecarError, type ErrorCode } from '../../core/index.js';
 
 const STATUS_OF: Partial<Record<ErrorCode, status>> = {
   ARGUMENT_INVALID: status.INVALID_ARGUMENT,

@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
-import { CidecarError } from '../../cid/index.js';
+import { CidecarError } from '../../core/index.js';
 import type { TcpAddress } from '../tcp.js';
 
 /** A listener on TCP. Contents of PEM files. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { toHex } from '../../cid/index.js';
+import { toHex } from '../../core/index.js';
 import { BalancerHost, type LogLine } from './balancer-host.js';
 import { cidOf, documentOf, idOf, type TestServer } from './documents.js';
 

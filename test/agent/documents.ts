@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type CidCodec, createCodec, fromHex } from '../../cid/index.js';
+import { type CidCodec, createCodec } from '../../cid/index.js';
+import { fromHex } from '../../core/index.js';
 
 export interface TestServer {
   readonly name: string;

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { toHex } from '../../cid/index.js';
+import { toHex } from '../../core/index.js';
 import type { NamedEvent } from '../../lb-agent/event-text.js';
 import { inNamespace, tryRun } from '../netns/command.js';
 import { nodeArgv, type WorkerProcess } from '../netns/process.js';

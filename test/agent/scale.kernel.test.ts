@@ -2,7 +2,8 @@
 import { release } from 'node:os';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Balancer, type BalancerCapacity, buildRing } from '../../bpf/tables/index.js';
-import { type CidCodec, createCodec, Secret } from '../../cid/index.js';
+import { type CidCodec, createCodec } from '../../cid/index.js';
+import { Secret } from '../../core/index.js';
 import { Applier } from '../../lb-agent/apply.js';
 import { assign, NO_ASSIGNMENT } from '../../lb-agent/assign.js';
 import { capacityFor, capacityOf, poolRingSize } from '../../lb-agent/capacity.js';

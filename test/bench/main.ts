@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
-import { describeError } from '../../cid/index.js';
+import { describeError } from '../../core/index.js';
 import { buildCases } from './cases.js';
 import { memoryFigure, programFigures } from './figures.js';
 import { measure, type PacketResult } from './measure.js';

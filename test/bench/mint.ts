@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomBytes } from 'node:crypto';
-import { type CidConfig, createCodec, Minter, ResetTokens, Secret } from '../../cid/index.js';
+import { type CidConfig, createCodec, Minter, ResetTokens } from '../../cid/index.js';
+import { Secret } from '../../core/index.js';
 
 export interface MintRow {
   readonly case: string;

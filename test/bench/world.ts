@@ -8,7 +8,8 @@ import {
   type RealEncapsulation,
   type Reason,
 } from '../../bpf/tables/index.js';
-import { type CidCodec, createCodec, Secret } from '../../cid/index.js';
+import { type CidCodec, createCodec } from '../../cid/index.js';
+import { Secret } from '../../core/index.js';
 import { splitmix64 } from './prelude.js';
 
 export type Family = 4 | 6;

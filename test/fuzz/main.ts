@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
 import { Command, InvalidArgumentError } from 'commander';
-import { describeError } from '../../cid/index.js';
+import { describeError } from '../../core/index.js';
 import { hexText } from '../packets/describe.js';
 import { fuzzDecap } from './decap.js';
 import { type FoundCase, keep } from './found.js';

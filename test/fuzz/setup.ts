@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { buildRing, DEFAULT_SETTINGS, type RealSpec } from '../../bpf/tables/index.js';
-import { type CidCodec, type CidConfig, createCodec, Secret } from '../../cid/index.js';
+import { type CidCodec, type CidConfig, createCodec } from '../../cid/index.js';
+import { Secret } from '../../core/index.js';
 import type { Setup, SetupConfig, SetupVip } from '../model/setup.js';
 import type { Random } from './random.js';
 

@@ -8,7 +8,7 @@ import { rmSync } from 'node:fs';
 import { release } from 'node:os';
 import { BpfLink, BpfObject, ifindex, objectPath } from '../../bpf/binding/index.js';
 import { Balancer } from '../../bpf/tables/index.js';
-import { describeError } from '../../cid/index.js';
+import { describeError } from '../../core/index.js';
 import { pinToOneCpu } from '../fuzz/pin.js';
 import { fuzz, report } from '../fuzz/run.js';
 import { CAPACITY } from '../fuzz/setup.js';

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
 import { Command, InvalidArgumentError } from 'commander';
-import { describeError } from '../../cid/index.js';
+import { describeError } from '../../core/index.js';
 import type { KernelReport } from './guest-main.js';
 import { kernelImage, OLDEST } from './image.js';
 import { runUnder } from './machine.js';

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs';
-import { type CidCodec, createCodec, Secret } from '../../cid/index.js';
+import { type CidCodec, createCodec } from '../../cid/index.js';
+import { Secret } from '../../core/index.js';
 import type { DocumentConfig, SystemDocument } from './document.js';
 
 /** The codec of a config of the document, to say independently what a CID means. */

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+export { type Address, type AddressReading, readAddress } from './address.js';
+export {
+  CidecarError,
+  describeError,
+  ERROR_CATALOGUE,
+  type ErrorCode,
+  type ErrorDetails,
+  type ErrorPlace,
+  exitCodeFor,
+} from './errors.js';
+export { equalOctets, fromHex, toHex } from './hex.js';
+export { Secret } from './secret.js';
