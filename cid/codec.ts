@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomFillSync } from 'node:crypto';
-import { KatranCodec } from './katran.js';
-import { QuicLbCodec } from './quic-lb.js';
+import { KatranCodec } from './schemes/katran.js';
+import { QuicLbCodec } from './schemes/quic-lb.js';
 import type { CidCodec, CidConfig, RandomFill } from './types.js';
 
 export interface CodecOptions {

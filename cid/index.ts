@@ -1,19 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 export { type CodecOptions, createCodec } from './codec.js';
-export { FAILOVER_MIN_CID_LENGTH, failoverCid, failoverCids } from './failover.js';
 export { configBitsOf, FAILOVER_CONFIG_ID } from './first-octet.js';
-export { KATRAN_MIN_CID_LENGTH, katranNonceLength } from './katran.js';
-export { Minter, type MinterOptions, nonceSequenceOf, showsNonces } from './minter.js';
-export { NonceSequence, noncesFromCounters, PERMUTATION_PASSES } from './nonce.js';
-export { isOwn } from './own.js';
-export {
-  AWS_NLB,
-  awsNlbProfile,
-  formatAwsServerId,
-  type Profile,
-  parseAwsServerId,
-} from './profiles.js';
-export { MAX_CID_LENGTH } from './quic-lb.js';
+export { FAILOVER_MIN_CID_LENGTH, failoverCid, failoverCids } from './minting/failover.js';
+export { isOwn } from './minting/is-own.js';
+export { Minter, type MinterOptions, nonceSequenceOf, showsNonces } from './minting/minter.js';
+export { NonceSequence, noncesFromCounters, PERMUTATION_PASSES } from './minting/nonce-sequence.js';
 export {
   hmacResetToken,
   RESET_TOKEN_LENGTH,
@@ -21,5 +12,14 @@ export {
   ResetTokens,
   type TokenMaker,
   tokenMaker,
-} from './reset-token.js';
+} from './minting/reset-tokens.js';
+export {
+  AWS_NLB,
+  awsNlbProfile,
+  formatAwsServerId,
+  type Profile,
+  parseAwsServerId,
+} from './schemes/aws-nlb.js';
+export { KATRAN_MIN_CID_LENGTH, katranNonceLength } from './schemes/katran.js';
+export { MAX_CID_LENGTH } from './schemes/quic-lb.js';
 export * from './types.js';

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Command, CommanderError } from 'commander';
 import { CidecarError, describeError, exitCodeFor } from '../core/index.js';
-import { addDecode } from './decode.js';
-import { addEncode } from './encode.js';
-import { addExplain } from './explain.js';
+import { addDecode } from './commands/decode.js';
+import { addEncode } from './commands/encode.js';
+import { addExplain } from './commands/explain.js';
+import { addKeygen } from './commands/keygen.js';
+import { addValidate } from './commands/validate.js';
 import { EXIT_OK, type Io } from './io.js';
-import { addKeygen } from './keygen.js';
-import { addValidate } from './validate.js';
 
 /** Exit code for what commander itself refuses: unknown options, missing arguments. */
 const EXIT_USAGE = 2;

@@ -2,16 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Command } from 'commander';
 import { describeError, exitCodeFor } from '../core/index.js';
-import { detach } from './detach.js';
-import { events } from './events.js';
+import { detach } from './commands/detach.js';
+import { events } from './commands/events.js';
+import { run } from './commands/run.js';
+import { printStatus } from './observe/status.js';
 import {
   DEFAULT_PIN_FOLDER,
   readEventsOptions,
   readOtherOptions,
   readRunOptions,
 } from './options.js';
-import { run } from './run.js';
-import { printStatus } from './status.js';
 
 const program = new Command('lb-agent')
   .description('Makes the XDP balancer of this host route as the registry says.')

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-export { type ReadKeyFile, readKey } from './configs.js';
-export { type DocumentOptions, type ParsedDocument, parseDocument } from './document.js';
-export { DocumentError } from './document-error.js';
-export { type FileRegistryOptions, openFileRegistry } from './file-registry.js';
-export { packedIds, unpackIds } from './packed-ids.js';
-export type { DocumentWarning } from './report.js';
+export { type ReadKeyFile, readKey } from './document/configs.js';
+export { type DocumentOptions, type ParsedDocument, parseDocument } from './document/document.js';
+export { DocumentError } from './document/document-error.js';
+export { packedIds, unpackIds } from './document/packed-ids.js';
+export type { DocumentWarning } from './document/report.js';
+export { type FileRegistryOptions, openFileRegistry } from './file/file-registry.js';
 export * from './types.js';

@@ -26,8 +26,8 @@ import {
 } from '../proto/gen/cidecar/v1/sidecar.js';
 import { openFileRegistry } from '../registry/index.js';
 import { Daemon } from './daemon.js';
-import { StateStore } from './nonce/state-store.js';
 import { RECONNECT_WITHIN } from './rpc/acknowledgement.js';
+import { StateStore } from './state/state-store.js';
 import {
   ask,
   clientOf,

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CidecarError } from '../core/index.js';
+import type { SidecarLog } from '../daemon/log.js';
+import { type MetricsServer, serveMetrics } from '../daemon/metrics-server.js';
 import type { DesiredState, Registry, Watch } from '../registry/index.js';
-import { FewNonces } from './few-nonces.js';
 import { Issuer } from './issuing/issuer.js';
+import { FewNonces } from './issuing/nonce-supply.js';
 import { viewOf } from './issuing/view.js';
-import type { SidecarLog } from './log.js';
 import { SidecarMetrics } from './metrics.js';
-import { type MetricsServer, serveMetrics } from './metrics-server.js';
-import { type StateStart, StateStore } from './nonce/state-store.js';
 import { type RpcListeners, RpcServer } from './rpc/server.js';
 import { SidecarService } from './rpc/service.js';
+import { type StateStart, StateStore } from './state/state-store.js';
 
 export interface DaemonOptions extends RpcListeners {
   readonly registry: Registry;

@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
 import { describeError, exitCodeFor } from '../core/index.js';
+import { createLog } from '../daemon/log.js';
 import { openFileRegistry } from '../registry/index.js';
 import { Daemon } from './daemon.js';
-import type { Decapsulation } from './decapsulation.js';
-import { createLog } from './log.js';
+import type { Decapsulation } from './host/decapsulation.js';
 import { readCommandLine } from './options.js';
 
 async function main(): Promise<void> {
@@ -29,7 +29,7 @@ async function main(): Promise<void> {
   process.on('SIGHUP', () => void daemon.reload());
 
   if (flags.decap !== undefined) {
-    const { attachDecapsulation } = await import('./decapsulation.js');
+    const { attachDecapsulation } = await import('./host/decapsulation.js');
     if (stopping) return;
     decapsulation = await attachDecapsulation(flags.decap);
   }

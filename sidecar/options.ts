@@ -2,10 +2,10 @@
 import { isIP } from 'node:net';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { CidecarError } from '../core/index.js';
+import { readTlsFiles, type TlsListener } from '../daemon/grpc/tls.js';
+import { readTcpAddress } from '../daemon/tcp-address.js';
 import type { DaemonOptions } from './daemon.js';
 import { DEFAULT_MAX_STREAMS } from './rpc/server.js';
-import { readTlsFiles, type TlsListener } from './rpc/tls.js';
-import { readTcpAddress } from './tcp.js';
 
 export interface DecapsulationFlags {
   readonly interface: string;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Connection, Host } from '@matrixai/quic/native/types.js';
-import type { PooledCid } from '../../sidecar/client/index.js';
+import type { PooledCid } from '../../clients/typescript/index.js';
 import { IssuedCids } from './issued-cids.js';
 
 /** What a connection needs of its server. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Connection } from '@matrixai/quic/native/types.js';
-import type { PooledCid } from '../../sidecar/client/index.js';
+import type { PooledCid } from '../../clients/typescript/index.js';
 import { hex, tokenNumber } from './octets.js';
 
 /** Where CIDs come from, and the table in which a datagram's DCID finds the connection. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs';
 import quiche from '@matrixai/quic/native/quiche.js';
-import { CidPool } from '../../sidecar/client/index.js';
+import { CidPool } from '../../clients/typescript/index.js';
 import { EchoServer } from './server.js';
 
 const [socket, host, port, certificate, privateKey] = process.argv.slice(2);

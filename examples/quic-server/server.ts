@@ -9,7 +9,7 @@ import {
   type PooledCid,
   paceReissue,
   type Reissue,
-} from '../../sidecar/client/index.js';
+} from '../../clients/typescript/index.js';
 import { type ConnectionHost, EchoConnection } from './connection.js';
 import {
   beginsConnection,

@@ -7,9 +7,9 @@ import { createCodec, tokenMaker } from '../../cid/index.js';
 import { Secret } from '../../core/index.js';
 import type { ConfigState, DesiredState, PoolConfig, ServerState } from '../../registry/index.js';
 import { SidecarMetrics } from '../metrics.js';
-import { StateStore } from '../nonce/state-store.js';
 import { CidQueries } from '../rpc/cid-queries.js';
 import { SecretExport } from '../rpc/secret-export.js';
+import { StateStore } from '../state/state-store.js';
 import { type IssuedCids, Issuer } from './issuer.js';
 import { viewOf } from './view.js';
 

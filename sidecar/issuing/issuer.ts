@@ -12,8 +12,8 @@ import {
 } from '../../cid/index.js';
 import { CidecarError, type Secret, toHex } from '../../core/index.js';
 import type { PoolConfig, Server } from '../../registry/index.js';
-import { NonceSpace } from '../nonce/nonce-space.js';
-import type { StateStore } from '../nonce/state-store.js';
+import { NonceSpace } from '../state/nonce-space.js';
+import type { StateStore } from '../state/state-store.js';
 import { FailoverCids } from './failover-cids.js';
 import { type MintedCids, MintSource } from './source.js';
 import type { ServerView } from './view.js';

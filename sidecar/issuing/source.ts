@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Minter, RESET_TOKEN_LENGTH, type TokenMaker } from '../../cid/index.js';
 import type { PoolConfig } from '../../registry/index.js';
-import type { NonceSpace } from '../nonce/nonce-space.js';
+import type { NonceSpace } from '../state/nonce-space.js';
 
 /** CIDs with their tokens, packed. */
 export interface MintedCids {

@@ -6,6 +6,7 @@ import { credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createCodec } from '../../cid/index.js';
 import { ERROR_CATALOGUE, Secret } from '../../core/index.js';
+import { createLog } from '../../daemon/log.js';
 import {
   type IssueStreamResponse,
   SidecarServiceClient,
@@ -13,9 +14,8 @@ import {
 import type { DesiredState } from '../../registry/index.js';
 import { Issuer } from '../issuing/issuer.js';
 import { viewOf } from '../issuing/view.js';
-import { createLog } from '../log.js';
 import { SidecarMetrics } from '../metrics.js';
-import { StateStore } from '../nonce/state-store.js';
+import { StateStore } from '../state/state-store.js';
 import { detailsOf } from '../testing/error-details.js';
 import { Scrape } from '../testing/metrics.js';
 import { RpcServer } from './server.js';

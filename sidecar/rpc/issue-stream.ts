@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { CidecarError } from '../../core/index.js';
+import { requireWellFormed } from '../../daemon/grpc/malformed.js';
+import { toServiceError } from '../../daemon/grpc/status-details.js';
 import type {
   IssueStreamRequest,
   IssueStreamResponse,
 } from '../../proto/gen/cidecar/v1/sidecar.js';
 import type { IssuedCids, Issuer } from '../issuing/issuer.js';
 import type { Acknowledging } from './acknowledgement.js';
-import { requireWellFormed } from './malformed.js';
-import { toServiceError } from './status-details.js';
 import type { StreamScheduler, Taker } from './stream-scheduler.js';
 
 /** CIDs that a client may have asked for and not got, at most. */

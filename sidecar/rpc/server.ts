@@ -3,17 +3,21 @@ import { createServer, type Socket } from 'node:net';
 import { type ChannelOptions, Server, ServerCredentials } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import type { CidecarError } from '../../core/index.js';
+import { admission } from '../../daemon/grpc/admission.js';
+import {
+  type ConnectionLimits,
+  Connections,
+  METHODS_AT_ONCE,
+} from '../../daemon/grpc/connections.js';
+import { withMalformed } from '../../daemon/grpc/malformed.js';
+import { addReflection } from '../../daemon/grpc/reflection.js';
+import type { TlsListener } from '../../daemon/grpc/tls.js';
+import { listenOnTcp } from '../../daemon/tcp-address.js';
+import { listenOnUnixSocket, type UnixSocketOptions } from '../../daemon/unix-socket.js';
 import {
   type SidecarServiceServer,
   SidecarServiceService,
 } from '../../proto/gen/cidecar/v1/sidecar.js';
-import { listenOnTcp } from '../tcp.js';
-import { listenOnUnixSocket, type UnixSocketOptions } from '../unix-socket.js';
-import { admission } from './admission.js';
-import { type ConnectionLimits, Connections, METHODS_AT_ONCE } from './connections.js';
-import { withMalformed } from './malformed.js';
-import { addReflection } from './reflection.js';
-import type { TlsListener } from './tls.js';
 
 export interface RpcListeners {
   readonly socket: UnixSocketOptions;

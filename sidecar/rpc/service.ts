@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { handleUnaryCall } from '@grpc/grpc-js';
 import { CidecarError } from '../../core/index.js';
+import { requireWellFormed } from '../../daemon/grpc/malformed.js';
+import { toServiceError } from '../../daemon/grpc/status-details.js';
+import type { SidecarLog } from '../../daemon/log.js';
+import { LogLimiter } from '../../daemon/log-limiter.js';
 import type { SidecarServiceServer } from '../../proto/gen/cidecar/v1/sidecar.js';
 import type { Issuer } from '../issuing/issuer.js';
-import type { SidecarLog } from '../log.js';
-import { LogLimiter } from '../log-limiter.js';
 import type { SidecarMetrics } from '../metrics.js';
 import { Acknowledgements } from './acknowledgement.js';
 import { CidQueries } from './cid-queries.js';
 import { IssueStream } from './issue-stream.js';
-import { requireWellFormed } from './malformed.js';
 import { SecretExport } from './secret-export.js';
 import { type StatusSource, statusOf } from './status.js';
-import { toServiceError } from './status-details.js';
 import { StreamScheduler } from './stream-scheduler.js';
 import { Watchers } from './watchers.js';
 

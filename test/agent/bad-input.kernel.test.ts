@@ -4,7 +4,7 @@ import { release } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BpfObject, objectPath } from '../../bpf/index.js';
-import { AgentLock } from '../../lb-agent/lock.js';
+import { AgentLock } from '../../lb-agent/installation/pin-folder-lock.js';
 import { inNamespace, run, tryRun } from '../netns/command.js';
 import { nodeArgv, PACKAGE_ROOT } from '../netns/process.js';
 import { BalancerHost } from './balancer-host.js';

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { toHex } from '../../core/index.js';
-import type { NamedEvent } from '../../lb-agent/event-text.js';
+import type { NamedEvent } from '../../lb-agent/observe/event-text.js';
 import { inNamespace, tryRun } from '../netns/command.js';
 import { nodeArgv, type WorkerProcess } from '../netns/process.js';
 import { BalancerHost, VIP } from './balancer-host.js';

@@ -2,7 +2,7 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { AgentLock } from '../../lb-agent/lock.js';
+import { AgentLock } from '../../lb-agent/installation/pin-folder-lock.js';
 import { ipBatch } from '../netns/command.js';
 import { BalancerHost } from './balancer-host.js';
 import { cidOf, documentOf, type TestServer } from './documents.js';

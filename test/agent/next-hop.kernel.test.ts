@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { statusText } from '../../lb-agent/status-text.js';
+import { statusText } from '../../lb-agent/observe/status-text.js';
 import { inNamespace, ipBatch, run } from '../netns/command.js';
 import { BalancerHost } from './balancer-host.js';
 import { documentOf, idOf, type TestServer } from './documents.js';

@@ -4,13 +4,13 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { Balancer, type BalancerCapacity, buildRing } from '../../bpf/tables/index.js';
 import { type CidCodec, createCodec } from '../../cid/index.js';
 import { Secret } from '../../core/index.js';
-import { Applier } from '../../lb-agent/apply.js';
-import { assign, NO_ASSIGNMENT } from '../../lb-agent/assign.js';
-import { capacityFor, capacityOf, poolRingSize } from '../../lb-agent/capacity.js';
-import { NO_TABLES, type Tables } from '../../lb-agent/model.js';
-import { plan } from '../../lb-agent/plan.js';
-import { Quarantine } from '../../lb-agent/quarantine.js';
-import { readTables } from '../../lb-agent/readback.js';
+import { Applier } from '../../lb-agent/drivers/xdp/apply.js';
+import { capacityFor, capacityOf, poolRingSize } from '../../lb-agent/drivers/xdp/capacity.js';
+import { readTables } from '../../lb-agent/drivers/xdp/readback.js';
+import { assign, NO_ASSIGNMENT } from '../../lb-agent/reconcile/assign.js';
+import { Quarantine } from '../../lb-agent/reconcile/index-cooldown.js';
+import { NO_TABLES, type Tables } from '../../lb-agent/reconcile/model.js';
+import { plan } from '../../lb-agent/reconcile/plan.js';
 import {
   type DesiredState,
   type Pool,
@@ -18,10 +18,10 @@ import {
   unpackIds,
   type Vip,
 } from '../../registry/index.js';
-import { mapMemory } from '../bench/figures.js';
 import { readFrame } from '../model/datagram.js';
 import { flowHash } from '../model/hash.js';
 import { ethernet, ipAny, ipText, quicShort, tcp, udp } from '../packets/build.js';
+import { mapMemory } from '../system/map-memory.js';
 
 const POOLS = 20;
 const VIPS = 50;

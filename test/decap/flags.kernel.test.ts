@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { BpfObject, type BpfProgram, objectPath } from '../../bpf/binding/index.js';
-import { configure } from '../../sidecar/decapsulation.js';
+import { configure } from '../../sidecar/host/decapsulation.js';
 import { ethernet, filler, ipv4, udp } from '../packets/build.js';
 
 const PASS = 2;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
+import type { CidPoolEvents, PooledCid } from '../../clients/typescript/index.js';
 import type { Pool } from '../../examples/quic-server/server.js';
-import type { CidPoolEvents, PooledCid } from '../../sidecar/client/index.js';
 
 /** A pool that runs dry, turns and fails when a test says so. CIDs begin with their generation. */
 export class ScriptedPool extends EventEmitter<CidPoolEvents> implements Pool {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomBytes } from 'node:crypto';
-import type { PooledCid } from '../../sidecar/client/index.js';
+import type { PooledCid } from '../../clients/typescript/index.js';
 
 /** Where a server's connection IDs come from. Synchronous, as the hooks of QUIC stacks are. */
 export interface CidSource {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import type { PooledCid } from '../../clients/typescript/index.js';
 import { IssuedCids } from '../../examples/quic-server/issued-cids.js';
-import type { PooledCid } from '../../sidecar/client/index.js';
 import type { CidSource } from './cid-source.js';
 import { Http3Responder } from './http3.js';
 import { H3_PROTOCOL, type HostPort, type QuicheConnection } from './quiche.js';

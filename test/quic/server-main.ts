@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { CidPool, paceReissue, type Reissue } from '../../sidecar/client/index.js';
+import { CidPool, paceReissue, type Reissue } from '../../clients/typescript/index.js';
 import { serveParent } from '../netns/worker.js';
 import { SidecarApi } from '../system/sidecar-api.js';
 import { type CidSource, RandomCids } from './cid-source.js';

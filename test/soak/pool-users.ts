@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setTimeout as sleep, setImmediate as turnOfTheLoop } from 'node:timers/promises';
-import { CidPool, type PooledCid } from '../../sidecar/client/index.js';
+import { CidPool, type PooledCid } from '../../clients/typescript/index.js';
 
 export interface Tally {
   readonly taken: number;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { Status } from '../../lb-agent/status.js';
+import type { Status } from '../../lb-agent/observe/status.js';
 import { inNamespace, tryRun } from '../netns/command.js';
 import { nodeArgv, type WorkerProcess } from '../netns/process.js';
 import type { Scope } from '../netns/scope.js';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { FIRST_REMARK, REASONS, type Reason } from '../../bpf/tables/reasons.js';
-import type { Status } from '../../lb-agent/status.js';
+import type { Status } from '../../lb-agent/observe/status.js';
 import { inNamespace, run } from '../netns/command.js';
 import type { Host } from '../netns/topology.js';
 

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+import { pino } from 'pino';
+import { createCodec } from '../cid/index.js';
+import { PinFolder } from '../lb-agent/installation/pins.js';
+import { hostInterface } from '../lb-agent/reachability/next-hops/host-interface.js';
+import { Agent } from '../lb-agent/reconcile/agent.js';
+import { type DesiredState, type Server, unpackIds } from '../registry/index.js';
+import type { AgentRow } from './agent.js';
+
+const IDS = 1_000_000;
+const SERVERS = 1_000;
+const CHANGED = 1_000;
+const CHANGES = 11;
+
+/** Run by benchAgent, with a pin folder and a state file as arguments. */
+const [pinFolder = '', stateFile = ''] = process.argv.slice(2);
+
+const codec = createCodec({
+  scheme: 'quic-lb',
+  configId: 0,
+  serverIdLength: 3,
+  nonceLength: 4,
+  serverUseLength: 0,
+  lengthSelfEncoded: true,
+  key: null,
+});
+
+/** IDs 0 to 999,999, of which `moved` blocks of IDs have the next server as their owner. */
+function stateOf(revision: number): DesiredState {
+  const lists = Array.from({ length: SERVERS }, (): number[] => []);
+  for (let id = 0; id < IDS; id++) {
+    const home = Math.floor(id / (IDS / SERVERS));
+    const moves = revision % 2 === 1 && id % (IDS / CHANGED) === revision;
+    lists[(home + (moves ? 1 : 0)) % SERVERS]?.push(id);
+  }
+  const servers = lists.map((ids, index): Server => {
+    // One buffer a server, as the registry reads them.
+    const octets = Buffer.alloc(3 * ids.length);
+    for (const [i, id] of ids.entries()) octets.writeUIntBE(id, 3 * i, 3);
+    return {
+      name: `s${index}`,
+      address: `10.${index >> 8}.${index & 255}.1`,
+      serverIds: new Map([[0, unpackIds(octets, 3)]]),
+      weight: 100,
+      state: 'active',
+      encapsulation: 'ipip',
+    };
+  });
+  return {
+    revision: String(revision),
+    pools: [
+      {
+        name: 'web',
+        vips: [{ address: '198.51.100.10', port: 443, protocol: 'udp', quic: true }],
+        configs: [{ id: 0, codec, state: 'minting', resetKey: null }],
+        servers,
+      },
+    ],
+  };
+}
+
+const rows: AgentRow[] = [];
+const states = Array.from({ length: CHANGES + 1 }, (_, revision) => stateOf(revision));
+const [first, ...later] = states;
+if (first === undefined) throw new Error('no state to start from');
+
+let started = performance.now();
+const agent = await Agent.start(
+  {
+    interface: hostInterface('eth0'),
+    mode: 'native',
+    pins: new PinFolder(pinFolder),
+    stateFile,
+    settings: {},
+    egress: { source4: '192.0.2.1', source6: null, nextHop: () => null },
+    flowsPerCpu: 2 ** 14,
+    restMs: 120_000,
+    log: pino({ level: 'silent' }),
+  },
+  first,
+);
+rows.push({ case: 'agent: 1M IDs cold', milliseconds: performance.now() - started });
+
+const times: number[] = [];
+for (const state of later) {
+  started = performance.now();
+  await agent.reconcile(state);
+  times.push(performance.now() - started);
+}
+times.sort((a, b) => a - b);
+rows.push({ case: 'agent: a 1k change', milliseconds: times[times.length >> 1] ?? Number.NaN });
+agent.close();
+process.stdout.write(`${JSON.stringify(rows)}\n`);

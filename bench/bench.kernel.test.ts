@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The bench itself, on few packets: figures mean nothing here, but every check is made. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { describe } from '../test/packets/describe.js';
+import { buildCases } from './cases.js';
+import { measure, type PacketCase } from './measure.js';
+import { Prelude } from './prelude.js';
+import { median, quantile, spread } from './statistics.js';
+import type { World } from './world.js';
+
+let world: World;
+let cases: readonly PacketCase[];
+let prelude: Prelude;
+
+beforeAll(async () => {
+  ({ world, cases } = await buildCases(1024));
+  prelude = await Prelude.load();
+  prelude.aim(world.balancer.program);
+});
+afterAll(() => world.balancer.close());
+
+const few = { rounds: 2, packets: 2000, cpu: 0 };
+
+test('every packet of every row takes the way that the row is about', () => {
+  const results = measure(prelude, cases, few);
+  expect(results.map((result) => result.case)).toContain('four-pass encrypted CID of 20 octets');
+  expect(new Set(results.map((result) => result.case)).size).toBe(cases.length);
+  for (const { totalNs, floorNs } of results) {
+    expect(totalNs).toBeGreaterThan(0);
+    expect(floorNs).toBeGreaterThan(0);
+  }
+});
+
+test('a row whose packets go another way is an error', () => {
+  const astray = cases.slice(0, 1).map((row) => ({ ...row, taken: () => 0 }));
+  expect(() => measure(prelude, astray, few)).toThrow(/0 of 2000 packets took the way/);
+});
+
+test("a row whose packet comes out longer than its floor's is an error", () => {
+  const odd = cases
+    .slice(0, 1)
+    .map((row) => ({ ...row, traffic: { ...row.traffic, growth: row.traffic.growth + 8 } }));
+  expect(() => measure(prelude, odd, few)).toThrow(/grew by 20/);
+});
+
+test('the prelude hands on a sound packet, however often it was wrapped before', () => {
+  for (const { traffic, name } of cases) {
+    prelude.prepare(traffic);
+    const { data } = prelude.run(traffic, 100, 'target', 0);
+    // The checksums of UDP are not: nobody on the way reads them, and ports and CIDs change.
+    const text = describe(data).replace(/(udp .*) BAD CHECKSUM/g, '$1');
+    expect(text, name).not.toMatch(/BAD CHECKSUM|LENGTH/);
+  }
+});
+
+test('medians, quartiles and their distance', () => {
+  expect(median([5, 1, 9])).toBe(5);
+  expect(quantile([4, 3, 2, 1], 0)).toBe(1);
+  expect(spread([1, 2, 3, 4, 5])).toBe(2);
+});

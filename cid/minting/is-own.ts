@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+import { equalOctets } from '../../core/hex.js';
+import type { CidCodec } from '../types.js';
+
+/**
+ * Whether `cid` decodes under `codec` to one of `serverIds`. A server answers with a
+ * stateless reset only for these: for others it would be an oracle (RFC 9000 section 21.11).
+ */
+export function isOwn(codec: CidCodec, serverIds: readonly Uint8Array[], cid: Uint8Array): boolean {
+  const decoded = codec.decode(cid);
+  return decoded.routable && serverIds.some((serverId) => equalOctets(serverId, decoded.serverId));
+}

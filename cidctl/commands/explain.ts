@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Command } from 'commander';
+import { configBitsOf } from '../../cid/index.js';
+import { toHex } from '../../core/index.js';
+import { openFileRegistry } from '../../registry/index.js';
+import { describeReason } from '../describe-reason.js';
+import { EXIT_NOT_ROUTABLE, type Io, type SetExitCode } from '../io.js';
+import { type Reading, readingsOf } from '../reading.js';
+import { readCid } from './decode.js';
+
+export function addExplain(program: Command, io: Io, setExitCode: SetExitCode): void {
+  program
+    .command('explain')
+    .description('Say what a CID means under every config. Exit code 3 if it routes nowhere.')
+    .argument('<cid>', 'the CID in hex')
+    .requiredOption('--registry <file>', 'the registry document')
+    .option('--json', 'print JSON')
+    .action(async (text: string, flags: { registry: string; json?: true }) => {
+      const cid = readCid(text);
+      const readings = readingsOf(await openFileRegistry(flags.registry).read(), cid);
+      const routable = readings.some(({ refusal }) => refusal === null);
+      if (flags.json) {
+        io.out(JSON.stringify({ cid: toHex(cid), routable, readings: readings.map(jsonOf) }));
+      } else {
+        io.out(describeCid(cid));
+        for (const reading of readings) io.out(describe(reading));
+        if (!routable) io.out('It routes nowhere: balancers go by the flow table, then the ring.');
+      }
+      if (!routable) setExitCode(EXIT_NOT_ROUTABLE);
+    });
+}
+
+function describeCid(cid: Uint8Array): string {
+  const first = cid[0];
+  if (first === undefined) return 'the empty CID';
+  const config = configBitsOf(first).toString(2).padStart(3, '0');
+  const said = first & 0x1f;
+  const length = said === cid.length - 1 ? 'their number' : `${said} if it is a number of octets`;
+  return `${toHex(cid)}: first three bits 0b${config}, ${cid.length - 1} octets follow, next five bits ${length}`;
+}
+
+function describe({ pool, config, refusal, serverId, nonce, server }: Reading): string {
+  const where = `pool ${pool.name}, config ${config.id} (${config.codec.algorithm}, ${config.state})`;
+  const found = [
+    ...(serverId === undefined ? [] : [`server ID ${toHex(serverId)}`]),
+    ...(nonce === undefined ? [] : [`nonce ${toHex(nonce)}`]),
+    ...(server === undefined ? [] : [`${server.name} ${server.address} (${server.state})`]),
+  ].join(', ');
+  if (refusal === null) return `${where}: routes: ${found}`;
+  const why =
+    refusal === 'config-quarantined'
+      ? 'config-quarantined: balancers do not decode it any more'
+      : refusal === 'server-down'
+        ? 'server-down: no packet goes to this server'
+        : describeReason(refusal);
+  return `${where}: no, ${why}${found === '' ? '' : ` [${found}]`}`;
+}
+
+function jsonOf({ pool, config, refusal, serverId, nonce, server }: Reading): object {
+  return {
+    pool: pool.name,
+    configId: config.id,
+    algorithm: config.codec.algorithm,
+    configState: config.state,
+    routable: refusal === null,
+    ...(refusal === null ? {} : { reason: refusal }),
+    ...(serverId === undefined ? {} : { serverId: toHex(serverId) }),
+    ...(nonce === undefined ? {} : { nonce: toHex(nonce) }),
+    ...(server === undefined
+      ? {}
+      : { server: { name: server.name, address: server.address, state: server.state } }),
+  };
+}

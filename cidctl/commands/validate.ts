@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Command } from 'commander';
+import { CidecarError, exitCodeFor } from '../../core/index.js';
+import {
+  type DesiredState,
+  DocumentError,
+  type DocumentWarning,
+  openFileRegistry,
+} from '../../registry/index.js';
+import type { Io, SetExitCode } from '../io.js';
+
+export function addValidate(program: Command, io: Io, setExitCode: SetExitCode): void {
+  program
+    .command('validate')
+    .description('Check a registry document as the daemons would. Exit code 2 if it is wrong.')
+    .argument('<file>', 'the document')
+    .option('--json', 'print JSON')
+    .action(async (file: string, flags: { json?: true }) => {
+      const warnings: DocumentWarning[] = [];
+      const onWarning = (warning: DocumentWarning) => warnings.push(warning);
+      try {
+        const state = await openFileRegistry(file, { onWarning }).read();
+        if (flags.json) io.out(JSON.stringify({ valid: true, warnings, pools: sizes(state) }));
+        else printGood(file, state, warnings, io);
+      } catch (error) {
+        if (!flags.json || !(error instanceof CidecarError)) throw error;
+        io.out(JSON.stringify({ valid: false, errors: jsonErrors(error) }));
+        setExitCode(exitCodeFor(error));
+      }
+    });
+}
+
+function sizes(state: DesiredState) {
+  return state.pools.map(({ name, vips, configs, servers }) => ({
+    name,
+    vips: vips.length,
+    configs: configs.length,
+    servers: servers.length,
+    serverIds: servers
+      .flatMap(({ serverIds }) => [...serverIds.values()])
+      .reduce((sum, ids) => sum + ids.length, 0),
+  }));
+}
+
+function printGood(
+  file: string,
+  state: DesiredState,
+  warnings: readonly DocumentWarning[],
+  io: Io,
+): void {
+  for (const { file, line, field, message } of warnings) {
+    io.err(`${file}:${line}: ${field}: ${message} (warning)`);
+  }
+  io.out(`${file}: valid`);
+  for (const { name, vips, configs, servers, serverIds } of sizes(state)) {
+    io.out(
+      `  pool ${name}: VIPs ${vips}, configs ${configs}, servers ${servers}, server IDs ${serverIds}`,
+    );
+  }
+}
+
+function jsonErrors(error: CidecarError): object[] {
+  const errors = error instanceof DocumentError ? error.errors : [error];
+  return errors.map(({ code, message, place }) => ({ ...place, code, message }));
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+import { rmSync } from 'node:fs';
+import { CidecarError } from '../../core/index.js';
+import { AgentLock } from '../installation/pin-folder-lock.js';
+import { PinFolder } from '../installation/pins.js';
+import { type OtherOptions, stateFile } from '../options.js';
+
+/** @throws CidecarError STATE_LOCKED while an agent runs, PIN_INVALID where there is nothing */
+export function detach(options: OtherOptions): void {
+  const pins = new PinFolder(options.pinDir);
+  if (!pins.exists()) {
+    throw new CidecarError('PIN_INVALID', 'nothing is pinned here', { file: pins.path });
+  }
+  const lock = AgentLock.acquire(options.pinDir);
+  try {
+    const link = pins.openLink();
+    if (link !== undefined) {
+      if (link.info().ifindex !== 0) link.detach();
+      link.close();
+    }
+    pins.remove();
+    rmSync(stateFile(options), { force: true });
+  } finally {
+    lock.release();
+  }
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+import { pino } from 'pino';
+import { requireKernelSupport } from '../../bpf/index.js';
+import { DEFAULT_SETTINGS, type Settings } from '../../bpf/tables/index.js';
+import { CidecarError, describeError } from '../../core/index.js';
+import { type DesiredState, openFileRegistry } from '../../registry/index.js';
+import type { Egress } from '../drivers/xdp/apply.js';
+import { AgentLock } from '../installation/pin-folder-lock.js';
+import { PinFolder } from '../installation/pins.js';
+import { type MetricsServer, serveMetrics } from '../observe/metrics.js';
+import { type RunOptions, stateFile } from '../options.js';
+import { type HostInterface, hostInterface } from '../reachability/next-hops/host-interface.js';
+import { ipCommand, ipMonitor } from '../reachability/next-hops/ip.js';
+import { NextHops } from '../reachability/next-hops/next-hops.js';
+import { Agent } from '../reconcile/agent.js';
+import { Reconciler } from '../reconcile/reconciler.js';
+
+/** `lb-agent run`: returns after SIGTERM or SIGINT, with the balancer still attached. */
+export async function run(options: RunOptions): Promise<void> {
+  const log = pino({ name: 'lb-agent', level: options.logLevel });
+  requireKernelSupport();
+  const host = hostInterface(options.interface);
+  const registry = openFileRegistry(options.registry, {
+    onWarning: (warning) => log.warn(warning, 'registry document'),
+  });
+  const desired = await registry.read();
+  const nextHops = new NextHops({
+    mode: options.nextHop,
+    ingress: { name: host.name, native: options.mode === 'native' },
+    ip: ipCommand(),
+    monitor: ipMonitor,
+    log,
+  });
+  const egress = egressOf(options, host, nextHops);
+  checkSources(desired, egress, host);
+
+  const lock = AgentLock.acquire(options.pinDir);
+  let agent: Agent | undefined;
+  let metrics: MetricsServer | undefined;
+  try {
+    // Before anything is attached: where they cannot be served, nothing is.
+    if (options.metrics !== undefined) {
+      metrics = await serveMetrics(options.metrics, () => agent, log);
+    }
+    await nextHops.follow(desired);
+    const running = await Agent.start(
+      {
+        interface: host,
+        mode: options.mode,
+        pins: new PinFolder(options.pinDir),
+        stateFile: stateFile(options),
+        settings: settingsOf(options, host),
+        egress,
+        flowsPerCpu: options.flowsPerCpu,
+        restMs: options.quarantine * 1000,
+        ...(options.object === undefined ? {} : { object: options.object }),
+        log,
+      },
+      nextHops.reachable(desired),
+    );
+    agent = running;
+    const reconciler = new Reconciler(running, log, (state) => checkSources(state, egress, host));
+    let inForce = desired;
+    const want = () => {
+      running.refreshNextHops();
+      reconciler.want(nextHops.reachable(inForce));
+    };
+    nextHops.onChange(want);
+    const watch = await registry.watch({
+      onChange: (state) => {
+        inForce = state;
+        nextHops
+          .follow(state)
+          .then(want)
+          .catch((error) => log.error({ message: describeError(error) }, 'next hops'));
+      },
+      onError: (error) => {
+        const message = error instanceof CidecarError ? error.describe() : error.message;
+        log.error({ message }, 'registry: the last good state stays in force');
+      },
+    });
+    log.info({ interface: host.name, revision: desired.revision }, 'ready');
+    const signal = await stopped();
+    log.info({ signal }, 'stopping; the balancer stays attached');
+    await watch.close();
+    await nextHops.close();
+    await reconciler.close();
+  } finally {
+    await nextHops.close();
+    await metrics?.close();
+    agent?.close();
+    lock.release();
+  }
+}
+
+/** Every setting, so that an agent started without an option takes back what one before set. */
+function settingsOf(options: RunOptions, host: HostInterface): Settings {
+  return {
+    hashSeed: options.hashSeed,
+    // An IP packet has 65535 octets at most; loopback has one more.
+    mtu: options.mtu ?? Math.min(host.mtu, 65_535),
+    sourceBits: 32 - (options.source?.prefixLength ?? 32),
+    guePort: options.guePort,
+    freshSeconds: options.freshTimeout,
+    udpSeconds: options.udpTimeout,
+    tcpSeconds: options.tcpTimeout,
+    icmpPerSecond: options.icmpRate,
+    // A reader of events sets these again; one that was killed has left them on.
+    sampleEvery: DEFAULT_SETTINGS.sampleEvery,
+    eventsPerSecond: DEFAULT_SETTINGS.eventsPerSecond,
+  };
+}
+
+function egressOf(options: RunOptions, host: HostInterface, nextHops: NextHops): Egress {
+  return {
+    source4: options.source?.address ?? host.address4,
+    source6: options.source6 ?? host.address6,
+    nextHop: (real) => nextHops.of(real),
+  };
+}
+
+/** A tunnel needs a source of the server's family: said here, rather than halfway through. */
+function checkSources(desired: DesiredState, egress: Egress, host: HostInterface): void {
+  for (const server of desired.pools.flatMap((pool) => pool.servers)) {
+    if (server.encapsulation === 'l2') continue;
+    const six = server.address.includes(':');
+    if ((six ? egress.source6 : egress.source4) !== null) continue;
+    throw new CidecarError(
+      'ARGUMENT_INVALID',
+      `${server.name} has an ${six ? 'IPv6' : 'IPv4'} address, and ${host.name} has none to tunnel from: give --source${six ? '6' : ''}`,
+    );
+  }
+}
+
+function stopped(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const)
+      process.once(signal, () => resolve(signal));
+  });
+}

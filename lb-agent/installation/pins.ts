@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Balancer, BpfLink, ensureBpffs, isBpffs } from '../../bpf/index.js';
+import { CidecarError } from '../../core/index.js';
+
+/** What is pinned by folder, whole or not at all: a program with its maps. */
+export interface Pinnable {
+  pin(folder: string): void;
+}
+
+const GENERATION = /^g([1-9][0-9]*)$/;
+
+/**
+ * The folder of one agent in bpffs:
+ *
+ *   link      the attachment to the interface
+ *   g1, g2    a generation each: the program and its maps
+ *   g1-old    one that is being removed; g3-new-<pid>, one that is being pinned
+ *
+ * The generation in force is the one whose program the link runs. Another one is the
+ * beginning or the rest of a replacement during which an agent died; it carries no traffic.
+ */
+export class PinFolder {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  get linkPath(): string {
+    return join(this.path, 'link');
+  }
+
+  /** Makes the folder, and mounts bpffs where the default place has none. */
+  create(): void {
+    const parent = dirname(this.path);
+    if (parent === '/sys/fs/bpf') ensureBpffs(parent);
+    let made: string | undefined;
+    try {
+      made = mkdirSync(this.path, { recursive: true, mode: 0o700 });
+    } catch (cause) {
+      throw new CidecarError('PIN_INVALID', 'cannot make the pin folder', {
+        file: this.path,
+        cause,
+      });
+    }
+    if (isBpffs(this.path)) return;
+    if (made !== undefined) rmSync(made, { recursive: true });
+    throw new CidecarError('PIN_INVALID', 'is not in bpffs, where alone things can be pinned', {
+      file: this.path,
+    });
+  }
+
+  /** @throws CidecarError KERNEL_PERMISSION where this user may not even look */
+  exists(): boolean {
+    try {
+      return lstatSync(this.path, { throwIfNoEntry: false }) !== undefined;
+    } catch (cause) {
+      const { code } = cause as NodeJS.ErrnoException;
+      if (code !== 'EACCES') return false;
+      throw new CidecarError('KERNEL_PERMISSION', 'this user may not look into bpffs', {
+        file: this.path,
+        cause,
+      });
+    }
+  }
+
+  openLink(): BpfLink | undefined {
+    return existsSync(this.linkPath) ? BpfLink.openPinned(this.linkPath) : undefined;
+  }
+
+  generations(): number[] {
+    if (!existsSync(this.path)) return [];
+    return readdirSync(this.path)
+      .map((name) => GENERATION.exec(name)?.[1])
+      .filter((number) => number !== undefined)
+      .map(Number)
+      .sort((a, b) => a - b);
+  }
+
+  generationPath(number: number): string {
+    return join(this.path, `g${number}`);
+  }
+
+  /**
+   * The number of the generation whose program this is. Only its program is opened: the others
+   * may be what a dead agent left, and none of them may be of this build.
+   */
+  findGeneration(programId: number): number | undefined {
+    return this.generations().find(
+      (number) => Balancer.pinnedProgramId(this.generationPath(number)) === programId,
+    );
+  }
+
+  /**
+   * The tables in force, for the program that the link runs; undefined where they are gone.
+   * @throws CidecarError PIN_INVALID where they are not whole, or of another build
+   */
+  openGeneration(programId: number): Balancer | undefined {
+    const number = this.findGeneration(programId);
+    if (number === undefined) return undefined;
+    try {
+      return Balancer.openPinned(this.generationPath(number));
+    } catch (error) {
+      // An agent may replace them at this very moment.
+      if (!existsSync(this.generationPath(number))) return undefined;
+      throw error;
+    }
+  }
+
+  /** Pins a generation under the next free number, which it returns. */
+  publish(generation: Pinnable): number {
+    const number = (this.generations().at(-1) ?? 0) + 1;
+    generation.pin(this.generationPath(number));
+    return number;
+  }
+
+  removeGeneration(number: number): void {
+    this.#remove(`g${number}`);
+  }
+
+  /** What a killed agent may have left: every generation but one, whole or not. */
+  tidy(keep: number | undefined): void {
+    for (const name of this.#ours()) {
+      if (name !== 'link' && name !== `g${keep}`) this.#remove(name);
+    }
+  }
+
+  /**
+   * A generation is renamed first: pins go one by one, and whoever is killed among them must
+   * not leave half a generation under the name of a whole one.
+   */
+  #remove(name: string): void {
+    let path = join(this.path, name);
+    if (GENERATION.test(name) && existsSync(path)) {
+      const old = `${path}-old`;
+      rmSync(old, { recursive: true, force: true });
+      renameSync(path, old);
+      path = old;
+    }
+    rmSync(path, { recursive: true, force: true });
+  }
+
+  /** The folder may be shared, even with all of bpffs: what others pinned is left alone. */
+  #ours(): string[] {
+    if (!existsSync(this.path)) return [];
+    return readdirSync(this.path).filter((name) =>
+      /^(link|g[1-9][0-9]*)(-old|-new-[0-9]+)?$/.test(name),
+    );
+  }
+
+  /** Removes what the agent pinned, and the folder unless somebody else uses it. */
+  remove(): void {
+    for (const name of this.#ours()) this.#remove(name);
+    if (existsSync(this.path) && readdirSync(this.path).length === 0) rmdirSync(this.path);
+  }
+}

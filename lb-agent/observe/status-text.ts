@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { ReasonCounters } from '../../bpf/tables/index.js';
+import type { Status } from './status.js';
+
+/** `lb-agent status` for people. */
+export function statusText(status: Status): string {
+  const { ifindex, mode, programId, revision, sampleEvery } = status;
+  const where =
+    ifindex === 0
+      ? 'no interface: it was detached, or its interface is gone'
+      : (status.interface ?? `interface ${ifindex}`);
+  const parts = [
+    `program ${programId} on ${where}${mode === null ? '' : ` (${mode})`}, revision ${revision ?? 'unknown'}${sampleEvery === 0 ? '' : `, one packet in ${sampleEvery} sampled`}`,
+    section(
+      'VIPS',
+      ['POOL', 'VIP', 'QUIC'],
+      status.vips.map(({ pool, address, port, protocol, quic }) => [
+        pool,
+        vipText(address, port, protocol),
+        quic ? 'yes' : 'no',
+      ]),
+    ),
+    section(
+      'SERVERS',
+      ['POOL', 'NAME', 'ADDRESS', 'ENCAP', 'STATE', 'WEIGHT', 'IDS', 'PACKETS', 'OCTETS'],
+      status.servers.map((server) => [
+        server.pool,
+        server.name,
+        server.address,
+        server.encapsulation,
+        server.state,
+        server.weight ?? '?',
+        server.serverIds,
+        server.packets,
+        server.octets,
+      ]),
+    ),
+    ...unreachable(status),
+    section(
+      'CONFIGS',
+      ['POOL', 'ID', 'ALGORITHM', 'STATE', 'IDS'],
+      status.configs.map(({ pool, id, algorithm, state, serverIds }) => [
+        pool,
+        id,
+        algorithm ?? '?',
+        state ?? '?',
+        serverIds,
+      ]),
+    ),
+    section(
+      'COUNTERS',
+      ['OF', 'REASON', 'PACKETS', 'OCTETS'],
+      [
+        ...status.vips.flatMap(({ address, port, protocol, counters }) =>
+          counterRows(vipText(address, port, protocol), counters),
+        ),
+        ...counterRows('no VIP', status.other),
+      ],
+    ),
+  ];
+  return `${parts.join('\n\n')}\n`;
+}
+
+/** Only where there is something to say. */
+function unreachable({ servers }: Status): string[] {
+  const rows = servers.flatMap(({ name, unreachable: reason }) =>
+    reason === null ? [] : [[name, reason]],
+  );
+  return rows.length === 0 ? [] : [section('UNREACHABLE', ['NAME', 'WHY'], rows)];
+}
+
+export function vipText(address: string, port: number, protocol: string): string {
+  const host = address.includes(':') ? `[${address}]` : address;
+  return `${protocol} ${host}:${port === 0 ? '*' : port}`;
+}
+
+function counterRows(of: string, counters: ReasonCounters): (string | number)[][] {
+  return Object.entries(counters).map(([reason, { packets, octets }]) => [
+    of,
+    reason,
+    packets,
+    octets,
+  ]);
+}
+
+function section(title: string, heads: string[], rows: (string | number)[][]): string {
+  if (rows.length === 0) return `${title}\n  none`;
+  const table = [heads, ...rows.map((row) => row.map(String))];
+  const widths = heads.map((_, column) =>
+    Math.max(...table.map((row) => row[column]?.length ?? 0)),
+  );
+  const lines = table.map((row) => {
+    const cells = row.map((cell, column) => cell.padEnd(widths[column] ?? 0));
+    return `  ${cells.join('  ').trimEnd()}`;
+  });
+  return [title, ...lines].join('\n');
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readFileSync, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { CidecarError } from '../../core/index.js';
+import { parseDocument } from '../document/document.js';
+import type { DocumentWarning } from '../document/report.js';
+import type { DesiredState, Registry, Watch, WatchHandlers } from '../types.js';
+import { type Timing, watchFiles } from './watch-files.js';
+
+export interface FileRegistryOptions {
+  /** Called for each warning of each document that is read and differs from the last. */
+  readonly onWarning?: (warning: DocumentWarning) => void;
+  readonly timing?: Partial<Timing>;
+}
+
+/** The desired state in one YAML file, with key files beside it. */
+export function openFileRegistry(path: string, options: FileRegistryOptions = {}): Registry {
+  return new FileRegistry(resolve(path), path, options);
+}
+
+class FileRegistry implements Registry {
+  readonly #path: string;
+  /** As the person wrote it, for messages. */
+  readonly #name: string;
+  readonly #options: FileRegistryOptions;
+  /**
+   * What read() handed out last: a watch begun then tells what differs. Its reader may have
+   * put it in force, so a watch that sees another one tells of that, whatever it told before.
+   */
+  #lastRead: { readonly revision: string | undefined } | undefined;
+  #loading: Promise<unknown> = Promise.resolve();
+  /** What the last reading looked at, the document first: also a bad one's key files count. */
+  #files: readonly string[];
+  #warned = '';
+
+  constructor(path: string, name: string, options: FileRegistryOptions) {
+    this.#path = path;
+    this.#name = name;
+    this.#options = options;
+    this.#files = [path];
+  }
+
+  async read(): Promise<DesiredState> {
+    try {
+      const state = await this.#load();
+      this.#lastRead = { revision: state.revision };
+      return state;
+    } catch (error) {
+      this.#lastRead = { revision: undefined };
+      throw error;
+    }
+  }
+
+  async watch(handlers: WatchHandlers): Promise<Watch> {
+    let reported = '';
+    // Of this watch alone: a read() beside it must not pass for a change that was told.
+    let told = this.#lastRead?.revision;
+    let readSeen = this.#lastRead;
+    const tell = (error: Error) => {
+      try {
+        handlers.onError(error);
+      } catch (thrown) {
+        process.emitWarning(thrown instanceof Error ? thrown : new Error(String(thrown)));
+      }
+    };
+    const check = async (): Promise<readonly string[]> => {
+      try {
+        const state = await this.#load();
+        const read = this.#lastRead;
+        const readOther = read !== readSeen && read?.revision !== state.revision;
+        const changed = state.revision !== told || reported !== '' || readOther;
+        readSeen = read;
+        reported = '';
+        told = state.revision;
+        if (changed) handlers.onChange(state);
+      } catch (error) {
+        const text = error instanceof CidecarError ? error.describe() : String(error);
+        if (text !== reported) {
+          reported = text;
+          tell(error instanceof Error ? error : new Error(text));
+        }
+      }
+      return this.#files;
+    };
+    if (told === undefined) {
+      try {
+        told = (await this.#load()).revision;
+      } catch {
+        // The first check reports it, and the first good state counts as a change.
+      }
+    }
+    return watchFiles(this.#files, check, this.#options.timing);
+  }
+
+  /** One reading after the other, so that an older one does not come out last. */
+  #load(): Promise<DesiredState> {
+    const loaded = this.#loading.then(() => this.#loadNow());
+    this.#loading = loaded.catch(() => {});
+    return loaded;
+  }
+
+  async #loadNow(): Promise<DesiredState> {
+    let text: string;
+    try {
+      text = await readFile(this.#path, 'utf8');
+    } catch (cause) {
+      throw unreadable(cause, this.#name, { file: this.#name });
+    }
+    const files = [this.#path];
+    this.#files = files;
+    const { state, warnings } = parseDocument(text, {
+      file: this.#name,
+      readKeyFile: (name, warn) => {
+        const path = resolve(dirname(this.#path), name);
+        files.push(path);
+        try {
+          if ((statSync(path).mode & 0o004) !== 0) {
+            warn(`key file ${name} can be read by every user of this host; chmod 600 it`);
+          }
+          return readFileSync(path, 'utf8');
+        } catch (cause) {
+          throw unreadable(cause, `key file ${name}`);
+        }
+      },
+    });
+    this.#warn(warnings);
+    return state;
+  }
+
+  #warn(warnings: readonly DocumentWarning[]): void {
+    const text = JSON.stringify(warnings);
+    if (text === this.#warned) return;
+    this.#warned = text;
+    for (const warning of warnings) this.#options.onWarning?.(warning);
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'does not exist',
+  EACCES: 'may not be read by this user',
+  EISDIR: 'is a folder',
+};
+
+function unreadable(cause: unknown, what: string, place: { file?: string } = {}): CidecarError {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  const reason = REASONS[code] ?? `cannot be read (${code === '' ? String(cause) : code})`;
+  return new CidecarError('FILE_UNREADABLE', `${what} ${reason}`, { ...place, cause });
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { Watch } from '../types.js';
+import { watchFiles } from './watch-files.js';
+
+let folder: string;
+let watch: Watch | undefined;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'cdc-watch-'));
+  writeFileSync(join(folder, 'document'), 'one');
+  mkdirSync(join(folder, 'keys'));
+  writeFileSync(join(folder, 'keys/0'), 'old');
+});
+
+afterEach(async () => {
+  await watch?.close();
+  rmSync(folder, { recursive: true });
+});
+
+const timing = { settle: 10, poll: 60_000 };
+
+it('sees a change of a file that is not watched yet when it is read', async () => {
+  const key = join(folder, 'keys/0');
+  const seen: string[] = [];
+  const check = async () => {
+    seen.push(readFileSync(key, 'utf8'));
+    // Between the reading of a newly named file and the watch on its folder.
+    if (seen.length === 1) writeFileSync(key, 'new');
+    return [join(folder, 'document'), key];
+  };
+  watch = await watchFiles([join(folder, 'document')], check, timing);
+  await vi.waitFor(() => expect(seen.at(-1)).toBe('new'));
+});
+
+it('watches the folder that took the place of a watched one', async () => {
+  const key = join(folder, 'keys/0');
+  let seen = '';
+  const check = async () => {
+    seen = readFileSync(key, 'utf8');
+    return [join(folder, 'document'), key];
+  };
+  watch = await watchFiles([join(folder, 'document'), key], check, timing);
+  await vi.waitFor(() => expect(seen).toBe('old'));
+  renameSync(join(folder, 'keys'), join(folder, 'keys.before'));
+  mkdirSync(join(folder, 'keys'));
+  writeFileSync(key, 'second');
+  await vi.waitFor(() => expect(seen).toBe('second'));
+  // Long enough for the look that re-watches; from then on events alone tell.
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  writeFileSync(key, 'third');
+  await vi.waitFor(() => expect(seen).toBe('third'));
+});
+
+it('goes on after a check that throws', async () => {
+  let calls = 0;
+  const check = async () => {
+    calls++;
+    if (calls === 1) throw new Error('the check is broken');
+    return [join(folder, 'document')];
+  };
+  const warned = new Promise((resolve) => process.once('warning', resolve));
+  watch = await watchFiles([join(folder, 'document')], check, timing);
+  expect(await warned).toMatchObject({ message: 'the check is broken' });
+  writeFileSync(join(folder, 'document'), 'two');
+  await vi.waitFor(() => expect(calls).toBeGreaterThan(1));
+});

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type FSWatcher, watch } from 'node:fs';
+import { realpath, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Watch } from '../types.js';
+
+export interface Timing {
+  /** Milliseconds of quiet after an event before the files are read. */
+  readonly settle: number;
+  /** Milliseconds between looks at the files without any event. */
+  readonly poll: number;
+}
+
+const DEFAULT_TIMING: Timing = { settle: 50, poll: 5_000 };
+
+/**
+ * Calls `check` when any of `files` may have changed; it answers with the files to look at
+ * from then on. Folders are watched, not files: editors and deployment tools put a new file
+ * in the old one's place, and Kubernetes swaps a link to the folder. A slow poll covers
+ * file systems without events and events that got lost. Calls never overlap.
+ */
+export async function watchFiles(
+  files: readonly string[],
+  check: () => Promise<readonly string[]>,
+  timing: Partial<Timing> = {},
+): Promise<Watch> {
+  const watcher = new FileWatch(check, { ...DEFAULT_TIMING, ...timing });
+  await watcher.start(files);
+  return watcher;
+}
+
+interface FolderWatch {
+  readonly watcher: FSWatcher;
+  /** Device and inode: a folder that takes this one's place needs a watch of its own. */
+  readonly identity: string;
+}
+
+class FileWatch implements Watch {
+  readonly #check: () => Promise<readonly string[]>;
+  readonly #timing: Timing;
+  readonly #folders = new Map<string, FolderWatch>();
+  #files: readonly string[] = [];
+  #signature = '';
+  #settling: NodeJS.Timeout | undefined;
+  #polling: NodeJS.Timeout | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(check: () => Promise<readonly string[]>, timing: Timing) {
+    this.#check = check;
+    this.#timing = timing;
+  }
+
+  async start(files: readonly string[]): Promise<void> {
+    // Watch first, then check once: a change between the caller's reading and now is seen.
+    await this.#follow(files);
+    this.#polling = setInterval(() => this.#queue(() => this.#poll()), this.#timing.poll);
+    this.#queue(() => this.#run());
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#settling);
+    clearInterval(this.#polling);
+    for (const { watcher } of this.#folders.values()) watcher.close();
+    this.#folders.clear();
+    await this.#running;
+  }
+
+  #queue(task: () => Promise<void>): void {
+    this.#running = this.#running
+      .then(() => (this.#closed ? undefined : task()))
+      // What a caller's `check` throws must not end the watch.
+      .catch((error: unknown) => process.emitWarning(asError(error)));
+  }
+
+  #touched(): void {
+    if (this.#closed) return;
+    clearTimeout(this.#settling);
+    this.#settling = setTimeout(() => this.#queue(() => this.#run()), this.#timing.settle);
+  }
+
+  async #poll(): Promise<void> {
+    if ((await signatureOf(this.#files)) !== this.#signature) await this.#run();
+    else await this.#follow(this.#files);
+  }
+
+  async #run(): Promise<void> {
+    this.#signature = await signatureOf(this.#files);
+    const files = await this.#check();
+    if (!this.#closed) await this.#follow(files);
+  }
+
+  /** Looks again after any change of what is watched: nobody saw a file change before that. */
+  async #follow(files: readonly string[]): Promise<void> {
+    let changed = files.join('\0') !== this.#files.join('\0');
+    this.#files = [...files];
+    const wanted = await foldersOf(files);
+    if (this.#closed) return;
+    for (const [folder, { watcher, identity }] of this.#folders) {
+      if (wanted.get(folder) === identity) continue;
+      watcher.close();
+      this.#folders.delete(folder);
+    }
+    for (const [folder, identity] of wanted) {
+      if (this.#folders.has(folder)) continue;
+      try {
+        const watcher = watch(folder, { persistent: true }, () => this.#touched());
+        const drop = () => {
+          watcher.close();
+          if (this.#folders.get(folder)?.watcher === watcher) this.#folders.delete(folder);
+        };
+        watcher.on('error', drop);
+        this.#folders.set(folder, { watcher, identity });
+        changed = true;
+      } catch {
+        // No such folder now, or no inotify watch to be had: the poll sees the change.
+      }
+    }
+    if (changed) this.#touched();
+  }
+}
+
+/** The folder of each file, and the folder of what it links to; with their identities. */
+async function foldersOf(files: readonly string[]): Promise<Map<string, string>> {
+  const folders = new Map<string, string>();
+  const add = async (folder: string) => {
+    try {
+      const { dev, ino } = await stat(folder, { bigint: true });
+      folders.set(folder, `${dev}:${ino}`);
+    } catch {
+      // Not there at present; the poll will find it.
+    }
+  };
+  for (const file of files) {
+    await add(dirname(file));
+    try {
+      await add(dirname(await realpath(file)));
+    } catch {
+      // Not there at present; its own folder will tell when it comes.
+    }
+  }
+  return folders;
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+async function signatureOf(files: readonly string[]): Promise<string> {
+  const parts = files.map(async (file) => {
+    try {
+      const { dev, ino, size, mtimeNs, ctimeNs } = await stat(file, { bigint: true });
+      return [dev, ino, size, mtimeNs, ctimeNs].join(':');
+    } catch {
+      return 'none';
+    }
+  });
+  return (await Promise.all(parts)).join(' ');
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+import { existsSync, mkdirSync } from 'node:fs';
+import { isIPv4 } from 'node:net';
+import { dirname } from 'node:path';
+import {
+  BpfLink,
+  BpfObject,
+  type BpfProgram,
+  ensureBpffs,
+  ifindex,
+  objectPath,
+} from '../../bpf/binding/index.js';
+import { addressOctets } from '../../bpf/tables/address.js';
+import { CidecarError } from '../../core/index.js';
+import type { DecapsulationFlags } from '../options.js';
+
+// Only this file of the sidecar needs the addon and privileges; main.ts imports it on demand.
+
+export interface Decapsulation {
+  /** Detaches, unless the link is pinned: then tunnels are unwrapped on. */
+  close(): void;
+}
+
+/**
+ * Attaches the program that unwraps what balancers send. With a pin it outlives the
+ * process, and the next one puts its own program in its place without a gap. Throws
+ * INTERFACE_UNKNOWN, INTERFACE_BUSY, KERNEL_PERMISSION, KERNEL_UNSUPPORTED or PIN_INVALID.
+ */
+export async function attachDecapsulation(flags: DecapsulationFlags): Promise<Decapsulation> {
+  const index = ifindex(flags.interface);
+  const object = await BpfObject.load(objectPath('decap'));
+  try {
+    configure(object, flags);
+    const program = object.program('decap');
+    const link =
+      flags.pin === undefined ? attach(program, index) : attachPinned(program, index, flags.pin);
+    return { close: () => link.close() };
+  } finally {
+    object.close(); // The link holds what it needs.
+  }
+}
+
+/** Offsets in struct decap_settings of bpf/kernel/decap.h. */
+const CHECK_SOURCES = 0;
+const GUE_PORT = 8;
+
+/** Sets a program that is loaded and not attached yet. */
+export function configure(
+  object: BpfObject,
+  { sources, guePort }: Pick<DecapsulationFlags, 'sources' | 'guePort'>,
+): void {
+  allowSources(object, sources);
+  const settings = object.map('.data.decap');
+  const value = settings.lookup(0);
+  if (value === undefined) throw new CidecarError('PIN_INVALID', 'decap.bpf.o has no settings');
+  const view = new DataView(value.buffer, value.byteOffset);
+  if (sources.length > 0) view.setUint32(CHECK_SOURCES, 1, true);
+  if (guePort !== undefined) view.setUint16(GUE_PORT, guePort); // network order
+  settings.update(0, value);
+  settings.close();
+}
+
+/** struct decap_prefix of bpf/kernel/decap.h. */
+function allowSources(object: BpfObject, prefixes: readonly string[]): void {
+  const sources = object.map('decap_sources');
+  for (const prefix of prefixes) {
+    const [address = '', length] = prefix.split('/');
+    const mappedBits = isIPv4(address) ? 96 : 0;
+    const key = new Uint8Array(20);
+    const bits = mappedBits + Number(length ?? (isIPv4(address) ? 32 : 128));
+    new DataView(key.buffer).setUint32(0, bits, true);
+    key.set(addressOctets(address), 4);
+    sources.update(key, new Uint8Array(4));
+  }
+  sources.close();
+}
+
+function attachPinned(program: BpfProgram, index: number, pin: string): BpfLink {
+  ensureBpffs();
+  if (!existsSync(pin)) {
+    mkdirSync(dirname(pin), { recursive: true, mode: 0o700 });
+    const link = attach(program, index);
+    link.pin(pin);
+    return link;
+  }
+  const link = BpfLink.openPinned(pin);
+  if (link.info().ifindex !== index) {
+    link.close();
+    throw new CidecarError('PIN_INVALID', 'the pinned link is on another interface', { file: pin });
+  }
+  link.update(program);
+  return link;
+}
+
+function attach(program: BpfProgram, index: number): BpfLink {
+  try {
+    return program.attachXdp(index, 'native');
+  } catch (error) {
+    // A driver without native XDP: slower, but it unwraps.
+    if (!(error instanceof CidecarError) || error.code !== 'KERNEL_UNSUPPORTED') throw error;
+    return program.attachXdp(index, 'generic');
+  }
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { status } from '@grpc/grpc-js';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { CidPool, type CidPoolOptions, type PooledCid } from '../../clients/typescript/index.js';
+import { toHex } from '../../core/index.js';
+import {
+  ask,
+  clientOf,
+  poolDocument,
+  quicLb,
+  SidecarFolder,
+  SidecarProcess,
+} from '../../sidecar/testing/sidecar-process.js';
+
+let folder: SidecarFolder;
+const running: SidecarProcess[] = [];
+const pools: CidPool[] = [];
+
+beforeEach(async () => {
+  folder = await SidecarFolder.create();
+  await folder.write(poolDocument([quicLb(0, 'minting', await folder.key('a.key'))]));
+});
+afterEach(async () => {
+  for (const pool of pools.splice(0)) pool.close();
+  for (const sidecar of running.splice(0)) await sidecar.stop('SIGKILL');
+  await folder.remove();
+});
+
+async function start(...flags: string[]): Promise<SidecarProcess> {
+  const sidecar = await SidecarProcess.start(folder, flags);
+  running.push(sidecar);
+  return sidecar;
+}
+
+function connect(options: Omit<CidPoolOptions, 'socket'> = {}): CidPool {
+  const pool = CidPool.connect({ socket: folder.socket, ...options });
+  pools.push(pool);
+  return pool;
+}
+
+async function takeRoutable(pool: CidPool): Promise<PooledCid> {
+  for (;;) {
+    const taken = pool.take();
+    if (taken.routable) return taken;
+    await sleep(10);
+  }
+}
+
+describe('CidPool', { timeout: 120_000 }, () => {
+  it("gives CIDs that are the server's own, each with the token that the sidecar makes", async () => {
+    const client = (await start('--init')).client();
+    const pool = connect({ highWater: 64 });
+    await pool.ready();
+    const seen = new Set<string>();
+    for (let i = 0; i < 500; i++) {
+      const { cid, token } = await takeRoutable(pool);
+      expect(cid).toHaveLength(12);
+      seen.add(toHex(cid));
+      if (i % 100 !== 0) continue;
+      expect(await pool.isOwn(cid)).toBe(true);
+      const answer = await ask(client, 'resetToken', { cid });
+      expect(toHex(token)).toBe(toHex(answer.token));
+    }
+    expect(seen.size).toBe(500);
+    expect(pool.level).toBeLessThanOrEqual(64);
+    client.close();
+  });
+
+  it('falls to 0b111 CIDs of the same length while dry, and recovers', async () => {
+    const sidecar = await start('--init');
+    const pool = connect({ highWater: 16 });
+    await pool.ready();
+    const gone = once(pool, 'disconnected');
+    await sidecar.stop('SIGKILL');
+    await gone;
+    const dry = once(pool, 'dry');
+    const taken = Array.from({ length: 40 }, () => pool.take());
+    await dry;
+    const failover = taken.filter(({ routable }) => !routable);
+    expect(failover.length).toBeGreaterThanOrEqual(40 - 16);
+    for (const { cid, token } of failover) {
+      expect(cid).toHaveLength(12);
+      expect(cid[0]).toBe(0xe0 | 11);
+      expect(token).toHaveLength(16);
+    }
+    expect(new Set(taken.map(({ cid }) => toHex(cid))).size).toBe(40);
+    const recovered = once(pool, 'recovered');
+    await start();
+    await recovered;
+    expect(pool.take().routable).toBe(true);
+    // Its token is the pool's secret, so the sidecar must not answer with another.
+    const client = clientOf(folder);
+    const answer = ask(client, 'resetToken', { cid: failover[0]!.cid });
+    await expect(answer).rejects.toMatchObject({ code: status.NOT_FOUND });
+    client.close();
+  });
+
+  it('does not notice a restart of the sidecar while it lasts', async () => {
+    const sidecar = await start('--init');
+    const pool = connect({ highWater: 1000 });
+    pool.on('reissue', () => expect.unreachable('nothing became void'));
+    await pool.ready();
+    while (pool.level < 1000) await sleep(5);
+    const first = pool.take();
+    await sidecar.stop();
+    const back = once(pool, 'connected');
+    await start();
+    await back;
+    const second = pool.take();
+    expect(second.routable).toBe(true);
+    expect(second.generation).toBe(first.generation);
+    expect(pool.level).toBeGreaterThan(900);
+  });
+
+  it('drops what a rotation makes void and says what to reissue', async () => {
+    const sidecar = await start('--init');
+    const client = sidecar.client();
+    const pool = connect({ highWater: 256 });
+    await pool.ready();
+    const old = pool.take();
+    const reissue = once(pool, 'reissue');
+    const keys = ['a.key', await folder.key('b.key')];
+    await folder.write(
+      poolDocument([quicLb(0, 'retiring', keys[0]), quicLb(1, 'minting', keys[1])]),
+    );
+    expect(await reissue).toMatchObject([{ throughGeneration: old.generation }]);
+    while (!(await ask(client, 'status', {})).switchAcknowledged) await sleep(5);
+    // From the acknowledgement on, no CID of the old config leaves the pool.
+    for (let i = 0; i < 300; i++) {
+      const { cid, routable } = pool.take();
+      if (routable) expect(cid[0]! >> 5).toBe(1);
+    }
+    client.close();
+  });
+
+  it('orders a reissue that it missed while the sidecar was away', async () => {
+    const sidecar = await start('--init', '--reissue-within', '1');
+    const pool = connect({ highWater: 16 });
+    await pool.ready();
+    const old = pool.take();
+    await sidecar.stop();
+    const keys = ['a.key', await folder.key('b.key')];
+    await folder.write(
+      poolDocument([quicLb(0, 'retiring', keys[0]), quicLb(1, 'minting', keys[1])]),
+    );
+    const reissue = once(pool, 'reissue');
+    await start();
+    expect(await reissue).toMatchObject([{ throughGeneration: old.generation }]);
+  });
+
+  it('says so when no sidecar answers, and serves 0b111 where the length is known', async () => {
+    const pool = connect({ cidLength: 9 });
+    await expect(pool.ready({ timeout: 50 })).rejects.toMatchObject({
+      code: 'SIDECAR_UNAVAILABLE',
+    });
+    const pending = pool.ready();
+    pool.close();
+    await expect(pending).rejects.toMatchObject({ code: 'SIDECAR_UNAVAILABLE' });
+    await expect(pool.ready()).rejects.toThrow(/closed/);
+    expect(pool.take()).toMatchObject({ routable: false });
+    expect(pool.take().cid).toHaveLength(9);
+    expect(() => connect().take()).toThrow(/await ready/);
+    expect(() => connect({ highWater: 10, lowWater: 11 })).toThrow(/lowWater/);
+    expect(() => connect({ cidLength: 7 })).toThrow(/from 8 to 20/);
+  });
+});

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readFile, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { type ChannelCredentials, credentials, status } from '@grpc/grpc-js';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { CidPool } from '../../clients/typescript/index.js';
+import { SidecarServiceClient } from '../../proto/gen/cidecar/v1/sidecar.js';
+import { Authority, type Certificate, pairOf } from '../../sidecar/testing/certificates.js';
+import { scrape, scrapeUntil } from '../../sidecar/testing/metrics.js';
+import {
+  ask,
+  poolDocument,
+  quicLb,
+  SidecarFolder,
+  SidecarProcess,
+} from '../../sidecar/testing/sidecar-process.js';
+
+let folder: SidecarFolder;
+let ours: Authority;
+let theirs: Authority;
+let server: Certificate;
+let sidecar: SidecarProcess;
+let address: string;
+const clients: SidecarServiceClient[] = [];
+
+beforeAll(async () => {
+  folder = await SidecarFolder.create();
+  await folder.write(poolDocument([quicLb(0, 'minting', await folder.key('a.key'))]));
+  ours = await Authority.create(folder.path, 'ours');
+  theirs = await Authority.create(folder.path, 'theirs');
+  server = await ours.issue('server');
+  const flags = ['--init', '--metrics-socket', folder.metrics, ...tls()];
+  sidecar = await SidecarProcess.start(folder, flags);
+  [, address = ''] = /"tls":"([^"]+)"/.exec(sidecar.output) ?? [];
+}, 60_000);
+afterEach(() => {
+  for (const client of clients.splice(0)) client.close();
+});
+afterAll(async () => {
+  await sidecar?.stop('SIGKILL');
+  await folder?.remove();
+});
+
+function tls(files: Partial<Record<'certificate' | 'privateKey' | 'authority', string>> = {}) {
+  const { certificate, privateKey, authority } = {
+    ...server,
+    authority: ours.certificate,
+    ...files,
+  };
+  const listen = ['--listen', '127.0.0.1:0', '--tls-client-ca', authority];
+  return [...listen, '--tls-certificate', certificate, '--tls-key', privateKey];
+}
+
+/** Trusts our authority, and shows a certificate if there is one. */
+async function showing(certificate?: Certificate): Promise<ChannelCredentials> {
+  const trusted = await readFile(ours.certificate);
+  return certificate === undefined
+    ? credentials.createSsl(trusted)
+    : credentials.createSsl(trusted, ...(await pairOf(certificate)));
+}
+
+function client(shown: ChannelCredentials): SidecarServiceClient {
+  const made = new SidecarServiceClient(address, shown);
+  clients.push(made);
+  return made;
+}
+
+async function refusal(...flags: string[]): Promise<string> {
+  const other = ['--init', '--state-dir', `${folder.path}/other`, '--socket', `${folder.path}/b`];
+  const refused = new SidecarProcess(folder, [...other, ...flags]);
+  // An address in use may be free when the sidecar is started again.
+  expect(await refused.exited).toBe(refused.output.includes('SOCKET_BUSY') ? 1 : 2);
+  return refused.output;
+}
+
+describe('TCP with mutual TLS', { timeout: 60_000 }, () => {
+  it('serves a client with a certificate of the authority', async () => {
+    const good = await showing(await ours.issue('good'));
+    expect(await ask(client(good), 'status', {})).toMatchObject({ serving: true });
+    const pool = CidPool.connect({ channel: { address, credentials: good } });
+    await pool.ready();
+    expect(pool.take().routable).toBe(true);
+    pool.close();
+  });
+
+  it('refuses one without, one of another authority, and one without TLS', async () => {
+    const strangers = [
+      await showing(),
+      await showing(await theirs.issue('stranger')),
+      credentials.createInsecure(),
+    ];
+    for (const stranger of strangers) {
+      const answer = ask(client(stranger), 'status', {});
+      await expect(answer).rejects.toMatchObject({ code: status.UNAVAILABLE });
+    }
+    for (const refused of clients.splice(0)) refused.close();
+    await scrapeUntil(folder.metrics, (metrics) => metrics.value('connections') === 0);
+    expect(sidecar.output).not.toContain('"Status"');
+  });
+
+  it('bounds connections, and serves a newcomer while others only connect', async () => {
+    const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(address) ?? [];
+    const silent = Array.from({ length: 320 }, () => connect(Number(port), host));
+    for (const socket of silent) socket.on('error', () => {});
+    await scrapeUntil(folder.metrics, (metrics) => metrics.value('connections') === 288);
+    const good = await showing(await ours.issue('newcomer'));
+    expect(await ask(client(good), 'status', {})).toMatchObject({ serving: true });
+    expect((await scrape(folder.metrics)).value('connections')).toBe(288);
+    for (const socket of silent) socket.destroy();
+  });
+
+  it('is refused without all of the files, or with files that cannot serve', async () => {
+    expect(await refusal('--listen', '127.0.0.1:0')).toContain('mutual TLS only');
+    const files = tls();
+    for (const flag of ['--tls-certificate', '--tls-key', '--tls-client-ca']) {
+      const at = files.indexOf(flag);
+      expect(await refusal(...files.toSpliced(at, 2))).toContain('mutual TLS only');
+    }
+    const empty = `${folder.path}/empty.pem`;
+    await writeFile(empty, '');
+    const { certificate, privateKey } = theirs;
+    expect(await refusal(...tls({ certificate: `${empty}.none` }))).toContain('FILE_UNREADABLE');
+    expect(await refusal(...tls({ certificate: empty }))).toContain('holds no certificate');
+    expect(await refusal(...tls({ authority: empty }))).toContain('holds no certificate');
+    expect(await refusal(...tls({ privateKey: certificate }))).toContain('holds no private key');
+    expect(await refusal(...tls({ privateKey }))).toContain('holds no private key');
+    expect(await refusal(...tls(), '--listen', address)).toContain('SOCKET_BUSY');
+    expect(await refusal(...tls(), '--listen', 'nowhere')).toContain('ARGUMENT_INVALID');
+  });
+});
