@@ -32,7 +32,7 @@ const FIRST_REAL = { 4: 1, 6: REALS + 1 } as const;
 /** One server each that is reached in another way. */
 const ODD_REALS: readonly RealEncapsulation[] = ['gue', 'l2'];
 
-/** Of 4 octets: fingerprint, stamp (seconds << 2, established), real and generation. */
+/** Of 4 octets: fingerprint, stamp (seconds << 2, established), real and incarnation. */
 const FLOW_WORDS = 4;
 
 /** A server on the segment; the interface is the one that packets come in by. */
@@ -94,7 +94,7 @@ export class World {
         address: '10.255.0.1',
         source4: '10.254.0.1',
         encapsulation,
-        generation: 1,
+        incarnation: 1,
         ...(encapsulation === 'l2' ? { nextHop: L2_HOP } : {}),
       });
     }
@@ -129,7 +129,7 @@ export class World {
         source4: '10.254.0.1',
         source6: '2001:db8:3::1',
         encapsulation: 'ipip',
-        generation: 1,
+        incarnation: 1,
       });
       return { key: address, real: first + i, weight: 100 };
     });

@@ -97,7 +97,7 @@ struct real {
 	__u8 kind; /* enum encap_kind */
 	__u8 flags; /* enum real_flags, and the octets of the outer headers */
 	__u8 source_mac[6]; /* of the interface `ifindex`; unused where next_hop is zero */
-	__u16 generation; /* grows with each reuse of the index; a remembered flow must match it */
+	__u16 incarnation; /* grows with each reuse of the index; a remembered flow must match it */
 	__u32 ifindex; /* 0 or the interface it came in by = XDP_TX, else redirect */
 	__u32 checksum; /* of the constant part of an outer IPv4 header, not folded, see below */
 	__u8 outer[40]; /* template of the outer IP header; IPv4 in its first 20 octets */
@@ -125,7 +125,7 @@ struct flow {
 	__u64 fingerprint; /* seeded hash of the 5-tuple; 0 = free */
 	__u32 stamp;
 	__u16 real;
-	__u16 generation; /* of the real, when the flow was placed */
+	__u16 incarnation; /* of the real, when the flow was placed */
 };
 
 struct flow_bucket {

@@ -129,7 +129,7 @@ static __always_inline bool choose_remembered(struct flow_choice *choice, struct
 	__u32 index = flow->real;
 	const struct real *real = bpf_map_lookup_elem(&reals, &index);
 
-	if (!real_takes_packets(real) || real->generation != flow->generation)
+	if (!real_takes_packets(real) || real->incarnation != flow->incarnation)
 		return false;
 	choice->real = index;
 	choice->reason = quoted ? REASON_ICMP_FLOW : REASON_FLOW;
@@ -164,7 +164,7 @@ static __always_inline struct flow_choice choose_by_hash(__u64 hash, __u32 ring,
 	if (bucket && !flow)
 		flow = flow_place(bucket, now);
 	if (flow)
-		flow_remember(flow, fingerprint, protocol, choice.real, real->generation, now);
+		flow_remember(flow, fingerprint, protocol, choice.real, real->incarnation, now);
 	else
 		choice.remark = REASON_FLOW_UNREMEMBERED;
 	return choice;

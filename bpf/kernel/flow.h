@@ -98,12 +98,12 @@ static __always_inline void flow_touch(struct flow *flow, __u32 now)
 }
 
 static __always_inline void flow_remember(struct flow *flow, __u64 fingerprint, __u8 protocol,
-					  __u32 real, __u16 generation, __u32 now)
+					  __u32 real, __u16 incarnation, __u32 now)
 {
 	flow->fingerprint = fingerprint;
 	flow->stamp = now << FLOW_SECONDS_SHIFT | (protocol == IPPROTO_TCP ? FLOW_TCP : 0);
 	flow->real = (__u16)real;
-	flow->generation = generation;
+	flow->incarnation = incarnation;
 }
 
 #endif

@@ -23,6 +23,20 @@ export const MAP_NAMES: readonly MapName[] = [
 const MEANING = 1;
 
 /**
+ * The mark is made of the names of fields too. That of the incarnation had another name when
+ * tables were first pinned, and a new name alone must not make them unreadable.
+ */
+function realUnderFirstName({ incarnation, ...rest }: typeof layout.REAL): object {
+  const entries = Object.entries(rest);
+  const at = entries.findIndex(([name]) => name === 'source_mac') + 1;
+  return Object.fromEntries([
+    ...entries.slice(0, at),
+    ['generation', incarnation],
+    ...entries.slice(at),
+  ]);
+}
+
+/**
  * Tells tables apart that this build must not read: those with other maps, another layout or
  * another meaning. It is the name of an empty folder among the pins, so that it is there
  * whatever else was lost or has changed.
@@ -31,7 +45,11 @@ export const ABI_MARK = `abi-${createHash('sha256')
   .update(
     JSON.stringify([
       ...[MEANING, MAP_NAMES, REASONS],
-      Object.entries(layout).sort(([a], [b]) => (a < b ? -1 : 1)),
+      Object.entries(layout)
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([name, value]) =>
+          name === 'REAL' ? [name, realUnderFirstName(layout.REAL)] : [name, value],
+        ),
     ]),
   )
   .digest('hex')

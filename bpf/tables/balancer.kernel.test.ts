@@ -74,7 +74,7 @@ async function world(capacity = CAPACITY, options: LoadBalancerOptions = {}): Pr
       address: `10.0.1.${i}`,
       encapsulation: 'ipip',
       source4: '10.0.0.1',
-      generation: i,
+      incarnation: i,
     });
   }
   const ring = balancer.allocateRing(SMALLEST_RING);

@@ -37,7 +37,7 @@ export interface LoadBalancerOptions {
   readonly object?: string;
   /**
    * Go on with the flows and the counters of these tables, where their sizes allow it. The
-   * caller sees to it that indices, generations and rows go on to mean what they mean there.
+   * caller sees to it that indices, incarnations and rows go on to mean what they mean there.
    */
   readonly carry?: Balancer;
   readonly clock?: Clock;
@@ -254,14 +254,14 @@ export class Balancer {
     return this.#reals.list();
   }
 
-  /** The generation that an index had last; its next use takes another. */
-  generation(index: number): number {
-    return this.#reals.generation(index);
+  /** The incarnation that an index had last; its next use takes another. */
+  incarnation(index: number): number {
+    return this.#reals.incarnation(index);
   }
 
-  /** Notes which generation an index had in other tables. @param index not programmed */
-  noteGeneration(index: number, generation: number): void {
-    this.#reals.noteGeneration(index, generation);
+  /** Notes which incarnation an index had in other tables. @param index not programmed */
+  noteIncarnation(index: number, incarnation: number): void {
+    this.#reals.noteIncarnation(index, incarnation);
   }
 
   // VIPs and rings

@@ -4,8 +4,8 @@ import type { MapName } from './capacity.js';
 
 /**
  * What outlives the tables beside which it came to be: remembered flows, and counters. Flows
- * name a real by index and generation, counters count by row, so both stay right in other
- * tables in which index, generation and row mean the same.
+ * name a real by index and incarnation, counters count by row, so both stay right in other
+ * tables in which index, incarnation and row mean the same.
  */
 const CARRIED = ['flows', 'vip_stats', 'real_stats'] as const satisfies readonly MapName[];
 

@@ -51,7 +51,7 @@ export const REAL = {
   kind: 6,
   flags: 7,
   source_mac: 8,
-  generation: 14,
+  incarnation: 14,
   ifindex: 16,
   checksum: 20,
   outer: 24,

@@ -81,18 +81,18 @@ export class RealTable {
     return states;
   }
 
-  /** The generation that an index had last, programmed or not. */
-  generation(index: number): number {
+  /** The incarnation that an index had last, programmed or not. */
+  incarnation(index: number): number {
     const octets = this.#view.value(index);
-    return octets[REAL.generation]! | (octets[REAL.generation + 1]! << 8);
+    return octets[REAL.incarnation]! | (octets[REAL.incarnation + 1]! << 8);
   }
 
-  /** Notes the generation of an index that is not programmed. */
-  noteGeneration(index: number, generation: number): void {
+  /** Notes the incarnation of an index that is not programmed. */
+  noteIncarnation(index: number, incarnation: number): void {
     const at = this.#at(index);
     if (this.#kind(at) !== ENCAP.none) throw new RangeError(`real ${index} is programmed`);
     // It is the upper quarter of the word that begins with the source MAC, which is unused here.
-    this.#view.store64(at + REAL.source_mac, BigInt(generation) << 48n);
+    this.#view.store64(at + REAL.source_mac, BigInt(incarnation) << 48n);
   }
 
   /** Three words, each stored whole: a packet between them goes astray, no more. */
@@ -132,13 +132,13 @@ function firstWord(octets: Uint8Array): bigint {
   return new DataView(octets.buffer, octets.byteOffset).getBigUint64(0, true);
 }
 
-/** Same kind, generation and outer header. */
+/** Same kind, incarnation and outer header. */
 function sameTunnel(a: Uint8Array, b: Uint8Array): boolean {
   return (
     a[REAL.kind] === b[REAL.kind] &&
     Buffer.compare(
-      a.subarray(REAL.generation, REAL.ifindex),
-      b.subarray(REAL.generation, REAL.ifindex),
+      a.subarray(REAL.incarnation, REAL.ifindex),
+      b.subarray(REAL.incarnation, REAL.ifindex),
     ) === 0 &&
     Buffer.compare(a.subarray(REAL.checksum, REAL.size), b.subarray(REAL.checksum, REAL.size)) === 0
   );

@@ -17,7 +17,7 @@ const web1: RealSpec = {
   encapsulation: 'ipip',
   source4: '10.0.0.1',
   source6: '2001:db8::1',
-  generation: 5,
+  incarnation: 5,
 };
 
 describe('encodeReal', () => {
@@ -26,7 +26,7 @@ describe('encodeReal', () => {
       web1,
       { ...web1, encapsulation: 'gue', down: true },
       { ...web1, address: '2001:db8::b', nextHop: hop },
-      { ...web1, address: '2001:db8::b', encapsulation: 'gue', generation: 65535 },
+      { ...web1, address: '2001:db8::b', encapsulation: 'gue', incarnation: 65535 },
     ];
     for (const spec of specs) {
       const state = decodeReal(7, encodeReal(spec));
@@ -35,7 +35,7 @@ describe('encodeReal', () => {
         address: spec.address,
         source: spec.address.includes(':') ? spec.source6 : spec.source4,
         encapsulation: spec.encapsulation,
-        generation: spec.generation,
+        incarnation: spec.incarnation,
         down: spec.down ?? false,
       });
       if (spec.nextHop !== undefined) expect(state?.nextHop).toEqual(spec.nextHop);
@@ -82,25 +82,25 @@ describe('RealTable', () => {
     const clock = new ManualClock();
     const reals = table(clock);
     reals.set(1, web1);
-    reals.set(1, { ...web1, address: '10.0.1.12', generation: 6 });
+    reals.set(1, { ...web1, address: '10.0.1.12', incarnation: 6 });
     expect(clock.waited).toBe(GRACE_MS);
-    expect(reals.get(1)).toMatchObject({ address: '10.0.1.12', generation: 6 });
+    expect(reals.get(1)).toMatchObject({ address: '10.0.1.12', incarnation: 6 });
     reals.clear(1);
     expect(reals.get(1)).toBeUndefined();
-    expect(reals.generation(1)).toBe(6);
+    expect(reals.incarnation(1)).toBe(6);
     clock.pass(GRACE_MS);
     reals.set(1, web1);
     expect(clock.waited).toBe(GRACE_MS);
   });
 
-  it('remembers the generation of an index that another table had', () => {
+  it('remembers the incarnation of an index that another table had', () => {
     const reals = table();
-    reals.noteGeneration(3, 65_535);
+    reals.noteIncarnation(3, 65_535);
     expect(reals.get(3)).toBeUndefined();
-    expect(reals.generation(3)).toBe(65_535);
+    expect(reals.incarnation(3)).toBe(65_535);
     reals.set(3, web1);
-    expect(reals.generation(3)).toBe(web1.generation);
-    expect(() => reals.noteGeneration(3, 1)).toThrow(/is programmed/);
+    expect(reals.incarnation(3)).toBe(web1.incarnation);
+    expect(() => reals.noteIncarnation(3, 1)).toThrow(/is programmed/);
   });
 
   it('never programs index 0, nor one that is not there', () => {

@@ -23,7 +23,7 @@ export interface RealSpec {
   readonly source4?: string;
   readonly source6?: string;
   /** 16 bits; grows with each reuse of the index. */
-  readonly generation: number;
+  readonly incarnation: number;
   /** Default: back to the neighbour that a packet came from. */
   readonly nextHop?: NextHop;
   readonly down?: boolean;
@@ -36,7 +36,7 @@ export interface RealState {
   /** undefined for L2, which has no tunnel. */
   readonly source: string | undefined;
   readonly encapsulation: RealEncapsulation;
-  readonly generation: number;
+  readonly incarnation: number;
   readonly nextHop: NextHop;
   readonly down: boolean;
 }
@@ -66,7 +66,7 @@ export function encodeReal(spec: RealSpec): Uint8Array {
   const destination = addressOctets(spec.address);
   octets.set(encodeFirstWord(kindOf(spec, destination), spec.nextHop ?? BACK, spec.down ?? false));
   octets.set((spec.nextHop ?? BACK).sourceMac, REAL.source_mac);
-  view.setUint16(REAL.generation, spec.generation, true);
+  view.setUint16(REAL.incarnation, spec.incarnation, true);
   view.setUint32(REAL.ifindex, (spec.nextHop ?? BACK).ifindex, true);
   if (spec.encapsulation === 'l2') {
     octets.set(destination, REAL.outer + IP6_DESTINATION);
@@ -112,7 +112,7 @@ export function decodeReal(index: number, octets: Uint8Array): RealState | undef
     source: kind === ENCAP.l2 ? undefined : text(IP4_SOURCE, IP6_SOURCE),
     encapsulation:
       kind === ENCAP.l2 ? 'l2' : kind === ENCAP.gue4 || kind === ENCAP.gue6 ? 'gue' : 'ipip',
-    generation: view.getUint16(REAL.generation, true),
+    incarnation: view.getUint16(REAL.incarnation, true),
     nextHop: {
       mac: octets.slice(REAL.next_hop, REAL.next_hop + 6),
       ifindex: view.getUint32(REAL.ifindex, true),

@@ -28,7 +28,7 @@ describe('a pin folder', () => {
     expect(readdirSync(path).sort()).toEqual(['g2', 'g2x', 'link', 'tc']);
   });
 
-  it('never shows a generation of which something is removed already', () => {
+  it('never shows a table set of which something is removed already', () => {
     const pins = fill('g1');
     // The first call makes way for the rename; the second is where a kill would hit.
     vi.mocked(rmSync)
@@ -36,9 +36,9 @@ describe('a pin folder', () => {
       .mockImplementationOnce(() => {
         throw new Error('killed');
       });
-    expect(() => pins.removeGeneration(1)).toThrow('killed');
+    expect(() => pins.removeTableSet(1)).toThrow('killed');
     expect(readdirSync(path).sort()).toEqual(['g1-old', 'link']);
-    expect(pins.generations()).toEqual([]);
+    expect(pins.tableSets()).toEqual([]);
     pins.tidy(undefined);
     expect(readdirSync(path)).toEqual(['link']);
   });

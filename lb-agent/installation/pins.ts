@@ -17,16 +17,16 @@ export interface Pinnable {
   pin(folder: string): void;
 }
 
-const GENERATION = /^g([1-9][0-9]*)$/;
+const TABLE_SET = /^g([1-9][0-9]*)$/;
 
 /**
  * The folder of one agent in bpffs:
  *
  *   link      the attachment to the interface
- *   g1, g2    a generation each: the program and its maps
+ *   g1, g2    a table set each: the program and its maps
  *   g1-old    one that is being removed; g3-new-<pid>, one that is being pinned
  *
- * The generation in force is the one whose program the link runs. Another one is the
+ * The table set in force is the one whose program the link runs. Another one is the
  * beginning or the rest of a replacement during which an agent died; it carries no traffic.
  */
 export class PinFolder {
@@ -78,26 +78,26 @@ export class PinFolder {
     return existsSync(this.linkPath) ? BpfLink.openPinned(this.linkPath) : undefined;
   }
 
-  generations(): number[] {
+  tableSets(): number[] {
     if (!existsSync(this.path)) return [];
     return readdirSync(this.path)
-      .map((name) => GENERATION.exec(name)?.[1])
+      .map((name) => TABLE_SET.exec(name)?.[1])
       .filter((number) => number !== undefined)
       .map(Number)
       .sort((a, b) => a - b);
   }
 
-  generationPath(number: number): string {
+  tableSetPath(number: number): string {
     return join(this.path, `g${number}`);
   }
 
   /**
-   * The number of the generation whose program this is. Only its program is opened: the others
+   * The number of the table set whose program this is. Only its program is opened: the others
    * may be what a dead agent left, and none of them may be of this build.
    */
-  findGeneration(programId: number): number | undefined {
-    return this.generations().find(
-      (number) => Balancer.pinnedProgramId(this.generationPath(number)) === programId,
+  findTableSet(programId: number): number | undefined {
+    return this.tableSets().find(
+      (number) => Balancer.pinnedProgramId(this.tableSetPath(number)) === programId,
     );
   }
 
@@ -105,30 +105,30 @@ export class PinFolder {
    * The tables in force, for the program that the link runs; undefined where they are gone.
    * @throws CidecarError PIN_INVALID where they are not whole, or of another build
    */
-  openGeneration(programId: number): Balancer | undefined {
-    const number = this.findGeneration(programId);
+  openTableSet(programId: number): Balancer | undefined {
+    const number = this.findTableSet(programId);
     if (number === undefined) return undefined;
     try {
-      return Balancer.openPinned(this.generationPath(number));
+      return Balancer.openPinned(this.tableSetPath(number));
     } catch (error) {
       // An agent may replace them at this very moment.
-      if (!existsSync(this.generationPath(number))) return undefined;
+      if (!existsSync(this.tableSetPath(number))) return undefined;
       throw error;
     }
   }
 
-  /** Pins a generation under the next free number, which it returns. */
-  publish(generation: Pinnable): number {
-    const number = (this.generations().at(-1) ?? 0) + 1;
-    generation.pin(this.generationPath(number));
+  /** Pins a table set under the next free number, which it returns. */
+  publish(tables: Pinnable): number {
+    const number = (this.tableSets().at(-1) ?? 0) + 1;
+    tables.pin(this.tableSetPath(number));
     return number;
   }
 
-  removeGeneration(number: number): void {
+  removeTableSet(number: number): void {
     this.#remove(`g${number}`);
   }
 
-  /** What a killed agent may have left: every generation but one, whole or not. */
+  /** What a killed agent may have left: every table set but one, whole or not. */
   tidy(keep: number | undefined): void {
     for (const name of this.#ours()) {
       if (name !== 'link' && name !== `g${keep}`) this.#remove(name);
@@ -136,12 +136,12 @@ export class PinFolder {
   }
 
   /**
-   * A generation is renamed first: pins go one by one, and whoever is killed among them must
-   * not leave half a generation under the name of a whole one.
+   * A table set is renamed first: pins go one by one, and whoever is killed among them must
+   * not leave half a table set under the name of a whole one.
    */
   #remove(name: string): void {
     let path = join(this.path, name);
-    if (GENERATION.test(name) && existsSync(path)) {
+    if (TABLE_SET.test(name) && existsSync(path)) {
       const old = `${path}-old`;
       rmSync(old, { recursive: true, force: true });
       renameSync(path, old);

@@ -64,7 +64,7 @@ export class EventStream {
       return;
     }
     // Undefined where the agent has switched once more since: the next check finds it.
-    const balancer = this.#pins.openGeneration(programId);
+    const balancer = this.#pins.openTableSet(programId);
     if (balancer === undefined) return;
     // Both may count in the same map, so the old one's count ends here.
     this.#lost += this.#current.lost();

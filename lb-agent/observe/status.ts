@@ -94,7 +94,7 @@ export function pinnedLink(pins: PinFolder): LinkInfo {
 
 /** @throws CidecarError PIN_INVALID where they are not pinned */
 export function tablesInForce(pins: PinFolder, programId: number): Balancer {
-  const balancer = pins.openGeneration(programId);
+  const balancer = pins.openTableSet(programId);
   if (balancer !== undefined) return balancer;
   throw new CidecarError('PIN_INVALID', 'the maps of the attached program are not pinned here', {
     file: pins.path,

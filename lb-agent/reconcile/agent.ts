@@ -48,7 +48,7 @@ export interface AgentOptions {
 const WATCH_MS = 1000;
 
 /** One set of tables in the kernel, and what the agent knows of it. */
-interface Generation {
+interface TableSet {
   readonly balancer: Balancer;
   readonly applier: Applier;
   /** In the pin folder. */
@@ -65,7 +65,7 @@ export class Agent {
   readonly #memory: Memory;
   /** What the tables hold; undefined after an operation that failed halfway. */
   #tables: Tables | undefined = NO_TABLES;
-  #generation: Generation | undefined;
+  #tableSet: TableSet | undefined;
   readonly #attachment: Attachment;
   #watch: NodeJS.Timeout | undefined;
 
@@ -94,20 +94,20 @@ export class Agent {
 
   /** Brings the kernel to another desired state. On an error it can simply be called again. */
   async reconcile(desired: DesiredState): Promise<void> {
-    const generation = this.#generation;
-    if (generation === undefined) throw new Error('the agent was not started');
-    this.#attachment.check(generation.balancer.program);
-    await this.#bring(generation, desired);
+    const tableSet = this.#tableSet;
+    if (tableSet === undefined) throw new Error('the agent was not started');
+    this.#attachment.check(tableSet.balancer.program);
+    await this.#bring(tableSet, desired);
   }
 
-  async #bring(generation: Generation, desired: DesiredState): Promise<void> {
+  async #bring(tableSet: TableSet, desired: DesiredState): Promise<void> {
     try {
-      const actual = this.#tables ?? readTables(generation.balancer, desired);
+      const actual = this.#tables ?? readTables(tableSet.balancer, desired);
       this.#tables = actual;
       // Before servers come back up, which must not be by the next hop of before.
       this.refreshNextHops();
-      const assigned = this.#assign(desired, actual, capacityOf(generation.balancer));
-      this.#apply(generation, actual, assigned, desired);
+      const assigned = this.#assign(desired, actual, capacityOf(tableSet.balancer));
+      this.#apply(tableSet, actual, assigned, desired);
     } catch (error) {
       if (!(error instanceof CidecarError) || error.code !== 'MAP_FULL') throw error;
       this.#options.log.info({ table: error.message }, 'tables are full; loading larger ones');
@@ -117,7 +117,7 @@ export class Agent {
 
   /** Makes reals leave by the next hops that hold now. */
   refreshNextHops(): void {
-    const { balancer } = this.#generation ?? {};
+    const { balancer } = this.#tableSet ?? {};
     if (balancer === undefined || this.#tables === undefined) return;
     for (const { index, nextHop } of balancer.reals()) {
       const real = this.#tables.reals.get(index);
@@ -133,7 +133,7 @@ export class Agent {
   }
 
   get balancer(): Balancer | undefined {
-    return this.#generation?.balancer;
+    return this.#tableSet?.balancer;
   }
 
   get remembered(): AgentState | undefined {
@@ -143,20 +143,20 @@ export class Agent {
   /** Lets go of every handle; what is pinned stays and carries traffic on. */
   close(): void {
     clearInterval(this.#watch);
-    this.#generation?.balancer.close();
-    this.#generation = undefined;
+    this.#tableSet?.balancer.close();
+    this.#tableSet = undefined;
     this.#attachment.close();
   }
 
   async #start(desired: DesiredState): Promise<void> {
     await this.#takeOver(desired);
-    const { balancer } = this.#generation ?? {};
+    const { balancer } = this.#tableSet ?? {};
     if (balancer === undefined) throw new Error('no tables were loaded');
     if (!this.#attachment.attached()) this.#attachment.use(balancer.program);
     this.#attachment.changeMode(balancer.program);
     this.#memory.attached(this.#attachment.mode);
     this.#watch = setInterval(
-      () => this.#generation && this.#attachment.check(this.#generation.balancer.program),
+      () => this.#tableSet && this.#attachment.check(this.#tableSet.balancer.program),
       this.#options.watchMs ?? WATCH_MS,
     ).unref();
   }
@@ -165,12 +165,12 @@ export class Agent {
     const { pins, log } = this.#options;
     const { programId } = this.#attachment;
     if (programId === undefined) pins.tidy(undefined);
-    const pinned = programId === undefined ? undefined : this.#openGeneration(programId);
+    const pinned = programId === undefined ? undefined : this.#openTableSet(programId);
     if (pinned === undefined) {
       await this.#replace(desired);
       return;
     }
-    this.#generation = pinned;
+    this.#tableSet = pinned;
     this.#tables = readTables(pinned.balancer, desired);
     this.#memory.recall(pinned.balancer);
     const reason = this.#outdated(pinned.balancer);
@@ -189,13 +189,13 @@ export class Agent {
    * The tables of the attached program; undefined where they cannot be gone on with. Then the
    * program goes on, and with it what is pinned of it, until ours takes its place.
    */
-  #openGeneration(programId: number): Generation | undefined {
+  #openTableSet(programId: number): TableSet | undefined {
     const { pins, egress, log } = this.#options;
-    const number = pins.findGeneration(programId);
+    const number = pins.findTableSet(programId);
     pins.tidy(number);
     try {
       if (number === undefined) throw new CidecarError('PIN_INVALID', 'they are not pinned');
-      const balancer = Balancer.openPinned(pins.generationPath(number));
+      const balancer = Balancer.openPinned(pins.tableSetPath(number));
       return { balancer, number, applier: new Applier(balancer, egress) };
     } catch (error) {
       if (!(error instanceof CidecarError) || error.code !== 'PIN_INVALID') throw error;
@@ -226,7 +226,7 @@ export class Agent {
     const { pins, flowsPerCpu, settings, egress, object } = this.#options;
     // Of a running agent: what somebody took away is not put back by the way.
     if (this.#watch !== undefined) this.#attachment.requirePins();
-    const old = this.#generation;
+    const old = this.#tableSet;
     const actual = this.#tables ?? (old ? readTables(old.balancer, desired) : NO_TABLES);
     const balancer = await Balancer.load(
       capacityFor(desired, flowsPerCpu, this.#memory.occupied(actual)),
@@ -245,20 +245,20 @@ export class Agent {
       const applier = new Applier(balancer, egress);
       for (const operation of plan(NO_TABLES, assigned.target)) applier.apply(operation);
       // What is free in the new tables may have flows from when it was not.
-      for (const [index, generation] of this.#memory.quarantine.generations()) {
-        if (!assigned.target.reals.has(index)) balancer.noteGeneration(index, generation);
+      for (const [index, incarnation] of this.#memory.cooldown.incarnations()) {
+        if (!assigned.target.reals.has(index)) balancer.noteIncarnation(index, incarnation);
       }
       finishCopy = old && balancer.copyCounters(old.balancer);
       // After the copy, which knows rows and no owners.
       zeroCounters(balancer, actual, assigned.target);
       number = pins.publish(balancer);
       this.#attachment.use(balancer.program);
-      this.#generation = { balancer, applier, number };
+      this.#tableSet = { balancer, applier, number };
       this.#memory.after(actual, assigned);
       this.#tables = assigned.target;
     } catch (error) {
       balancer.close();
-      if (number !== undefined) pins.removeGeneration(number);
+      if (number !== undefined) pins.removeTableSet(number);
       throw error;
     }
     if (old !== undefined) {
@@ -271,17 +271,17 @@ export class Agent {
     pins.tidy(number);
   }
 
-  #apply(generation: Generation, actual: Tables, assigned: Assigned, desired: DesiredState): void {
+  #apply(tableSet: TableSet, actual: Tables, assigned: Assigned, desired: DesiredState): void {
     const { log } = this.#options;
     const operations = plan(actual, assigned.target);
     this.#remember({ desired, assigned, actual });
     this.#tables = undefined;
-    zeroCounters(generation.balancer, actual, assigned.target);
+    zeroCounters(tableSet.balancer, actual, assigned.target);
     for (const operation of operations) {
       log.debug(describeOperation(operation), 'applying');
-      generation.applier.apply(operation);
+      tableSet.applier.apply(operation);
     }
-    generation.balancer.sweep();
+    tableSet.balancer.sweep();
     this.#memory.after(actual, assigned);
     this.#tables = assigned.target;
     if (operations.length > 0) log.info({ operations: operations.length }, 'kernel tables changed');
@@ -298,7 +298,7 @@ export class Agent {
       actual,
       capacity,
       previous: this.#memory.assignment,
-      quarantine: this.#memory.quarantine,
+      cooldown: this.#memory.cooldown,
       buildRing: (pool, servers) => this.#rings.ring(pool.name, servers, poolRingSize(pool)),
     });
   }

@@ -2,7 +2,7 @@
 import { CidecarError } from '../../core/index.js';
 import type { DesiredState, Pool, Server } from '../../registry/index.js';
 import { IdList } from './id-list.js';
-import type { IndexQuarantine } from './index-cooldown.js';
+import type { Cooldown } from './index-cooldown.js';
 import {
   type ConfigEntry,
   type PoolEntry,
@@ -26,7 +26,7 @@ export interface AssignmentInput {
   readonly actual: Tables;
   /** Names of before: a hint, used only where the kernel does not contradict it. */
   readonly previous: Assignment;
-  readonly quarantine: IndexQuarantine;
+  readonly cooldown: Cooldown;
   /** Most indices there are, real 0 and VIP row 0 included. */
   readonly capacity: { readonly reals: number; readonly vips: number; readonly pools: number };
   /** Builds a Maglev ring; the same on every balancer for the same servers. */
@@ -64,9 +64,9 @@ export function assign(input: AssignmentInput): Assigned {
   for (const server of servers) {
     const index = indexOf(reals, server.name);
     const { address, encapsulation, state } = server;
-    const generation =
-      actual.reals.get(index)?.generation ?? input.quarantine.nextGeneration(index);
-    realEntries.set(index, { address, encapsulation, generation, down: state === 'down' });
+    const incarnation =
+      actual.reals.get(index)?.incarnation ?? input.cooldown.nextIncarnation(index);
+    realEntries.set(index, { address, encapsulation, incarnation, down: state === 'down' });
   }
   const vips = new Map<string, VipEntry>();
   const poolEntries = new Map<number, PoolEntry>();
@@ -187,10 +187,10 @@ function assignRows(desired: readonly Pool[], { actual, capacity }: AssignmentIn
 
 /**
  * A server whose address or encapsulation changed is a new real: what is published of a
- * real never changes. Its old index goes into quarantine.
+ * real never changes. Its old index goes into cooldown.
  */
 function assignReals(input: AssignmentInput, servers: readonly Server[]): Map<string, number> {
-  const { actual, previous, quarantine, capacity } = input;
+  const { actual, previous, cooldown, capacity } = input;
   const reals = new Map<string, number>();
   const taken = new Set<number>();
   const take = (server: Server, index: number) => {
@@ -227,7 +227,7 @@ function assignReals(input: AssignmentInput, servers: readonly Server[]): Map<st
       next,
       capacity.reals,
       'servers',
-      (i) => !taken.has(i) && !actual.reals.has(i) && !quarantine.holds(i),
+      (i) => !taken.has(i) && !actual.reals.has(i) && !cooldown.holds(i),
     );
     take(server, next);
   }

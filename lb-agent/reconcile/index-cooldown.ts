@@ -8,35 +8,35 @@ export interface Resting {
 }
 
 /** What assign.ts asks before it uses an index of a real again. */
-export interface IndexQuarantine {
+export interface Cooldown {
   holds(index: number): boolean;
   /** 1..65535, different from that of the index's last use. */
-  nextGeneration(index: number): number;
+  nextIncarnation(index: number): number;
 }
 
-const GENERATIONS = 65_535;
+const INCARNATIONS = 65_535;
 
 /**
  * Indices of reals that were cleared rest until no flow can remember them: a flow that was
- * placed for the server of before must not find the next one. The generation guards the
+ * placed for the server of before must not find the next one. The incarnation guards the
  * same way, but wraps; the rest is what makes a wrap harmless.
  */
-export class Quarantine implements IndexQuarantine {
+export class IndexCooldown implements Cooldown {
   readonly #restMs: number;
   readonly #now: () => number;
   readonly #until = new Map<number, number>();
-  readonly #generations: Map<number, number>;
+  readonly #incarnations: Map<number, number>;
 
-  /** @param generations of the last use of each index, as far as it is known */
+  /** @param incarnations of the last use of each index, as far as it is known */
   constructor(
     restMs: number,
     now: () => number,
     resting: readonly Resting[] = [],
-    generations: ReadonlyMap<number, number> = new Map(),
+    incarnations: ReadonlyMap<number, number> = new Map(),
   ) {
     this.#restMs = restMs;
     this.#now = now;
-    this.#generations = new Map(generations);
+    this.#incarnations = new Map(incarnations);
     for (const { index, until } of resting) {
       // A clock that was set back must not make an index rest for ever.
       this.#until.set(index, Math.min(until, now() + restMs));
@@ -51,13 +51,13 @@ export class Quarantine implements IndexQuarantine {
     return false;
   }
 
-  nextGeneration(index: number): number {
-    return ((this.#generations.get(index) ?? 0) % GENERATIONS) + 1;
+  nextIncarnation(index: number): number {
+    return ((this.#incarnations.get(index) ?? 0) % INCARNATIONS) + 1;
   }
 
-  /** Notes that an index is used, with this generation. */
-  used(index: number, generation: number): void {
-    this.#generations.set(index, generation);
+  /** Notes that an index is used, with this incarnation. */
+  used(index: number, incarnation: number): void {
+    this.#incarnations.set(index, incarnation);
     this.#until.delete(index);
   }
 
@@ -72,7 +72,7 @@ export class Quarantine implements IndexQuarantine {
       .map(([index, until]) => ({ index, until }));
   }
 
-  generations(): ReadonlyMap<number, number> {
-    return this.#generations;
+  incarnations(): ReadonlyMap<number, number> {
+    return this.#incarnations;
   }
 }

@@ -20,7 +20,7 @@ export interface RealEntry {
   readonly address: string;
   readonly encapsulation: Encapsulation;
   /** Tells the uses of an index apart, so that flows of an earlier one are not followed. */
-  readonly generation: number;
+  readonly incarnation: number;
   /** Takes no packet, neither by CID nor by flow. */
   readonly down: boolean;
 }

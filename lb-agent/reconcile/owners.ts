@@ -18,7 +18,7 @@ export function newOwners(actual: Tables, target: Tables): NewOwners {
     .filter(([key, { row }]) => actual.vips.get(key)?.row !== row)
     .map(([, { row }]) => row);
   const reals = [...target.reals]
-    .filter(([index, { generation }]) => actual.reals.get(index)?.generation !== generation)
+    .filter(([index, { incarnation }]) => actual.reals.get(index)?.incarnation !== incarnation)
     .map(([index]) => index);
   return { rows, reals };
 }

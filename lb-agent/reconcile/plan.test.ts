@@ -6,7 +6,7 @@ import { Secret, toHex } from '../../core/index.js';
 import type { DesiredState, Pool, PoolConfig, Server } from '../../registry/index.js';
 import { type Assignment, assign, NO_ASSIGNMENT, type RingServer } from './assign.js';
 import { IdList } from './id-list.js';
-import { Quarantine } from './index-cooldown.js';
+import { IndexCooldown } from './index-cooldown.js';
 import { NO_TABLES, type Tables, vipKey } from './model.js';
 import { type Operation, plan } from './plan.js';
 
@@ -214,7 +214,7 @@ describe('plan', () => {
           fc.boolean(),
           (documents, namesKept) => {
             let clock = 0;
-            const quarantine = new Quarantine(1000, () => clock);
+            const cooldown = new IndexCooldown(1000, () => clock);
             let tables = NO_TABLES;
             let assignment: Assignment = NO_ASSIGNMENT;
             let before: DesiredState = { revision: '', pools: [] };
@@ -222,7 +222,7 @@ describe('plan', () => {
             const history: { at: number; index: number; address: string }[] = [];
             for (const desired of documents) {
               clock += 500;
-              const input = { desired, actual: tables, quarantine, capacity, buildRing };
+              const input = { desired, actual: tables, cooldown, capacity, buildRing };
               const previous = namesKept ? assignment : NO_ASSIGNMENT;
               const assigned = assign({ ...input, previous });
               assignment = assigned.assignment;
@@ -236,10 +236,10 @@ describe('plan', () => {
                     (use) => use.index === index && use.at > clock - 1000,
                   );
                   expect(earlier).toEqual([]);
-                  quarantine.used(index, real.generation);
+                  cooldown.used(index, real.incarnation);
                 }
                 if (operation.kind === 'clear-real') {
-                  quarantine.rest(operation.index);
+                  cooldown.rest(operation.index);
                   history.push({ at: clock, index: operation.index, address: '' });
                 }
                 const now = routes(tables);
@@ -277,8 +277,8 @@ describe('plan', () => {
   it('changes nothing after a restart that lost the names', () => {
     fc.assert(
       fc.property(documentArbitrary(fc.nat(3)), (desired) => {
-        const quarantine = new Quarantine(1000, () => 0);
-        const input = { desired, previous: NO_ASSIGNMENT, quarantine, capacity, buildRing };
+        const cooldown = new IndexCooldown(1000, () => 0);
+        const input = { desired, previous: NO_ASSIGNMENT, cooldown, capacity, buildRing };
         const { target } = assign({ ...input, actual: NO_TABLES });
         const again = assign({ ...input, actual: target });
         // Servers of one address may change places, which moves IDs between equal reals.
@@ -306,7 +306,7 @@ describe('plan', () => {
     const real = {
       address: '10.0.0.1',
       encapsulation: 'ipip',
-      generation: 1,
+      incarnation: 1,
       down: false,
     } as const;
     const tables = (ids: [number, string][]): Tables => ({

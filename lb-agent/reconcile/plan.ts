@@ -52,7 +52,7 @@ export type Operation =
  *      d. VIPs appear, change, and enter from other pools.
  *   5. Servers go down: no ring names them any more, and their CIDs fall back to it.
  *   6. Pools that are gone are cleared.
- *   7. Reals that nothing names any more are cleared. Their indices rest in quarantine.
+ *   7. Reals that nothing names any more are cleared. Their indices rest in cooldown.
  *
  * @param target of assign.ts, where no pool is both entered and left
  */
@@ -107,7 +107,7 @@ function* newReals(actual: Tables, target: Tables): Generator<Operation> {
     } else if (
       present.address !== real.address ||
       present.encapsulation !== real.encapsulation ||
-      present.generation !== real.generation
+      present.incarnation !== real.incarnation
     ) {
       throw new Error(`real ${index} would change its address in place`);
     }

@@ -24,9 +24,9 @@ function memory(): Memory {
 }
 
 /** Tables with one real, or none. */
-function tables(index?: number, generation = 1): Tables {
+function tables(index?: number, incarnation = 1): Tables {
   if (index === undefined) return NO_TABLES;
-  const real = { address: '10.0.0.1', encapsulation: 'ipip', generation, down: false } as const;
+  const real = { address: '10.0.0.1', encapsulation: 'ipip', incarnation, down: false } as const;
   return { ...NO_TABLES, reals: new Map([[index, real]]) };
 }
 
@@ -37,10 +37,10 @@ function change(actual: Tables, target: Tables) {
 describe('what the agent remembers of an index', () => {
   it('outlives it: a change that leaves one is known before it begins', () => {
     memory().before(change(tables(7, 3), tables()), ABOUT);
-    const { quarantine } = memory();
-    expect([quarantine.holds(7), quarantine.nextGeneration(7)]).toEqual([true, 4]);
+    const { cooldown } = memory();
+    expect([cooldown.holds(7), cooldown.nextIncarnation(7)]).toEqual([true, 4]);
     clock = REST_MS;
-    expect(quarantine.holds(7)).toBe(false);
+    expect(cooldown.holds(7)).toBe(false);
   });
 
   it('takes in what a change that failed halfway has left', () => {
@@ -49,8 +49,8 @@ describe('what the agent remembers of an index', () => {
     const next = change(tables(7), tables());
     one.before(next, ABOUT);
     one.after(next.actual, next.assigned);
-    expect(one.quarantine.nextGeneration(7)).toBe(2);
-    expect(one.quarantine.holds(7)).toBe(true);
+    expect(one.cooldown.nextIncarnation(7)).toBe(2);
+    expect(one.cooldown.holds(7)).toBe(true);
     // Larger tables have a place for it, though nobody is there.
     expect(one.occupied(tables(2)).reals).toBe(7);
   });
@@ -61,6 +61,6 @@ describe('what the agent remembers of an index', () => {
     expect(one.state).toBeUndefined();
     one.before(change(tables(), tables(1)), ABOUT);
     one.attached('generic');
-    expect(memory().state).toMatchObject({ mode: 'generic', generations: [[1, 1]] });
+    expect(memory().state).toMatchObject({ mode: 'generic', incarnations: [[1, 1]] });
   });
 });

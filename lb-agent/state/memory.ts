@@ -3,7 +3,7 @@ import type { Balancer, XdpMode } from '../../bpf/index.js';
 import type { DesiredState } from '../../registry/index.js';
 import { capacityOf, type Occupied } from '../drivers/xdp/capacity.js';
 import { type Assigned, type Assignment, NO_ASSIGNMENT } from '../reconcile/assign.js';
-import { Quarantine } from '../reconcile/index-cooldown.js';
+import { IndexCooldown } from '../reconcile/index-cooldown.js';
 import type { Tables } from '../reconcile/model.js';
 import { type AgentState, readStateFile, stateOf, writeStateFile } from './state-file.js';
 
@@ -17,20 +17,20 @@ export interface MemoryOptions {
 
 /**
  * What the agent knows beside the tables: which name has which index, which indices rest, and
- * which generation each had last. Kept in the state file; whatever the kernel says otherwise
+ * which incarnation each had last. Kept in the state file; whatever the kernel says otherwise
  * comes first, and what the agent before wrote of names serves as a hint only.
  */
 export class Memory {
   readonly #options: MemoryOptions;
-  #quarantine: Quarantine;
+  #cooldown: IndexCooldown;
   #assignment: Assignment = NO_ASSIGNMENT;
   #state: AgentState | undefined;
 
   constructor(options: MemoryOptions) {
     this.#options = options;
     this.#state = readStateFile(options.stateFile);
-    const { resting = [], generations = [], pools = [], servers = [] } = this.#state ?? {};
-    this.#quarantine = new Quarantine(options.restMs, options.now, resting, new Map(generations));
+    const { resting = [], incarnations = [], pools = [], servers = [] } = this.#state ?? {};
+    this.#cooldown = new IndexCooldown(options.restMs, options.now, resting, new Map(incarnations));
     this.#assignment = {
       pools: new Map(pools.map(({ name, index }) => [name, index])),
       reals: new Map(servers.map(({ name, real }) => [name, real])),
@@ -46,8 +46,8 @@ export class Memory {
     return this.#assignment;
   }
 
-  get quarantine(): Quarantine {
-    return this.#quarantine;
+  get cooldown(): IndexCooldown {
+    return this.#cooldown;
   }
 
   /**
@@ -56,26 +56,26 @@ export class Memory {
    */
   recall(balancer: Balancer): void {
     const { restMs, now } = this.#options;
-    const generations = new Map(this.#quarantine.generations());
+    const incarnations = new Map(this.#cooldown.incarnations());
     const unprogrammed: number[] = [];
     for (let index = 1; index < capacityOf(balancer).reals; index++) {
-      const generation = balancer.generation(index);
-      if (generation === 0) continue;
-      generations.set(index, generation);
+      const incarnation = balancer.incarnation(index);
+      if (incarnation === 0) continue;
+      incarnations.set(index, incarnation);
       if (balancer.real(index) === undefined) unprogrammed.push(index);
     }
     const until = now() + restMs;
     const resting =
       this.#state === undefined
         ? unprogrammed.map((index) => ({ index, until }))
-        : this.#quarantine.resting();
-    this.#quarantine = new Quarantine(restMs, now, resting, generations);
+        : this.#cooldown.resting();
+    this.#cooldown = new IndexCooldown(restMs, now, resting, incarnations);
   }
 
   /** Places that tables must have: those in use, and those that were. */
   occupied(actual: Tables): Occupied {
-    // Whoever takes an index again must know its last generation, so each keeps its place.
-    const used = this.#quarantine.generations().keys();
+    // Whoever takes an index again must know its last incarnation, so each keeps its place.
+    const used = this.#cooldown.incarnations().keys();
     return {
       vips: [...actual.vips.values()].reduce((most, { row }) => Math.max(most, row), 0),
       pools: [...actual.pools.keys()].reduce((most, index) => Math.max(most, index + 1), 0),
@@ -98,12 +98,12 @@ export class Memory {
     const until = now() + restMs;
     const leaving = [...actual.reals.keys()].filter((index) => !target.reals.has(index));
     const resting = [
-      ...this.#quarantine.resting().filter(({ index }) => !target.reals.has(index)),
+      ...this.#cooldown.resting().filter(({ index }) => !target.reals.has(index)),
       ...leaving.map((index) => ({ index, until })),
     ];
-    const generations = new Map(this.#quarantine.generations());
-    for (const [index, { generation }] of target.reals) generations.set(index, generation);
-    this.#write(stateOf(desired, assigned, { ...about, resting, generations: [...generations] }));
+    const incarnations = new Map(this.#cooldown.incarnations());
+    for (const [index, { incarnation }] of target.reals) incarnations.set(index, incarnation);
+    this.#write(stateOf(desired, assigned, { ...about, resting, incarnations: [...incarnations] }));
   }
 
   /** The kernel holds the target now. */
@@ -111,7 +111,7 @@ export class Memory {
     this.#assignment = assignment;
     this.#use(target);
     for (const index of actual.reals.keys()) {
-      if (!target.reals.has(index)) this.#quarantine.rest(index);
+      if (!target.reals.has(index)) this.#cooldown.rest(index);
     }
   }
 
@@ -122,7 +122,7 @@ export class Memory {
   }
 
   #use(tables: Tables): void {
-    for (const [index, { generation }] of tables.reals) this.#quarantine.used(index, generation);
+    for (const [index, { incarnation }] of tables.reals) this.#cooldown.used(index, incarnation);
   }
 
   #write(state: AgentState): void {

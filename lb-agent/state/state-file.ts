@@ -52,16 +52,21 @@ const stateShape = z.object({
     }),
   ),
   resting: z.array(z.object({ index, until: z.number() })),
+  /** Index and incarnation. In the file they keep the name by which agents so far know them. */
   generations: z.array(z.tuple([index, index])),
 });
 
-export type AgentState = z.infer<typeof stateShape>;
+type StateRecord = z.infer<typeof stateShape>;
+
+export type AgentState = Omit<StateRecord, 'generations'> & {
+  readonly incarnations: StateRecord['generations'];
+};
 
 /** What to remember of a desired state and of the indices that it was given. */
 export function stateOf(
   desired: DesiredState,
   { assignment }: Assigned,
-  about: Pick<AgentState, 'interface' | 'mode' | 'resting' | 'generations'>,
+  about: Pick<AgentState, 'interface' | 'mode' | 'resting' | 'incarnations'>,
 ): AgentState {
   const pools = desired.pools.flatMap((pool) => {
     const index = assignment.pools.get(pool.name);
@@ -97,7 +102,9 @@ export function stateOf(
 /** Undefined where there is none or where it cannot be trusted. */
 export function readStateFile(file: string): AgentState | undefined {
   try {
-    return stateShape.parse(JSON.parse(readFileSync(file, 'utf8')));
+    const record = stateShape.parse(JSON.parse(readFileSync(file, 'utf8')));
+    const { generations: incarnations, ...rest } = record;
+    return { ...rest, incarnations };
   } catch {
     return undefined;
   }
@@ -111,7 +118,7 @@ export function writeStateFile(file: string, state: AgentState): void {
     const descriptor = openSync(temporary, 'w', 0o644);
     try {
       // Not writeSync, which may write a part and say so.
-      writeFileSync(descriptor, JSON.stringify(state));
+      writeFileSync(descriptor, JSON.stringify(recordOf(state)));
       fsyncSync(descriptor);
     } finally {
       closeSync(descriptor);
@@ -123,4 +130,8 @@ export function writeStateFile(file: string, state: AgentState): void {
       cause,
     });
   }
+}
+
+function recordOf({ incarnations, ...rest }: AgentState): StateRecord {
+  return { ...rest, generations: incarnations };
 }

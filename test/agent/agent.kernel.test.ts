@@ -88,7 +88,7 @@ describe('lb-agent run', () => {
     await host.agent?.stop(10_000);
     expect(await host.agent?.exited).toEqual({ code: 0, signal: null });
     expect(host.route(cidOf('ed793a'))).toBe(ONE.address);
-    const generation = host.generation();
+    const tableSet = host.tableSet();
     for (const names of ['kept', 'lost']) {
       if (names === 'lost') {
         await host.kill();
@@ -96,7 +96,7 @@ describe('lb-agent run', () => {
       }
       await host.start();
       expect(host.lines().filter(({ msg }) => msg === 'applying')).toEqual([]);
-      expect(host.generation()).toBe(generation);
+      expect(host.tableSet()).toBe(tableSet);
     }
   });
 
@@ -117,7 +117,7 @@ describe('lb-agent run', () => {
 
   it('loads larger tables when these are full, and swaps them under the same link', async () => {
     await host.start();
-    const before = host.generation();
+    const before = host.tableSet();
     const many = (first: number, count: number) =>
       Array.from({ length: count }, (_, i) => idOf(first + i * 151));
     const ports = Array.from({ length: 60 }, (_, i) => 443 + i);
@@ -125,8 +125,8 @@ describe('lb-agent run', () => {
       return { name: `s${i}`, address: `10.1.${i >> 4}.${i & 15}`, ids: many(1 + i, 50) };
     });
     await host.change(documentOf([ONE, TWO, ...servers], ports));
-    expect(host.generation()).toBeGreaterThan(before);
-    expect(host.pins.generations()).toEqual([host.generation()]);
+    expect(host.tableSet()).toBeGreaterThan(before);
+    expect(host.pins.tableSets()).toEqual([host.tableSet()]);
     expect(host.route(cidOf('ed793a'), 502)).toBe(ONE.address);
     for (const { address, ids } of servers) {
       expect(host.route(cidOf(ids.at(-1) ?? ''))).toBe(address);
@@ -206,7 +206,7 @@ describe('lb-agent run, where it cannot', () => {
     host.write(documentOf([{ ...ONE, address: '2001:db8::1' }]));
     expect(await refused()).toMatch(/web-1 has an IPv6 address.*--source6/);
     expect(await host.xdp()).toBeUndefined();
-    expect(host.pins.generations()).toEqual([]);
+    expect(host.pins.tableSets()).toEqual([]);
   });
 
   it('does not displace the program of another', async () => {
@@ -217,7 +217,7 @@ describe('lb-agent run, where it cannot', () => {
     const attach = ['ip', 'link', 'set', 'dev', 'eth0', 'xdp', 'pinned', `${host.pins.path}-other`];
     await run(inNamespace(host.namespace, attach));
     expect(await refused()).toMatch(/INTERFACE_BUSY/);
-    expect(host.pins.generations()).toEqual([]);
+    expect(host.pins.tableSets()).toEqual([]);
     expect((await host.xdp())?.id).toBe(program.info.id);
     program.close();
     object.close();

@@ -220,9 +220,9 @@ describe.each([
 
   it.each(Object.keys(cases))('%s', async (input) => {
     const argv = await cases[input]?.();
-    const pinned = host.pins.generations();
+    const pinned = host.pins.tableSets();
     const { code, stderr } = await tryRun(inNamespace(host.namespace, argv ?? []));
-    expect(host.pins.generations()).toEqual(pinned);
+    expect(host.pins.tableSets()).toEqual(pinned);
     expect({ answer: asWritten(stderr), exit: String(code) }).toEqual(table.get(input));
   });
 });

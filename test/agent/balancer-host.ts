@@ -148,14 +148,14 @@ export class BalancerHost {
     return readStatus({ pinDir: this.pins.path, stateDir: this.stateFolder });
   }
 
-  /** The number of the generation whose program the link runs. */
-  generation(): number {
+  /** The number of the table set whose program the link runs. */
+  tableSet(): number {
     const link = this.pins.openLink();
     if (link === undefined) throw new Error('no link is pinned');
     const { programId } = link.info();
     link.close();
-    for (const number of this.pins.generations()) {
-      const program = BpfProgram.openPinned(`${this.pins.generationPath(number)}/program`);
+    for (const number of this.pins.tableSets()) {
+      const program = BpfProgram.openPinned(`${this.pins.tableSetPath(number)}/program`);
       const { id } = program.info;
       program.close();
       if (id === programId) return number;
@@ -175,7 +175,7 @@ export class BalancerHost {
 
   /** The same for many packets: through the program that is attached now. */
   router(): Router {
-    const path = `${this.pins.generationPath(this.generation())}/program`;
+    const path = `${this.pins.tableSetPath(this.tableSet())}/program`;
     const program = BpfProgram.openPinned(path);
     const route = (cid: Uint8Array, port = 443, sourcePort = 40_000) => {
       const data = ethernet(
@@ -202,7 +202,7 @@ export class BalancerHost {
 
   /** What the tables in force say, without a packet. */
   tables<T>(read: (balancer: Balancer) => T): T {
-    const balancer = Balancer.openPinned(this.pins.generationPath(this.generation()));
+    const balancer = Balancer.openPinned(this.pins.tableSetPath(this.tableSet()));
     try {
       return read(balancer);
     } finally {

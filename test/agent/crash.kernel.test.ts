@@ -98,7 +98,7 @@ describe('an agent that is killed while it changes the kernel', () => {
 
       await host.start();
       expect(kernelOwners(host)).toEqual(next);
-      expect(host.pins.generations()).toEqual([host.generation()]);
+      expect(host.pins.tableSets()).toEqual([host.tableSet()]);
       before = after;
     }
     // Else the test would not have tested what it is for.

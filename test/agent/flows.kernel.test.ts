@@ -49,12 +49,9 @@ async function drained(): Promise<Map<number, string>> {
 describe('an established flow stays with its server, and counters go on', () => {
   it('when the tables grow', async () => {
     const flows = await drained();
-    const [generation, { counters } = { counters: {} }] = [
-      host.generation(),
-      host.status().vips[0],
-    ];
+    const [tableSet, { counters } = { counters: {} }] = [host.tableSet(), host.status().vips[0]];
     await host.change(documentOf(servers(200, { 0: { state: 'draining' } }), MANY_PORTS));
-    expect(host.generation()).toBeGreaterThan(generation);
+    expect(host.tableSet()).toBeGreaterThan(tableSet);
     expect(host.status().vips.find(({ port }) => port === 443)?.counters).toEqual(counters);
     expect(follow()).toEqual(flows);
     expect(outcomes()).toBe(3 * FLOWS);
@@ -63,23 +60,23 @@ describe('an established flow stays with its server, and counters go on', () => 
   it('when another build of the program takes over', async () => {
     const flows = await drained();
     await host.kill();
-    const folder = host.pins.generationPath(host.generation());
+    const folder = host.pins.tableSetPath(host.tableSet());
     const mark = readdirSync(folder).find((name) => name.startsWith('object-'));
     renameSync(`${folder}/${mark}`, `${folder}/object-other`);
-    const generation = host.generation();
+    const tableSet = host.tableSet();
     await host.start();
-    expect(host.generation()).toBeGreaterThan(generation);
+    expect(host.tableSet()).toBeGreaterThan(tableSet);
     expect(follow()).toEqual(flows);
     expect(outcomes()).toBe(3 * FLOWS);
   });
 
   it('when the agent forgot everything', async () => {
     const flows = await drained();
-    const generation = host.generation();
+    const tableSet = host.tableSet();
     await host.kill();
     rmSync(host.stateFolder, { recursive: true });
     await host.start();
-    expect(host.generation()).toBe(generation);
+    expect(host.tableSet()).toBe(tableSet);
     expect(follow()).toEqual(flows);
     expect(outcomes()).toBe(3 * FLOWS);
   });

@@ -8,7 +8,7 @@ import { Applier } from '../../lb-agent/drivers/xdp/apply.js';
 import { capacityFor, capacityOf, poolRingSize } from '../../lb-agent/drivers/xdp/capacity.js';
 import { readTables } from '../../lb-agent/drivers/xdp/readback.js';
 import { assign, NO_ASSIGNMENT } from '../../lb-agent/reconcile/assign.js';
-import { Quarantine } from '../../lb-agent/reconcile/index-cooldown.js';
+import { IndexCooldown } from '../../lb-agent/reconcile/index-cooldown.js';
 import { NO_TABLES, type Tables } from '../../lb-agent/reconcile/model.js';
 import { plan } from '../../lb-agent/reconcile/plan.js';
 import {
@@ -174,7 +174,7 @@ function programmed(balancer: Balancer, desired: DesiredState): Tables {
     desired,
     capacity: capacityOf(balancer),
     previous: NO_ASSIGNMENT,
-    quarantine: new Quarantine(1000, () => 0),
+    cooldown: new IndexCooldown(1000, () => 0),
     buildRing: (pool: Pool, servers: readonly { name: string; real: number; weight: number }[]) =>
       buildRing(
         servers.map(({ name, ...claim }) => ({ key: name, ...claim })),

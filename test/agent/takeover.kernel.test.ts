@@ -24,21 +24,21 @@ function status() {
 }
 
 async function startsAnew(reason: RegExp): Promise<void> {
-  const before = host.generation();
+  const before = host.tableSet();
   await host.start();
   expect(await host.logged(CANNOT)).toMatchObject({ reason: expect.stringMatching(reason) });
-  expect(host.generation()).toBeGreaterThan(before);
-  expect(readdirSync(host.pins.path).sort()).toEqual([`g${host.generation()}`, 'link']);
+  expect(host.tableSet()).toBeGreaterThan(before);
+  expect(readdirSync(host.pins.path).sort()).toEqual([`g${host.tableSet()}`, 'link']);
   expect(host.route(cidOf('ed793a'))).toBe(ONE.address);
   expect((await status()).code).toBe(0);
 }
 
 describe('an agent takes over', () => {
-  it('beside what is left of another generation', async () => {
-    const before = host.generation();
-    const left = host.pins.generationPath(before + 1);
-    const program = BpfProgram.openPinned(`${host.pins.generationPath(before)}/program`);
-    for (const folder of [`${left}`, host.pins.generationPath(before + 2)]) mkdirSync(folder);
+  it('beside what is left of another table set', async () => {
+    const before = host.tableSet();
+    const left = host.pins.tableSetPath(before + 1);
+    const program = BpfProgram.openPinned(`${host.pins.tableSetPath(before)}/program`);
+    for (const folder of [`${left}`, host.pins.tableSetPath(before + 2)]) mkdirSync(folder);
     program.pin(`${left}/other`);
     program.close();
     expect((await status()).code).toBe(0);
@@ -48,7 +48,7 @@ describe('an agent takes over', () => {
   });
 
   it('from a build that lays its tables out in another way', async () => {
-    const folder = host.pins.generationPath(host.generation());
+    const folder = host.pins.tableSetPath(host.tableSet());
     const mark = readdirSync(folder).find((name) => name.startsWith('abi-'));
     renameSync(`${folder}/${mark}`, `${folder}/abi-other`);
     const { code, stderr } = await status();
@@ -57,14 +57,14 @@ describe('an agent takes over', () => {
   });
 
   it('where a pin is missing', async () => {
-    rmSync(`${host.pins.generationPath(host.generation())}/rings`);
+    rmSync(`${host.pins.tableSetPath(host.tableSet())}/rings`);
     const { code, stderr } = await status();
     expect([code, stderr]).toEqual([1, expect.stringMatching(/rings.*PIN_INVALID/)]);
     await startsAnew(/rings/);
   });
 
   it('where nothing but the link is pinned', async () => {
-    const folder = host.pins.generationPath(host.generation());
+    const folder = host.pins.tableSetPath(host.tableSet());
     renameSync(folder, `${folder}-new-1`);
     expect(await status()).toMatchObject({ code: 1, stderr: expect.stringMatching(/not pinned/) });
     renameSync(`${folder}-new-1`, folder);

@@ -28,7 +28,7 @@ afterEach(() => host.dispose());
 /** Where packets to a port with this CID went while the agent made the document true. */
 async function watch(pools: object, port: number, id: string): Promise<string[]> {
   const before = host.lines().length;
-  const generation = host.generation();
+  const tableSet = host.tableSet();
   const seen = new Set<string>();
   const route = host.router();
   try {
@@ -45,7 +45,7 @@ async function watch(pools: object, port: number, id: string): Promise<string[]>
     route.close();
   }
   // In place: else packets went through tables that were in force no more.
-  expect(host.generation()).toBe(generation);
+  expect(host.tableSet()).toBe(tableSet);
   return [...seen].sort();
 }
 

@@ -21,7 +21,7 @@ export function changing(setup: Setup): ChangingSetup {
 
 /**
  * One change of what agents change most: a server goes down or comes up, leaves, comes back
- * as another (its index, another generation), or takes over entries of a ring.
+ * as another (its index, another incarnation), or takes over entries of a ring.
  */
 export function randomChange(
   random: Random,

@@ -73,7 +73,7 @@ export function randomReal(random: Random, index: number): RealSpec {
     source4: '10.255.3.7',
     source6: '2001:db8:6::7',
     encapsulation: random.pick(['ipip', 'ipip', 'ipip', 'gue', 'l2']),
-    generation: random.below(65536),
+    incarnation: random.below(65536),
     down: random.chance(0.05),
     ...(random.chance(0.5) ? { nextHop: randomHop(random, index) } : {}),
   };

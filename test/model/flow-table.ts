@@ -13,7 +13,7 @@ export interface RememberedFlow {
   /** A second packet was seen. */
   established: boolean;
   real: number;
-  generation: number;
+  incarnation: number;
 }
 
 export interface FlowTimeouts {
@@ -47,7 +47,7 @@ export class FlowTable {
    * Remembers a new flow in a free or expired place, else in place of the fresh flow that
    * was seen longest ago. False where only established flows stand.
    */
-  remember(hash: Word64, tcp: boolean, real: number, generation: number, now: number): boolean {
+  remember(hash: Word64, tcp: boolean, real: number, incarnation: number, now: number): boolean {
     const bucket = this.#bucket(hash);
     let place = bucket.findIndex((flow) => !flow || this.expired(flow, now));
     if (place < 0) {
@@ -58,7 +58,7 @@ export class FlowTable {
     }
     if (place < 0) return false;
     const hi = (hash.hi | 0x80000000) >>> 0;
-    bucket[place] = { hi, lo: hash.lo, tcp, seen: now, established: false, real, generation };
+    bucket[place] = { hi, lo: hash.lo, tcp, seen: now, established: false, real, incarnation };
     return true;
   }
 

@@ -227,7 +227,7 @@ export class Model {
     if (flow !== undefined) {
       const real = this.#setup.reals.get(flow.real);
       const expired = this.#flows.expired(flow, now);
-      if (!expired && real && real.down !== true && real.generation === flow.generation) {
+      if (!expired && real && real.down !== true && real.incarnation === flow.incarnation) {
         if (!quoted) Object.assign(flow, { seen: now, established: true });
         return { index: flow.real, real, reason: 'flow' };
       }
@@ -238,10 +238,10 @@ export class Model {
     if (real === undefined || real.down === true) return undefined;
     const choice: Choice = { index, real, reason: 'ring' };
     if (quoted) return choice;
-    const { generation } = real;
+    const { incarnation } = real;
     if (flow !== undefined) {
-      Object.assign(flow, { seen: now, established: false, real: index, generation });
-    } else if (!this.#flows.remember(hash, tcp, index, generation, now)) {
+      Object.assign(flow, { seen: now, established: false, real: index, incarnation });
+    } else if (!this.#flows.remember(hash, tcp, index, incarnation, now)) {
       this.tally.vip(vip.row, 'flow_unremembered', frame.length);
     }
     return choice;

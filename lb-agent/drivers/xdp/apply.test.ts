@@ -6,7 +6,7 @@ import type { RealEntry } from '../../reconcile/model.js';
 import { Applier } from './apply.js';
 
 const HOP: NextHop = { mac: new Uint8Array(6).fill(2), ifindex: 0, sourceMac: new Uint8Array(6) };
-const L2: RealEntry = { address: '10.9.0.2', encapsulation: 'l2', generation: 1, down: false };
+const L2: RealEntry = { address: '10.9.0.2', encapsulation: 'l2', incarnation: 1, down: false };
 
 function applier(known: NextHop | null, programmed?: Partial<RealState>) {
   const balancer = {

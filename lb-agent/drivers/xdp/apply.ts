@@ -94,7 +94,7 @@ export class Applier {
     this.#balancer.setReal(index, {
       address: real.address,
       encapsulation: real.encapsulation,
-      generation: real.generation,
+      incarnation: real.incarnation,
       down: real.down,
       ...(source4 === null ? {} : { source4 }),
       ...(source6 === null ? {} : { source6 }),

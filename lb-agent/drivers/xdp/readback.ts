@@ -22,8 +22,8 @@ const UNKNOWN_RING = Uint32Array.of(0);
  */
 export function readTables(balancer: Balancer, desired: DesiredState): Tables {
   const reals = new Map<number, RealEntry>();
-  for (const { index, address, encapsulation, generation, down } of balancer.reals()) {
-    reals.set(index, { address, encapsulation, generation, down });
+  for (const { index, address, encapsulation, incarnation, down } of balancer.reals()) {
+    reals.set(index, { address, encapsulation, incarnation, down });
   }
 
   const vips = new Map<string, VipEntry>();
