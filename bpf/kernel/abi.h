@@ -188,7 +188,8 @@ struct cpu_state {
 struct settings {
 	__u64 hash_seed; /* the same on every balancer, or their rings disagree */
 	__u64 sample_every; /* 0 = no events; else one packet in so many, per CPU */
-	__u64 events_per_second; /* per CPU, an upper bound on sampled events */
+	__u32 events_per_second; /* per CPU, an upper bound on sampled events */
+	__u32 ingress_mtu; /* of the link from the clients: octets of an IP packet; 65535 = not known */
 	__u32 vip_bucket_mask; /* buckets of vip_table - 1, a power of two - 1 */
 	__u32 flow_bucket_mask; /* buckets of one CPU's slice - 1, a power of two - 1 */
 	__u32 fresh_seconds; /* timeout of a flow of one packet */

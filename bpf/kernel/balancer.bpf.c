@@ -103,8 +103,8 @@ static __always_inline void decide(struct packet *packet, struct decision *decis
 	if (refusal == 0)
 		return;
 	decision->reason = refusal;
-	decision->mtu = settings.mtu - way_overhead(decision->way);
-	if (refusal == REASON_TOO_BIG_ANSWERED && !answer_allowed(packet))
+	decision->mtu = tunnel_mtu(decision->way);
+	if (refusal == REASON_TOO_BIG_ANSWERED && !answer_allowed(packet, decision->mtu))
 		decision->reason = REASON_TOO_BIG_UNANSWERED;
 	decision->refused = true;
 }

@@ -132,6 +132,14 @@ static __always_inline int transmit(const struct xdp_md *ctx, const struct real 
 	return XDP_TX;
 }
 
+/* Octets of the largest IP packet that fits the tunnel; 0 where none does. */
+static __always_inline __u32 tunnel_mtu(struct way way)
+{
+	__u32 overhead = way_overhead(way);
+
+	return settings.mtu > overhead ? settings.mtu - overhead : 0;
+}
+
 /*
  * Why the packet cannot enter the real's tunnel, or 0. Nothing has been changed then, so
  * that an answer quotes the packet as it came.
@@ -148,6 +156,12 @@ static __always_inline __u32 tunnel_refuses(const struct packet *packet, struct 
 		/* RFC 1122 section 3.2.2, RFC 4443 section 2.4(e). */
 		if (icmp_error)
 			return REASON_TOO_BIG_ICMP;
+		/*
+		 * Longer than any packet of the link: what its sender sent was shorter, and fits
+		 * or not, but nobody knows how long it was.
+		 */
+		if (ip->octets > settings.ingress_mtu)
+			return REASON_TOO_BIG_OFFLOADED;
 		if (!ip->tuple.ipv6 &&
 		    !(bpf_ntohs(load16(ip->header + 6)) & IPV4_DONT_FRAGMENT))
 			return REASON_TOO_BIG_FRAGMENTABLE;

@@ -40,8 +40,11 @@ enum reason {
 	REASON_TOO_BIG_ICMP = 19, /* an ICMP error that did not fit; never answered by another */
 	REASON_NO_HEADROOM = 20, /* the driver left no room for the outer header */
 
-	/* Passed, too; numbered as it was thought of. */
-	REASON_NOT_UNICAST = 21, /* for a VIP, but its destination MAC is a group's; counted in row 0 */
+	/* Reasons that came later, in the order in which they came. */
+	REASON_NOT_UNICAST = 21, /* passed: for a VIP, but its destination MAC is a group's; counted
+				  * in row 0 */
+	REASON_TOO_BIG_OFFLOADED = 22, /* dropped: did not fit, and no link carried it at this length:
+					* an offload (GRO, GSO) joined it or has not cut it yet */
 
 	/* Remarks: why a packet of a QUIC VIP was not routed by its CID. */
 	REASON_CID_EMPTY = 32, /* a long header with a DCID of 0 octets, or nothing behind it */

@@ -15,6 +15,8 @@
 #define ICMP_FRAGMENTATION_NEEDED 4
 #define ICMP6_TOO_BIG 2
 #define ANSWER_HOPS 64
+#define IP4_MTU_MINIMUM 68 /* RFC 791 section 3.2 */
+#define IP6_MTU_MINIMUM 1280 /* RFC 8200 section 5 */
 #define CHECKSUM_CHUNK 512 /* the most that bpf_csum_diff takes at once */
 /* 540 octets with its headers, below the 576 of RFC 1812 section 4.3.2.3. */
 #define QUOTED4_OCTETS CHECKSUM_CHUNK
@@ -39,12 +41,17 @@ static __always_inline bool may_answer(const struct packet *packet)
 	return first != 0 && first != 127 && first < 224;
 }
 
-static __always_inline bool answer_allowed(const struct packet *packet)
+/*
+ * An answer names less than the packet's own length, since the packet did not fit. Less than
+ * every link of its family must carry helps nobody, and hosts ignore it.
+ */
+static __always_inline bool answer_allowed(const struct packet *packet, __u32 mtu)
 {
 	__u32 row = 0;
 	struct cpu_state *state = bpf_map_lookup_elem(&cpu_states, &row);
 
-	return state && may_answer(packet) &&
+	return state && mtu >= (packet->ip.tuple.ipv6 ? IP6_MTU_MINIMUM : IP4_MTU_MINIMUM) &&
+	       may_answer(packet) &&
 	       rate_allows(&state->too_big, settings.icmp_per_second, flow_clock());
 }
 

@@ -72,6 +72,7 @@ export const SETTINGS = {
   hash_seed: 0,
   sample_every: 8,
   events_per_second: 16,
+  ingress_mtu: 20,
   vip_bucket_mask: 24,
   flow_bucket_mask: 28,
   fresh_seconds: 32,

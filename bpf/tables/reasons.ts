@@ -23,6 +23,7 @@ export const REASONS = {
   too_big_icmp: 19,
   no_headroom: 20,
   not_unicast: 21,
+  too_big_offloaded: 22,
   cid_empty: 32,
   cid_failover: 33,
   cid_unknown_config: 34,

@@ -19,6 +19,12 @@ export interface Settings {
   readonly sourceBits: number;
   /** Of the link towards the servers: octets of an IP packet, outer header included; 65535 = no limit. */
   readonly mtu: number;
+  /**
+   * Of the link that packets come in by: octets of an IP packet; 65535 = not known. What is longer
+   * and does not fit a tunnel was joined by an offload (GRO) or not cut yet (GSO), and no answer
+   * to it would make its sender send less.
+   */
+  readonly ingressMtu: number;
   /** Per CPU, an upper bound on "too big" answers. */
   readonly icmpPerSecond: number;
   readonly guePort: number;
@@ -33,6 +39,7 @@ export const DEFAULT_SETTINGS: Settings = {
   tcpSeconds: 3600,
   sourceBits: 0,
   mtu: 1500,
+  ingressMtu: 65_535,
   icmpPerSecond: 100,
   guePort: 6080,
 };
@@ -44,15 +51,18 @@ export function storeSettings(view: ArrayView, settings: Partial<Settings>): voi
   const word = (offset: number, value: number | undefined) => {
     if (value !== undefined) view.store32(offset, value);
   };
-  if (settings.mtu !== undefined && (settings.mtu < 1 || settings.mtu > MOST_MTU)) {
-    throw new RangeError(`an MTU of ${settings.mtu} octets`);
+  for (const mtu of [settings.mtu, settings.ingressMtu]) {
+    if (mtu !== undefined && (mtu < 1 || mtu > MOST_MTU)) {
+      throw new RangeError(`an MTU of ${mtu} octets`);
+    }
   }
   const long = (offset: number, value: bigint | number | undefined) => {
     if (value !== undefined) view.store64(offset, BigInt(value));
   };
   long(SETTINGS.hash_seed, settings.hashSeed);
   long(SETTINGS.sample_every, settings.sampleEvery);
-  long(SETTINGS.events_per_second, settings.eventsPerSecond);
+  word(SETTINGS.events_per_second, settings.eventsPerSecond);
+  word(SETTINGS.ingress_mtu, settings.ingressMtu);
   word(SETTINGS.fresh_seconds, settings.freshSeconds);
   word(SETTINGS.udp_seconds, settings.udpSeconds);
   word(SETTINGS.tcp_seconds, settings.tcpSeconds);
@@ -67,12 +77,13 @@ export function loadSettings(view: ArrayView): Settings {
   return {
     hashSeed: view.load64(SETTINGS.hash_seed),
     sampleEvery: Number(view.load64(SETTINGS.sample_every)),
-    eventsPerSecond: Number(view.load64(SETTINGS.events_per_second)),
+    eventsPerSecond: view.load32(SETTINGS.events_per_second),
     freshSeconds: view.load32(SETTINGS.fresh_seconds),
     udpSeconds: view.load32(SETTINGS.udp_seconds),
     tcpSeconds: view.load32(SETTINGS.tcp_seconds),
     sourceBits: bitsOf(view.load32(SETTINGS.source_mask)),
     mtu: view.load32(SETTINGS.mtu),
+    ingressMtu: view.load32(SETTINGS.ingress_mtu),
     icmpPerSecond: view.load32(SETTINGS.icmp_per_second),
     guePort: swap16(view.load32(SETTINGS.gue_port) & 0xffff),
   };

@@ -99,6 +99,7 @@ function settingsOf(options: RunOptions, host: HostInterface): Settings {
     hashSeed: options.hashSeed,
     // An IP packet has 65535 octets at most; loopback has one more.
     mtu: options.mtu ?? Math.min(host.mtu, 65_535),
+    ingressMtu: Math.min(host.mtu, 65_535),
     sourceBits: 32 - (options.source?.prefixLength ?? 32),
     guePort: options.guePort,
     freshSeconds: options.freshTimeout,

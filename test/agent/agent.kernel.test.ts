@@ -158,7 +158,14 @@ describe('lb-agent run', () => {
     await host.start();
     const { hashSeed, ...before } = settings();
     expect(before).toEqual({
-      ...{ sampleEvery: 0, eventsPerSecond: 100, mtu: 1500, sourceBits: 0, guePort: 6080 },
+      ...{
+        sampleEvery: 0,
+        eventsPerSecond: 100,
+        mtu: 1500,
+        ingressMtu: 1500,
+        sourceBits: 0,
+        guePort: 6080,
+      },
       ...{ freshSeconds: 10, udpSeconds: 120, tcpSeconds: 3600, icmpPerSecond: 100 },
     });
     await host.kill();
@@ -167,7 +174,14 @@ describe('lb-agent run', () => {
       ...['--tcp-timeout', '600', '--icmp-rate', '0', '--mtu', '1400', '--hash-seed', 'c0ffee'],
     );
     expect(settings()).toEqual({
-      ...{ sampleEvery: 0, eventsPerSecond: 100, mtu: 1400, sourceBits: 0, guePort: 7000 },
+      ...{
+        sampleEvery: 0,
+        eventsPerSecond: 100,
+        mtu: 1400,
+        ingressMtu: 1500,
+        sourceBits: 0,
+        guePort: 7000,
+      },
       ...{ freshSeconds: 5, udpSeconds: 60, tcpSeconds: 600, icmpPerSecond: 0 },
       hashSeed: 0xc0ffeen,
     });

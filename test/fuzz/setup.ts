@@ -44,6 +44,8 @@ export function randomSetup(random: Random): Setup {
       sourceBits: random.pick([0, 1, 8, 16, 24, 31, 32]),
       // Below, and above, what the answer to a packet that is too big quotes of it.
       mtu: random.pick([400, 600, 1300, 1500, 65_535]),
+      // Below it, a packet that does not fit is one that an offload made.
+      ingressMtu: random.pick([500, 1280, 1500, 65_535, 65_535]),
       // What is lost is not compared: nobody reads the events.
       sampleEvery: random.pick([0, 0, 1, 5]),
       eventsPerSecond: 1_000_000,

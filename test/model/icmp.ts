@@ -53,10 +53,14 @@ function wholeScid(datagram: Uint8Array): Uint8Array | undefined {
 /** Octets of a packet that an answer quotes, fixed for the sake of the checksum's cost. */
 const QUOTED = { 4: 512, 6: 1280 - 40 - HEADER_OCTETS };
 
+/** What every link carries: RFC 791 section 3.2, RFC 8200 section 5. */
+const MTU_MINIMUM = { 4: 68, 6: 1280 };
+
 /**
  * "Fragmentation needed" (RFC 1191) or "packet too big" (RFC 4443 section 3.2) about a frame,
  * from its destination, back to where it came from. Undefined where none may be sent: to
- * nobody in particular (RFC 1122 section 3.2.2), or about a packet shorter than the quote.
+ * nobody in particular (RFC 1122 section 3.2.2), of an MTU below what every link has, or about a packet
+ * shorter than the quote.
  */
 export function tooBigAnswer(
   frame: Uint8Array,
@@ -65,6 +69,7 @@ export function tooBigAnswer(
 ): Uint8Array | undefined {
   const { family, header, source } = datagram;
   const quoted = frame.subarray(header, header + QUOTED[family]);
+  if (mtu < MTU_MINIMUM[family]) return undefined;
   if (((frame[0] ?? 0) & 1) !== 0 || !isHost(source) || quoted.length < QUOTED[family]) {
     return undefined;
   }
@@ -73,7 +78,7 @@ export function tooBigAnswer(
   link.set(frame.subarray(0, 6), 6);
   const message = new Uint8Array(HEADER_OCTETS + quoted.length);
   message.set(family === 4 ? [3, 4] : [2, 0], 0);
-  new DataView(message.buffer).setUint32(4, family === 4 ? mtu & 0xffff : mtu);
+  new DataView(message.buffer).setUint32(4, mtu);
   message.set(quoted, HEADER_OCTETS);
   const ip = family === 4 ? answerIpv4(datagram, message) : answerIpv6(datagram, message);
   return Uint8Array.from(Buffer.concat([link, ip, message]));

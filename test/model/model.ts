@@ -173,6 +173,9 @@ export class Model {
 
   #tooBig({ frame, vip, outer, quoted }: Routed, real: RealSpec): Answer {
     if (quoted) return this.#end(frame, VERDICT.drop, vip.row, 'too_big_icmp');
+    if (outer.octets > this.#setup.settings.ingressMtu) {
+      return this.#end(frame, VERDICT.drop, vip.row, 'too_big_offloaded');
+    }
     if (outer.family === 4 && (word16(frame, outer.header + 6) & 0x4000) === 0) {
       return this.#end(frame, VERDICT.drop, vip.row, 'too_big_fragmentable');
     }
