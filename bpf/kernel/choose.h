@@ -203,6 +203,25 @@ static __always_inline void choose_statefully(struct decision *decision,
 	decision->real_index = choice.real;
 }
 
+/* Was what was read as a CID behind a short header? Of a quoted packet only a long one's is read. */
+static __always_inline bool is_short_header(const struct decision *decision,
+					    const struct packet *packet)
+{
+	__u32 payload = packet->ip.transport - packet->data + UDP_HEADER_OCTETS;
+
+	return !decision->quoted && decision->cid.offset == payload + QUIC_SHORT_DCID;
+}
+
+static __always_inline void count_remark(const struct decision *decision,
+					 const struct packet *packet)
+{
+	__u32 remark = decision->remark;
+
+	count(decision->stats, remark, packet->octets);
+	if (remark >= REASON_CID_FAILOVER && is_short_header(decision, packet))
+		count(decision->stats, remark + SHORT_HEADER_REMARK, packet->octets);
+}
+
 /* On return the reason is set, and the real unless the reason says that there is none. */
 static __always_inline void choose(struct decision *decision, const struct packet *packet,
 				   const struct tuple *tuple)
@@ -219,7 +238,7 @@ static __always_inline void choose(struct decision *decision, const struct packe
 		}
 		decision->remark = forget(decision->remark, packet->octets, REASONS_MAX - 1);
 		if (decision->remark != 0)
-			count(decision->stats, decision->remark, packet->octets);
+			count_remark(decision, packet);
 	}
 	choose_statefully(decision, tuple, packet->octets);
 }

@@ -67,10 +67,24 @@ enum reason {
 	/* Remarks on events. */
 	REASON_EVENT_LOST = 44, /* sampled, but over the rate or the ring buffer was full */
 
+	/*
+	 * Remarks beside the same one of CIDs, 33 to 38, where the CID was a short header's: its
+	 * first octets were issued by a server of ours, or the packet is none of QUIC. A long
+	 * header's may be what a client has made up.
+	 */
+	REASON_SHORT_HEADER_CID_FAILOVER = 45,
+	REASON_SHORT_HEADER_CID_UNKNOWN_CONFIG = 46,
+	REASON_SHORT_HEADER_CID_TOO_SHORT = 47,
+	REASON_SHORT_HEADER_CID_UNKNOWN_SERVER_ID = 48,
+	REASON_SHORT_HEADER_CID_REAL_UNPROGRAMMED = 49,
+	REASON_SHORT_HEADER_CID_SERVER_DOWN = 50,
+
 	/* Remarks: routed by a CID of config ID 0..7. One row each, REASON_CONFIG + ID. */
 	REASON_CONFIG = 56,
 };
 
 #define FIRST_REMARK 32
+/* From the remark on a CID to the one on a short header. */
+#define SHORT_HEADER_REMARK (REASON_SHORT_HEADER_CID_FAILOVER - REASON_CID_FAILOVER)
 
 #endif

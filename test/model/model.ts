@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { RealSpec, Reason } from '../../bpf/tables/index.js';
+import { REASONS, type RealSpec, type Reason } from '../../bpf/tables/index.js';
 import { ip } from '../packets/address.js';
 import { type Datagram, lengthsAgree, PROTOCOL, readFrame, word16 } from './datagram.js';
 import { PoolDecoder } from './decode.js';
@@ -201,6 +201,10 @@ export class Model {
       if (typeof byCid !== 'string') return byCid;
       // A quoted short header has no SCID, which is no lack of it.
       if (cid !== undefined || !quoted) this.tally.vip(vip.row, byCid, frame.length);
+      const beside = `short_header_${byCid}`;
+      if (!quoted && isReason(beside) && isShortHeader(frame, flow)) {
+        this.tally.vip(vip.row, beside, frame.length);
+      }
     }
     return this.#byFlow(frame, flow, vip, quoted, now);
   }
@@ -260,6 +264,14 @@ export class Model {
     this.tally.vip(row, reason, frame.length);
     return { verdict, frame };
   }
+}
+
+function isReason(name: string): name is Reason {
+  return Object.hasOwn(REASONS, name);
+}
+
+function isShortHeader(frame: Uint8Array, { transport }: Datagram): boolean {
+  return ((frame[transport + 8] ?? 0) & 0x80) === 0;
 }
 
 /** To a group's MAC: to everybody on the link. */
