@@ -135,6 +135,9 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *packet,
 		return XDP_DROP;
 	}
 	count(decision->stats, decision->reason, octets);
+	/* Here and nowhere else: a rotation waits until nothing is routed by its old config. */
+	if (decision->reason == REASON_CID)
+		count(decision->stats, REASON_CONFIG + (decision->config & 7), octets);
 	count_real(decision->real_index, octets);
 	return transmit(ctx, real);
 }

@@ -25,6 +25,7 @@ struct decision {
 	__u32 real_index;
 	__u32 reason; /* the outcome */
 	__u32 remark; /* why not by CID, or 0 */
+	__u32 config; /* ID of the config that routed it; where the reason is REASON_CID */
 	struct connection_id cid; /* what was read as one; octets NULL = nothing */
 	bool refused; /* chosen, but the packet cannot go there: the reason says why */
 	__u32 mtu; /* of the tunnel that it does not fit */
@@ -54,8 +55,7 @@ static __always_inline __u32 cid_remark(enum cid_result result)
 }
 
 /* Returns 0 where the CID leads to a server, else the remark that says why it does not. */
-static __always_inline __u32 choose_by_cid(struct decision *decision, const __u8 *data_end,
-					   __u32 octets)
+static __always_inline __u32 choose_by_cid(struct decision *decision, const __u8 *data_end)
 {
 	__u32 config_bits = 0;
 	__u32 index = 0;
@@ -78,8 +78,8 @@ static __always_inline __u32 choose_by_cid(struct decision *decision, const __u8
 	decision->real = real;
 	decision->way = way;
 	decision->real_index = index;
+	decision->config = config_bits;
 	decision->reason = decision->quoted ? REASON_ICMP_CID : REASON_CID;
-	count(decision->stats, REASON_CONFIG + (config_bits & 7), octets);
 	return 0;
 }
 
@@ -228,8 +228,7 @@ static __always_inline void choose(struct decision *decision, const struct packe
 {
 	if (decision->vip->flags & VIP_QUIC) {
 		if (decision->cid.octets) {
-			decision->remark = choose_by_cid(decision, packet->data_end,
-							 packet->octets);
+			decision->remark = choose_by_cid(decision, packet->data_end);
 			if (decision->remark == 0)
 				return;
 		} else if (!decision->quoted) {

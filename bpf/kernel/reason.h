@@ -79,7 +79,10 @@ enum reason {
 	REASON_SHORT_HEADER_CID_REAL_UNPROGRAMMED = 49,
 	REASON_SHORT_HEADER_CID_SERVER_DOWN = 50,
 
-	/* Remarks: routed by a CID of config ID 0..7. One row each, REASON_CONFIG + ID. */
+	/*
+	 * Remarks beside REASON_CID and nothing else: by a CID of config ID 0..7. One row each,
+	 * REASON_CONFIG + ID; together they are as many as REASON_CID.
+	 */
 	REASON_CONFIG = 56,
 };
 

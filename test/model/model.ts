@@ -23,6 +23,8 @@ interface Choice {
   readonly index: number;
   readonly real: RealSpec;
   readonly reason: 'cid' | 'flow' | 'ring';
+  /** ID of the config; where the reason is `cid`. */
+  readonly config?: number;
 }
 
 /** A packet for a VIP, on its way to a choice. */
@@ -150,7 +152,7 @@ export class Model {
     const { frame, vip, outer, flow, quoted, ingress } = routed;
     const choice = this.#choose(routed);
     if (choice === undefined) return this.#end(frame, VERDICT.drop, vip.row, 'no_server');
-    const { index, real, reason } = choice;
+    const { index, real, reason, config } = choice;
     const { settings } = this.#setup;
     if (real.encapsulation === 'l2') {
       // Sent back to the router, it would come again.
@@ -163,6 +165,9 @@ export class Model {
       }
     }
     this.tally.vip(vip.row, quoted ? (`icmp_${reason}` as Reason) : reason, frame.length);
+    if (!quoted && config !== undefined) {
+      this.tally.vip(vip.row, configReason(config), frame.length);
+    }
     this.tally.real(index, frame.length);
     const out = real.nextHop?.ifindex ?? 0;
     return {
@@ -197,7 +202,7 @@ export class Model {
   /** By CID, which leaves no trace; else by what is remembered; else by the ring. */
   #choose({ frame, vip, cid, flow, quoted, now }: Routed): Choice | undefined {
     if (vip.quic) {
-      const byCid = cid === undefined ? 'quic_truncated' : this.#byCid(frame, cid, vip);
+      const byCid = cid === undefined ? 'quic_truncated' : this.#byCid(cid, vip);
       if (typeof byCid !== 'string') return byCid;
       // A quoted short header has no SCID, which is no lack of it.
       if (cid !== undefined || !quoted) this.tally.vip(vip.row, byCid, frame.length);
@@ -209,15 +214,14 @@ export class Model {
     return this.#byFlow(frame, flow, vip, quoted, now);
   }
 
-  #byCid(frame: Uint8Array, cid: Uint8Array, vip: SetupVip): Choice | Reason {
+  #byCid(cid: Uint8Array, vip: SetupVip): Choice | Reason {
     const decoder = this.#pools.get(vip.pool) ?? new PoolDecoder();
     const route = decoder.route(cid);
     if ('remark' in route) return route.remark;
     const real = this.#setup.reals.get(route.real);
     if (real === undefined) return 'cid_real_unprogrammed';
     if (real.down === true) return 'cid_server_down';
-    this.tally.vip(vip.row, configReason(route.bits), frame.length);
-    return { index: route.real, real, reason: 'cid' };
+    return { index: route.real, real, reason: 'cid', config: route.bits };
   }
 
   /** An ICMP error may come from anybody: it neither makes a flow nor keeps it alive. */
