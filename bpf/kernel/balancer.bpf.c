@@ -99,7 +99,7 @@ static __always_inline void decide(struct packet *packet, struct decision *decis
 	choose(decision, packet, &packet->ip.tuple);
 	if (!decision->real)
 		return;
-	refusal = tunnel_refuses(packet, decision->way, decision->quoted);
+	refusal = refusal_of(packet, decision->way, decision->quoted);
 	if (refusal == 0)
 		return;
 	decision->reason = refusal;
@@ -129,7 +129,7 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *packet,
 	__u32 octets = packet->octets;
 
 	if (way_kind(decision->way) == ENCAP_L2) {
-		rewrite_addresses(packet, real, decision->way);
+		send_on_link(packet, real, decision->way);
 	} else if (!encapsulate(ctx, packet, real, decision->way)) {
 		count(decision->stats, REASON_NO_HEADROOM, octets);
 		return XDP_DROP;

@@ -29,7 +29,11 @@ static __always_inline __u8 hops_of(const struct datagram *ip)
 	return ip->tuple.ipv6 ? ip->header[7] : ip->header[8];
 }
 
-/* Entering a tunnel while forwarding costs a hop (RFC 2003 section 3.1, RFC 2473 section 3.1). */
+/*
+ * Forwarding costs a hop (RFC 1812 section 5.3.1, RFC 8200 section 3; into a tunnel: RFC 2003
+ * section 3.1, RFC 2473 section 3.1), by L2 as well: two hosts that are balancer and L2 server
+ * of one VIP send a packet to each other, which nothing else would end.
+ */
 static __always_inline void take_hop(struct datagram *ip)
 {
 	__u16 before, after;
@@ -141,18 +145,19 @@ static __always_inline __u32 tunnel_mtu(struct way way)
 }
 
 /*
- * Why the packet cannot enter the real's tunnel, or 0. Nothing has been changed then, so
+ * Why the packet cannot go to the real, or 0. Nothing has been changed then, so
  * that an answer quotes the packet as it came.
  */
-static __always_inline __u32 tunnel_refuses(const struct packet *packet, struct way way,
+static __always_inline __u32 refusal_of(const struct packet *packet, struct way way,
 					    bool icmp_error)
 {
 	const struct datagram *ip = &packet->ip;
 
-	/* Back to the router, and with the same address, it would only come again. */
-	if (way_kind(way) == ENCAP_L2)
-		return way_next_hop(way) == 0 ? REASON_NO_SERVER : 0;
-	if (ip->octets + way_overhead(way) > settings.mtu) {
+	if (way_kind(way) == ENCAP_L2) {
+		/* Back to the router, and with the same address, it would only come again. */
+		if (way_next_hop(way) == 0)
+			return REASON_NO_SERVER;
+	} else if (ip->octets + way_overhead(way) > settings.mtu) {
 		/* RFC 1122 section 3.2.2, RFC 4443 section 2.4(e). */
 		if (icmp_error)
 			return REASON_TOO_BIG_ICMP;
@@ -232,11 +237,12 @@ static __always_inline bool encapsulate(struct xdp_md *ctx, struct packet *packe
 }
 
 /* L2 direct return: the server has the VIP on an interface of this segment. */
-static __always_inline void rewrite_addresses(struct packet *packet, const struct real *real,
-					      struct way way)
+static __always_inline void send_on_link(struct packet *packet, const struct real *real,
+					 struct way way)
 {
 	struct link_header link = link_header_read(packet->data, packet->data_end, 0);
 
+	take_hop(&packet->ip);
 	write_addresses(packet->data, real, way, &link);
 }
 

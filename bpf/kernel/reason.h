@@ -34,7 +34,7 @@ enum reason {
 	REASON_MALFORMED = 14, /* for a VIP, but its lengths contradict each other */
 	REASON_NO_SERVER = 15, /* no CID, no flow, and the ring is empty or its server is gone or
 				* without the next hop that it needs */
-	REASON_TTL_EXPIRED = 16, /* TTL or hop limit would reach 0 on the way into the tunnel */
+	REASON_TTL_EXPIRED = 16, /* TTL or hop limit would reach 0 on the way to the server */
 	REASON_TOO_BIG_FRAGMENTABLE = 17, /* did not fit; IPv4 without DF, which nobody is told about */
 	REASON_TOO_BIG_UNANSWERED = 18, /* did not fit; the answer's rate limit was reached */
 	REASON_TOO_BIG_ICMP = 19, /* an ICMP error that did not fit; never answered by another */

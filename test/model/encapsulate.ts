@@ -34,9 +34,9 @@ export function forwardFrame(
 ): Uint8Array {
   const link = frame.slice(0, datagram.header);
   readdress(link, real);
-  if (real.encapsulation === 'l2') return concat(link, frame.subarray(datagram.header));
   const inner = frame.slice(datagram.header);
   takeHop(inner, datagram.family);
+  if (real.encapsulation === 'l2') return concat(link, inner);
   const outer = outerHeaders(inner, datagram, real, settings, entropy);
   const type = real.address.includes(':') ? 0x86dd : 0x0800;
   new DataView(link.buffer).setUint16(link.length - 2, type);
@@ -56,7 +56,7 @@ export function readdress(link: Uint8Array, real: Pick<RealSpec, 'nextHop'>): vo
   link.set(hop.sourceMac, 6);
 }
 
-/** A tunnel's entry forwards, so it takes a hop (RFC 2003 section 3.1, RFC 2473 section 3.1). */
+/** A forwarder takes a hop (RFC 1812 section 5.3.1; into a tunnel: RFC 2003 section 3.1). */
 function takeHop(inner: Uint8Array, family: 4 | 6): void {
   if (family === 6) {
     inner[7] = (inner[7] ?? 0) - 1;

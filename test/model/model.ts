@@ -157,13 +157,10 @@ export class Model {
     if (real.encapsulation === 'l2') {
       // Sent back to the router, it would come again.
       if (real.nextHop === undefined) return this.#end(frame, VERDICT.drop, vip.row, 'no_server');
-    } else {
-      const wrapped = outer.octets + tunnelOctets(real);
-      if (wrapped > settings.mtu) return this.#tooBig(routed, real);
-      if (hopsOf(frame, outer) <= 1) {
-        return this.#end(frame, VERDICT.drop, vip.row, 'ttl_expired');
-      }
+    } else if (outer.octets + tunnelOctets(real) > settings.mtu) {
+      return this.#tooBig(routed, real);
     }
+    if (hopsOf(frame, outer) <= 1) return this.#end(frame, VERDICT.drop, vip.row, 'ttl_expired');
     this.tally.vip(vip.row, quoted ? (`icmp_${reason}` as Reason) : reason, frame.length);
     if (!quoted && config !== undefined) {
       this.tally.vip(vip.row, configReason(config), frame.length);
