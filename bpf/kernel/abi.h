@@ -169,16 +169,24 @@ struct event {
 
 /* ---- What a CPU keeps to itself; user space never writes it ---- */
 
-/* At most `limit` a second: a counter that starts over with each second of the clock. */
+/* At most so many a second: a counter that starts over with each second of the clock. */
 struct rate {
-	__u64 second;
-	__u64 used;
+	__u32 second;
+	__u32 used;
+};
+
+#define RATE_SOURCES 64
+
+/* A rate of which no sender has more than a share; senders are told apart by a hash. */
+struct shared_rate {
+	struct rate total;
+	struct rate by_source[RATE_SOURCES];
 };
 
 struct cpu_state {
 	__u64 until_sample; /* packets */
 	struct rate events;
-	struct rate too_big;
+	struct shared_rate too_big;
 	struct tuple quoted; /* by the ICMP error at hand: of the client's packets */
 };
 
