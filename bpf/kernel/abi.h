@@ -187,6 +187,7 @@ struct cpu_state {
 	__u64 until_sample; /* packets */
 	struct rate events;
 	struct shared_rate too_big;
+	struct shared_rate icmp_errors;
 	struct tuple quoted; /* by the ICMP error at hand: of the client's packets */
 };
 
@@ -208,7 +209,8 @@ struct settings {
 		    * at most 65535, which is none */
 	__u32 icmp_per_second; /* per CPU, an upper bound on "too big" answers */
 	__u16 gue_port; /* network order */
-	__u16 reserved[3];
+	__u16 reserved;
+	__u32 icmp_errors_per_second; /* per CPU, an upper bound on ICMP errors sent on to servers */
 };
 
 #endif

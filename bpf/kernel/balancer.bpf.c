@@ -58,6 +58,7 @@ static __always_inline bool find_quoted(struct xdp_md *ctx, struct packet *packe
 	if (!(found & QUOTE_FOUND) || state->quoted.destination[0] != own->destination[0] ||
 	    state->quoted.destination[1] != own->destination[1])
 		return false;
+	decision->error_sender = own->source[0];
 	*own = state->quoted;
 	decision->vip = vip_of(own);
 	if (!decision->vip)
@@ -88,7 +89,11 @@ static __always_inline void decide(struct packet *packet, struct decision *decis
 {
 	__u32 refusal;
 
-	if (!decision->quoted) {
+	if (decision->quoted) {
+		decision->reason = error_refusal(packet, decision);
+		if (decision->reason != 0)
+			return;
+	} else {
 		if (!lengths_agree(packet)) {
 			decision->reason = REASON_MALFORMED;
 			return;

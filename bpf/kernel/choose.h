@@ -30,6 +30,7 @@ struct decision {
 	bool refused; /* chosen, but the packet cannot go there: the reason says why */
 	__u32 mtu; /* of the tunnel that it does not fit */
 	bool quoted; /* an ICMP error: the tuple is that of the packet it is about */
+	__u64 error_sender; /* the first 8 octets of the address that the error came from */
 };
 
 static __always_inline bool real_takes_packets(const struct real *real)

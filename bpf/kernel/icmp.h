@@ -9,16 +9,24 @@
 #ifndef CIDECAR_ICMP_H
 #define CIDECAR_ICMP_H
 
+#include "choose.h"
 #include "maps.h"
 #include "parse.h"
 #include "quic.h"
+#include "rate.h"
 
 #define ICMP_HEADER_OCTETS 8
-#define ICMP_UNREACHABLE 3 /* RFC 792; "fragmentation needed" among its codes */
+#define ICMP_UNREACHABLE 3 /* RFC 792 */
+#define ICMP_FRAGMENTATION_NEEDED 4 /* a code of it; the MTU is in the last two octets (RFC 1191) */
 #define ICMP_TIME_EXCEEDED 11
 #define ICMP_PARAMETER 12
 #define ICMP6_UNREACHABLE 1 /* RFC 4443; too big, time exceeded and parameter problem follow */
+#define ICMP6_TOO_BIG 2 /* the MTU is in the last four octets */
 #define ICMP6_PARAMETER 4
+
+#define IP4_MTU_MINIMUM 68 /* RFC 791 section 3.2 */
+#define IP6_MTU_MINIMUM 1280 /* RFC 8200 section 5 */
+#define QUIC_DATAGRAM_MINIMUM 1200 /* octets of UDP payload that every path has to carry, RFC 9000 section 14 */
 
 static __always_inline bool is_icmp_error(const struct datagram *ip, const __u8 *data_end)
 {
@@ -94,6 +102,50 @@ __noinline __u32 read_quote(struct xdp_md *ctx, __u32 message_offset, __u32 end_
 	if (offset > IPV6_EXTENSIONS_OFFSET_MAX || offset + *length > end_offset)
 		return QUOTE_FOUND;
 	return QUOTE_FOUND | QUOTE_CID(offset, (__u32)*length);
+}
+
+/*
+ * Does the error claim an MTU that its receiver has no use for? A QUIC endpoint must ignore
+ * one below 1200 octets of UDP payload (RFC 9000 section 14.2.1, as RFC 8899 section 4.6 has
+ * all PTB messages below the least size), an IPv6 host one below 1280 (RFC 8201 section 4).
+ * Linux believes them for IPv4 all the same, 552 and more, for every socket that speaks to
+ * that client, and an MTU of 0, as of routers before RFC 1191, is one of them.
+ */
+static __always_inline bool claims_too_small_mtu(const struct packet *packet, bool quic)
+{
+	const __u8 *message = packet->ip.transport;
+
+	if (message + ICMP_HEADER_OCTETS > packet->data_end)
+		return false;
+	if (packet->ip.tuple.ipv6)
+		return message[0] == ICMP6_TOO_BIG &&
+		       bpf_ntohl(load32(message + 4)) < IP6_MTU_MINIMUM;
+	return quic && message[0] == ICMP_UNREACHABLE &&
+	       message[1] == ICMP_FRAGMENTATION_NEEDED &&
+	       bpf_ntohs(load16(message + 6)) <
+		       IP4_OCTETS + UDP_HEADER_OCTETS + QUIC_DATAGRAM_MINIMUM;
+}
+
+/*
+ * A function of its own for the verifier's sake. `sender` is what rate_allows_source tells
+ * senders apart by. Returns 1 where an error may be sent on.
+ */
+__noinline int error_within_rate(__u64 sender)
+{
+	__u32 row = 0;
+	struct cpu_state *state = bpf_map_lookup_elem(&cpu_states, &row);
+
+	return state && rate_allows_source(&state->icmp_errors, sender,
+					   settings.icmp_errors_per_second, flow_clock());
+}
+
+/* Why the error is not sent on to a server, or 0. Anybody can send one, about any flow. */
+static __always_inline __u32 error_refusal(const struct packet *packet,
+					   const struct decision *decision)
+{
+	if (claims_too_small_mtu(packet, decision->vip->flags & VIP_QUIC))
+		return REASON_ICMP_MTU_TOO_SMALL;
+	return error_within_rate(decision->error_sender) ? 0 : REASON_ICMP_OVER_RATE;
 }
 
 #endif

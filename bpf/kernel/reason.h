@@ -45,6 +45,9 @@ enum reason {
 				  * in row 0 */
 	REASON_TOO_BIG_OFFLOADED = 22, /* dropped: did not fit, and no link carried it at this length:
 					* an offload (GRO, GSO) joined it or has not cut it yet */
+	REASON_ICMP_MTU_TOO_SMALL = 23, /* dropped: an ICMP error with an MTU below what QUIC, or
+					 * IPv6, needs anyway; whoever believed it would be harmed */
+	REASON_ICMP_OVER_RATE = 24, /* dropped: an ICMP error about a server's packet, over the rate */
 
 	/* Remarks: why a packet of a QUIC VIP was not routed by its CID. */
 	REASON_CID_EMPTY = 32, /* a long header with a DCID of 0 octets, or nothing behind it */

@@ -12,11 +12,7 @@
 #include "icmp.h"
 #include "rate.h"
 
-#define ICMP_FRAGMENTATION_NEEDED 4
-#define ICMP6_TOO_BIG 2
 #define ANSWER_HOPS 64
-#define IP4_MTU_MINIMUM 68 /* RFC 791 section 3.2 */
-#define IP6_MTU_MINIMUM 1280 /* RFC 8200 section 5 */
 #define CHECKSUM_CHUNK 512 /* the most that bpf_csum_diff takes at once */
 /* 540 octets with its headers, below the 576 of RFC 1812 section 4.3.2.3. */
 #define QUOTED4_OCTETS CHECKSUM_CHUNK

@@ -82,6 +82,7 @@ export const SETTINGS = {
   mtu: 48,
   icmp_per_second: 52,
   gue_port: 56,
+  icmp_errors_per_second: 60,
 } as const;
 
 export const EVENT = {

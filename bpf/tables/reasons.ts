@@ -24,6 +24,8 @@ export const REASONS = {
   no_headroom: 20,
   not_unicast: 21,
   too_big_offloaded: 22,
+  icmp_mtu_too_small: 23,
+  icmp_over_rate: 24,
   cid_empty: 32,
   cid_failover: 33,
   cid_unknown_config: 34,

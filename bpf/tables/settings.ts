@@ -27,6 +27,8 @@ export interface Settings {
   readonly ingressMtu: number;
   /** Per CPU, an upper bound on "too big" answers. */
   readonly icmpPerSecond: number;
+  /** Per CPU, an upper bound on ICMP errors that are sent on to servers. */
+  readonly icmpErrorsPerSecond: number;
   readonly guePort: number;
 }
 
@@ -41,6 +43,7 @@ export const DEFAULT_SETTINGS: Settings = {
   mtu: 1500,
   ingressMtu: 65_535,
   icmpPerSecond: 100,
+  icmpErrorsPerSecond: 1000,
   guePort: 6080,
 };
 
@@ -69,6 +72,7 @@ export function storeSettings(view: ArrayView, settings: Partial<Settings>): voi
   if (settings.sourceBits !== undefined) word(SETTINGS.source_mask, maskOf(settings.sourceBits));
   word(SETTINGS.mtu, settings.mtu);
   word(SETTINGS.icmp_per_second, settings.icmpPerSecond);
+  word(SETTINGS.icmp_errors_per_second, settings.icmpErrorsPerSecond);
   // The port is the low half of its word; the rest is reserved.
   if (settings.guePort !== undefined) word(SETTINGS.gue_port, swap16(settings.guePort));
 }
@@ -85,6 +89,7 @@ export function loadSettings(view: ArrayView): Settings {
     mtu: view.load32(SETTINGS.mtu),
     ingressMtu: view.load32(SETTINGS.ingress_mtu),
     icmpPerSecond: view.load32(SETTINGS.icmp_per_second),
+    icmpErrorsPerSecond: view.load32(SETTINGS.icmp_errors_per_second),
     guePort: swap16(view.load32(SETTINGS.gue_port) & 0xffff),
   };
 }

@@ -106,6 +106,7 @@ function settingsOf(options: RunOptions, host: HostInterface): Settings {
     udpSeconds: options.udpTimeout,
     tcpSeconds: options.tcpTimeout,
     icmpPerSecond: options.icmpRate,
+    icmpErrorsPerSecond: DEFAULT_SETTINGS.icmpErrorsPerSecond,
     // A reader of events sets these again; one that was killed has left them on.
     sampleEvery: DEFAULT_SETTINGS.sampleEvery,
     eventsPerSecond: DEFAULT_SETTINGS.eventsPerSecond,

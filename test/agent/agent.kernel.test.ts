@@ -167,6 +167,7 @@ describe('lb-agent run', () => {
         guePort: 6080,
       },
       ...{ freshSeconds: 10, udpSeconds: 120, tcpSeconds: 3600, icmpPerSecond: 100 },
+      icmpErrorsPerSecond: 1000,
     });
     await host.kill();
     await host.start(
@@ -183,6 +184,7 @@ describe('lb-agent run', () => {
         guePort: 7000,
       },
       ...{ freshSeconds: 5, udpSeconds: 60, tcpSeconds: 600, icmpPerSecond: 0 },
+      icmpErrorsPerSecond: 1000,
       hashSeed: 0xc0ffeen,
     });
     await host.kill();

@@ -14,6 +14,7 @@ import { changesOf, fuzz, report, setupOf } from './run.js';
 const ELSEWHERE: readonly Reason[] = [
   'flow_expired',
   'too_big_unanswered',
+  'icmp_over_rate',
   'no_headroom',
   'event_lost',
 ];

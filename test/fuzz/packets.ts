@@ -213,7 +213,7 @@ function icmpAbout(
         : randomIpv4(random, source, client, body)
       : filler(40);
   const embed = random.chance(0.3) ? { embed: random.below(80) } : {};
-  const rest = random.pick([0, 1280, 1400]);
+  const rest = random.pick([0, 1227, 1228, 1279, 1280, 1400, 0x1_0000]);
   if (!six)
     return icmp(
       { type: random.pick([0, 3, 3, 3, 8, 11, 12]), code: random.below(6), rest, ...embed },

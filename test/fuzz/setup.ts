@@ -41,6 +41,7 @@ export function randomSetup(random: Random): Setup {
       udpSeconds: 200_000,
       tcpSeconds: 300_000,
       icmpPerSecond: 0xffff_ffff,
+      icmpErrorsPerSecond: 0xffff_ffff,
       sourceBits: random.pick([0, 1, 8, 16, 24, 31, 32]),
       // Below, and above, what the answer to a packet that is too big quotes of it.
       mtu: random.pick([400, 600, 1300, 1500, 65_535]),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { finish, sum16, transportChecksum } from '../packets/checksum.js';
-import { type Datagram, lengthsAgree, PROTOCOL, readIpv4, readIpv6 } from './datagram.js';
+import { type Datagram, lengthsAgree, PROTOCOL, readIpv4, readIpv6, word16 } from './datagram.js';
 import { scidOf } from './quic.js';
 
 const HEADER_OCTETS = 8;
@@ -48,6 +48,21 @@ function wholeScid(datagram: Uint8Array): Uint8Array | undefined {
   if (scid === undefined) return undefined;
   const length = datagram[6 + (datagram[5] ?? 0)];
   return scid.length === length ? scid : undefined;
+}
+
+/**
+ * An MTU that no sender has to heed: RFC 8201 section 4, and RFC 9000 section 14.2.1 with 1200
+ * octets behind IPv4 and UDP.
+ */
+export function claimsTooSmallMtu(
+  frame: Uint8Array,
+  { family, transport }: Datagram,
+  quic: boolean,
+): boolean {
+  const [type, code] = [frame[transport], frame[transport + 1]];
+  const low = word16(frame, transport + 6);
+  if (family === 6) return type === 2 && word16(frame, transport + 4) === 0 && low < 1280;
+  return quic && type === 3 && code === 4 && low < 20 + 8 + 1200;
 }
 
 /** Octets of a packet that an answer quotes, fixed for the sake of the checksum's cost. */

@@ -6,7 +6,7 @@ import { PoolDecoder } from './decode.js';
 import { forwardFrame, hopsOf, tunnelOctets } from './encapsulate.js';
 import { FlowTable } from './flow-table.js';
 import { entropyHash, flowHash } from './hash.js';
-import { isIcmpError, readQuoted, tooBigAnswer } from './icmp.js';
+import { claimsTooSmallMtu, isIcmpError, readQuoted, tooBigAnswer } from './icmp.js';
 import { dcidOf } from './quic.js';
 import type { Setup, SetupVip } from './setup.js';
 import { Tally } from './tally.js';
@@ -145,6 +145,9 @@ export class Model {
     }
     if (isGroup(frame)) return this.#end(frame, VERDICT.pass, 0, 'not_unicast');
     const { flow, scid: cid } = quoted;
+    if (claimsTooSmallMtu(frame, datagram, vip.quic)) {
+      return this.#end(frame, VERDICT.drop, vip.row, 'icmp_mtu_too_small');
+    }
     return this.#route({ frame, vip, cid, outer: datagram, flow, quoted: true, now, ingress });
   }
 
