@@ -21,9 +21,11 @@ static __always_inline int pass(__u32 reason, const struct packet *packet)
 }
 
 /*
- * Later fragments have no ports, and for the first alone to arrive helps nobody: fragments
- * of UDP and TCP to an address with VIPs are dropped, which QUIC never sends (RFC 9000
- * section 14), but for a first one whose port is no VIP's.
+ * A VIP's datagrams cannot be put together here, nor sent to one server piece by piece
+ * without state: the first fragment says whose they are and is dropped, and QUIC sends none
+ * (RFC 9000 section 14). A later fragment has no port. It is dropped where the VIP takes
+ * every port, and passes where it may belong to another service of the address; without its
+ * first fragment it comes to nothing there.
  */
 static __always_inline int fragment(struct packet *packet, enum parsed parsed)
 {
@@ -33,8 +35,11 @@ static __always_inline int fragment(struct packet *packet, enum parsed parsed)
 	if (first)
 		parse_transport(&packet->ip, packet->data_end);
 	if ((tuple->protocol != IPPROTO_UDP && tuple->protocol != IPPROTO_TCP) ||
-	    !is_vip_address(tuple) || (first && !vip_of(tuple)))
+	    !is_vip_address(tuple))
 		return pass(REASON_NOT_VIP_FRAGMENT, packet);
+	/* Of a later one the port is 0, by which only a VIP of every port is found. */
+	if (!vip_of(tuple))
+		return pass(first ? REASON_NOT_VIP_FRAGMENT : REASON_FRAGMENT_PASSED, packet);
 	count_other(first ? REASON_FRAGMENT_FIRST : REASON_FRAGMENT_LATER, packet->octets);
 	return XDP_DROP;
 }

@@ -30,7 +30,7 @@ enum reason {
 
 	/* Dropped. */
 	REASON_FRAGMENT_FIRST = 12, /* first fragment to a VIP; counted in row 0 */
-	REASON_FRAGMENT_LATER = 13, /* later one of UDP or TCP to a VIP's address; counted in row 0 */
+	REASON_FRAGMENT_LATER = 13, /* later one of which only a VIP's port can be; counted in row 0 */
 	REASON_MALFORMED = 14, /* for a VIP, but its lengths contradict each other */
 	REASON_NO_SERVER = 15, /* no CID, no flow, and the ring is empty or its server is gone or
 				* without the next hop that it needs */
@@ -48,6 +48,8 @@ enum reason {
 	REASON_ICMP_MTU_TOO_SMALL = 23, /* dropped: an ICMP error with an MTU below what QUIC, or
 					 * IPv6, needs anyway; whoever believed it would be harmed */
 	REASON_ICMP_OVER_RATE = 24, /* dropped: an ICMP error about a server's packet, over the rate */
+	REASON_FRAGMENT_PASSED = 25, /* passed: a later fragment to a VIP's address, whose port may be
+				      * one without a VIP; counted in row 0 */
 
 	/* Remarks: why a packet of a QUIC VIP was not routed by its CID. */
 	REASON_CID_EMPTY = 32, /* a long header with a DCID of 0 octets, or nothing behind it */

@@ -34,7 +34,13 @@ export interface PacketEvent {
 }
 
 /** What a packet comes to before it is sampled, or after: no event has it. */
-const NEVER: readonly Reason[] = ['not_unicast', 'no_headroom', 'fragment_first', 'fragment_later'];
+const NEVER: readonly Reason[] = [
+  'not_unicast',
+  'no_headroom',
+  'fragment_first',
+  'fragment_later',
+  'fragment_passed',
+];
 
 /** Whether an event can have this outcome or remark. */
 export function isSampled(reason: Reason): boolean {

@@ -26,6 +26,7 @@ export const REASONS = {
   too_big_offloaded: 22,
   icmp_mtu_too_small: 23,
   icmp_over_rate: 24,
+  fragment_passed: 25,
   cid_empty: 32,
   cid_failover: 33,
   cid_unknown_config: 34,

@@ -93,10 +93,7 @@ export class Model {
         }
         return this.#end(frame, VERDICT.drop, 0, 'fragment_first');
       case 'later-fragment':
-        if (!this.#mayBeForVip(read.datagram)) {
-          return this.#end(frame, VERDICT.pass, 0, 'not_vip_fragment');
-        }
-        return this.#end(frame, VERDICT.drop, 0, 'fragment_later');
+        return this.#laterFragment(frame, read.datagram);
       case 'icmp':
         return this.#icmp(frame, read.datagram, now, ingress);
       case 'transport':
@@ -104,10 +101,16 @@ export class Model {
     }
   }
 
-  /** Of a later fragment nobody can say more. */
-  #mayBeForVip({ protocol, destination }: Datagram): boolean {
+  /** It does not say its port: dropped where every port is a VIP's, else another service's. */
+  #laterFragment(frame: Uint8Array, { protocol, destination }: Datagram): Answer {
     const portless = protocol !== PROTOCOL.udp && protocol !== PROTOCOL.tcp;
-    return !portless && this.#addresses.has(text(destination));
+    if (portless || !this.#addresses.has(text(destination))) {
+      return this.#end(frame, VERDICT.pass, 0, 'not_vip_fragment');
+    }
+    if (this.#vips.has(vipKey(destination, protocol, 0))) {
+      return this.#end(frame, VERDICT.drop, 0, 'fragment_later');
+    }
+    return this.#end(frame, VERDICT.pass, 0, 'fragment_passed');
   }
 
   #transport(frame: Uint8Array, datagram: Datagram, now: number, ingress: number): Answer {
