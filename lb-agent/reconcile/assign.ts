@@ -58,7 +58,7 @@ export function assign(input: AssignmentInput): Assigned {
   const pools = assignPools(desired, input);
   const rows = assignRows(desired, input);
   const servers = desired.flatMap((pool) => pool.servers);
-  const reals = assignReals(input, servers);
+  const reals = assignReals(input, servers, homesOf(desired, pools, actual));
 
   const realEntries = new Map<number, RealEntry>();
   for (const server of servers) {
@@ -185,17 +185,64 @@ function assignRows(desired: readonly Pool[], { actual, capacity }: AssignmentIn
   return rows;
 }
 
+/** Pools of the kernel that a server may have been in without having moved, by its name. */
+type Homes = ReadonlyMap<string, ReadonlySet<number>>;
+
+/** A pool is where its VIPs were too: it may take a fresh index, and its servers have not moved. */
+function homesOf(
+  desired: readonly Pool[],
+  pools: ReadonlyMap<string, number>,
+  actual: Tables,
+): Homes {
+  const homes = new Map<string, ReadonlySet<number>>();
+  for (const { name, vips, servers } of desired) {
+    const home = new Set([indexOf(pools, name)]);
+    for (const vip of vips) {
+      const before = actual.vips.get(vipKey(vip))?.pool;
+      if (before !== undefined) home.add(before);
+    }
+    for (const server of servers) homes.set(server.name, home);
+  }
+  return homes;
+}
+
+/** The pools that lead to a real, by its index, as far as rings and server IDs say. */
+function poolsOfReals({ pools }: Tables): Map<number, Set<number>> {
+  const leading = new Map<number, Set<number>>();
+  for (const [pool, { configs, ring }] of pools) {
+    const reals = new Set(ring);
+    for (const { ids } of configs.values()) for (const real of ids.keys()) reals.add(real);
+    for (const real of reals) {
+      const known = leading.get(real);
+      if (known === undefined) leading.set(real, new Set([pool]));
+      else known.add(pool);
+    }
+  }
+  return leading;
+}
+
 /**
  * A server whose address or encapsulation changed is a new real: what is published of a
- * real never changes. Its old index goes into cooldown.
+ * real never changes. So is one that moved to another pool, or the flow table would go on to
+ * send it the flows of the VIPs that it has left. The old index goes into cooldown.
  */
-function assignReals(input: AssignmentInput, servers: readonly Server[]): Map<string, number> {
+function assignReals(
+  input: AssignmentInput,
+  servers: readonly Server[],
+  homes: Homes,
+): Map<string, number> {
   const { actual, previous, cooldown, capacity } = input;
   const reals = new Map<string, number>();
   const taken = new Set<number>();
   const take = (server: Server, index: number) => {
     taken.add(index);
     reals.set(server.name, index);
+  };
+  const leading = poolsOfReals(actual);
+  const moved = (server: Server, index: number) => {
+    const home = homes.get(server.name);
+    const pools = leading.get(index);
+    return home !== undefined && pools !== undefined && ![...pools].some((pool) => home.has(pool));
   };
   const spec = (real: Pick<Server, 'address' | 'encapsulation'>) =>
     `${real.encapsulation} ${real.address}`;
@@ -205,7 +252,7 @@ function assignReals(input: AssignmentInput, servers: readonly Server[]): Map<st
     const hint = previous.reals.get(server.name);
     const real = hint === undefined ? undefined : actual.reals.get(hint);
     if (hint === undefined || real === undefined || taken.has(hint)) continue;
-    if (spec(real) === spec(server)) take(server, hint);
+    if (spec(real) === spec(server) && !moved(server, hint)) take(server, hint);
   }
   // Those that the kernel has by address alone: the names were lost, or changed.
   const byAddress = new Map<string, number[]>();
@@ -217,7 +264,8 @@ function assignReals(input: AssignmentInput, servers: readonly Server[]): Map<st
   }
   for (const server of servers) {
     if (reals.has(server.name)) continue;
-    const index = byAddress.get(spec(server))?.shift();
+    const places = byAddress.get(spec(server)) ?? [];
+    const index = places.find((place) => !moved(server, place) && !taken.has(place));
     if (index !== undefined) take(server, index);
   }
   let next = 1;

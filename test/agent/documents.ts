@@ -35,10 +35,25 @@ export function documentOf(
   servers: readonly TestServer[],
   ports: readonly number[] = [443],
 ): string {
-  const web = {
-    vips: ports.map((port) => ({ address: '198.51.100.10', port, protocol: 'udp' })),
-    configs: [{ id: 0, scheme: 'quic-lb', serverIdLength: 3, nonceLength: 4, state: 'minting' }],
-    servers: servers.map(({ ids, ...server }) => ({ ...server, serverIds: { 0: ids.join(' ') } })),
-  };
-  return JSON.stringify({ pools: { web } }, null, 1);
+  return documentOfPools({ web: { servers, ports } });
+}
+
+export interface TestPool {
+  readonly servers: readonly TestServer[];
+  /** Of its VIPs. */
+  readonly ports: readonly number[];
+}
+
+export function documentOfPools(named: Readonly<Record<string, TestPool>>): string {
+  const pools = Object.entries(named).map(([name, { servers, ports }]) => {
+    const pool = {
+      vips: ports.map((port) => ({ address: '198.51.100.10', port, protocol: 'udp' })),
+      configs: [{ id: 0, scheme: 'quic-lb', serverIdLength: 3, nonceLength: 4, state: 'minting' }],
+      servers: servers.map(({ ids, ...server }) => {
+        return { ...server, serverIds: { 0: ids.join(' ') } };
+      }),
+    };
+    return [name, pool];
+  });
+  return JSON.stringify({ pools: Object.fromEntries(pools) }, null, 1);
 }

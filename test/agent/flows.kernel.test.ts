@@ -2,7 +2,7 @@
 import { readdirSync, renameSync, rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BalancerHost } from './balancer-host.js';
-import { cidOf, documentOf, idOf, type TestServer } from './documents.js';
+import { cidOf, documentOf, documentOfPools, idOf, type TestServer } from './documents.js';
 
 const FLOWS = 200;
 const FIRST_PORT = 20_000;
@@ -116,4 +116,52 @@ it('a flow never reaches the next server of an index, whatever was replaced and 
   for (const [port, address] of flows) {
     if (address === '10.1.0.1') expect(host.route(UNKNOWN, 443, port)).toBe('10.1.0.2');
   }
+});
+
+describe('a server that moves to another pool', () => {
+  const [moves, stays, other] = servers(3);
+  const document = (...pools: [TestServer[], TestServer[]]) =>
+    documentOfPools({
+      web: { servers: pools[0], ports: [443] },
+      mail: { servers: pools[1], ports: [8443] },
+    });
+
+  it.each([true, false])(
+    'leaves the flows of its old VIP behind (names kept: %s)',
+    async (kept) => {
+      if (!moves || !stays || !other) throw new Error('three servers');
+      host.write(document([moves, stays], [other]));
+      await host.start();
+      follow();
+      const flows = follow();
+      expect(new Set(flows.values())).toEqual(new Set([moves.address, stays.address]));
+      if (!kept) {
+        await host.kill();
+        rmSync(host.stateFolder, { recursive: true });
+        host.write(document([stays], [moves, other]));
+        await host.start();
+      } else {
+        await host.change(document([stays], [moves, other]));
+      }
+      for (const [port, address] of follow()) {
+        expect(address, `${port}, before ${flows.get(port)}`).toBe(stays.address);
+      }
+      expect(host.route(cidOf(idOf(1)), 8443)).toBe(moves.address);
+    },
+  );
+
+  it('keeps them when the VIP moves with it', async () => {
+    if (!moves || !stays || !other) throw new Error('three servers');
+    host.write(documentOfPools({ web: { servers: [moves, stays], ports: [443] } }));
+    await host.start();
+    follow();
+    const flows = follow();
+    await host.change(
+      documentOfPools({
+        site: { servers: [moves, stays], ports: [443] },
+        mail: { servers: [other], ports: [8443] },
+      }),
+    );
+    expect(follow()).toEqual(flows);
+  });
 });
