@@ -10,7 +10,7 @@ describe('options of lb-agent run', () => {
       mode: 'native',
       pinDir: '/sys/fs/bpf/cidecar',
       nextHop: 'reply',
-      flowsPerCpu: 16_384,
+      flowsPerCpu: 65_536,
       quarantine: 120,
       guePort: 6080,
       freshTimeout: 10,

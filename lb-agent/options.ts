@@ -89,7 +89,7 @@ const runOptions = z.object({
   nextHop: choice(['reply', 'resolve']).default('reply'),
   /** Of the link towards the servers; default that of the interface. */
   mtu: number(MTU_MINIMUM, 65535).optional(),
-  flowsPerCpu: number(4, 2 ** 24).default(2 ** 14),
+  flowsPerCpu: number(4, 2 ** 24).default(2 ** 16),
   /** Seconds for which the index of a server that left is not used again. */
   quarantine: number(1, 86400).default(120),
   /** The same on every balancer, or their rings disagree. */

@@ -117,12 +117,13 @@ struct real {
 
 /*
  * `stamp` is seconds of the coarse monotonic clock, shifted left by two; bit 0 says
- * "established" (a second packet was seen), bit 1 "TCP", which has its own timeout. Fresh flows expire soon and may be displaced by
- * other fresh flows; established ones are displaced by nobody before their timeout, so a
+ * "established" (a second packet was seen), bit 1 "TCP", which has its own timeout. Fresh
+ * flows expire soon and may be displaced by other fresh flows. Established ones stay until
+ * their timeout, but for those of a sender that has most of a bucket (flow_place.h), so a
  * flood of made-up addresses cannot evict them.
  */
 struct flow {
-	__u64 fingerprint; /* seeded hash of the 5-tuple; 0 = free */
+	__u64 fingerprint; /* seeded hash of the 5-tuple, eight bits of the sender; 0 = free */
 	__u32 stamp;
 	__u16 real;
 	__u16 incarnation; /* of the real, when the flow was placed */

@@ -10,6 +10,7 @@
 #include "cid.h"
 #include "counters.h"
 #include "flow.h"
+#include "flow_place.h"
 #include "parse.h"
 #include "quic.h"
 #include "real.h"
@@ -140,16 +141,20 @@ static __always_inline bool choose_remembered(struct flow_choice *choice, struct
 	return true;
 }
 
-static __always_inline struct flow_choice choose_by_hash(__u64 hash, __u32 ring, __u8 protocol,
-							 bool quoted)
+static __always_inline struct flow_choice choose_by_hash(__u64 hash, __u64 fingerprint,
+							 __u32 ring, __u8 protocol, bool quoted)
 {
-	__u64 fingerprint = flow_fingerprint(hash);
-	struct flow_bucket *bucket = flow_bucket(hash);
-	struct flow *flow = bucket ? flow_find(bucket, fingerprint) : NULL;
+	__u32 mask = settings.flow_bucket_mask;
+	struct flow_buckets buckets = { .first = flow_bucket(flow_bucket_first(hash, mask)) };
+	struct flow *flow = buckets.first ? flow_find(buckets.first, fingerprint) : NULL;
 	__u32 now = flow_clock();
 	struct flow_choice choice = {};
 	const struct real *real;
 
+	if (!flow) {
+		buckets.second = flow_bucket(flow_bucket_second(hash, mask));
+		flow = buckets.second ? flow_find(buckets.second, fingerprint) : NULL;
+	}
 	if (flow) {
 		if (flow_expired(flow, now))
 			choice.remark = REASON_FLOW_EXPIRED;
@@ -162,8 +167,8 @@ static __always_inline struct flow_choice choose_by_hash(__u64 hash, __u32 ring,
 	real = choose_by_ring(&choice, hash, ring, quoted);
 	if (!real || quoted)
 		return choice;
-	if (bucket && !flow)
-		flow = flow_place(bucket, now);
+	if (!flow && buckets.first && buckets.second)
+		flow = flow_place(&buckets, fingerprint, now, &choice.remark);
 	if (flow)
 		flow_remember(flow, fingerprint, protocol, choice.real, real->incarnation, now);
 	else
@@ -172,9 +177,11 @@ static __always_inline struct flow_choice choose_by_hash(__u64 hash, __u32 ring,
 }
 
 /* A function of its own for the verifier's sake, as skip_extensions is. */
-__noinline __u32 choose_by_flow(__u64 hash, __u32 ring, __u32 protocol, __u32 quoted)
+__noinline __u32 choose_by_flow(__u64 hash, __u64 fingerprint, __u32 ring, __u32 protocol,
+				__u32 quoted)
 {
-	struct flow_choice choice = choose_by_hash(hash, ring, (__u8)protocol, quoted);
+	struct flow_choice choice =
+		choose_by_hash(hash, fingerprint, ring, (__u8)protocol, quoted);
 
 	return choice_packed(&choice);
 }
@@ -182,11 +189,11 @@ __noinline __u32 choose_by_flow(__u64 hash, __u32 ring, __u32 protocol, __u32 qu
 static __always_inline void choose_statefully(struct decision *decision,
 					      const struct tuple *tuple, __u32 octets)
 {
+	struct flow_hash hash = flow_hash(tuple, settings.hash_seed);
 	struct flow_choice choice =
-		choice_unpacked(choose_by_flow(flow_hash(tuple, settings.hash_seed),
+		choice_unpacked(choose_by_flow(hash.flow, flow_fingerprint(hash),
 					       decision->vip->ring, tuple->protocol,
 					       decision->quoted));
-
 	const struct real *real = bpf_map_lookup_elem(&reals, &choice.real);
 
 	if (choice.remark)

@@ -4,9 +4,8 @@
  * changes. Each CPU has a slice to itself: no locks, and no state that a flood could make
  * the CPUs fight over. A flow that moves to another CPU is chosen anew by the ring.
  *
- * A flow is fresh with its first packet and established with its second. Only free, expired
- * and fresh places are given away: whoever sends one packet from each of many addresses
- * displaces nobody but others who did the same.
+ * A flow is fresh with its first packet and established with its second. Where it may be
+ * remembered is decided in flow_place.h.
  */
 #ifndef CIDECAR_FLOW_H
 #define CIDECAR_FLOW_H
@@ -27,11 +26,10 @@ static __always_inline __u32 flow_clock(void)
 	return (__u32)(bpf_ktime_get_coarse_ns() / NANOSECONDS_PER_SECOND);
 }
 
-/* The one bucket that may hold the flow on this CPU. NULL where the slice is too small. */
-static __always_inline struct flow_bucket *flow_bucket(__u64 hash)
+/* A bucket of this CPU. NULL where the slice is too small. */
+static __always_inline struct flow_bucket *flow_bucket(__u32 index)
 {
-	__u32 mask = settings.flow_bucket_mask;
-	__u32 key = bpf_get_smp_processor_id() * (mask + 1) + flow_bucket_of(hash, mask);
+	__u32 key = bpf_get_smp_processor_id() * (settings.flow_bucket_mask + 1) + index;
 
 	return bpf_map_lookup_elem(&flows, &key);
 }
@@ -64,28 +62,6 @@ static __always_inline struct flow *flow_find(struct flow_bucket *bucket, __u64 
 		if (bucket->flows[i].fingerprint == fingerprint)
 			return &bucket->flows[i];
 	return NULL;
-}
-
-/*
- * Where a new flow may be remembered: a free or expired place, else the fresh one that has
- * waited longest, else nowhere.
- */
-static __always_inline struct flow *flow_place(struct flow_bucket *bucket, __u32 now)
-{
-	struct flow *oldest = NULL;
-	struct flow *flow;
-	int i;
-
-#pragma unroll
-	for (i = 0; i < FLOWS_PER_BUCKET; i++) {
-		flow = &bucket->flows[i];
-		if (flow->fingerprint == 0 || flow_expired(flow, now))
-			return flow;
-		if (!(flow->stamp & FLOW_ESTABLISHED) &&
-		    (!oldest || flow_idle(flow, now) > flow_idle(oldest, now)))
-			oldest = flow;
-	}
-	return oldest;
 }
 
 /* Marks the flow as seen now. Writes only what changes, to leave the cache line clean. */

@@ -60,41 +60,66 @@ static __always_inline __u64 tuple_ports(const struct tuple *tuple)
 	return (__u64)tuple->source_port | (__u64)tuple->destination_port << 16;
 }
 
-/* The client-to-VIP direction; what a server sends is reversed by the caller. */
-static __always_inline __u64 flow_hash(const struct tuple *tuple, __u64 seed)
+struct flow_hash {
+	__u64 flow; /* of the whole tuple */
+	__u64 sender; /* of where it comes from: half of an IPv6 address, or both of IPv4 */
+};
+
+/*
+ * The client-to-VIP direction; what a server sends is reversed by the caller. The sender's
+ * hash is what the flow's has become by then, so it costs nothing.
+ */
+static __always_inline struct flow_hash flow_hash(const struct tuple *tuple, __u64 seed)
 {
 	__u64 last = tuple_ports(tuple) | (__u64)tuple->protocol << 32;
-	__u64 hash = seed;
+	__u64 sender, hash;
 
 	if (tuple->ipv6) {
-		hash = hash_mix(hash, tuple->source[0]);
-		hash = hash_mix(hash, tuple->source[1]);
+		sender = hash_mix(seed, tuple->source[0]);
+		hash = hash_mix(sender, tuple->source[1]);
 		hash = hash_mix(hash, tuple->destination[0]);
 		hash = hash_mix(hash, tuple->destination[1]);
 	} else {
-		hash = hash_mix(hash, tuple->source[0] | tuple->destination[0] << 32);
+		sender = hash_mix(seed, tuple->source[0] | tuple->destination[0] << 32);
+		hash = sender;
 	}
-	return hash_mix(hash, last);
+	return (struct flow_hash){ .flow = hash_mix(hash, last), .sender = sender };
 }
 
 /*
- * The ring takes the high half of flow_hash, the flow table's bucket the low half. Scaled
- * rather than taken modulo: the bias is below size / 2^32 and no division is needed.
+ * The ring takes the high half of a flow's hash. Scaled rather than taken modulo: the bias is
+ * below size / 2^32 and no division is needed.
  */
 static __always_inline __u32 ring_entry(__u64 flow_hash, __u32 size)
 {
 	return (__u32)(((flow_hash >> 32) * size) >> 32);
 }
 
-static __always_inline __u32 flow_bucket_of(__u64 flow_hash, __u32 mask)
+static __always_inline __u32 flow_bucket_first(__u64 flow_hash, __u32 mask)
 {
 	return (__u32)flow_hash & mask;
 }
 
-/* Never 0, which marks a free place. */
-static __always_inline __u64 flow_fingerprint(__u64 flow_hash)
+/* Another one than the first, unless there is only one. */
+static __always_inline __u32 flow_bucket_second(__u64 flow_hash, __u32 mask)
 {
-	return flow_hash | 1ULL << 63;
+	return ((__u32)flow_hash ^ ((__u32)(flow_hash >> 32) | 1)) & mask;
+}
+
+#define FLOW_SENDER_SHIFT 55
+
+/* Eight bits of it tell senders apart. Never 0, which marks a free place. */
+static __always_inline __u64 flow_fingerprint(struct flow_hash hash)
+{
+	__u64 rest = (1ULL << FLOW_SENDER_SHIFT) - 1;
+
+	return 1ULL << 63 | (hash.sender & 0xff) << FLOW_SENDER_SHIFT | (hash.flow & rest);
+}
+
+/* What of a fingerprint is the sender's. */
+static __always_inline __u32 flow_sender(__u64 fingerprint)
+{
+	return fingerprint >> FLOW_SENDER_SHIFT & 0xff;
 }
 
 static __always_inline __u32 entropy_hash(const struct tuple *tuple)

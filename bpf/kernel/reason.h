@@ -64,7 +64,7 @@ enum reason {
 	/* Remarks on flows. */
 	REASON_FLOW_STALE = 40, /* the remembered server is down or gone; chosen anew */
 	REASON_FLOW_EXPIRED = 41, /* remembered, but idle for too long; chosen anew */
-	REASON_FLOW_UNREMEMBERED = 42, /* the flow's bucket is full; only the ring knows the server */
+	REASON_FLOW_UNREMEMBERED = 42, /* the flow's places are taken; only the ring knows the server */
 
 	/* Remarks on ICMP errors. */
 	REASON_ICMP_NOT_QUOTED = 43, /* quotes too little of the packet, or none that a VIP sent */
@@ -83,6 +83,10 @@ enum reason {
 	REASON_SHORT_HEADER_CID_UNKNOWN_SERVER_ID = 48,
 	REASON_SHORT_HEADER_CID_REAL_UNPROGRAMMED = 49,
 	REASON_SHORT_HEADER_CID_SERVER_DOWN = 50,
+
+	/* More remarks on flows: what a new one has displaced. */
+	REASON_FLOW_DISPLACED_FRESH = 51, /* a flow of one packet, by the oldest */
+	REASON_FLOW_DISPLACED_ESTABLISHED = 52, /* one of a sender that has three of four places */
 
 	/*
 	 * Remarks beside REASON_CID and nothing else: by a CID of config ID 0..7. One row each,

@@ -46,6 +46,8 @@ export const REASONS = {
   short_header_cid_unknown_server_id: 48,
   short_header_cid_real_unprogrammed: 49,
   short_header_cid_server_down: 50,
+  flow_displaced_fresh: 51,
+  flow_displaced_established: 52,
   config_0: 56,
   config_1: 57,
   config_2: 58,

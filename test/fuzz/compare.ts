@@ -63,10 +63,15 @@ export class Pair {
     return { verdict: retval, frame: data };
   }
 
-  /** Undefined where both agree on verdict and frame. */
+  /** Undefined where both agree on verdict and frame, or the clock does not allow to compare them. */
   run(frame: Uint8Array): Mismatch | undefined {
     const now = secondsOfClock();
     const kernel = this.kernel(frame);
+    if (Math.floor(milliseconds() / 1000) !== now) {
+      // The thread was held up, and nobody knows which second the kernel read: begin anew.
+      this.reset();
+      return undefined;
+    }
     const model = this.#model.run(frame, now, INGRESS);
     if (kernel.verdict === model.verdict && Buffer.compare(kernel.frame, model.frame) === 0) {
       return undefined;
@@ -127,10 +132,14 @@ export interface Mismatch {
 /** Milliseconds that performance.now() is behind the monotonic clock, which hrtime reads. */
 const BEHIND = Number(process.hrtime.bigint() / 1000n) / 1000 - performance.now();
 
+function milliseconds(): number {
+  return performance.now() + BEHIND;
+}
+
 /** Seconds of the monotonic clock; waits where the kernel might read another second. */
 function secondsOfClock(): number {
   for (;;) {
-    const now = performance.now() + BEHIND;
+    const now = milliseconds();
     const fraction = now % 1000;
     if (fraction > MARGIN && fraction < 1000 - MARGIN) return Math.floor(now / 1000);
   }

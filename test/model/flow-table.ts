@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Word64 } from './hash.js';
+import type { FlowHash } from './hash.js';
 
 const PLACES = 4;
+/** Places of a bucket that one sender may keep when others want them. */
+const MOST_OF_ONE_SENDER = 2;
 
 export interface RememberedFlow {
-  /** The hash, its top bit set. */
-  readonly hi: number;
-  readonly lo: number;
+  readonly hash: FlowHash;
   readonly tcp: boolean;
   /** Seconds of the monotonic clock when it was seen last. */
   seen: number;
@@ -22,9 +22,14 @@ export interface FlowTimeouts {
   readonly tcp: number;
 }
 
-/** What one CPU remembers of flows: buckets of four places. */
+type Bucket = (RememberedFlow | undefined)[];
+
+/** Which kind of flow a new one displaced, if any; `no-place`: it was not remembered. */
+export type Placed = 'free' | 'fresh' | 'established' | 'no-place';
+
+/** What one CPU remembers of flows: buckets of four places, of which each flow has two. */
 export class FlowTable {
-  readonly #buckets = new Map<number, (RememberedFlow | undefined)[]>();
+  readonly #buckets = new Map<number, Bucket>();
   readonly #mask: number;
   readonly #timeouts: FlowTimeouts;
 
@@ -33,9 +38,10 @@ export class FlowTable {
     this.#timeouts = timeouts;
   }
 
-  find(hash: Word64): RememberedFlow | undefined {
-    const hi = (hash.hi | 0x80000000) >>> 0;
-    return this.#bucket(hash).find((flow) => flow?.hi === hi && flow.lo === hash.lo);
+  find(hash: FlowHash): RememberedFlow | undefined {
+    return this.#bucketsOf(hash)
+      .flat()
+      .find((flow) => flow?.hash.hi === hash.hi && flow.hash.lo === hash.lo);
   }
 
   expired(flow: RememberedFlow, now: number): boolean {
@@ -44,26 +50,41 @@ export class FlowTable {
   }
 
   /**
-   * Remembers a new flow in a free or expired place, else in place of the fresh flow that
-   * was seen longest ago. False where only established flows stand.
+   * Remembers a new flow in its first bucket while two places are free there, else where more
+   * are; else in place of a fresh flow, else of one whose sender has most of a bucket.
    */
-  remember(hash: Word64, tcp: boolean, real: number, incarnation: number, now: number): boolean {
-    const bucket = this.#bucket(hash);
-    let place = bucket.findIndex((flow) => !flow || this.expired(flow, now));
-    if (place < 0) {
-      for (const [i, flow] of bucket.entries()) {
-        const oldest = bucket[place];
-        if (flow && !flow.established && (!oldest || flow.seen < oldest.seen)) place = i;
-      }
+  remember(hash: FlowHash, tcp: boolean, real: number, incarnation: number, now: number): Placed {
+    const flow = { hash, tcp, seen: now, established: false, real, incarnation };
+    const [first, second] = this.#bucketsOf(hash);
+    const free = (bucket: Bucket) =>
+      bucket.flatMap((each, i) => (!each || this.expired(each, now) ? [i] : []));
+    const [free1, free2] = [free(first), free(second)];
+    const bucket = free1.length >= 2 || free1.length >= free2.length ? first : second;
+    const [place] = bucket === first ? free1 : free2;
+    if (place !== undefined) {
+      bucket[place] = flow;
+      return 'free';
     }
-    if (place < 0) return false;
-    const hi = (hash.hi | 0x80000000) >>> 0;
-    bucket[place] = { hi, lo: hash.lo, tcp, seen: now, established: false, real, incarnation };
-    return true;
+    const fresh = oldestFresh([...first, ...second], (hash.lo >>> 24) & 7);
+    if (fresh !== undefined) {
+      (fresh < PLACES ? first : second)[fresh % PLACES] = flow;
+      return 'fresh';
+    }
+    for (const each of [first, second]) {
+      const established = oldestOfGreedySender(each);
+      if (established === undefined) continue;
+      each[established] = flow;
+      return 'established';
+    }
+    return 'no-place';
   }
 
-  #bucket(hash: Word64): (RememberedFlow | undefined)[] {
-    const index = (hash.lo & this.#mask) >>> 0;
+  #bucketsOf({ hi, lo }: FlowHash): [Bucket, Bucket] {
+    const [first, second] = [lo & this.#mask, (lo ^ (hi | 1)) & this.#mask];
+    return [this.#bucket(first >>> 0), this.#bucket(second >>> 0)];
+  }
+
+  #bucket(index: number): Bucket {
     let bucket = this.#buckets.get(index);
     if (bucket === undefined) {
       bucket = Array(PLACES).fill(undefined);
@@ -71,4 +92,30 @@ export class FlowTable {
     }
     return bucket;
   }
+}
+
+/**
+ * The place of the fresh flow that waited longest, in whole seconds; among equals the last one,
+ * counted from where the new flow's hash says.
+ */
+function oldestFresh(flows: Bucket, rotation: number): number | undefined {
+  const turned = (place: number) => (place + rotation) & 7;
+  const [oldest] = placesOf(flows)
+    .filter(({ flow }) => !flow.established)
+    .sort((a, b) => a.flow.seen - b.flow.seen || turned(b.place) - turned(a.place));
+  return oldest?.place;
+}
+
+/** The place of the flow, idle for longest, of a sender that has most of the bucket. */
+function oldestOfGreedySender(bucket: Bucket): number | undefined {
+  const flows = placesOf(bucket);
+  const of = (sender: number) => flows.filter(({ flow }) => flow.hash.sender === sender).length;
+  const [oldest] = flows
+    .filter(({ flow }) => of(flow.hash.sender) > MOST_OF_ONE_SENDER)
+    .sort((a, b) => a.flow.seen - b.flow.seen || b.place - a.place);
+  return oldest?.place;
+}
+
+function placesOf(flows: Bucket): { flow: RememberedFlow; place: number }[] {
+  return flows.flatMap((flow, place) => (flow === undefined ? [] : [{ flow, place }]));
 }

@@ -54,19 +54,28 @@ function portsOf({ sourcePort, destinationPort }: Datagram): number {
   return (swap16(sourcePort) | (swap16(destinationPort) << 16)) >>> 0;
 }
 
-export function flowHash(datagram: Datagram, seed: bigint): Word64 {
+export interface FlowHash extends Word64 {
+  /** Eight bits that tell senders apart. */
+  readonly sender: number;
+}
+
+export function flowHash(datagram: Datagram, seed: bigint): FlowHash {
   const source = words(datagram.source);
   const destination = words(datagram.destination);
-  let hash: Word64 = { hi: Number(seed >> 32n), lo: Number(seed & 0xffffffffn) };
+  const start: Word64 = { hi: Number(seed >> 32n), lo: Number(seed & 0xffffffffn) };
+  let hash: Word64;
+  let sender: Word64;
   if (datagram.family === 6) {
-    for (const address of [source, destination]) {
-      hash = mix(hash, address[1], address[0]);
-      hash = mix(hash, address[3], address[2]);
-    }
+    // The first half of the address is the network's.
+    sender = mix(start, source[1], source[0]);
+    hash = mix(sender, source[3], source[2]);
+    hash = mix(hash, destination[1], destination[0]);
+    hash = mix(hash, destination[3], destination[2]);
   } else {
-    hash = mix(hash, destination[0], source[0]);
+    sender = mix(start, destination[0], source[0]);
+    hash = sender;
   }
-  return mix(hash, datagram.protocol, portsOf(datagram));
+  return { ...mix(hash, datagram.protocol, portsOf(datagram)), sender: sender.lo & 0xff };
 }
 
 /** 32 bits. */

@@ -4,7 +4,7 @@ import { ip } from '../packets/address.js';
 import { type Datagram, lengthsAgree, PROTOCOL, readFrame, word16 } from './datagram.js';
 import { PoolDecoder } from './decode.js';
 import { forwardFrame, hopsOf, tunnelOctets } from './encapsulate.js';
-import { FlowTable } from './flow-table.js';
+import { FlowTable, type Placed } from './flow-table.js';
 import { entropyHash, flowHash } from './hash.js';
 import { claimsTooSmallMtu, isIcmpError, readQuoted, tooBigAnswer } from './icmp.js';
 import { dcidOf } from './quic.js';
@@ -255,8 +255,9 @@ export class Model {
     const { incarnation } = real;
     if (flow !== undefined) {
       Object.assign(flow, { seen: now, established: false, real: index, incarnation });
-    } else if (!this.#flows.remember(hash, tcp, index, incarnation, now)) {
-      this.tally.vip(vip.row, 'flow_unremembered', frame.length);
+    } else {
+      const remark = PLACED[this.#flows.remember(hash, tcp, index, incarnation, now)];
+      if (remark !== undefined) this.tally.vip(vip.row, remark, frame.length);
     }
     return choice;
   }
@@ -280,6 +281,13 @@ function isReason(name: string): name is Reason {
 function isShortHeader(frame: Uint8Array, { transport }: Datagram): boolean {
   return ((frame[transport + 8] ?? 0) & 0x80) === 0;
 }
+
+const PLACED: Readonly<Record<Placed, Reason | undefined>> = {
+  free: undefined,
+  fresh: 'flow_displaced_fresh',
+  established: 'flow_displaced_established',
+  'no-place': 'flow_unremembered',
+};
 
 /** To a group's MAC: to everybody on the link. */
 function isGroup(frame: Uint8Array): boolean {
