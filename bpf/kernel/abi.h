@@ -168,6 +168,22 @@ struct event {
 	__u8 cid[EVENT_CID_OCTETS]; /* the DCID, or what follows a short header's first octet */
 };
 
+/* ---- What routers said of the way to a server; written by the packet program ---- */
+
+#define TUNNEL_MTU_ROWS 64
+
+/*
+ * The last "too big" about a tunnel packet to `server`, in the row that a hash of its address
+ * names; another server's takes its place. Anybody can forge one, so it is a reason to look,
+ * and counts only for addresses that are servers'. A row is not written in one step.
+ */
+struct tunnel_mtu {
+	__u8 server[16]; /* the outer destination; IPv4 as ::ffff:a.b.c.d; all zero = no row */
+	__u32 mtu; /* octets of the outer packet, as the router says */
+	__u32 seconds; /* of the coarse monotonic clock, when it came */
+	__u64 packets; /* such errors since the row is this server's */
+};
+
 /* ---- What a CPU keeps to itself; user space never writes it ---- */
 
 /* At most so many a second: a counter that starts over with each second of the clock. */

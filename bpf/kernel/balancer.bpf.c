@@ -12,6 +12,7 @@
 #include "icmp.h"
 #include "parse.h"
 #include "too_big.h"
+#include "tunnel_mtu.h"
 #include "vip.h"
 
 static __always_inline int pass(__u32 reason, const struct packet *packet)
@@ -181,6 +182,16 @@ static __always_inline int balance_plain(struct xdp_md *ctx, struct packet *pack
 	return balance(ctx, packet, &decision);
 }
 
+/* Not to a VIP's address, but perhaps about a tunnel that leads from here to a server. */
+static __always_inline int foreign_icmp(struct xdp_md *ctx, const struct packet *packet)
+{
+	__u32 message = packet->ip.transport - packet->data;
+
+	if (read_tunnel_error(ctx, packet->link_octets, message, packet->ip.tuple.ipv6))
+		return pass(REASON_TUNNEL_TOO_BIG, packet);
+	return pass(REASON_NOT_VIP, packet);
+}
+
 static __always_inline int balance_any(struct xdp_md *ctx)
 {
 	struct packet packet = {};
@@ -196,7 +207,7 @@ static __always_inline int balance_any(struct xdp_md *ctx)
 	switch (parsed) {
 	case PARSED_ICMP:
 		if (!is_vip_address(&packet.ip.tuple))
-			return pass(REASON_NOT_VIP, &packet);
+			return foreign_icmp(ctx, &packet);
 		if (!is_icmp_error(&packet.ip, packet.data_end))
 			return pass(REASON_VIP_ICMP, &packet);
 		if (!find_quoted(ctx, &packet, &decision)) {

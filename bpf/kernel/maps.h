@@ -93,6 +93,14 @@ struct {
 	__type(value, struct cpu_state);
 } cpu_states SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, TUNNEL_MTU_ROWS);
+	__type(key, __u32);
+	__type(value, struct tunnel_mtu);
+} tunnel_mtus SEC(".maps");
+
 /* Records are struct event (Linux 5.8). */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -50,6 +50,8 @@ enum reason {
 	REASON_ICMP_OVER_RATE = 24, /* dropped: an ICMP error about a server's packet, over the rate */
 	REASON_FRAGMENT_PASSED = 25, /* passed: a later fragment to a VIP's address, whose port may be
 				      * one without a VIP; counted in row 0 */
+	REASON_TUNNEL_TOO_BIG = 26, /* passed: "too big" about a tunnel packet of this host; which server's
+				     * is in tunnel_mtus; counted in row 0 */
 
 	/* Remarks: why a packet of a QUIC VIP was not routed by its CID. */
 	REASON_CID_EMPTY = 32, /* a long header with a DCID of 0 octets, or nothing behind it */

@@ -16,6 +16,7 @@ export const MAP_NAMES: readonly MapName[] = [
   'flows',
   'vip_stats',
   'real_stats',
+  'tunnel_mtus',
   'events',
 ];
 

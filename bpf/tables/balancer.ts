@@ -29,6 +29,7 @@ import type { NextHop, RealSpec, RealState } from './real.js';
 import { RealTable } from './real-table.js';
 import { RingTable } from './rings.js';
 import { DEFAULT_SETTINGS, loadSettings, type Settings, storeSettings } from './settings.js';
+import { readTunnelMtus, type TunnelMtu } from './tunnel-mtu.js';
 import { type VipKey, type VipSpec, VipTable } from './vip-table.js';
 import { ArrayView } from './words.js';
 
@@ -69,6 +70,7 @@ export class Balancer {
   readonly #rings: RingTable;
   readonly #reals: RealTable;
   readonly #cids: CidTables;
+  readonly #tunnelMtus: ArrayView;
 
   private constructor(program: BpfProgram, object: string | undefined, maps: Maps, clock: Clock) {
     const view = (name: MapName | typeof SETTINGS_PIN) => {
@@ -88,6 +90,7 @@ export class Balancer {
       clock,
     );
     this.#reals = new RealTable(view('reals'), clock);
+    this.#tunnelMtus = view('tunnel_mtus');
     this.#cids = new CidTables(view('config_index'), view('configs'), view('server_ids'), clock);
   }
 
@@ -354,6 +357,11 @@ export class Balancer {
   sweep(): void {
     this.#cids.sweep();
     this.#vips.sweep();
+  }
+
+  /** What routers said of tunnels that did not fit on the way to a server; see TunnelMtu. */
+  tunnelMtus(): TunnelMtu[] {
+    return readTunnelMtus(this.#tunnelMtus);
   }
 
   // Counters and events

@@ -7,6 +7,8 @@ import {
   REAL,
   SERVER_ID_ROW,
   SETTINGS,
+  TUNNEL_MTU,
+  TUNNEL_MTU_ROWS,
   VIP_BUCKET,
   VIP_STATS,
 } from './layout.js';
@@ -48,6 +50,7 @@ export function mapSizes(capacity: BalancerCapacity, cpus: number) {
     flows: flowBucketsPerCpu(capacity) * cpus,
     vip_stats: capacity.vips + 1,
     real_stats: capacity.reals + 1,
+    tunnel_mtus: TUNNEL_MTU_ROWS,
     events: powerOfTwo(Math.max(PAGE, capacity.eventsOctets)),
   };
 }
@@ -66,6 +69,7 @@ export function estimate(capacity: BalancerCapacity, cpus: number): number {
     rings: 8,
     reals: REAL.size,
     flows: FLOW_BUCKET.size,
+    tunnel_mtus: TUNNEL_MTU.size,
   };
   const arrays = Object.entries(mapped) as [MapName, number][];
   const octets = arrays.map(([name, value]) => PAGE + pages(sizes[name] * value));

@@ -40,6 +40,7 @@ const NEVER: readonly Reason[] = [
   'fragment_first',
   'fragment_later',
   'fragment_passed',
+  'tunnel_too_big',
 ];
 
 /** Whether an event can have this outcome or remark. */

@@ -13,4 +13,5 @@ export { FIRST_REMARK, REASONS, type Reason, reasonName } from './reasons.js';
 export { buildRing, isPrime, type RingServer, ringSize, SMALLEST_RING } from './ring.js';
 export { DEFAULT_SETTINGS, type Settings } from './settings.js';
 export { serverIdRowsFor } from './table-shape.js';
+export type { TunnelMtu } from './tunnel-mtu.js';
 export type { VipKey, VipProtocol, VipSpec } from './vip-table.js';

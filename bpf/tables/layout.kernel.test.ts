@@ -20,6 +20,7 @@ const STRUCTS: Record<string, Readonly<Record<string, number>>> = {
   counter: layout.COUNTER,
   settings: layout.SETTINGS,
   event: layout.EVENT,
+  tunnel_mtu: layout.TUNNEL_MTU,
 };
 
 const VALUES: Record<string, number> = {
@@ -47,6 +48,7 @@ const VALUES: Record<string, number> = {
   FLOWS_PER_BUCKET: layout.FLOW_BUCKET.flows,
   REASONS_MAX: layout.REASONS_MAX,
   'sizeof(struct vip_stats)': layout.VIP_STATS.size,
+  TUNNEL_MTU_ROWS: layout.TUNNEL_MTU_ROWS,
   EVENT_CID_OCTETS: layout.EVENT.cid_octets,
 };
 

@@ -85,6 +85,9 @@ export const SETTINGS = {
   icmp_errors_per_second: 60,
 } as const;
 
+export const TUNNEL_MTU = { size: 32, server: 0, mtu: 16, seconds: 20, packets: 24 } as const;
+export const TUNNEL_MTU_ROWS = 64;
+
 export const EVENT = {
   size: 80,
   timestamp: 0,

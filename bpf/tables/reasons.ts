@@ -27,6 +27,7 @@ export const REASONS = {
   icmp_mtu_too_small: 23,
   icmp_over_rate: 24,
   fragment_passed: 25,
+  tunnel_too_big: 26,
   cid_empty: 32,
   cid_failover: 33,
   cid_unknown_config: 34,

@@ -23,7 +23,7 @@ import {
   vlan,
 } from '../packets/build.js';
 import type { Random } from './random.js';
-import { VIP_ADDRESSES } from './setup.js';
+import { TUNNEL_SOURCE, VIP_ADDRESSES } from './setup.js';
 
 const GROUPS = ['ff:ff:ff:ff:ff:ff', '01:00:5e:00:00:01'];
 /** An IPv4 VIP's address as it stands in the kernel's table, which on the wire is nobody's. */
@@ -35,6 +35,7 @@ const FOREIGN = { 4: '203.0.113.9', 6: '2001:db8:dead::9' } as const;
  * program knows; a fifth for somebody else.
  */
 export function randomPacket(random: Random, setup: Setup): Uint8Array {
+  if (random.chance(0.02)) return randomTunnelError(random, setup);
   const quic = setup.vips.filter((vip) => vip.quic);
   const vip = random.pick(quic.length > 0 && random.chance(0.6) ? quic : setup.vips);
   const six = vip.address.includes(':');
@@ -185,6 +186,30 @@ function unknownId(random: Random, codec: SetupConfig['codec']): Uint8Array {
   // Katran reserves zero, and encode() refuses it.
   id[id.length - 1] = (id[id.length - 1] ?? 0) | 1;
   return id;
+}
+
+/** What a router says, to where tunnels begin, of one that is too big; and what is like it. */
+function randomTunnelError(random: Random, setup: Setup): Uint8Array {
+  const six = random.chance(0.5);
+  const own = six ? TUNNEL_SOURCE[6] : TUNNEL_SOURCE[4];
+  const source = random.chance(0.9) ? own : FOREIGN[six ? 6 : 4];
+  const server = six ? '2001:db8:5::1' : '10.0.1.1';
+  const inner = ipv4({ source: '192.0.2.1', destination: '198.51.100.10' }, filler(20));
+  const destination = random.chance(0.9) ? setup.settings.guePort : random.below(65536);
+  const body = random.chance(0.5) ? inner : udp({ source: 0xc000, destination }, filler(20));
+  const rest = random.pick([0, 1400, 1400, 0x1_0000]);
+  const router = six ? '2001:db8:7::1' : '203.0.113.1';
+  if (six) {
+    const about = ipv6({ source, destination: server }, body);
+    const error = icmp6({ type: random.pick([1, 2, 2, 2]), rest }, about);
+    return ethernet(ipv6({ source: router, destination: own }, error));
+  }
+  const about = ipv4({ source, destination: server, dontFragment: true }, body);
+  const error = icmp(
+    { type: random.pick([3, 3, 3, 11]), code: random.pick([4, 4, 3]), rest },
+    about,
+  );
+  return ethernet(ipv4({ source: router, destination: own }, error));
 }
 
 /** An error about a packet that the VIP sent, or that looks as if. */

@@ -24,6 +24,7 @@ const POOLS = 7;
 export const REALS = 40;
 const REALS_NAMED = 44;
 
+export const TUNNEL_SOURCE = { 4: '10.255.3.7', 6: '2001:db8:6::7' } as const;
 export const VIP_ADDRESSES = ['198.51.100.10', '198.51.100.11', '2001:db8:f::10', '2001:db8:f::11'];
 
 /** Pools with every scheme, servers reached in every way, VIPs of every kind. */
@@ -73,8 +74,8 @@ export function randomReal(random: Random, index: number): RealSpec {
   const six = random.chance(0.5);
   return {
     address: six ? `2001:db8:5::${index.toString(16)}` : `10.0.${index}.1`,
-    source4: '10.255.3.7',
-    source6: '2001:db8:6::7',
+    source4: TUNNEL_SOURCE[4],
+    source6: TUNNEL_SOURCE[6],
     encapsulation: random.pick(['ipip', 'ipip', 'ipip', 'gue', 'l2']),
     incarnation: random.below(65536),
     down: random.chance(0.05),

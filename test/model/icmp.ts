@@ -65,6 +65,26 @@ export function claimsTooSmallMtu(
   return quic && type === 3 && code === 4 && low < 20 + 8 + 1200;
 }
 
+/** "Too big", with an MTU, about a tunnel packet that the receiver of the error has sent. */
+export function isAboutOwnTunnel(frame: Uint8Array, error: Datagram, guePort: number): boolean {
+  const { family, transport } = error;
+  const [type, code] = [frame[transport], frame[transport + 1]];
+  const low = word16(frame, transport + 6);
+  const tooBig =
+    family === 6
+      ? type === 2 && (low !== 0 || word16(frame, transport + 4) !== 0)
+      : type === 3 && code === 4 && low !== 0;
+  if (!tooBig) return false;
+  const at = transport + HEADER_OCTETS;
+  const read = family === 4 ? readIpv4(frame, at) : readIpv6(frame, at);
+  const sent = read.kind === 'foreign' ? read.ip : read.kind === 'transport' && read.datagram;
+  if (!sent || Buffer.compare(sent.source, error.destination) !== 0) return false;
+  if (read.kind === 'foreign') {
+    return sent.protocol === PROTOCOL.ipip || sent.protocol === PROTOCOL.ipv6;
+  }
+  return sent.protocol === PROTOCOL.udp && sent.destinationPort === guePort;
+}
+
 /** Octets of a packet that an answer quotes, fixed for the sake of the checksum's cost. */
 const QUOTED = { 4: 512, 6: 1280 - 40 - HEADER_OCTETS };
 

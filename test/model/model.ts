@@ -6,7 +6,13 @@ import { PoolDecoder } from './decode.js';
 import { forwardFrame, hopsOf, tunnelOctets } from './encapsulate.js';
 import { FlowTable, type Placed } from './flow-table.js';
 import { entropyHash, flowHash } from './hash.js';
-import { claimsTooSmallMtu, isIcmpError, readQuoted, tooBigAnswer } from './icmp.js';
+import {
+  claimsTooSmallMtu,
+  isAboutOwnTunnel,
+  isIcmpError,
+  readQuoted,
+  tooBigAnswer,
+} from './icmp.js';
 import { dcidOf } from './quic.js';
 import type { Setup, SetupVip } from './setup.js';
 import { Tally } from './tally.js';
@@ -137,7 +143,8 @@ export class Model {
   /** An error about what a server sent goes to that server; everything else passes. */
   #icmp(frame: Uint8Array, datagram: Datagram, now: number, ingress: number): Answer {
     if (!this.#addresses.has(text(datagram.destination))) {
-      return this.#end(frame, VERDICT.pass, 0, 'not_vip');
+      const own = isAboutOwnTunnel(frame, datagram, this.#setup.settings.guePort);
+      return this.#end(frame, VERDICT.pass, 0, own ? 'tunnel_too_big' : 'not_vip');
     }
     if (!isIcmpError(frame, datagram)) return this.#end(frame, VERDICT.pass, 0, 'vip_icmp');
     const quoted = readQuoted(frame, datagram);
