@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * What the decapsulating program and user space agree on. Everything may be left as it is
- * loaded: then tunnels from everywhere to every inner destination are unwrapped, which is
- * for networks where nobody else can send such packets.
+ * What the decapsulating program and user space agree on. As it is loaded, the program
+ * unwraps tunnels from everywhere to every inner destination. That is for networks where
+ * nobody else can send such packets: anybody who can reaches every address of the server,
+ * with any source. Both lists may be changed while packets flow, entry by entry.
  */
 #ifndef CIDECAR_DECAP_H
 #define CIDECAR_DECAP_H
@@ -43,7 +44,8 @@ struct decap_vip {
 
 struct decap_settings {
 	__u32 check_sources; /* 0: decap_sources is not asked; else: prefixes that may send tunnels */
-	__u32 check_vips; /* 0: decap_vips is not asked; else: inner destinations that are ours */
+	__u32 check_vips; /* 0: decap_vips is not asked; else: inner destinations that are ours. To
+			   * be set after the list is filled: with an empty one nothing is unwrapped */
 	__u16 gue_port; /* network order; 0 = no GUE */
 	__u16 reserved[3];
 };

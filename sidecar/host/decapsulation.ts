@@ -42,19 +42,31 @@ export async function attachDecapsulation(flags: DecapsulationFlags): Promise<De
 
 /** Offsets in struct decap_settings of bpf/kernel/decap.h. */
 const CHECK_SOURCES = 0;
+const CHECK_VIPS = 4;
 const GUE_PORT = 8;
 
-/** Sets a program that is loaded and not attached yet. */
+/** What a program is told before it is attached. */
+export interface DecapsulationSettings extends Pick<DecapsulationFlags, 'sources' | 'guePort'> {
+  /**
+   * Addresses that a tunnel may lead to; none: nothing is unwrapped. Default: every address, so
+   * that whoever may send tunnels reaches every address of this host.
+   */
+  readonly vips?: readonly string[];
+}
+
+/** Sets a program that is loaded and not attached yet. @throws CidecarError ARGUMENT_INVALID for what is no address */
 export function configure(
   object: BpfObject,
-  { sources, guePort }: Pick<DecapsulationFlags, 'sources' | 'guePort'>,
+  { sources, guePort, vips }: DecapsulationSettings,
 ): void {
   allowSources(object, sources);
+  if (vips !== undefined) allowVips(object, vips);
   const settings = object.map('.data.decap');
   const value = settings.lookup(0);
   if (value === undefined) throw new CidecarError('PIN_INVALID', 'decap.bpf.o has no settings');
   const view = new DataView(value.buffer, value.byteOffset);
   if (sources.length > 0) view.setUint32(CHECK_SOURCES, 1, true);
+  if (vips !== undefined) view.setUint32(CHECK_VIPS, 1, true);
   if (guePort !== undefined) view.setUint16(GUE_PORT, guePort); // network order
   settings.update(0, value);
   settings.close();
@@ -73,6 +85,13 @@ function allowSources(object: BpfObject, prefixes: readonly string[]): void {
     sources.update(key, new Uint8Array(4));
   }
   sources.close();
+}
+
+/** struct decap_vip of bpf/kernel/decap.h. */
+function allowVips(object: BpfObject, addresses: readonly string[]): void {
+  const vips = object.map('decap_vips');
+  for (const address of addresses) vips.update(addressOctets(address), new Uint8Array(4));
+  vips.close();
 }
 
 function attachPinned(program: BpfProgram, index: number, pin: string): BpfLink {

@@ -19,9 +19,13 @@ afterEach(() => {
 });
 
 /** What becomes of a packet in GUE variant 1 from a balancer. */
-function result(port: number, source: string): { retval: number; unwrapped: boolean } {
+function result(
+  port: number,
+  source: string,
+  destination = '198.51.100.10',
+): { retval: number; unwrapped: boolean } {
   const inner = ipv4(
-    { source: '192.0.2.1', destination: '198.51.100.10' },
+    { source: '192.0.2.1', destination },
     udp({ source: 40000, destination: 443 }, filler(40)),
   );
   const tunnel = udp({ source: 50000, destination: port, checksum: 0 }, inner.encode(undefined));
@@ -41,4 +45,20 @@ test('without flags: GUE of port 6080, from everywhere', () => {
   configure(object, { sources: [] });
   expect(result(6080, '192.0.2.7')).toEqual({ retval: PASS, unwrapped: true });
   expect(result(7000, '192.0.2.7')).toEqual({ retval: PASS, unwrapped: false });
+});
+
+test('with a list of VIPs: to these addresses and no others', () => {
+  configure(object, { sources: [], vips: ['198.51.100.10', '2001:db8:f::10'] });
+  expect(result(6080, '192.0.2.7')).toEqual({ retval: PASS, unwrapped: true });
+  expect(result(6080, '192.0.2.7', '10.0.1.11')).toEqual({ retval: DROP, unwrapped: false });
+  expect(result(6080, '192.0.2.7', '127.0.0.1')).toEqual({ retval: DROP, unwrapped: false });
+});
+
+test('with an empty list of VIPs nothing is unwrapped', () => {
+  configure(object, { sources: [], vips: [] });
+  expect(result(6080, '192.0.2.7')).toEqual({ retval: DROP, unwrapped: false });
+});
+
+test('what is no address is refused', () => {
+  expect(() => configure(object, { sources: [], vips: ['example'] })).toThrow(/is no IP address/);
 });
