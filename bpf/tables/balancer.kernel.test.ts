@@ -14,7 +14,7 @@ import {
   planMark,
   SMALLEST_RING,
 } from './index.js';
-import { randomNumbers, randomOctets } from './testdata/probe.js';
+import { randomNumbers, randomOctets } from './testing/cid-probe.js';
 
 const CAPACITY: BalancerCapacity = {
   vips: 16,
@@ -270,7 +270,7 @@ describe('Balancer', () => {
 });
 
 describe('changes while packets flow', () => {
-  const script = fileURLToPath(new URL('testdata/traffic.ts', import.meta.url));
+  const script = fileURLToPath(new URL('testing/traffic.ts', import.meta.url));
   let child: ChildProcess | undefined;
   afterEach(() => child?.kill('SIGKILL'));
 

@@ -12,25 +12,25 @@ import {
   possibleCpus,
   type XdpMode,
 } from '../binding/index.js';
-import { ABI_MARK, MAP_NAMES, objectMark } from './abi.js';
+import { ArrayView } from './array-view.js';
 import {
   type BalancerCapacity,
   estimate as estimateOctets,
   flowBucketsPerCpu,
   type MapName,
   mapSizes,
-} from './capacity.js';
+} from './balancer-capacity.js';
 import { CounterCopy, reusableMaps } from './carry.js';
 import { CidTables, type ConfigState } from './cid-tables.js';
 import { type Counter, type Counters, readCounter, readReasons, zeroRow } from './counters.js';
-import { type Clock, SYSTEM_CLOCK } from './grace.js';
+import { type Clock, SYSTEM_CLOCK } from './grace-period.js';
 import { SETTINGS } from './layout.js';
-import type { NextHop, RealSpec, RealState } from './real.js';
+import { ABI_MARK, MAP_NAMES, objectMark } from './pin-marks.js';
+import type { NextHop, RealSpec, RealState } from './real-encoding.js';
 import { RealTable } from './real-table.js';
-import { RingTable } from './rings.js';
+import { RingTable } from './ring-table.js';
 import { DEFAULT_SETTINGS, loadSettings, type Settings, storeSettings } from './settings.js';
 import { type VipKey, type VipSpec, VipTable } from './vip-table.js';
-import { ArrayView } from './words.js';
 
 export interface LoadBalancerOptions {
   /** Default: the object that the build made. */

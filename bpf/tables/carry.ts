@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { BpfMap } from '../binding/index.js';
-import type { MapName } from './capacity.js';
+import type { MapName } from './balancer-capacity.js';
 
 /**
  * What outlives the tables beside which it came to be: remembered flows, and counters. Flows

@@ -2,15 +2,21 @@
 
 import type { DecodePlan } from '../../cid/types.js';
 import { CidecarError } from '../../core/errors.js';
-import { decodingMark, encodeConfig, type PlacedTable, placedTable, placeTable } from './config.js';
-import type { Clock } from './grace.js';
-import { IdList } from './id-list.js';
+import type { ArrayView } from './array-view.js';
+import type { Clock } from './grace-period.js';
+import { type IdWords, octetsOf, wordsOf } from './id-words.js';
+import {
+  decodingMark,
+  encodeConfig,
+  type PlacedTable,
+  placedTable,
+  placeTable,
+} from './kernel-config.js';
 import { CID_CONFIG, CONFIGS_PER_POOL, SERVER_ID_ROW } from './layout.js';
-import { type Region, Regions } from './regions.js';
-import { type IdWords, octetsOf, wordsOf } from './server-id.js';
+import { type Region, Regions } from './region-allocator.js';
+import { IdList } from './routed-ids.js';
 import { type ServerIdTable, serverIdTable } from './server-id-table.js';
 import { chooseShape, MAX_GROWTHS, rowsOfShape, type TableShape } from './table-shape.js';
-import type { ArrayView } from './words.js';
 
 /** A config that the kernel holds. */
 export interface ConfigState {

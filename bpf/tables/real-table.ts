@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type Clock, GRACE_MS } from './grace.js';
+
+import type { ArrayView } from './array-view.js';
+import { type Clock, GRACE_MS } from './grace-period.js';
 import { ENCAP, REAL, REAL_DOWN } from './layout.js';
 import {
   decodeReal,
@@ -8,8 +10,7 @@ import {
   type NextHop,
   type RealSpec,
   type RealState,
-} from './real.js';
-import type { ArrayView } from './words.js';
+} from './real-encoding.js';
 
 /** `reals`: outer headers ready to be copied, by index. */
 export class RealTable {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { GRACE_MS } from './grace.js';
-import { IdList } from './id-list.js';
+import { ArrayView } from './array-view.js';
+import { GRACE_MS } from './grace-period.js';
+import { octetsOf, rowsOf, wordsOf } from './id-words.js';
 import { SERVER_ID_ROW } from './layout.js';
-import { octetsOf, rowsOf, wordsOf } from './server-id.js';
+import { IdList } from './routed-ids.js';
 import { type ServerIdTable, serverIdTable } from './server-id-table.js';
 import { bucketShape, chooseShape, rowsOfShape, serverIdRowsFor } from './table-shape.js';
-import { ManualClock } from './testdata/manual-clock.js';
-import { randomNumbers, randomOctets } from './testdata/probe.js';
-import { ArrayView } from './words.js';
+import { randomNumbers, randomOctets } from './testing/cid-probe.js';
+import { ManualClock } from './testing/manual-clock.js';
 
 function memory(rows: number): ArrayView {
   return ArrayView.inMemory(rows, SERVER_ID_ROW.size);

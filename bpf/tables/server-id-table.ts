@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type Clock, GRACE_MS } from './grace.js';
-import type { IdList } from './id-list.js';
-import { type IdWords, rowsOf, sameId } from './server-id.js';
+
+import type { ArrayView } from './array-view.js';
+import { type Clock, GRACE_MS } from './grace-period.js';
+import { type IdWords, rowsOf, sameId } from './id-words.js';
+import type { IdList } from './routed-ids.js';
 import {
   BUCKETS,
   type BucketShape,
@@ -9,7 +11,6 @@ import {
   onesWord,
   type TableShape,
 } from './table-shape.js';
-import type { ArrayView } from './words.js';
 
 const WORDS_PER_ROW = 16;
 /** Moves before a build gives up on its number of rows. At the loads in use, a few do. */

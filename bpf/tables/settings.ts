@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import type { ArrayView } from './array-view.js';
 import { SETTINGS } from './layout.js';
-import type { ArrayView } from './words.js';
 
 /** struct settings of abi.h, but for the masks that follow from the capacity. */
 export interface Settings {

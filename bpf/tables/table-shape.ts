@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { IdList } from './id-list.js';
+
+import { type IdWords, MAX_ROWS } from './id-words.js';
 import { SERVER_ID_ROW } from './layout.js';
-import { type IdWords, MAX_ROWS } from './server-id.js';
+import type { IdList } from './routed-ids.js';
 
 /** The form of a config's server-ID table; cid_config.h says what the forms are. */
 export type TableShape = DenseShape | BucketShape;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
+import { ArrayView } from './array-view.js';
 import { VIP_BUCKET, VIP_SLOT } from './layout.js';
-import { ManualClock } from './testdata/manual-clock.js';
+import { ManualClock } from './testing/manual-clock.js';
 import { type VipSpec, VipTable, vipBucketsFor } from './vip-table.js';
-import { ArrayView } from './words.js';
 
 function tableOf(buckets: number, clock = new ManualClock()): VipTable {
   return new VipTable(ArrayView.inMemory(buckets, VIP_BUCKET.size), buckets, clock);

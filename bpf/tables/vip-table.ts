@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CidecarError } from '../../core/errors.js';
-import { addressOctets, addressText } from './address.js';
-import { type Clock, GRACE_MS } from './grace.js';
+import type { ArrayView } from './array-view.js';
+import { type Clock, GRACE_MS } from './grace-period.js';
 import { VIP_ADDRESS, VIP_BUCKET, VIP_QUIC, VIP_SLOT } from './layout.js';
+import { addressOctets, addressText } from './mapped-address.js';
 import { vipBuckets } from './vip-hash.js';
-import type { ArrayView } from './words.js';
 
 export type VipProtocol = 'udp' | 'tcp';
 

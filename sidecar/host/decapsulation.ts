@@ -10,7 +10,7 @@ import {
   ifindex,
   objectPath,
 } from '../../bpf/binding/index.js';
-import { addressOctets } from '../../bpf/tables/address.js';
+import { addressOctets } from '../../bpf/tables/mapped-address.js';
 import { CidecarError } from '../../core/index.js';
 import type { DecapsulationFlags } from '../options.js';
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CidecarError } from '../../core/errors.js';
-import { type Clock, GRACE_MS } from './grace.js';
+import { type Clock, GRACE_MS } from './grace-period.js';
 
 export interface Region {
   readonly start: number;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BpfObject, type BpfProgram, objectPath } from '../../binding/index.js';
+import { ArrayView } from '../array-view.js';
 import { CidTables } from '../cid-tables.js';
-import { type Clock, SYSTEM_CLOCK } from '../grace.js';
+import { type Clock, SYSTEM_CLOCK } from '../grace-period.js';
 import { CONFIGS_PER_POOL } from '../layout.js';
-import { ArrayView } from '../words.js';
 
 export interface ProbeCapacity {
   readonly pools: number;

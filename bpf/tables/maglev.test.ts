@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { buildRing, isPrime, type RingServer, ringSize } from './ring.js';
+import { buildRing, isPrime, type RingServer, ringSize } from './maglev.js';
 
 const SIZE = 4099;
 

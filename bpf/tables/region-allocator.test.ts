@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { GRACE_MS } from './grace.js';
-import { type Region, Regions } from './regions.js';
-import { ManualClock } from './testdata/manual-clock.js';
+import { GRACE_MS } from './grace-period.js';
+import { type Region, Regions } from './region-allocator.js';
+import { ManualClock } from './testing/manual-clock.js';
 
 describe('Regions', () => {
   it('never gives an entry to two owners, and gets all of them back', () => {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
-import { GRACE_MS } from './grace.js';
+import { ArrayView } from './array-view.js';
+import { GRACE_MS } from './grace-period.js';
 import { REAL } from './layout.js';
-import { decodeReal, encodeReal, type RealSpec } from './real.js';
+import { decodeReal, encodeReal, type RealSpec } from './real-encoding.js';
 import { RealTable } from './real-table.js';
-import { ManualClock } from './testdata/manual-clock.js';
-import { ArrayView } from './words.js';
+import { ManualClock } from './testing/manual-clock.js';
 
 const hop = {
   mac: Uint8Array.from([2, 0, 0, 0, 0, 9]),

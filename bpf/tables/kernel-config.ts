@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import type { DecodePlan } from '../../cid/types.js';
 import { CidecarError } from '../../core/errors.js';
 import { decryptionSchedule, encryptionSchedule, firstRoundConstants } from './aes.js';
+import { type IdWords, MAX_SERVER_ID_LENGTH } from './id-words.js';
 import { CID_CONFIG, CID_KIND, SERVER_ID_TABLE } from './layout.js';
-import { type IdWords, MAX_SERVER_ID_LENGTH } from './server-id.js';
 import { onesWord, rowsOfShape, type TableShape } from './table-shape.js';
 
 const BLOCK = 16;

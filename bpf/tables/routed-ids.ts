@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CidecarError } from '../../core/errors.js';
-import { type IdWords, wordsOf } from './server-id.js';
+import { type IdWords, wordsOf } from './id-words.js';
 
 /** Server IDs of one length and the index of the real that each leads to; built for millions. */
 export class IdList {

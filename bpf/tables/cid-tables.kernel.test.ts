@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CidCodec, type CidConfig, createCodec } from '../../cid/index.js';
 import { fromHex, Secret, toHex } from '../../core/index.js';
-import { type Answer, CidProbe, randomNumbers, randomOctets } from './testdata/probe.js';
+import { type Answer, CidProbe, randomNumbers, randomOctets } from './testing/cid-probe.js';
 
 // The packet program's decoder (bpf/kernel/cid.h) against the codec of cid/: the same CID
 // must give the same server ID, or the same reason why not.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { MapName } from './capacity.js';
+import type { MapName } from './balancer-capacity.js';
 import * as layout from './layout.js';
 import { REASONS } from './reasons.js';
 

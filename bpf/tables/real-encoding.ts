@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CidecarError } from '../../core/errors.js';
-import { addressOctets, addressText, isMapped } from './address.js';
 import { ENCAP, REAL, REAL_DOWN, REAL_OVERHEAD_SHIFT } from './layout.js';
+import { addressOctets, addressText, isMapped } from './mapped-address.js';
 
 export type RealEncapsulation = 'ipip' | 'gue' | 'l2';
 

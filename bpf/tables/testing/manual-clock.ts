@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Clock } from '../grace.js';
+import type { Clock } from '../grace-period.js';
 
 /** Time that passes when the test says so, or when somebody waits. */
 export class ManualClock implements Clock {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { type CidConfig, createCodec } from '../../cid/index.js';
 import { Secret } from '../../core/index.js';
-import { decodingMark, encodeConfig, planMark } from './config.js';
+import { decodingMark, encodeConfig, planMark } from './kernel-config.js';
 import type { TableShape } from './table-shape.js';
 
 const SHAPES: TableShape[] = [

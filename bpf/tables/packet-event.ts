@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { addressText } from './address.js';
+
 import { EVENT } from './layout.js';
+import { addressText } from './mapped-address.js';
 import { FIRST_REMARK, REASONS, type Reason, reasonName } from './reasons.js';
 
 /** struct event of abi.h: a sampled packet, and what was decided about it. */

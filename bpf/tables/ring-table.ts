@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Clock } from './grace.js';
-import { type Region, Regions } from './regions.js';
-import type { ArrayView } from './words.js';
+
+import type { ArrayView } from './array-view.js';
+import type { Clock } from './grace-period.js';
+import { type Region, Regions } from './region-allocator.js';
 
 /** `rings`: a count, then so many reals, for each ring. Entry 0 stays 0: "no ring". */
 export class RingTable {
