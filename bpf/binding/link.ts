@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { guarded } from './errors.js';
-import { addon, type NativeLink, type NativeLinkInfo } from './native.js';
+import { addon, type NativeLink, type NativeLinkInfo, type NativeProgram } from './native.js';
 import { pinAt, pinReplacingAt, removePin } from './pin.js';
-import type { BpfProgram } from './program.js';
 
 export type LinkInfo = NativeLinkInfo;
+
+/**
+ * A program that a link can run, which is a BpfProgram. A link needs only the handle of it, and
+ * so does not import the class, whose `attachXdp` makes links.
+ */
+export interface LinkableProgram {
+  /** @internal */
+  readonly native: NativeProgram;
+}
 
 /**
  * An attachment of a program to an interface. It ends when the last handle is closed and no
@@ -34,7 +42,7 @@ export class BpfLink {
    * @param expected refuse unless this is the present one
    * @throws CidecarError INTERFACE_BUSY when it is not
    */
-  update(program: BpfProgram, expected?: BpfProgram): void {
+  update(program: LinkableProgram, expected?: LinkableProgram): void {
     guarded(() => this.#native.update(program.native, expected?.native));
   }
 
