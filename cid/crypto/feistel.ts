@@ -7,7 +7,7 @@ import { copyStrings, type Layout, wordsOf } from './strided-copy.js';
 /**
  * The Feistel network of draft-ietf-quic-load-balancers-22, "Four-Pass Encryption", over
  * strings of one length, many strings at a time: each pass over the whole batch is one
- * cipher call. Four passes encrypt CIDs; more of them permute nonces (nonce.ts).
+ * cipher call. Four passes encrypt CIDs; more of them permute nonces (nonce-sequence.ts).
  *
  * A half lies in a 16-octet block of its own, just as the round function wants it: the
  * half from octet 0, zeroes, the length in octet 14, the pass number in octet 15. So a

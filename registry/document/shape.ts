@@ -4,8 +4,8 @@ import { quotable } from './source.js';
 
 /**
  * The form of a document: fields, types, ranges, defaults. What needs more than one field
- * to be judged is in checks.ts. Unknown fields are errors, because a misspelt one would
- * otherwise be a silent default.
+ * to be judged is in document.ts and what it calls. Unknown fields are errors, because a
+ * misspelt one would otherwise be a silent default.
  */
 
 /** A message that says what is allowed; never shows the value where `secret` is set. */

@@ -10,7 +10,7 @@ export interface StartOptions {
   readonly title: string;
   /** A named network namespace; this process's own where absent. */
   readonly namespace?: string;
-  /** A program of this repository, such as `sidecar/main`; or any other as `argv`. */
+  /** A program of this repository, such as `sidecar/main.ts` without its ending; or any other as `argv`. */
   readonly entry?: string;
   readonly argv?: readonly string[];
   readonly args?: readonly string[];

@@ -6,7 +6,7 @@ import { BpfObject, type LoadOptions } from '../object.js';
 import { objectPath } from '../package-root.js';
 import { ensureBpffs, ifindex } from '../system.js';
 
-/** The maps and programs of testdata/binding_maps.bpf.c. */
+/** The maps and programs of binding_maps.bpf.c. */
 export function loadFixture(options: LoadOptions = {}): Promise<BpfObject> {
   return BpfObject.load(objectPath('binding_maps'), options);
 }
