@@ -84,3 +84,9 @@ export function commentsOf(text: string): Comment[] {
   }
   return comments;
 }
+
+/** The first comment that says more than the license: what a reader of a file meets first. */
+export function headOf(text: string): string {
+  const comments = commentsOf(text).filter((comment) => !comment.text.includes('SPDX-License'));
+  return comments[0]?.text ?? '';
+}
