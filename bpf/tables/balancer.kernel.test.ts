@@ -10,8 +10,8 @@ import {
   Balancer,
   type BalancerCapacity,
   buildRing,
+  decodePlanMark,
   type LoadBalancerOptions,
-  planMark,
   SMALLEST_RING,
 } from './index.js';
 import { randomNumbers, randomOctets } from './testing/cid-probe.js';
@@ -158,8 +158,8 @@ describe('Balancer', () => {
     }).toEqual(before);
     expect(second.settings).toMatchObject({ hashSeed: 5n, mtu: 1400 });
     expect(second.vipAddresses()).toEqual([VIP.address]);
-    expect(second.configMark(1, 3)).toBe(planMark(codec.plan));
-    expect(second.configMark(2, 3)).not.toBe(planMark(codec.plan));
+    expect(second.configMark(1, 3)).toBe(decodePlanMark(codec.plan));
+    expect(second.configMark(2, 3)).not.toBe(decodePlanMark(codec.plan));
     const listed = new Map([...second.serverIds(1, 3)].map(([id, real]) => [toHex(id), real]));
     expect(listed).toEqual(new Map(ids.map((id, i) => [toHex(id), 1 + (i % 7)])));
 

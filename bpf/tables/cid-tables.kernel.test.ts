@@ -67,12 +67,12 @@ function compare(config: CidConfig, cids: number): number {
   for (let i = 0; i < cids; i++) {
     const cid = someCid(codec, ids);
     const want = expected(codec, live, cid);
-    // Right before the packet's end, or with more behind; the account too may be larger.
-    const behind = random(2) * random(30);
-    const got = probe.ask(1, cid, cid.length, behind);
+    // The CID ends with the packet, or more octets follow; its stated length may be larger.
+    const after = random(2) * random(30);
+    const got = probe.ask(1, cid, cid.length, after);
     if (JSON.stringify(got) !== JSON.stringify(want)) {
       expect.fail(
-        `${describeConfig(config)}, CID ${toHex(cid)} and ${behind} octets behind it: ` +
+        `${describeConfig(config)}, CID ${toHex(cid)} and ${after} octets after it: ` +
           `the kernel says ${JSON.stringify(got)}, the codec ${JSON.stringify(want)}`,
       );
     }

@@ -2,10 +2,10 @@
 
 export { Balancer, type LoadBalancerOptions } from './balancer.js';
 export { type BalancerCapacity, estimate, type MapName } from './balancer-capacity.js';
-export type { ConfigState } from './cid-tables.js';
+export type { KernelConfig } from './cid-tables.js';
 export type { Counter, Counters, ReasonCounters } from './counters.js';
 export { type Clock, GRACE_MS, SYSTEM_CLOCK } from './grace-period.js';
-export { planMark } from './kernel-config.js';
+export { decodePlanMark } from './kernel-config.js';
 export { buildRing, isPrime, type RingServer, ringSize, SMALLEST_RING } from './maglev.js';
 export { addressOctets, addressText } from './mapped-address.js';
 export { isSampled, type PacketEvent, readEvent } from './packet-event.js';

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { type CidConfig, createCodec } from '../../cid/index.js';
 import { Secret } from '../../core/index.js';
-import { decodingMark, encodeConfig, planMark } from './kernel-config.js';
+import { decodePlanMark, decodingMark, encodeConfig } from './kernel-config.js';
 import type { TableShape } from './table-shape.js';
 
 const SHAPES: TableShape[] = [
@@ -36,13 +36,13 @@ describe('the mark of a config', () => {
   it('is that of its plan, whatever its table', () => {
     for (const plan of plans) {
       for (const shape of SHAPES) {
-        expect(decodingMark(encodeConfig(plan, 77, shape))).toBe(planMark(plan));
+        expect(decodingMark(encodeConfig(plan, 77, shape))).toBe(decodePlanMark(plan));
       }
     }
   });
 
   it('is that of no other plan, and shows no key', () => {
-    expect(new Set(plans.map(planMark)).size).toBe(plans.length);
-    expect(planMark(plans[3]!)).toMatch(/^[A-Za-z0-9+/]{43}=$/);
+    expect(new Set(plans.map(decodePlanMark)).size).toBe(plans.length);
+    expect(decodePlanMark(plans[3]!)).toMatch(/^[A-Za-z0-9+/]{43}=$/);
   });
 });

@@ -1,30 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { MapName } from './balancer-capacity.js';
+import { MAP_NAMES } from './balancer-handles.js';
 import * as layout from './layout.js';
 import { REASONS } from './reasons.js';
 
-/** Every map of the packet program that user space holds, by its name in maps.h. */
-export const MAP_NAMES: readonly MapName[] = [
-  'vip_table',
-  'config_index',
-  'configs',
-  'server_ids',
-  'rings',
-  'reals',
-  'flows',
-  'vip_stats',
-  'real_stats',
-  'events',
-];
-
-/** To be raised when tables change their meaning in the same layout: a hash, a unit. */
+/** Raise this when tables change their meaning in the same layout: a hash, a unit. */
 const MEANING = 1;
 
 /**
- * The mark is made of the names of fields too. That of the incarnation had another name when
- * tables were first pinned, and a new name alone must not make them unreadable.
+ * The names of fields go into the mark too. The incarnation was called "generation" when tables
+ * were first pinned, and a new name alone must not make those unreadable.
  */
 function realUnderFirstName({ incarnation, ...rest }: typeof layout.REAL): object {
   const entries = Object.entries(rest);
@@ -37,9 +23,9 @@ function realUnderFirstName({ incarnation, ...rest }: typeof layout.REAL): objec
 }
 
 /**
- * Tells tables apart that this build must not read: those with other maps, another layout or
- * another meaning. It is the name of an empty folder among the pins, so that it is there
- * whatever else was lost or has changed.
+ * Tells which tables this build can read: those with the same maps, layout and meaning. It is
+ * the name of an empty folder among the pins, and so can be looked for before anything is
+ * opened.
  */
 export const ABI_MARK = `abi-${createHash('sha256')
   .update(
@@ -55,7 +41,9 @@ export const ABI_MARK = `abi-${createHash('sha256')
   .digest('hex')
   .slice(0, 12)}`;
 
-/** Names the object file of a program in the same way: another one means another build. */
+export const OBJECT_MARK_PREFIX = 'object-';
+
+/** Names the object file of a program in the same way: another mark means another build. */
 export function objectMark(path: string): string {
-  return `object-${createHash('sha256').update(readFileSync(path)).digest('hex').slice(0, 32)}`;
+  return `${OBJECT_MARK_PREFIX}${createHash('sha256').update(readFileSync(path)).digest('hex').slice(0, 32)}`;
 }

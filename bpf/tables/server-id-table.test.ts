@@ -5,7 +5,7 @@ import { ArrayView } from './array-view.js';
 import { GRACE_MS } from './grace-period.js';
 import { octetsOf, rowsOf, wordsOf } from './id-words.js';
 import { SERVER_ID_ROW } from './layout.js';
-import { IdList } from './routed-ids.js';
+import { RoutedIds } from './routed-ids.js';
 import { type ServerIdTable, serverIdTable } from './server-id-table.js';
 import { bucketShape, chooseShape, rowsOfShape, serverIdRowsFor } from './table-shape.js';
 import { randomNumbers, randomOctets } from './testing/cid-probe.js';
@@ -17,7 +17,7 @@ function memory(rows: number): ArrayView {
 
 /** A table of the shape that suits the IDs, somewhere in an array. */
 /** Grows as CidTables does: few IDs may be unlucky with the few rows that they are given. */
-function tableOf(list: IdList, clock = new ManualClock()): ServerIdTable {
+function tableOf(list: RoutedIds, clock = new ManualClock()): ServerIdTable {
   const base = 3;
   let shape = chooseShape(list);
   for (let growths = 0; growths < 8; growths++) {
@@ -47,7 +47,7 @@ describe('a server-ID table', () => {
         fc.uint8Array({ minLength: 15, maxLength: 15 }),
         ([length, ids], other) => {
           const table = tableOf(
-            IdList.from(
+            RoutedIds.from(
               length,
               ids.map((id, i) => [id, i + 1]),
             ),
@@ -80,7 +80,7 @@ describe('a server-ID table', () => {
           const random = randomNumbers(length);
           const names = Array.from({ length: 41 }, () => randomOctets(random, length));
           const clock = new ManualClock();
-          const list = IdList.from(
+          const list = RoutedIds.from(
             length,
             names.slice(0, 20).map((id, i) => [id, i + 1]),
           );
@@ -114,7 +114,7 @@ describe('a server-ID table', () => {
   });
 
   it('says when the IDs need more rows', () => {
-    const list = new IdList(8);
+    const list = new RoutedIds(8);
     for (let i = 1; i <= 11; i++) list.add([i, i, 0, 0], i);
     const table = serverIdTable(memory(2), 0, { kind: 'exact', rows: 2 }, new ManualClock());
     expect(table.build(list)).toBe(false);
@@ -123,7 +123,7 @@ describe('a server-ID table', () => {
 
 describe('the shape of a table', () => {
   const list = (length: number, count: number, id: (i: number) => Uint8Array) =>
-    IdList.from(
+    RoutedIds.from(
       length,
       Array.from({ length: count }, (_, i) => [id(i), i + 1]),
     );
@@ -157,7 +157,7 @@ describe('a hundred thousand IDs', () => {
       const random = randomNumbers(length);
       const count = 100_000;
       const ids = Array.from({ length: count * 1.1 }, () => randomOctets(random, length));
-      const first = IdList.from(
+      const first = RoutedIds.from(
         length,
         ids.slice(0, count).map((id) => [id, 1]),
       );
@@ -180,7 +180,7 @@ describe('a hundred thousand IDs', () => {
 
   it('fit the shape that is chosen at much higher load, too', () => {
     const random = randomNumbers(3);
-    const list = IdList.from(
+    const list = RoutedIds.from(
       8,
       Array.from({ length: 20_000 }, () => [randomOctets(random, 8), 1]),
     );

@@ -2,47 +2,37 @@
 import type { BpfMap } from '../binding/index.js';
 import type { MapName } from './balancer-capacity.js';
 
-/**
- * What outlives the tables beside which it came to be: remembered flows, and counters. Flows
- * name a real by index and incarnation, counters count by row, so both stay right in other
- * tables in which index, incarnation and row mean the same.
- */
-const CARRIED = ['flows', 'vip_stats', 'real_stats'] as const satisfies readonly MapName[];
-
-/** Counters that are larger than needed by more than this give way to smaller ones. */
-const MOST_TIMES_NEEDED = 4;
-
-/**
- * The maps that new tables of these sizes can use as they are: old and new program then count
- * in one map and remember in one, and nothing has to be copied while packets flow.
- */
-export function reusableMaps(
-  from: (name: MapName) => BpfMap,
-  sizes: Readonly<Record<MapName, number>>,
-): Map<MapName, BpfMap> {
-  const maps = CARRIED.map((name): [MapName, BpfMap] => [name, from(name)]);
-  return new Map(maps.filter(([name, map]) => fits(name, map.info.maxEntries, sizes[name])));
-}
-
-function fits(name: MapName, entries: number, needed: number): boolean {
-  // A flow's place depends on the number of buckets.
-  if (name === 'flows') return entries === needed;
-  return entries >= needed && entries <= MOST_TIMES_NEEDED * needed;
-}
-
 const ROWS_AT_ONCE = 64;
 
 /**
- * Counters on their way into a map of another size. They are copied while nothing counts in
- * the new map, so that nobody sees them fall, and {@link finish} adds what the old one counted
- * until the new program took over. User space cannot add in one step: packets of the few
- * microseconds between its reading and its writing of a row go uncounted.
+ * Copies the counters that new tables do not share with the old ones. Call it before the new
+ * program takes over, and what it returns, if anything, GRACE_MS afterwards.
  */
-export class CounterCopy {
+export function copyCounters(
+  from: (name: MapName) => BpfMap,
+  to: (name: MapName) => BpfMap,
+): (() => void) | undefined {
+  const copies = (['vip_stats', 'real_stats'] as const)
+    .filter((name) => from(name).info.id !== to(name).info.id)
+    .map((name) => new CounterCopy(from(name), to(name)));
+  for (const copy of copies) copy.begin();
+  if (copies.length === 0) return undefined;
+  return () => {
+    for (const copy of copies) copy.finish();
+  };
+}
+
+/**
+ * Copies counters into a map of another size. The first copy is made while nothing counts in
+ * the new map, so that nobody sees a counter fall. {@link finish} then adds what the old
+ * program counted until the new one took over. User space reads a row and writes it in two
+ * steps: packets that are counted in the microseconds between them are lost to the counter.
+ */
+class CounterCopy {
   readonly #from: BpfMap;
   readonly #to: BpfMap;
   readonly #rows: number;
-  /** What was copied of each row that was not all zeros. */
+  /** The counts that were copied, by row; rows of zeros are left out. */
   readonly #copied = new Map<number, BigUint64Array>();
 
   constructor(from: BpfMap, to: BpfMap) {
@@ -51,7 +41,7 @@ export class CounterCopy {
     this.#rows = Math.min(from.info.maxEntries, to.info.maxEntries);
   }
 
-  /** Before the new program runs. */
+  /** Call it before the new program runs. */
   begin(): void {
     for (const [row, counts] of this.#counted()) {
       this.#copied.set(row, counts);
@@ -59,7 +49,7 @@ export class CounterCopy {
     }
   }
 
-  /** When no packet is left in the old program. */
+  /** Call it when no packet is left in the old program. */
   finish(): void {
     for (const [row, counts] of this.#counted()) {
       const before = this.#copied.get(row);
@@ -69,7 +59,7 @@ export class CounterCopy {
     }
   }
 
-  /** Rows of the old map, the counts of all CPUs one after another. */
+  /** Rows of the old map that are not all zeros, with the counts of all CPUs in a row. */
   *#counted(): Generator<[number, BigUint64Array], void, void> {
     for (let first = 0; first < this.#rows; first += ROWS_AT_ONCE) {
       const count = Math.min(ROWS_AT_ONCE, this.#rows - first);
