@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BpfObject, type BpfProgram, objectPath } from '../../bpf/binding/index.js';
+import { DECAP_PREFIX, DECAP_SETTINGS } from '../../bpf/tables/decap-layout.js';
 import {
   ethernet,
   filler,
@@ -86,13 +87,13 @@ function setting(offset: number, value: number): void {
   const view = object.map('.data.decap').mmap();
   new DataView(view.buffer, view.byteOffset).setUint32(offset, value, true);
 }
-const checkSources = (): void => setting(0, 1);
-const checkVips = (): void => setting(4, 1);
+const checkSources = (): void => setting(DECAP_SETTINGS.check_sources, 1);
+const checkVips = (): void => setting(DECAP_SETTINGS.check_vips, 1);
 
 function allowSource(address: string, bits: number): void {
-  const key = new Uint8Array(20);
-  new DataView(key.buffer).setUint32(0, bits, true);
-  key.set(mapped(ip(address)), 4);
+  const key = new Uint8Array(DECAP_PREFIX.size);
+  new DataView(key.buffer).setUint32(DECAP_PREFIX.length, bits, true);
+  key.set(mapped(ip(address)), DECAP_PREFIX.address);
   object.map('decap_sources').update(key, new Uint8Array(4));
 }
 
