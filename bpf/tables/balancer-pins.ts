@@ -31,7 +31,7 @@ export function pinBalancer({ program, objectMark, maps }: BalancerHandles, fold
   }
 }
 
-/** Removes a folder that {@link pinBalancer} made. What is loaded stays while something holds it. */
+/** Removes a folder of {@link pinBalancer}. What is loaded stays while something holds it. */
 export function unpinBalancer(folder: string): void {
   rmSync(folder, { recursive: true, force: true });
 }
