@@ -7,10 +7,10 @@ import { describeError } from '../core/index.js';
 import { buildCases } from './cases.js';
 import { memoryFigure, programFigures } from './figures.js';
 import { measure, type PacketResult } from './measure.js';
-import { OTHER_SUITES } from './others.js';
+import { OTHER_SUITES } from './suites.js';
 import { Prelude } from './prelude.js';
 import { type Figure, figureTable, packetTable } from './report.js';
-import { ringFigures } from './ring.js';
+import { ringFigures } from './ring-disturbance.js';
 
 interface Options {
   readonly json?: string;
