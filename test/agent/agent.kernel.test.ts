@@ -213,7 +213,7 @@ describe('lb-agent run, where it cannot', () => {
     const object = await BpfObject.load(objectPath('pass'));
     const program = object.program('pass');
     program.pin(`${host.pins.path}-other`);
-    // Not `ip -n`: it gives the command a /sys of its own, without the pin.
+    // `ip -n` would give the command another /sys, without the pin.
     const attach = ['ip', 'link', 'set', 'dev', 'eth0', 'xdp', 'pinned', `${host.pins.path}-other`];
     await run(inNamespace(host.namespace, attach));
     expect(await refused()).toMatch(/INTERFACE_BUSY/);
