@@ -90,7 +90,7 @@ describe('CidPool', { timeout: 120_000 }, () => {
     await start();
     await recovered;
     expect(pool.take().routable).toBe(true);
-    // Its token is the pool's secret, so the sidecar must not answer with another.
+    // The pool made its token, so the sidecar must not answer with another one.
     const client = clientOf(folder);
     const answer = ask(client, 'resetToken', { cid: failover[0]!.cid });
     await expect(answer).rejects.toMatchObject({ code: status.NOT_FOUND });

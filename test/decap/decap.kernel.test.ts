@@ -25,7 +25,7 @@ const SERVER = '10.0.1.11';
 const SERVER6 = '2001:db8:5::11';
 const GUE_PORT = 6080;
 
-/** Names in decap.h, in its order. */
+/** The names of enum decap_reason in decap.h, in its order. */
 const REASONS = [
   'NOT_TUNNEL',
   'IP4_IN_IP4',
@@ -52,7 +52,7 @@ const outer4 = (inner: Layer, fields: Partial<Parameters<typeof ipv4>[0]> = {}):
 const outer6 = (inner: Layer, fields: Partial<Parameters<typeof ipv6>[0]> = {}): Layer =>
   ipv6({ source: BALANCER6, destination: SERVER6, ...fields }, inner);
 
-/** GUE variant 1: the IP header right behind UDP, no checksum. */
+/** GUE variant 1: the IP header follows UDP directly; there is no checksum. */
 const gue = (inner: Layer, destination = GUE_PORT): Layer =>
   udp({ source: 0xc123, destination, checksum: 0 }, inner.encode(undefined));
 

@@ -29,7 +29,7 @@ import {
 
 let folder: SidecarFolder;
 let sidecar: SidecarProcess;
-/** One that was there before the others came. */
+/** A pool that was connected before the attacks. */
 let established: CidPool;
 
 beforeAll(async () => {
@@ -38,7 +38,7 @@ beforeAll(async () => {
   sidecar = await SidecarProcess.start(folder, ['--init', '--metrics-socket', folder.metrics]);
   established = CidPool.connect({ socket: folder.socket, highWater: 4096 });
   await established.ready();
-  // What the process grows to by use alone.
+  // Lets the process grow to what ordinary use makes of it.
   for (let i = 0; i < 5; i++) await isServed(established);
   await newcomerIsServed();
   closeOthers();
@@ -50,7 +50,7 @@ afterAll(async () => {
   await folder?.remove();
 });
 
-/** The pool gets what it wants, from the sidecar and not from its own supply. */
+/** Checks that the pool gets CIDs from the sidecar, and not from its own supply. */
 async function isServed(pool: CidPool): Promise<void> {
   for (let taken = 0; taken < 20_000; ) {
     if (pool.level > 0 && pool.take().routable) taken += 1;
@@ -59,7 +59,7 @@ async function isServed(pool: CidPool): Promise<void> {
 }
 
 async function newcomerIsServed(): Promise<void> {
-  // At the first attempt: the pool below would try again until there is room.
+  // This must succeed at once, while the pool below would try again until there is room.
   expect(await ask(another(), 'status', {})).toMatchObject({ serving: true });
   const pool = CidPool.connect({ socket: folder.socket, highWater: 1024 });
   try {
@@ -76,7 +76,7 @@ function closeOthers(): void {
   for (const client of others.splice(0)) client.close();
 }
 
-/** A client with a connection of its own, until `closeOthers`. */
+/** Makes a client with a connection of its own, which `closeOthers` closes. */
 function another(): SidecarServiceClient {
   const own = { 'grpc.use_local_subchannel_pool': 1 };
   const address = `unix:${folder.socket}`;
@@ -85,13 +85,13 @@ function another(): SidecarServiceClient {
   return client;
 }
 
-/** Octets that an attack may cost; a tenth of what the worst of them asks for. */
+/** Octets that an attack may cost: a tenth of what the worst attack asks for. */
 const MOST_MEMORY = 100e6;
 
-/** What there is while nobody but `established` is. */
+/** The open things while only `established` is connected. */
 const QUIET = [1, 1, 1, 0];
 
-/** Connections, streams, open credit. */
+/** Connections, streams and credit that are open. */
 function openOf(metrics: Scrape): number[] {
   return [
     metrics.value('connections'),
@@ -101,13 +101,13 @@ function openOf(metrics: Scrape): number[] {
   ];
 }
 
-/** Waits until all is as before. */
+/** Waits until everything is as before the attack. */
 async function quiet(): Promise<void> {
   const open = async () => openOf(await scrape(folder.metrics));
   await expect.poll(open, { timeout: 30_000 }).toEqual(QUIET);
 }
 
-/** Resident octets of the sidecar: now, or at most since `forgetPeak`. */
+/** Resident octets of the sidecar: those of now, or the most since `forgetPeak`. */
 async function resident(which: 'VmRSS' | 'VmHWM'): Promise<number> {
   const lines = await readFile(`/proc/${sidecar.child.pid}/status`, 'utf8');
   return Number(new RegExp(`${which}:\\s+(\\d+) kB`).exec(lines)?.[1]) * 1024;
@@ -117,25 +117,25 @@ async function forgetPeak(): Promise<void> {
   await writeFile(`/proc/${sidecar.child.pid}/clear_refs`, '5');
 }
 
-/** Clients in processes of their own. */
+/** Clients that run in other processes. */
 const processes = new Set<ChildProcess>();
 
 async function killAll(): Promise<void> {
   for (const child of processes) {
     const gone = child.exitCode !== null || child.signalCode !== null || once(child, 'exit');
-    child.kill('SIGKILL'); // Stopped ones too.
+    child.kill('SIGKILL'); // This ends stopped ones too.
     await gone;
   }
   processes.clear();
 }
 
 interface Attack {
-  /** How the sidecar is under it, if that shows. */
+  /** Whether the metrics show the attack, if they can. */
   readonly shows?: (metrics: Scrape) => boolean;
   end(): unknown;
 }
 
-/** Does something over and over until told to end, and some rounds in any case. */
+/** Does something again and again until it is told to end, but at least some rounds. */
 function keepDoing(parallel: number, rounds: number, once: () => Promise<void>): Attack {
   let on = true;
   const loops = Array.from({ length: parallel }, async () => {
@@ -149,7 +149,7 @@ function keepDoing(parallel: number, rounds: number, once: () => Promise<void>):
   };
 }
 
-/** Sends over and over on raw connections, on a new one where the last was closed. */
+/** Sends again and again on raw connections, and opens a new one when one was closed. */
 function keepSending(parallel: number, frames: (turn: number) => Uint8Array[], reads = true) {
   return keepDoing(parallel, 1, async () => {
     const connection = new RawConnection(folder.socket);
@@ -288,7 +288,7 @@ const ATTACKS: Record<string, () => Attack | Promise<Attack>> = {
     );
     for (const stream of streams) {
       stream.on('error', () => {});
-      // One message at a time, with a pause behind each.
+      // One message at a time, with a pause after each.
       stream.on('data', () => {
         batches += 1;
         stream.pause();
@@ -297,7 +297,7 @@ const ATTACKS: Record<string, () => Attack | Promise<Attack>> = {
       stream.write({ credit: 65_536, acknowledgedGeneration: 0 });
     }
     return {
-      // It gets what it reads.
+      // The attacker gets as many batches as it reads.
       shows: () => batches >= 5 * streams.length,
       end: () => streams.map((stream) => stream.cancel()),
     };
@@ -340,7 +340,7 @@ describe('a client that misbehaves harms no other', { timeout: 60_000 }, () => {
   });
 
   it('floods no log', () => {
-    // All the above in a minute: thousands of refusals, each of a few kinds once a second.
+    // All this happened in a minute: of thousands of refusals, each kind is logged once a second.
     const lines = sidecar.output.trim().split('\n');
     expect(lines.length).toBeLessThan(150);
     const refusals = lines.filter((line) => line.includes('STREAMS_EXHAUSTED'));
@@ -364,7 +364,7 @@ describe('a sidecar that is full', { timeout: 60_000 }, () => {
       code: status.RESOURCE_EXHAUSTED,
       details: '10 streams are open, as many as may be',
     });
-    // Questions are answered all the same.
+    // Calls are answered nevertheless.
     expect(await ask(another(), 'status', {})).toMatchObject({ serving: true });
     await isServed(established);
 

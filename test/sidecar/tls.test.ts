@@ -51,7 +51,7 @@ function tls(files: Partial<Record<'certificate' | 'privateKey' | 'authority', s
   return [...listen, '--tls-certificate', certificate, '--tls-key', privateKey];
 }
 
-/** Trusts our authority, and shows a certificate if there is one. */
+/** Credentials that trust the test's authority, with a certificate if one is given. */
 async function showing(certificate?: Certificate): Promise<ChannelCredentials> {
   const trusted = await readFile(ours.certificate);
   return certificate === undefined
@@ -68,7 +68,7 @@ function client(shown: ChannelCredentials): SidecarServiceClient {
 async function refusal(...flags: string[]): Promise<string> {
   const other = ['--init', '--state-dir', `${folder.path}/other`, '--socket', `${folder.path}/b`];
   const refused = new SidecarProcess(folder, [...other, ...flags]);
-  // An address in use may be free when the sidecar is started again.
+  // An address that is in use may be free when the sidecar is started again, so that is a 1.
   expect(await refused.exited).toBe(refused.output.includes('SOCKET_BUSY') ? 1 : 2);
   return refused.output;
 }
