@@ -56,7 +56,7 @@ test('closed handles leave no descriptor', async () => {
   veth.close();
 });
 
-test('handles that nobody closed go with the garbage', async () => {
+test('handles that were not closed are collected', async () => {
   const before = descriptors();
   (() => {
     for (let i = 0; i < 100; i++) object.map('plain');

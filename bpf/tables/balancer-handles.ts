@@ -30,7 +30,7 @@ export type BalancerMaps = ReadonlyMap<MapName | typeof SETTINGS_MAP, BpfMap>;
 /** The handles of one packet program and of its maps, which {@link close} gives back. */
 export class BalancerHandles {
   readonly program: BpfProgram;
-  /** The mark of the object file that the program is of; undefined where nobody noted it. */
+  /** The mark of the object file that the program is of; undefined where no mark was noted. */
   readonly objectMark: string | undefined;
   readonly maps: BalancerMaps;
 

@@ -129,7 +129,7 @@ export class Balancer {
     return this.#handles.program;
   }
 
-  /** The {@link objectMark} of the file that the program is of; undefined where nobody noted it. */
+  /** The {@link objectMark} of the file that the program is of; undefined where no mark was noted. */
   get object(): string | undefined {
     return this.#handles.objectMark;
   }

@@ -18,7 +18,7 @@ function config(serverIdLength: number, nonceLength: number, key: number | null)
 }
 
 describe('the mark of a config', () => {
-  // Clear, single pass, four passes with an even and an odd length; keys and lengths differ.
+  // Plaintext, single pass, and four passes of even and odd length, with other keys and lengths.
   const plans = [
     config(3, 4, null),
     config(3, 5, null),

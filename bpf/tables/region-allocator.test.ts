@@ -55,7 +55,7 @@ describe('RegionAllocator', () => {
     expect(regions.allocate(4).start).toBe(6);
     regions.sweep();
     expect(wiped).toBe(false);
-    // Nothing else is left, so this waits for it.
+    // No other region is left, so this waits for the one that rests.
     expect(regions.allocate(6).start).toBe(0);
     expect(wiped).toBe(true);
     expect(clock.waited).toBe(GRACE_MS);

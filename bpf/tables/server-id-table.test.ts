@@ -15,8 +15,10 @@ function memory(rows: number): ArrayView {
   return ArrayView.inMemory(rows, SERVER_ID_ROW.size);
 }
 
-/** A table of the shape that suits the IDs, somewhere in an array. */
-/** Grows as CidTables does: few IDs may be unlucky with the few rows that they are given. */
+/**
+ * A table of the shape that suits the IDs, not at the start of its array. It gets more rows if the
+ * IDs do not fit, as in CidTables; this can happen with few IDs.
+ */
 function tableOf(list: RoutedIds, clock = new ManualClock()): ServerIdTable {
   const base = 3;
   let shape = chooseShape(list);
@@ -164,7 +166,7 @@ describe('a hundred thousand IDs', () => {
       const table = tableOf(first);
       let misfits = 0;
       for (const id of ids.slice(count)) if (!table.set(wordsOf(id), 2)) misfits++;
-      // A misfit costs a build; what matters is that they are rare.
+      // An ID without a place costs a build, which must be rare.
       expect(misfits).toBeLessThan(count / 1000);
       for (const id of ids.slice(0, count)) if (table.get(wordsOf(id)) !== 1) expect.fail('lost');
     });

@@ -100,7 +100,7 @@ describe('lb-agent run', () => {
     }
   });
 
-  it('goes on without its memory: routes stay, and indices are not used again too soon', async () => {
+  it('continues without its memory: routes stay, and indices are not used again too soon', async () => {
     await host.start();
     const real = host.status().servers.find(({ name }) => name === 'web-1')?.real;
     await host.change(documentOf([TWO]));

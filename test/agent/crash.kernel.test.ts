@@ -59,7 +59,7 @@ beforeEach(async () => {
 afterEach(() => host.dispose());
 
 describe('an agent that is killed while it changes the kernel', () => {
-  it('leaves every CID with its owner of before or after, and the next one heals', async () => {
+  it('leaves every CID with its old owner or its new one, and the next agent completes the change', async () => {
     let before = serversOf(0);
     host.write(documentOf(before));
     await host.start();

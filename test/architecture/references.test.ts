@@ -13,7 +13,7 @@ describe('a file that prose names', () => {
       files.filter((path) => path.includes('/')).map((path) => path.split('/')[0]!),
     );
     let references = 0;
-    // A page of what has changed speaks of files that are gone, and may.
+    // The changelog may name files that are no longer there.
     const pages = files.filter((path) => PROSE.test(path) && path !== 'CHANGELOG.md');
     const missing = pages.flatMap((path) => {
       const found = referencesIn(path, textOf(path), top);

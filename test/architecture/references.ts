@@ -11,7 +11,7 @@ export interface Reference {
 }
 
 /** Names that end like this are files, with or without a folder before them. */
-const FILE = /\.(?:ts|h|c|cc|md|proto|sh|service)$/;
+const FILE = /\w\.(?:ts|h|c|cc|md|proto|sh|service)$/;
 const NAME = /(?<![\w@$<{}*~:./-])[\w.][\w.@-]*(?:\/[\w.@-]+)*\/?(?![\w@$>{}*/-])/g;
 const LINK = /\]\(([^)\s]+)\)/g;
 const CODE_SPAN = /`([^`\n]+)`/g;

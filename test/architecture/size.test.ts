@@ -30,6 +30,6 @@ it('knows a long file, and its reason', () => {
   expect(isTooLong(spdx + 'x;\n'.repeat(MOST_LINES - 1))).toBe(false);
   expect(isTooLong(spdx + lines)).toBe(true);
   expect(isTooLong(spdx + head + lines)).toBe(false);
-  // In a comment further down nobody who opens the file would see it.
+  // A reason further down would not be seen when the file is opened.
   expect(isTooLong(`${spdx}/** Cases. */\n${lines}${head}`)).toBe(true);
 });

@@ -46,7 +46,7 @@ describe('QUIC clients and servers without balancers', () => {
     expect(await clients.losses()).not.toEqual([]);
   });
 
-  test('nothing stays behind', async () => {
+  test('nothing is left on the machine', async () => {
     scope = new Scope('cdetoe');
     await System.start(scope, { balancers: 0, servers: 1, configs: [] });
     expect(leftovers(scope.name)).not.toEqual([]);
