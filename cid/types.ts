@@ -1,46 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Secret } from '../core/secret.js';
 
-/**
- * A QUIC-LB config (draft-ietf-quic-load-balancers-22, "CID format").
- * Without a key the CID is plaintext; with one, a sum of 16 octets means single pass
- * and any other sum four pass.
- */
-export interface QuicLbConfig {
-  readonly scheme: 'quic-lb';
-  /** Top three bits of the first octet, 0..6. 7 (0b111) is never a config. */
-  readonly configId: number;
-  /** Octets, 1..15. */
-  readonly serverIdLength: number;
-  /** Octets, 4..18; serverIdLength + nonceLength <= 19. */
-  readonly nonceLength: number;
-  /** Octets that the server appends for itself; the CID has at most 20 octets. */
-  readonly serverUseLength: number;
-  /** Whether the low five bits of the first octet carry the length of what follows. */
-  readonly lengthSelfEncoded: boolean;
-  /** 16 octets, or null for plaintext. */
-  readonly key: Secret | null;
-}
-
-/** Katran's layouts, as mvfst issues them. */
-export interface KatranConfig {
-  readonly scheme: 'katran';
-  /** Top two bits of the first octet; the host ID has 16, 24 or 32 bits. */
-  readonly version: 1 | 2 | 3;
-  /** Octets of the whole CID, 8..20. Katran reads no DCID shorter than 8. */
-  readonly cidLength: number;
-}
-
-export type CidConfig = QuicLbConfig | KatranConfig;
-
-export type Algorithm =
-  | 'plaintext'
-  | 'single-pass'
-  | 'four-pass'
-  | 'katran-v1'
-  | 'katran-v2'
-  | 'katran-v3';
-
 /** Why a CID does not route. `unknown-server-id` is for callers that know the live IDs. */
 export type UnroutableReason =
   | 'empty'
@@ -55,9 +15,10 @@ export interface RoutableCid {
   readonly configId: number;
   readonly serverId: Uint8Array;
   readonly nonce: Uint8Array;
-  /** Octets behind the nonce; empty where there are none. */
+  /** Octets after the nonce that are the server's own; empty where there are none. */
   readonly serverUse: Uint8Array;
-  readonly algorithm: Algorithm;
+  /** See {@link CidCodec.algorithm}. */
+  readonly algorithm: string;
 }
 
 export interface UnroutableCid {
@@ -75,7 +36,7 @@ export type RandomFill = (into: Uint8Array) => void;
  * (the packet program) needs. Nothing outside cid/ branches on a scheme; it reads this.
  */
 export interface DecodePlan {
-  /** `extract` also serves Katran: a bit field of the clear CID. */
+  /** `extract`: a bit field of the CID, which is in the clear. */
   readonly kind: 'extract' | 'single-pass' | 'four-pass';
   /** Values of the first octet's top three bits that this plan answers to (1 or 2 of them). */
   readonly configBits: readonly number[];
@@ -87,23 +48,47 @@ export interface DecodePlan {
   readonly serverIdBits: number;
   /** sid + nonce, octets: the length that goes into the four-pass round input. */
   readonly blockLength: number;
-  /** The server ID zero is reserved (Katran's host ID 0 never routes). */
+  /** The server ID zero is reserved and never routes. */
   readonly zeroReserved: boolean;
   /** 16 octets, for the two encrypted kinds. */
   readonly key: Secret | null;
 }
 
+/**
+ * What a server has to know of a config to make its CIDs in-process, besides the lengths and
+ * the server ID, which every config has.
+ */
+export interface LeaseTerms {
+  /** Octets that the server appends for itself; 0 where the scheme has none. */
+  readonly serverUseLength: number;
+  /** Whether the low five bits of the first octet carry the length of what follows. */
+  readonly lengthSelfEncoded: boolean;
+  /** 16 octets that encrypt the CIDs, or null where they are in the clear. */
+  readonly key: Secret | null;
+}
+
 /** One config, compiled: checked once, then used without checks. */
 export interface CidCodec {
-  readonly config: CidConfig;
-  readonly algorithm: Algorithm;
+  /**
+   * The scheme by which the CIDs are laid out, as leases and the sidecar's state name it.
+   * What only fixes settings of a scheme (a profile) bears the name of that scheme.
+   */
+  readonly scheme: string;
+  /** The layout and the encryption, as messages, metrics and Status name them. */
+  readonly algorithm: string;
   /** Octets of every CID of this config, first octet and server-use octets included. */
   readonly cidLength: number;
-  /** Octets. Katran: 2, 3 or 4. */
+  /** Octets. */
   readonly serverIdLength: number;
-  /** Octets. Katran: what follows the host ID (worker and process octets count as nonce). */
+  /** Octets, all that differs from CID to CID of a server save random ones. */
   readonly nonceLength: number;
   readonly plan: DecodePlan;
+  /**
+   * All of the config that is secret, whether or not balancers need it. Two configs that
+   * differ in one of these are two, to the revision of a document and to the sidecar's state.
+   */
+  readonly secrets: readonly Secret[];
+  readonly lease: LeaseTerms;
 
   /** One CID. `serverUse` defaults to random octets, which are unlinkable. */
   encode(serverId: Uint8Array, nonce: Uint8Array, options?: EncodeOptions): Uint8Array;

@@ -3,8 +3,8 @@ import type { CidCodec, ResetTokenKind } from '../cid/index.js';
 import type { Secret } from '../core/index.js';
 
 /**
- * The desired state: what every daemon works towards. It comes out of a store already
- * validated as a whole; code that receives it trusts it.
+ * The desired state: what every daemon works towards. A store validates it as a whole before
+ * it hands it out, and code that receives it trusts it.
  */
 export interface DesiredState {
   /** Changes whenever the content changes (keys included); opaque, never a hash of a bare key. */
@@ -33,7 +33,7 @@ export interface Vip {
 export type ConfigState = 'staged' | 'minting' | 'retiring' | 'quarantined';
 
 export interface PoolConfig {
-  /** Top three bits of the first octet: 0..6; Katran V1 is 2, V2 is 4, V3 is 6. */
+  /** 0..6: the first of the values of the CID's top three bits that the codec's plan answers to. */
   readonly id: number;
   readonly codec: CidCodec;
   readonly state: ConfigState;
@@ -65,8 +65,8 @@ export interface Registry {
   /**
    * Calls `onChange` with each further valid state, in order, and `onError` for each state
    * that does not validate (the last good one stays in force). Does not report the state
-   * that is in force when it is called. A good state that comes back behind a bad one, or
-   * behind another that only a `read` beside the watch saw, is told again.
+   * that is in force when it is called. A good state that comes back after a bad one, or
+   * after another that only a `read` beside the watch saw, is told again.
    */
   watch(handlers: WatchHandlers): Promise<Watch>;
 }

@@ -1,21 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { MAX_CID_LENGTH } from '../cid-length.js';
 import { FAILOVER_CONFIG_ID, firstOctet } from '../first-octet.js';
-import { requireIntegerIn } from '../require-integer.js';
-import { MAX_CID_LENGTH } from '../schemes/quic-lb.js';
-import type { RandomFill } from '../types.js';
+import { checkInteger } from '../integer-range.js';
+import type { CidCodec, RandomFill } from '../types.js';
 
 /** Octets. draft-ietf-quic-load-balancers-22, "Config Failover". */
 export const FAILOVER_MIN_CID_LENGTH = 8;
 
-/** Octets behind the first one. */
-const KATRAN_V3_HOST_ID = 4;
+/**
+ * Octets after the first one that are zero where a config of the pool claims 0b111. The
+ * contract fixes their number (`zero_host_id`), since clients make 0b111 CIDs too.
+ */
+export const FAILOVER_ZEROES = 4;
+
+/**
+ * Whether a config reads CIDs that begin with 0b111 as its own. Those that mean failover then
+ * have {@link FAILOVER_ZEROES}, which every scheme that claims 0b111 must leave unrouted.
+ */
+export function claimsFailover({ plan }: CidCodec): boolean {
+  return plan.configBits.includes(FAILOVER_CONFIG_ID);
+}
 
 export interface FailoverOptions {
-  /**
-   * For pools with Katran V3, which reads what begins with 0b111 as its own: host ID 0,
-   * which it never routes, in place of as many random octets.
-   */
+  /** For pools with a config that claims 0b111: {@link FAILOVER_ZEROES}, which is no host's ID. */
   readonly zeroHostId?: boolean;
 }
 
@@ -34,7 +42,10 @@ export function failoverCids(
   random: RandomFill,
   { zeroHostId = false }: FailoverOptions = {},
 ): void {
-  requireIntegerIn('cidLength', cidLength, FAILOVER_MIN_CID_LENGTH, MAX_CID_LENGTH);
+  checkInteger('cidLength', cidLength, {
+    minimum: FAILOVER_MIN_CID_LENGTH,
+    maximum: MAX_CID_LENGTH,
+  });
   if (out.length < count * cidLength) {
     throw new RangeError(`out has ${out.length} octets; ${count * cidLength} are written`);
   }
@@ -43,7 +54,7 @@ export function failoverCids(
   for (let i = 0; i < count; i++) {
     const at = i * cidLength;
     out[at] = first;
-    if (zeroHostId) out.fill(0, at + 1, at + 1 + KATRAN_V3_HOST_ID);
+    if (zeroHostId) out.fill(0, at + 1, at + 1 + FAILOVER_ZEROES);
   }
 }
 

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { toHex } from '../../core/hex.js';
 import { Secret } from '../../core/secret.js';
-import { createCodec } from '../codec.js';
+import { createCodec } from '../schemes/index.js';
 import { cidConfig, octets, secret } from '../testing/arbitraries.js';
 import { hex } from '../testing/vectors.js';
 import { failoverCid, failoverCids } from './failover.js';

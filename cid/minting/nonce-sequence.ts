@@ -4,7 +4,7 @@ import { CidecarError } from '../../core/errors.js';
 import type { Secret } from '../../core/secret.js';
 import { Feistel } from '../crypto/feistel.js';
 import { copyStrings, viewOf } from '../crypto/strided-copy.js';
-import { requireIntegerIn } from '../require-integer.js';
+import { checkInteger } from '../integer-range.js';
 
 /**
  * Passes of the permutation. Four would do for long nonces (Luby and Rackoff), but a half
@@ -34,7 +34,8 @@ export class NonceSequence {
    */
   constructor(nonceLength: number, permutationKey: Secret | null) {
     // One octet has no halves to mix.
-    requireIntegerIn('nonceLength', nonceLength, permutationKey === null ? 1 : 2, 20);
+    const minimum = permutationKey === null ? 1 : 2;
+    checkInteger('nonceLength', nonceLength, { minimum, maximum: 20 });
     this.nonceLength = nonceLength;
     this.#size = 256n ** BigInt(nonceLength);
     this.#permutation =

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from 'fast-check';
 import { Secret } from '../../core/secret.js';
-import type { CidConfig, KatranConfig, QuicLbConfig } from '../types.js';
+import type { CidConfig } from '../schemes/index.js';
+import type { KatranConfig } from '../schemes/katran.js';
+import type { QuicLbConfig } from '../schemes/quic-lb.js';
 
 export const octets = (length: number): fc.Arbitrary<Uint8Array> =>
   fc.uint8Array({ minLength: length, maxLength: length });

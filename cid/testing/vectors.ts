@@ -2,9 +2,9 @@
 
 import { fromHex } from '../../core/hex.js';
 import { Secret } from '../../core/secret.js';
+import type { QuicLbConfig } from '../schemes/quic-lb.js';
 import ownVectors from '../testdata/cidecar.json' with { type: 'json' };
 import vectors from '../testdata/draft-22.json' with { type: 'json' };
-import type { QuicLbConfig } from '../types.js';
 
 export { ownVectors, vectors };
 

@@ -46,20 +46,20 @@ export class SecretExport {
       generation,
       routable: true,
     });
-    const quicLb = config.codec.config.scheme === 'quic-lb' ? config.codec.config : undefined;
+    const { codec } = config;
     return {
       generation,
-      scheme: config.codec.config.scheme,
+      scheme: codec.scheme,
       configId: config.id,
-      cidLength: config.codec.cidLength,
-      nonceLength: config.codec.nonceLength,
-      serverUseLength: quicLb?.serverUseLength ?? 0,
-      lengthSelfEncoded: quicLb?.lengthSelfEncoded ?? false,
+      cidLength: codec.cidLength,
+      nonceLength: codec.nonceLength,
+      serverUseLength: codec.lease.serverUseLength,
+      lengthSelfEncoded: codec.lease.lengthSelfEncoded,
       serverId,
-      key: quicLb?.key?.reveal() ?? new Uint8Array(0),
-      firstCounter: bigEndian(range.first, config.codec.nonceLength),
+      key: codec.lease.key?.reveal() ?? new Uint8Array(0),
+      firstCounter: bigEndian(range.first, codec.nonceLength),
       count: range.count,
-      permutationKey: showsNonces(config.codec) ? space.permutationKey.reveal() : new Uint8Array(0),
+      permutationKey: showsNonces(codec) ? space.permutationKey.reveal() : new Uint8Array(0),
       resetKey: this.#issuer.resetKey(config).reveal(),
       resetTokens: this.#issuer.tokenKind,
     };
