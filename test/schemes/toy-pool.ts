@@ -29,23 +29,33 @@ export function parse(text: string = DOCUMENT, mask: string = MASK) {
   });
 }
 
-/** CIDs as the sidecar of a server issues them, on a state folder that lives as long. */
-export async function issue(state: DesiredState, server: string, count: number) {
+/** Calls `use` with what the sidecar of a server issues by, on a state folder that lives as long. */
+export async function withIssuer<Result>(
+  state: DesiredState,
+  server: string,
+  use: (issuer: Issuer) => Result | Promise<Result>,
+): Promise<Result> {
   const folder = await mkdtemp(join(tmpdir(), `cdc${process.pid}-`));
   const store = await StateStore.open({ folder, start: 'init' });
   const issuer = new Issuer({ store, view: viewOf(state, server), reissueWithin: 60_000 });
   try {
     await issuer.start();
     await issuer.ready();
+    return await use(issuer);
+  } finally {
+    issuer.close();
+    await store.close();
+    await rm(folder, { recursive: true });
+  }
+}
+
+export function issue(state: DesiredState, server: string, count: number): Promise<Uint8Array[]> {
+  return withIssuer(state, server, (issuer) => {
     const batch = issuer.issue(count);
     if (batch === undefined) throw new Error('the sidecar had nothing to issue');
     const { cids, cidLength } = batch;
     return Array.from({ length: batch.count }, (_, i) =>
       cids.slice(i * cidLength, (i + 1) * cidLength),
     );
-  } finally {
-    issuer.close();
-    await store.close();
-    await rm(folder, { recursive: true });
-  }
+  });
 }

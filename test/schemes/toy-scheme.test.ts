@@ -7,8 +7,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../../cidctl/program.js';
 import { CidecarError, toHex } from '../../core/index.js';
 import { parseDocument } from '../../registry/index.js';
+import { SidecarMetrics } from '../../sidecar/metrics.js';
+import { SecretExport } from '../../sidecar/rpc/secret-export.js';
 import { Fingerprints } from '../../sidecar/state/fingerprints.js';
-import { DOCUMENT, issue, MASK, OTHER_MASK, parse } from './toy-pool.js';
+import { DOCUMENT, issue, MASK, OTHER_MASK, parse, withIssuer } from './toy-pool.js';
 import { SCHEMES } from './toy-scheme.js';
 
 function codecOf(mask: string) {
@@ -90,6 +92,15 @@ it('a sidecar issues its CIDs', async () => {
       serverId: Uint8Array.of(0xa0, 2),
     });
   }
+});
+
+it('a lease tells a server what it has to know of the scheme', async () => {
+  const lease = await withIssuer(parse().state, 'web-2', (issuer) =>
+    new SecretExport({ issuer, metrics: new SidecarMetrics(), allowed: true }).leaseNonces(10),
+  );
+  expect(lease).toMatchObject({ scheme: 'toy', configId: 5, cidLength: 9, nonceLength: 6 });
+  expect(toHex(lease.key)).toBe(MASK);
+  expect(toHex(lease.serverId)).toBe('a002');
 });
 
 describe('cidctl', () => {
