@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CidecarError } from '../core/errors.js';
 
-/** Both bounds belong to it. */
+/** Both bounds are part of the range. */
 export interface IntegerRange {
   readonly minimum: number;
   readonly maximum: number;
 }
 
-/** Throws CID_CONFIG_INVALID, naming the field, unless `value` is an integer of the range. */
+/** Throws CID_CONFIG_INVALID, with the name of the field, unless `value` is an integer in range. */
 export function checkInteger(field: string, value: number, range: IntegerRange): void {
   const { minimum, maximum } = range;
   if (Number.isInteger(value) && value >= minimum && value <= maximum) return;

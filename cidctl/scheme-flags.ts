@@ -4,13 +4,13 @@ import type { FieldValue, FieldValues, Flag, Flags, Scheme, Schemes } from '../c
 import { CidecarError } from '../core/index.js';
 import { readInteger, readKeyFile, readOctets } from './arguments.js';
 
-/** The two commands that are told a config by options. */
+/** The commands that are given a config by options. */
 export type SchemeCommand = 'encode' | 'decode';
 
-/** Options as commander gives them, by their names in camel case. */
+/** Options as commander returns them: by their names in camel case. */
 export type Options = Readonly<Record<string, string | boolean | undefined>>;
 
-/** Adds `--scheme`, and every option by which one of the schemes is told its config. */
+/** Adds `--scheme`, and the options of all schemes. */
 export function addSchemeFlags(command: Command, schemes: Schemes, which: SchemeCommand): Command {
   const choices = schemes.map(({ name }) => name);
   command.addOption(
@@ -28,7 +28,7 @@ export function addSchemeFlags(command: Command, schemes: Schemes, which: Scheme
   return command;
 }
 
-/** The scheme that was chosen, with what its form on this command reads. */
+/** The scheme that was chosen, and the values of its options. Throws ARGUMENT_INVALID. */
 export function readSchemeFlags(
   options: Options,
   schemes: Schemes,
@@ -36,7 +36,7 @@ export function readSchemeFlags(
 ): { readonly scheme: Scheme; readonly values: FieldValues } {
   const scheme = schemes.find(({ name }) => name === options.scheme) ?? schemes[0];
   const own: Flags = scheme[which].fields;
-  // Ignored, an option of another scheme would change what is meant in silence.
+  // A person who gives an option of another scheme means something else than we would do.
   for (const { [which]: other } of schemes) {
     for (const [name, flag] of Object.entries(other.fields)) {
       if (Object.hasOwn(own, name) || !isGiven(options[name], flag)) continue;
@@ -57,13 +57,13 @@ const PLACEHOLDERS: Readonly<Record<Flag['kind'], string>> = {
   octets: ' <hex>',
 };
 
-/** `keyFile` is `--key-file`, and `length` that is true by default is `--no-length`. */
+/** For example `--key-file` for `keyFile`, or `--no-length` for a `length` that is on by default. */
 function spell(name: string, flag: Flag): string {
   const words = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   return flag.kind === 'yes-no' && flag.default ? `--no-${words}` : `--${words}`;
 }
 
-/** `quic-lb, aws-nlb: what it is`; schemes that say different things of it come one by one. */
+/** For example `one, two: what it is`. Schemes with different texts are listed one by one. */
 function helpOf(name: string, schemes: Schemes, which: SchemeCommand): string {
   const names = new Map<string, string[]>();
   for (const scheme of schemes) {

@@ -2,13 +2,13 @@
 import type { Scheme } from '../cid/index.js';
 
 interface PrintedForms {
-  /** To be spread into JSON output. */
+  /** Fields to add to JSON output. */
   readonly json: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  /** Lines for people. */
+  /** Lines to add to text output. */
   readonly fields: readonly (readonly [name: string, value: string])[];
 }
 
-/** A server ID as other tools of its scheme write it; nothing where it is written in hex only. */
+/** The other forms of a server ID than hex, if its scheme has any. */
 export function formsOf({ serverIdForms }: Scheme, serverId: Uint8Array): PrintedForms {
   if (serverIdForms === undefined) return { json: {}, fields: [] };
   const forms = serverIdForms.format(serverId);

@@ -9,30 +9,30 @@ import type { CidCodec, RandomFill } from '../types.js';
 export const FAILOVER_MIN_CID_LENGTH = 8;
 
 /**
- * Octets after the first one that are zero where a config of the pool claims 0b111. The
- * contract fixes their number (`zero_host_id`), since clients make 0b111 CIDs too.
+ * The number of octets after the first one that are zero in 0b111 CIDs of a pool where a config
+ * claims 0b111. Clients make such CIDs too, so the gRPC contract has it (`zero_host_id`).
  */
 export const FAILOVER_ZEROES = 4;
 
 /**
- * Whether a config reads CIDs that begin with 0b111 as its own. Those that mean failover then
- * have {@link FAILOVER_ZEROES}, which every scheme that claims 0b111 must leave unrouted.
+ * Whether a config claims 0b111, that is, reads CIDs that begin so as its own. Its scheme must
+ * not route a CID with {@link FAILOVER_ZEROES}, which is how CIDs that mean failover look then.
  */
 export function claimsFailover({ plan }: CidCodec): boolean {
   return plan.configBits.includes(FAILOVER_CONFIG_ID);
 }
 
 export interface FailoverOptions {
-  /** For pools with a config that claims 0b111: {@link FAILOVER_ZEROES}, which is no host's ID. */
+  /** Puts {@link FAILOVER_ZEROES} into each CID, for pools where a config claims 0b111. */
   readonly zeroHostId?: boolean;
 }
 
 /**
- * Fills `out` with `count` packed CIDs for a server that has no usable config: 0b111, the
- * length self-encoded, the rest random. No balancer decodes them, so a connection should
- * get exactly one, and active migration should be disabled ("Config Failover").
+ * Fills `out` with `count` packed CIDs for a server that has no usable config. They begin with
+ * 0b111, encode their length, and are random otherwise. No balancer decodes them, so give a
+ * connection exactly one, and disable active migration ("Config Failover").
  *
- * @param cidLength octets, 8..20; a server keeps the length of its other CIDs
+ * @param cidLength octets, 8..20; the same as that of the server's other CIDs
  * @param random randomFillSync of node:crypto, unless a test says otherwise
  */
 export function failoverCids(

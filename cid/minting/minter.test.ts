@@ -104,7 +104,7 @@ const randomInto = (into: Uint8Array) => {
 };
 
 describe('failover CIDs', () => {
-  it('are 0b111, with their length, and random behind', () => {
+  it('are 0b111, with their length, and random after that', () => {
     fc.assert(
       fc.property(fc.integer({ min: 8, max: 20 }), (length) => {
         const out = new Uint8Array(3 * length);

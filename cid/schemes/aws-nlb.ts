@@ -2,12 +2,12 @@
 import { CidecarError } from '../../core/errors.js';
 import { fromHex, toHex } from '../../core/hex.js';
 import { LENGTH_FLAG, lengthAfter, QuicLbCodec, SERVER_USE_FLAG } from './quic-lb.js';
-import { type CodecReading, form, type Scheme } from './scheme.js';
+import { type CompiledConfig, form, type Scheme } from './scheme.js';
 
 /**
- * AWS Network Load Balancer (QUIC passthrough). A profile: fixed settings of a scheme, for
- * balancers that we do not configure. It is plaintext QUIC-LB, config 0, 8 octets of server
- * ID. A nonce of 7 octets, so a CID of 16, is what is known to work.
+ * AWS Network Load Balancer (QUIC passthrough). This is a profile: fixed settings of another
+ * scheme, for balancers that we do not configure. It is plaintext QUIC-LB with config 0 and
+ * server IDs of 8 octets. Only nonces of 7 octets, and so CIDs of 16, are known to work.
  */
 const CONFIG_ID = 0;
 const SERVER_ID_LENGTH = 8;
@@ -35,13 +35,13 @@ export const awsNlb: Scheme = {
       },
       nonceLength: { kind: 'integer', ...NONCE_LENGTHS, default: NONCE_LENGTH },
     },
-    ({ nonceLength }) => readingOf({ nonceLength }),
+    ({ nonceLength }) => compile({ nonceLength }),
   ),
 
   encode: form(
     { length: LENGTH_FLAG, serverUse: SERVER_USE_FLAG },
     ({ length, serverUse }, { nonceLength }) => ({
-      ...readingOf({ nonceLength, length, serverUseLength: serverUse?.length }),
+      ...compile({ nonceLength, length, serverUseLength: serverUse?.length }),
       options: serverUse === undefined ? {} : { serverUse },
     }),
   ),
@@ -58,7 +58,7 @@ export const awsNlb: Scheme = {
     },
     ({ length, nonceLength }, { cidLength }) => {
       const serverUseLength = lengthAfter(1 + SERVER_ID_LENGTH + nonceLength, cidLength);
-      return readingOf({ nonceLength, length, serverUseLength });
+      return compile({ nonceLength, length, serverUseLength });
     },
   ),
 
@@ -70,11 +70,11 @@ export const awsNlb: Scheme = {
   },
 };
 
-function readingOf(of: {
+function compile(of: {
   readonly nonceLength: number | undefined;
   readonly length?: boolean;
   readonly serverUseLength?: number | undefined;
-}): CodecReading {
+}): CompiledConfig {
   const nonceLength = of.nonceLength ?? NONCE_LENGTH;
   const codec = new QuicLbCodec({
     scheme: 'quic-lb',
@@ -92,9 +92,8 @@ function readingOf(of: {
 }
 
 /**
- * An AWS server ID in any form that AWS writes it: `0x` and 16 hex digits (target
- * registration), base64 of the 8 octets (AWS_LBC_QUIC_SERVER_ID), or bare hex.
- * Throws SERVER_ID_INVALID.
+ * Reads a server ID in any form that AWS uses: `0x` and 16 hex digits (target registration),
+ * base64 of the 8 octets (AWS_LBC_QUIC_SERVER_ID), or bare hex. Throws SERVER_ID_INVALID.
  */
 function parseServerId(text: string): Uint8Array {
   const hex = /^(?:0x)?([0-9a-f]{16})$/i.exec(text)?.[1];
@@ -109,7 +108,7 @@ function parseServerId(text: string): Uint8Array {
   );
 }
 
-/** Both forms that AWS tools ask for. */
+/** Both forms that AWS tools expect. */
 function formatServerId(serverId: Uint8Array) {
   return { hex: `0x${toHex(serverId)}`, base64: Buffer.from(serverId).toString('base64') };
 }

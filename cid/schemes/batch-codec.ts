@@ -4,8 +4,8 @@ import { CidecarError } from '../../core/errors.js';
 import type { EncodeOptions, LeaseTerms, RandomFill } from '../types.js';
 
 /**
- * The encoding half of a codec: checks what `encode` and `encodeBatch` are given, the same
- * for every scheme, and leaves it to the scheme to write the CIDs of a whole batch.
+ * The part of a codec that encodes. It checks the arguments of `encode` and `encodeBatch`, in
+ * the same way for every scheme; the scheme itself writes the CIDs of a whole batch.
  */
 export abstract class BatchCodec {
   abstract readonly cidLength: number;
@@ -35,7 +35,7 @@ export abstract class BatchCodec {
     this.writeCids(serverId, nonces, count, out, this.#random);
   }
 
-  /** Throws SERVER_ID_INVALID. A scheme that reserves IDs refuses these too. */
+  /** Throws SERVER_ID_INVALID. A scheme that reserves IDs overrides this to refuse them too. */
   checkServerId(serverId: Uint8Array): void {
     if (serverId.length === this.serverIdLength) return;
     throw new CidecarError(
@@ -45,8 +45,8 @@ export abstract class BatchCodec {
   }
 
   /**
-   * Writes `count` packed CIDs of one server ID to the start of `out`. The lengths of all
-   * that it is given were checked. Server-use octets, at the end of each CID, are random.
+   * Writes `count` packed CIDs of one server ID to the start of `out`. All lengths have been
+   * checked. Fills server-use octets, which are the last ones of each CID, at random.
    */
   protected abstract writeCids(
     serverId: Uint8Array,
@@ -57,7 +57,7 @@ export abstract class BatchCodec {
   ): void;
 }
 
-/** A short `nonces` must throw: read past its end it would yield the same CID again and again. */
+/** If `nonces` were too short and that did not throw, the rest of the CIDs would be all alike. */
 function checkNonces(
   codec: { readonly nonceLength: number; readonly cidLength: number },
   nonces: Uint8Array,

@@ -2,27 +2,26 @@
 import type { Secret } from '../../core/secret.js';
 import type { IntegerRange } from '../integer-range.js';
 
-// What a person can set of a config, as data. The registry and cidctl know how to read each
-// kind out of a document or off a command line and how to refuse it; a scheme says which it
-// has, and never parses.
+// What a person can set in a config, as data. A scheme only declares its fields. The registry
+// and cidctl parse the values, and word the errors, for each kind of field.
 
 interface Presence<Value> {
-  /** Whether it may be left out; the scheme then gets undefined. */
+  /** The field may be left out, and the scheme then gets undefined. */
   readonly optional?: true;
-  /** What the scheme gets where it is left out. */
+  /** What the scheme gets if the field is left out. */
   readonly default?: Value;
 }
 
 export interface IntegerField extends IntegerRange, Presence<number> {
   readonly kind: 'integer';
-  /** Follows the range in the message about a wrong value, with a space or a comma before it. */
+  /** Is appended to the range in error messages, so it begins with a space or a comma. */
   readonly note?: string;
 }
 
 /** One of a few numbers, such as versions. */
 export interface OneOfField extends Presence<number> {
   readonly kind: 'one-of';
-  /** In the order in which the message about a wrong value lists them. */
+  /** In the order in which error messages list them. */
   readonly values: readonly [number, number, ...number[]];
 }
 
@@ -31,33 +30,33 @@ export interface YesNoField {
   readonly default: boolean;
 }
 
-/** The path of a file of 32 hex digits. The scheme gets the 16 octets, and never sees the path. */
+/** The path of a file of 32 hex digits. The scheme gets the 16 octets and never sees the path. */
 export interface KeyFileField extends Presence<never> {
   readonly kind: 'key-file';
 }
 
-/** Octets in hex; of any length. */
+/** Octets in hex, any number of them. */
 export interface OctetsField extends Presence<never> {
   readonly kind: 'octets';
 }
 
-/** A field of a config in a registry document, where its name is the field's name. */
+/** A field of a config in a registry document. */
 export type DocumentField = IntegerField | OneOfField | YesNoField | KeyFileField;
 
 /**
- * An option of cidctl. Its name in camel case makes the option: `keyFile` is `--key-file`, and
- * a yes-no `length` that is true by default is `--no-length`.
+ * An option of cidctl. Its spelling follows from its name: `keyFile` is `--key-file`, and a
+ * yes-no `length` that is true by default is `--no-length`.
  */
 export type Flag = (IntegerField | YesNoField | KeyFileField | OctetsField) & {
-  /** For --help, which puts the name of the scheme before it. */
+  /** The text in --help, without the name of the scheme, which cidctl puts before it. */
   readonly help: string;
-  /** Why there has to be one, where it is needed and was left out. */
+  /** The reason in the error message if the option is left out but needed. */
   readonly neededBecause?: string;
 };
 
 export type FieldValue = number | boolean | Secret | Uint8Array | undefined;
 
-/** What was read, by the names of the fields. */
+/** Values by the names of their fields. */
 export type FieldValues = Readonly<Record<string, FieldValue>>;
 
 type Present<F> = F extends { kind: 'integer' }
@@ -74,5 +73,5 @@ type Present<F> = F extends { kind: 'integer' }
 
 type ValueOf<F> = F extends { optional: true } ? Present<F> | undefined : Present<F>;
 
-/** What a scheme gets for the fields that it declares. */
+/** The types of the values that a scheme gets for the fields that it declares. */
 export type ValuesOf<Fields> = { readonly [Name in keyof Fields]: ValueOf<Fields[Name]> };

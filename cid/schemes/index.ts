@@ -5,20 +5,20 @@ import { KatranCodec, type KatranConfig, katran } from './katran.js';
 import { QuicLbCodec, type QuicLbConfig, quicLb } from './quic-lb.js';
 import type { Schemes } from './scheme.js';
 
-/** What documents and cidctl can choose from, in the order in which messages list them. */
+/** In the order in which messages and --help list them. */
 export const BUILT_IN_SCHEMES: Schemes = [quicLb, katran, awsNlb];
 
-/** A config that code writes down. People do it by a document or by options of cidctl. */
+/** A config as code writes it down. People use documents, or options of cidctl, instead. */
 export type CidConfig = QuicLbConfig | KatranConfig;
 
 export interface CodecOptions {
-  /** Where random bits come from (unused low bits, server-use octets); tests pass their own. */
+  /** The source of random bits (unused low bits, server-use octets); tests pass their own. */
   readonly random?: RandomFill;
 }
 
 /**
- * Compiles a config. Throws CID_CONFIG_INVALID or KEY_INVALID, naming the field, when the
- * config breaks a rule of its scheme.
+ * Compiles a config. Throws CID_CONFIG_INVALID or KEY_INVALID, with the name of the field, if
+ * the config breaks a rule of its scheme.
  */
 export function createCodec(config: CidConfig, { random }: CodecOptions = {}): CidCodec {
   switch (config.scheme) {

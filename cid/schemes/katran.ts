@@ -11,7 +11,7 @@ import { form, type Scheme } from './scheme.js';
 /** Katran's layouts, as mvfst issues them. */
 export interface KatranConfig {
   readonly scheme: 'katran';
-  /** Top two bits of the first octet; the host ID has 16, 24 or 32 bits. */
+  /** Top two bits of the first octet; with it the host ID has 16, 24 or 32 bits. */
   readonly version: 1 | 2 | 3;
   /** Octets of the whole CID, 8..20. Katran reads no DCID shorter than 8. */
   readonly cidLength: number;
@@ -19,7 +19,7 @@ export interface KatranConfig {
 
 const VERSIONS = { minimum: 1, maximum: 3 } as const;
 
-/** Octets: Katran looks for no server ID in a shorter DCID. */
+/** Octets. Katran looks for no server ID in a shorter DCID. */
 const MIN_CID_LENGTH = 8;
 const CID_LENGTHS = { minimum: MIN_CID_LENGTH, maximum: MAX_CID_LENGTH } as const;
 
@@ -35,16 +35,16 @@ export const katran: Scheme = {
 
   document: form(
     {
-      /** Follows from the version; may be given, and must then agree. */
+      // Follows from the version. A document may give it all the same, and must then agree.
       id: { kind: 'integer', minimum: 0, maximum: FAILOVER_CONFIG_ID - 1, optional: true },
       version: { kind: 'one-of', values: [1, 2, 3] },
       cidLength: { kind: 'integer', ...CID_LENGTHS, default: MIN_CID_LENGTH },
     },
-    ({ version, cidLength }) => readingOf(version, cidLength),
+    ({ version, cidLength }) => compile(version, cidLength),
   ),
 
-  // mvfst has no word for what follows the host ID, so cidctl may be given fewer octets of
-  // nonce (a worker ID, say) than a CID has room for.
+  // A person may give fewer octets of nonce (only a worker ID, for example) than a CID has
+  // room for, and cidctl then completes them.
   encode: form(
     {
       version: VERSION_FLAG,
@@ -59,20 +59,20 @@ export const katran: Scheme = {
       const { hostIdLength } = LAYOUTS[versionOf(version)];
       const needed = 1 + hostIdLength + (nonceLength ?? 0);
       const length = cidLength ?? Math.max(MIN_CID_LENGTH, needed);
-      return { ...readingOf(versionOf(version), length), options: {} };
+      return { ...compile(versionOf(version), length), options: {} };
     },
   ),
 
   decode: form({ version: VERSION_FLAG }, ({ version }, { cidLength }) =>
-    readingOf(versionOf(version), Math.max(MIN_CID_LENGTH, cidLength)),
+    compile(versionOf(version), Math.max(MIN_CID_LENGTH, cidLength)),
   ),
 };
 
-function readingOf(version: KatranConfig['version'], cidLength: number) {
+function compile(version: KatranConfig['version'], cidLength: number) {
   return { codec: new KatranCodec({ scheme: 'katran', version, cidLength }), warnings: [] };
 }
 
-/** The bounds of the option make it one. */
+/** The bounds of the option guarantee the type. */
 function versionOf(option: number): KatranConfig['version'] {
   return option as KatranConfig['version'];
 }
@@ -101,9 +101,9 @@ const LAYOUTS: Readonly<Record<KatranConfig['version'], Layout>> = {
  * | V2 | bits 0-1 | bits 8-31 | from bit 32, n - 4 octets | bits 2-7 |
  * | V3 | bits 0-1 | bits 8-39 | from bit 40, n - 5 octets | bits 2-7 |
  *
- * So the nonce's octet 0 is mvfst's worker ID, and the top bit of octet 1 its process bit:
- * a server that demultiplexes by them chooses nonces accordingly. Every version leaves six
- * bits over, which make no whole octet: they are random, and not part of what is decoded.
+ * So octet 0 of the nonce is mvfst's worker ID, and the top bit of octet 1 its process bit: a
+ * server that demultiplexes by them has to choose its nonces accordingly. In every version six
+ * bits remain, which are less than an octet; they are random, and `decode` ignores them.
  */
 export class KatranCodec extends BatchCodec implements CidCodec {
   readonly scheme = 'katran';
@@ -115,7 +115,7 @@ export class KatranCodec extends BatchCodec implements CidCodec {
   readonly secrets = [];
   readonly lease: LeaseTerms = { serverUseLength: 0, lengthSelfEncoded: false, key: null };
   readonly #version: number;
-  /** Bits by which V1's host ID and nonce lie across octets; 0 when they do not. */
+  /** Bits by which host ID and nonce are shifted against octets: 2 in V1, otherwise 0. */
   readonly #shift: number;
 
   /** Throws CID_CONFIG_INVALID, naming the field. */
@@ -132,7 +132,7 @@ export class KatranCodec extends BatchCodec implements CidCodec {
     this.#shift = layout.hostIdBit % 8;
     this.plan = {
       kind: 'extract',
-      // V3 so reads CIDs that begin with 0b111, and host ID 0 is how they escape it.
+      // V3 claims 0b111. CIDs that mean failover have host ID 0 in its pools, and so do not route.
       configBits: [config.version * 2, config.version * 2 + 1],
       minimumLength: MIN_CID_LENGTH,
       serverIdBitOffset: layout.hostIdBit,
@@ -156,7 +156,7 @@ export class KatranCodec extends BatchCodec implements CidCodec {
     const serverId = new Uint8Array(serverIdLength);
     for (let j = 0; j < serverIdLength; j++) serverId[j] = this.#octetAt(cid, j);
     if (isZero(serverId)) return { routable: false, reason: 'reserved-server-id' };
-    // A CID shorter than ours, but not too short, has fewer octets of nonce.
+    // A CID that is shorter than ours but long enough to route has fewer octets of nonce.
     const present = Math.min(nonceLength, cid.length - (this.cidLength - nonceLength));
     const nonce = new Uint8Array(present);
     for (let j = 0; j < present; j++) nonce[j] = this.#octetAt(cid, serverIdLength + j);
@@ -177,7 +177,7 @@ export class KatranCodec extends BatchCodec implements CidCodec {
     }
   }
 
-  /** Octet `index` of hostId||nonce, wherever its bits lie. */
+  /** Octet `index` of hostId||nonce, whose bits may lie in two octets of the CID. */
   #octetAt(cid: Uint8Array, index: number): number {
     if (this.#shift === 0) return cid[1 + index]!;
     return ((cid[index]! << this.#shift) | (cid[index + 1]! >> (8 - this.#shift))) & 0xff;
@@ -204,8 +204,8 @@ export class KatranCodec extends BatchCodec implements CidCodec {
         for (let j = 0; j < nonceLength; j++) out[to + j] = nonces[from + j]!;
         continue;
       }
-      // V1: every octet of hostId||nonce gives its upper bits to one octet of the CID and
-      // its lower ones to the next; the version bits come before, the spare bits after.
+      // V1: the upper bits of every octet of hostId||nonce go into one octet of the CID, and
+      // the lower bits into the next one. The version bits come first, the spare bits last.
       let carry = version;
       for (let j = 0; j < cidLength - 1; j++) {
         const octet = j < serverIdLength ? serverId[j]! : nonces[from + j - serverIdLength]!;

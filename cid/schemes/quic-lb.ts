@@ -14,9 +14,9 @@ import { BatchCodec } from './batch-codec.js';
 import { form, type Scheme } from './scheme.js';
 
 /**
- * A QUIC-LB config (draft-ietf-quic-load-balancers-22, "CID format").
- * Without a key the CID is plaintext; with one, a sum of 16 octets means single pass
- * and any other sum four pass.
+ * A QUIC-LB config (draft-ietf-quic-load-balancers-22, "CID format"). Without a key the CID is
+ * plaintext. With a key it is encrypted in a single pass if server ID and nonce have 16 octets
+ * together, and in four passes otherwise.
  */
 export interface QuicLbConfig {
   readonly scheme: 'quic-lb';
@@ -34,7 +34,7 @@ export interface QuicLbConfig {
   readonly key: Secret | null;
 }
 
-/** "Configuration Agent Actions". */
+/** draft-ietf-quic-load-balancers-22, "Configuration Agent Actions". */
 const RANGES = {
   configId: { minimum: 0, maximum: FAILOVER_CONFIG_ID - 1 },
   serverIdLength: { minimum: 1, maximum: 15 },
@@ -42,16 +42,16 @@ const RANGES = {
   serverUseLength: { minimum: 0, maximum: 14 },
 } as const;
 
-/** Octets of server ID and nonce together, at most. */
+/** The most octets that server ID and nonce may have together. */
 const MAX_BLOCK_LENGTH = MAX_CID_LENGTH - 1;
 
-/** Octets of nonce where cidctl is told none: with so many, random ones do not collide early. */
+/** Octets of a nonce that cidctl makes up: so many that random ones rarely collide. */
 const USUAL_NONCE_LENGTH = 7;
 
 /** Number of passes of "Four-Pass Encryption". */
 const FOUR_PASSES = 4;
 
-/** Options of `encode` and `decode` alike. `aws-nlb` has the last one too. */
+// Options of cidctl. The exported ones are those of aws-nlb too.
 const CONFIG_ID_FLAG = {
   kind: 'integer',
   ...RANGES.configId,
@@ -93,7 +93,7 @@ export const quicLb: Scheme = {
       keyFile: { kind: 'key-file', optional: true },
     },
     ({ id, keyFile, ...lengths }) =>
-      readingOf({ scheme: 'quic-lb', configId: id, ...lengths, key: keyFile ?? null }),
+      compile({ scheme: 'quic-lb', configId: id, ...lengths, key: keyFile ?? null }),
   ),
 
   encode: form(
@@ -107,7 +107,7 @@ export const quicLb: Scheme = {
       const serverUseLength = serverUse?.length ?? 0;
       const room = MAX_BLOCK_LENGTH - serverIdLength - serverUseLength;
       const usual = Math.max(RANGES.nonceLength.minimum, Math.min(USUAL_NONCE_LENGTH, room));
-      const reading = readingOf({
+      const reading = compile({
         scheme: 'quic-lb',
         configId,
         serverIdLength,
@@ -139,7 +139,7 @@ export const quicLb: Scheme = {
       },
     },
     ({ configId, keyFile, length, serverIdLength, nonceLength }, { cidLength }) =>
-      readingOf({
+      compile({
         scheme: 'quic-lb',
         configId,
         serverIdLength,
@@ -152,24 +152,24 @@ export const quicLb: Scheme = {
 };
 
 /**
- * Octets of a CID of `cidLength` that follow its nonce. They are taken for server-use octets;
- * a balancer would not care what they are.
+ * Octets that a CID of `cidLength` has after its nonce, which ends at `end`. We take them for
+ * server-use octets; a balancer does not look at them.
  */
 export function lengthAfter(end: number, cidLength: number): number {
   return Math.max(0, cidLength - end);
 }
 
-function readingOf(config: QuicLbConfig) {
+function compile(config: QuicLbConfig) {
   return { codec: new QuicLbCodec(config), warnings: [] };
 }
 
-/** In place, over the sid||nonce of packed CIDs. Plaintext has none. */
+/** Works in place, on the sid||nonce of packed CIDs. */
 interface BlockCipher {
   encrypt(packed: Uint8Array, offset: number, stride: number, count: number): void;
   decrypt(packed: Uint8Array, offset: number, stride: number, count: number): void;
 }
 
-/** draft-ietf-quic-load-balancers-22. */
+/** The codec of draft-ietf-quic-load-balancers-22. */
 export class QuicLbCodec extends BatchCodec implements CidCodec {
   readonly scheme = 'quic-lb';
   readonly algorithm: 'plaintext' | 'single-pass' | 'four-pass';
@@ -210,7 +210,7 @@ export class QuicLbCodec extends BatchCodec implements CidCodec {
     this.plan = {
       kind,
       configBits: [configId],
-      // The server-use octets are the server's own: a balancer never needs them.
+      // A balancer never needs the server-use octets.
       minimumLength: 1 + blockLength,
       serverIdBitOffset: kind === 'extract' ? 8 : 0,
       serverIdBits: 8 * serverIdLength,
@@ -226,10 +226,10 @@ export class QuicLbCodec extends BatchCodec implements CidCodec {
     const bits = configBitsOf(first);
     if (bits === FAILOVER_CONFIG_ID) return { routable: false, reason: 'failover-config' };
     if (bits !== this.#configId) return { routable: false, reason: 'config-mismatch' };
-    // "Unroutable CIDs": shorter is unroutable; of a longer one the first octets count.
+    // "Unroutable CIDs": a shorter CID is unroutable; of a longer one the first octets count.
     const end = this.plan.minimumLength;
     if (cid.length < end) return { routable: false, reason: 'too-short' };
-    // A copy, which Buffer.slice would not make: decrypting works in place.
+    // The cipher works in place, so this must be a copy; Buffer.slice would not make one.
     const block = Uint8Array.from(cid.subarray(1, end));
     this.#cipher?.decrypt(block, 0, block.length, 1);
     return {
@@ -251,7 +251,7 @@ export class QuicLbCodec extends BatchCodec implements CidCodec {
   ): void {
     const { cidLength, nonceLength } = this;
     const { lengthSelfEncoded, serverUseLength } = this.lease;
-    // Random octets first, under everything else: the server-use octets keep them.
+    // All octets are random first, and those that nothing else overwrites are server-use.
     if (serverUseLength > 0) random(out.subarray(0, count * cidLength));
     const start = Uint8Array.of(firstOctet(this.#configId, cidLength), ...serverId);
     const cids = { octets: out, offset: 0, stride: cidLength };

@@ -10,7 +10,7 @@ export const octets = (length: number): fc.Arbitrary<Uint8Array> =>
 
 export const secret: fc.Arbitrary<Secret> = octets(16).map((key) => new Secret(key));
 
-/** All pairs that "Configuration Agent Actions" allows. */
+/** All pairs of lengths that "Configuration Agent Actions" allows. */
 export const LENGTH_PAIRS: readonly (readonly [serverIdLength: number, nonceLength: number])[] =
   Array.from({ length: 15 }, (_, s) => s + 1).flatMap((serverIdLength) =>
     Array.from({ length: 15 }, (_, n) => n + 4)

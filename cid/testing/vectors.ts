@@ -10,7 +10,7 @@ export { ownVectors, vectors };
 
 export const hex = (text: string): Uint8Array => fromHex(text, 'test data');
 
-/** A QUIC-LB config with the lengths of what is given, in hex. */
+/** A QUIC-LB config whose lengths follow from a server ID and a nonce, in hex. */
 export function configOf(of: {
   configId: number;
   sid: string;

@@ -30,7 +30,7 @@ export function addDecode(
     });
 }
 
-/** Throws ARGUMENT_INVALID. The empty CID is one. */
+/** Reads a CID of 0 to 20 octets. Throws ARGUMENT_INVALID. */
 export function readCid(text: string): Uint8Array {
   const cid = readOctets(text, 'the CID');
   if (cid.length > MAX_CID_LENGTH) {

@@ -8,7 +8,7 @@ import { type Io, printFields } from '../io.js';
 import { addSchemeFlags, type Options, readSchemeFlags } from '../scheme-flags.js';
 import { formsOf } from '../server-id-forms.js';
 
-/** Those that every scheme has. */
+/** The options that do not depend on the scheme. */
 interface EncodeOptions {
   readonly serverId: string;
   readonly nonce?: string;
@@ -65,7 +65,7 @@ function encode(options: EncodeOptions & Options, schemes: Schemes, io: Io): voi
       `--nonce has ${given.length} octets; there is room for ${codec.nonceLength}`,
     );
   }
-  // A scheme may make room for more than it was given; random octets complete the nonce.
+  // The scheme may have made room for a longer nonce; random octets complete the one given.
   const nonce = new Uint8Array(codec.nonceLength);
   if (given === undefined || given.length < nonce.length) randomFillSync(nonce);
   if (given !== undefined) nonce.set(given);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import {
   type CidCodec,
-  type CodecReading,
+  type CompiledConfig,
   claimsFailover,
   type FieldValue,
 } from '../../cid/index.js';
@@ -58,7 +58,7 @@ function readConfig(
   const resetKey = resetKeyFile === undefined ? null : keyOf(resetKeyFile, 'resetKeyFile');
   if (!keysAreGood || resetKey === undefined) return undefined;
 
-  let reading: CodecReading;
+  let reading: CompiledConfig;
   try {
     reading = scheme.document.read(read);
   } catch (error) {
@@ -91,7 +91,7 @@ function readConfig(
   }
 }
 
-/** The 16 octets of a key file. Says what is wrong by size only, never by content. */
+/** Reads the 16 octets of a key file. Errors never show its content. Throws KEY_INVALID. */
 export function readKey(content: string, file: string): Secret {
   const text = content.trim();
   if (/[^0-9a-fA-F]/.test(text)) {
@@ -112,7 +112,7 @@ function idOf(codec: CidCodec): number {
   return first;
 }
 
-/** Two configs that answer to one first octet cannot be told apart, whatever their schemes. */
+/** Two configs whose CIDs begin alike cannot be told apart, even if their schemes differ. */
 function checkFirstOctets(configs: PoolConfig[], places: Path[], report: Report): void {
   const owner = new Map<number, number>();
   configs.forEach((config, index) => {
@@ -137,7 +137,7 @@ function checkFirstOctets(configs: PoolConfig[], places: Path[], report: Report)
   });
 }
 
-/** A QUIC stack drops short headers whose CID is not of the length that it expects. */
+/** A QUIC stack expects CIDs of one length, and drops short headers with any other. */
 function checkLengths(configs: PoolConfig[], places: Path[], report: Report): void {
   let first: number | undefined;
   configs.forEach((config, index) => {
@@ -166,7 +166,7 @@ function checkMinting(configs: PoolConfig[], places: Path[], report: Report): vo
   );
 }
 
-/** draft-ietf-quic-load-balancers, "Stateless Reset Oracle": a reset key for each config. */
+/** draft-ietf-quic-load-balancers, "Stateless Reset Oracle": each config has its own reset key. */
 function checkResetKeys(configs: PoolConfig[], places: Path[], report: Report): void {
   configs.forEach((config, index) => {
     if (config.codec.secrets.some((secret) => config.resetKey?.equals(secret))) {

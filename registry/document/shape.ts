@@ -9,12 +9,12 @@ import {
 import { quotable } from './source.js';
 
 /**
- * The form of a document: fields, types, ranges, defaults. What takes more than one field to
- * judge is in document.ts, configs.ts and servers.ts. Unknown fields are errors, because a
- * misspelt one would otherwise be a silent default.
+ * The form of a document: fields, types, ranges, defaults. Checks that need more than one field
+ * are in document.ts, configs.ts and servers.ts. Unknown fields are errors: a misspelt one
+ * would otherwise silently have its default.
  */
 
-/** A message that says what is allowed; never shows the value where `secret` is set. */
+/** A message that says what is allowed. With `secret` it never shows the value. */
 function needs(allowed: string, secret = false): { error: (issue: { input?: unknown }) => string } {
   return {
     error: ({ input }) => {
@@ -55,7 +55,7 @@ const name = (of: string) => {
 const address = z.string(needs('an IPv4 or IPv6 address'));
 const yesNo = z.boolean(needs('true or false'));
 
-/** Refuses the one key that z.record leaves out in silence. */
+/** Refuses the one key that z.record silently drops. */
 function mapping<Value extends z.ZodType>(key: z.ZodString, value: Value, allowed: string) {
   return z.preprocess(
     (input, context) => {
@@ -107,7 +107,7 @@ function presentOrNot(field: DocumentField): z.ZodType {
   return 'optional' in field ? shape.optional() : shape;
 }
 
-/** The fields of one scheme between those of every config. */
+/** A config of one scheme: the fields of the scheme, and those that every config has. */
 function configShape(scheme: Scheme) {
   const fields = Object.entries(scheme.document.fields);
   return z
@@ -121,7 +121,7 @@ function configShape(scheme: Scheme) {
       scheme,
       resetKeyFile,
       state,
-      /** Of the scheme's fields, with the paths of key files. */
+      /** The values of the scheme's fields; those of key files are still paths. */
       values: values as Readonly<Record<string, string | number | boolean | undefined>>,
     }));
 }
@@ -153,7 +153,7 @@ const server = z.strictObject(
   {
     name: name('server'),
     address,
-    /** Judged by hand in server-ids.ts: there can be a million. */
+    /** Checked in server-ids.ts, which is faster: there can be a million. */
     serverIds: mapping(z.string(), z.unknown(), 'a mapping from a config id to server IDs').default(
       {},
     ),
@@ -183,7 +183,7 @@ export function documentShape(schemes: Schemes) {
   );
 }
 
-/** With the schemes that almost everybody has; made once, since it takes a millisecond or two. */
+/** The form with the built-in schemes, made once because that takes a millisecond or two. */
 export const builtInDocumentShape = documentShape(BUILT_IN_SCHEMES);
 
 export type DocumentShape = z.infer<ReturnType<typeof documentShape>>;

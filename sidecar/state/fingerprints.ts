@@ -6,8 +6,8 @@ import type { Secret } from '../../core/index.js';
 type Part = string | Uint8Array | readonly number[];
 
 /**
- * Names nonce spaces and configs in the state file without storing a key: HMAC-SHA256
- * under a salt that only the state file holds, cut to 16 octets.
+ * Names nonce spaces and configs in the state file, which must hold no keys. A name is the
+ * HMAC-SHA256 under a salt that only the state file holds, cut to 16 octets.
  */
 export class Fingerprints {
   readonly #salt: Uint8Array;
@@ -46,7 +46,7 @@ export class Fingerprints {
     return this.#of(...configParts(configId, codec), ...key, ...hmac);
   }
 
-  // Every part goes in with its length, so that no two lists of parts run together.
+  // Every part is preceded by its length, so that two different lists never hash the same octets.
   #of(...parts: Part[]): string {
     const hmac = createHmac('sha256', this.#salt);
     for (const part of parts) {
@@ -62,7 +62,7 @@ function configParts(configId: number, codec: CidCodec): Part[] {
   return ['config', codec.algorithm, ...secretsOf(codec), lengths];
 }
 
-/** One empty part where a config has no secret. */
+/** A config without a secret has one empty part instead. */
 function secretsOf({ secrets }: CidCodec): Part[] {
   return secrets.length === 0 ? [new Uint8Array(0)] : secrets.map((secret) => secret.reveal());
 }

@@ -26,7 +26,7 @@ export const toy: Scheme = {
       serverIdLength: { kind: 'one-of', values: [2, 3] },
       maskFile: { kind: 'key-file' },
     },
-    ({ id, serverIdLength, maskFile }) => readingOf(new ToyCodec(id, serverIdLength, maskFile)),
+    ({ id, serverIdLength, maskFile }) => compile(new ToyCodec(id, serverIdLength, maskFile)),
   ),
   encode: form(
     {
@@ -34,7 +34,7 @@ export const toy: Scheme = {
       toyId: { kind: 'integer', minimum: 0, maximum: 6, default: 5, help: 'config ID' },
     },
     ({ mask, toyId }, { serverIdLength }) => ({
-      ...readingOf(new ToyCodec(toyId, serverIdLength, mask)),
+      ...compile(new ToyCodec(toyId, serverIdLength, mask)),
       options: {},
     }),
   ),
@@ -44,7 +44,7 @@ export const toy: Scheme = {
       toyId: { kind: 'integer', minimum: 0, maximum: 6, default: 5, help: 'config ID' },
     },
     ({ mask, toyId }, { cidLength }) =>
-      readingOf(new ToyCodec(toyId, cidLength - 1 - NONCE_LENGTH, mask)),
+      compile(new ToyCodec(toyId, cidLength - 1 - NONCE_LENGTH, mask)),
   ),
 };
 
@@ -52,7 +52,7 @@ export const SCHEMES: Schemes = [...BUILT_IN_SCHEMES, toy];
 
 const NONCE_LENGTH = 6;
 
-function readingOf(codec: ToyCodec) {
+function compile(codec: ToyCodec) {
   return { codec, warnings: [{ field: 'maskFile', message: 'this is a toy' }] };
 }
 
