@@ -3,11 +3,14 @@ import type { CidCodec, ResetTokenKind } from '../cid/index.js';
 import type { Secret } from '../core/index.js';
 
 /**
- * The desired state: what every daemon works towards. It comes out of a store already
- * validated as a whole; code that receives it trusts it.
+ * The desired state, which every daemon works towards. A registry validates it as a whole before
+ * it hands it out, so code that receives it can trust it.
  */
 export interface DesiredState {
-  /** Changes whenever the content changes (keys included); opaque, never a hash of a bare key. */
+  /**
+   * Names the content, keys included: two hosts with the same content have the same revision,
+   * and any change gives another. It is no hash of a bare key, and may be logged.
+   */
   readonly revision: string;
   readonly pools: readonly Pool[];
 }
@@ -25,15 +28,18 @@ export interface Vip {
   /** 1..65535, or 0 for every port. */
   readonly port: number;
   readonly protocol: 'udp' | 'tcp';
-  /** Whether CIDs are read on this VIP; the default is true for udp, false for tcp. */
+  /** Whether balancers read CIDs on this VIP. The default is true for udp and false for tcp. */
   readonly quic: boolean;
 }
 
-/** `staged`: balancers decode it. `minting`: servers issue it too. `retiring`: decoded, no longer issued. */
+/**
+ * `staged`: balancers decode it. `minting`: servers issue it too. `retiring`: it is decoded but
+ * no longer issued. `quarantined`: it is not decoded, and keeps its ID from being used again.
+ */
 export type ConfigState = 'staged' | 'minting' | 'retiring' | 'quarantined';
 
 export interface PoolConfig {
-  /** Top three bits of the first octet: 0..6; Katran V1 is 2, V2 is 4, V3 is 6. */
+  /** 0..6; the first of `configBits` of the codec's decode plan. */
   readonly id: number;
   readonly codec: CidCodec;
   readonly state: ConfigState;
@@ -48,25 +54,25 @@ export type Encapsulation = 'ipip' | 'gue' | 'l2';
 export interface Server {
   readonly name: string;
   readonly address: string;
-  /** Config id -> the IDs that this server owns under it (a server can own several). */
+  /** The IDs, one or several, that this server owns under each config, by the config's ID. */
   readonly serverIds: ReadonlyMap<number, readonly Uint8Array[]>;
   /** Share of new flows, 0..65535; 0 takes none. */
   readonly weight: number;
   readonly state: ServerState;
   readonly encapsulation: Encapsulation;
-  /** How the tokens of its CIDs are made; `cmac` where left out. */
+  /** How the stateless reset tokens of its CIDs are made; `cmac` if left out. */
   readonly resetTokens?: ResetTokenKind;
 }
 
-/** Where the desired state lives. `file` is the default; others implement the same. */
+/** The place where the desired state lives: a file, or another store with the same interface. */
 export interface Registry {
-  /** The whole validated document; throws a CidecarError that names file, line and field. */
+  /** Reads and validates the whole state. Throws a CidecarError that names file, line and field. */
   read(): Promise<DesiredState>;
   /**
    * Calls `onChange` with each further valid state, in order, and `onError` for each state
-   * that does not validate (the last good one stays in force). Does not report the state
-   * that is in force when it is called. A good state that comes back behind a bad one, or
-   * behind another that only a `read` beside the watch saw, is told again.
+   * that does not validate; the last good one then stays in force. The state that is in force
+   * at the time of the call is not reported. A good state is reported again if it comes back
+   * after a bad one, or after one that only a `read` during the watch returned.
    */
   watch(handlers: WatchHandlers): Promise<Watch>;
 }

@@ -2,6 +2,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import type { Schemes } from '../../cid/index.js';
 import { CidecarError } from '../../core/index.js';
 import { parseDocument } from '../document/document.js';
 import type { DocumentWarning } from '../document/report.js';
@@ -12,6 +13,8 @@ export interface FileRegistryOptions {
   /** Called for each warning of each document that is read and differs from the last. */
   readonly onWarning?: (warning: DocumentWarning) => void;
   readonly timing?: Partial<Timing>;
+  /** What configs may be of; the built-in ones unless said otherwise. */
+  readonly schemes?: Schemes;
 }
 
 /** The desired state in one YAML file, with key files beside it. */
@@ -111,6 +114,7 @@ class FileRegistry implements Registry {
     this.#files = files;
     const { state, warnings } = parseDocument(text, {
       file: this.#name,
+      ...(this.#options.schemes && { schemes: this.#options.schemes }),
       readKeyFile: (name, warn) => {
         const path = resolve(dirname(this.#path), name);
         files.push(path);

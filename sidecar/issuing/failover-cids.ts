@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { failoverCids, type RandomFill, RESET_TOKEN_LENGTH, ResetTokens } from '../../cid/index.js';
+import {
+  FAILOVER_ZEROES,
+  failoverCids,
+  type RandomFill,
+  RESET_TOKEN_LENGTH,
+  ResetTokens,
+} from '../../cid/index.js';
 import { Secret } from '../../core/index.js';
 
 /** Octets at the end of a CID that show that it was made here. */
@@ -9,8 +15,8 @@ const MARK = 2;
  * already; of 7, two in 300 million are alike with even odds.
  */
 const RANDOM = 7;
-/** Octets that are not random: the first, and the zeroes of Katran's host ID. */
-const FIXED = { plain: 1, zeroHostId: 1 + 4 };
+/** Octets that are not random: the first, and the zeroes of pools where a config claims 0b111. */
+const FIXED = { plain: 1, zeroHostId: 1 + FAILOVER_ZEROES };
 
 /**
  * 0b111 CIDs of this server. Anybody can make such CIDs, and a pool that runs dry does, with

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { configBitsOf, FAILOVER_CONFIG_ID, isOwn } from '../../cid/index.js';
+import { configBitsOf, FAILOVER_CONFIG_ID, isOwn, MAX_CID_LENGTH } from '../../cid/index.js';
 import { CidecarError, toHex } from '../../core/index.js';
 import { CidOwner, type InspectResponse } from '../../proto/gen/cidecar/v1/sidecar.js';
 import type { PoolConfig, Server } from '../../registry/index.js';
 import type { Issuer } from '../issuing/issuer.js';
 
-/** Octets of a CID in QUIC versions 1 and 2, at most. */
-const MAX_CID = 20;
 /** CIDs in one IsOwn, at most. */
 const MAX_IS_OWN = 4096;
 
@@ -55,7 +53,7 @@ export class CidQueries {
     }
     const config = configOf(cid, this.#issuer.view.live);
     const decoded = config?.codec.decode(cid);
-    // Katran V3 answers to 0b111 too, but not to the host ID 0 that 0b111 CIDs then have.
+    // A config that claims 0b111 does not route the zeroes that mean failover.
     if (isFailover(cid) && !decoded?.routable) return this.#issuer.failoverToken(cid);
     if (config === undefined || decoded === undefined) {
       throw new CidecarError('CONFIG_UNKNOWN', `no live config has the bits ${firstBits(cid)}`);
@@ -75,7 +73,7 @@ export class CidQueries {
   /** One octet a CID, 1 for own. Throws ARGUMENT_INVALID. */
   isOwn(cids: Uint8Array, cidLength: number): Uint8Array {
     const count = cids.length / cidLength;
-    if (cidLength < 1 || cidLength > MAX_CID || !Number.isInteger(count) || count < 1) {
+    if (cidLength < 1 || cidLength > MAX_CID_LENGTH || !Number.isInteger(count) || count < 1) {
       throw new CidecarError(
         'ARGUMENT_INVALID',
         `${cids.length} octets are no CIDs of ${cidLength}`,
@@ -149,9 +147,9 @@ function firstBits(cid: Uint8Array): number {
 }
 
 function requireCid(cid: Uint8Array): void {
-  if (cid.length >= 1 && cid.length <= MAX_CID) return;
+  if (cid.length >= 1 && cid.length <= MAX_CID_LENGTH) return;
   throw new CidecarError(
     'ARGUMENT_INVALID',
-    `a CID has 1 to ${MAX_CID} octets, not ${cid.length}: ${toHex(cid.subarray(0, MAX_CID))}`,
+    `a CID has 1 to ${MAX_CID_LENGTH} octets, not ${cid.length}: ${toHex(cid.subarray(0, MAX_CID_LENGTH))}`,
   );
 }
