@@ -92,7 +92,7 @@ function timeTarget(prelude: Prelude, row: PacketCase, { packets, cpu }: Measure
     throw new Error(`${row.name}: the packet grew by ${growth} octets`);
   }
   if (taken !== packets) {
-    throw new Error(`${row.name}: ${taken} of ${packets} packets took the route of this row`);
+    throw new Error(`${row.name}: ${taken} of ${packets} packets took the way of this row`);
   }
   return durationNs;
 }
