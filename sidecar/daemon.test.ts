@@ -26,7 +26,7 @@ import {
 } from '../proto/gen/cidecar/v1/sidecar.js';
 import { openFileRegistry } from '../registry/index.js';
 import { Daemon } from './daemon.js';
-import { RECONNECT_WITHIN } from './rpc/acknowledgement.js';
+import { RECONNECT_WITHIN } from './rpc/acknowledgements.js';
 import { StateStore } from './state/state-store.js';
 import {
   ask,
@@ -226,7 +226,7 @@ describe('issuing', { timeout: 120_000 }, () => {
     });
     const leave = async (part: number, start: 'init' | 'existing') => {
       const store = await StateStore.open({ folder: folder.state, start });
-      const space = store.space(store.fingerprints.space(codec, octets('ed793a')), 4);
+      const space = store.nonces.of(store.fingerprints.space(codec, octets('ed793a')), 4);
       space.used = BigInt(Math.floor(2 ** 32 * (1 - part)));
       await store.save();
       await store.close();

@@ -4,8 +4,8 @@ import type { SidecarLog } from '../daemon/log.js';
 import { type MetricsServer, serveMetrics } from '../daemon/metrics-server.js';
 import type { DesiredState, Registry, Watch } from '../registry/index.js';
 import { Issuer } from './issuing/issuer.js';
-import { FewNonces } from './issuing/nonce-supply.js';
-import { viewOf } from './issuing/view.js';
+import { NonceSupplyMonitor } from './issuing/nonce-supply-monitor.js';
+import { viewOf } from './issuing/server-view.js';
 import { SidecarMetrics } from './metrics.js';
 import { type RpcListeners, RpcServer } from './rpc/server.js';
 import { SidecarService } from './rpc/service.js';
@@ -35,7 +35,7 @@ export class Daemon {
   readonly #log: SidecarLog;
   readonly #startedAt = new Date();
   readonly #metrics = new SidecarMetrics();
-  readonly #fewNonces: FewNonces;
+  readonly #nonceSupply: NonceSupplyMonitor;
   #store: StateStore | undefined;
   #issuer: Issuer | undefined;
   #service: SidecarService | undefined;
@@ -51,7 +51,7 @@ export class Daemon {
   constructor(options: DaemonOptions) {
     this.#options = options;
     this.#log = options.log;
-    this.#fewNonces = new FewNonces(options.log);
+    this.#nonceSupply = new NonceSupplyMonitor(options.log);
   }
 
   /** Serves when it resolves. On an error everything begun is undone. */
@@ -86,7 +86,7 @@ export class Daemon {
       ),
     );
     issuer.on('minting', () => this.#check());
-    issuer.on('recorded', () => this.#fewNonces.check(issuer.sources));
+    issuer.on('recorded', () => this.#nonceSupply.check(issuer.sources));
     await issuer.start();
     await issuer.ready();
     this.#metrics.observeIssuer(issuer);
@@ -205,6 +205,6 @@ export class Daemon {
         this.#log.warn({ reason: issuer.reason }, '0b111 CIDs are issued: not serving');
       }
     }
-    this.#fewNonces.check(issuer.sources);
+    this.#nonceSupply.check(issuer.sources);
   }
 }

@@ -10,7 +10,7 @@ import {
   SidecarServiceService,
 } from '../proto/gen/cidecar/v1/sidecar.js';
 import { CREDIT_LIMIT } from './rpc/issue-stream.js';
-import { scrapeUntil } from './testing/metrics.js';
+import { scrapeUntil } from './testing/scrape.js';
 import {
   ask,
   poolDocument,

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { IssueStreamResponse } from '../proto/gen/cidecar/v1/sidecar.js';
-import { scrape, scrapeUntil } from './testing/metrics.js';
+import { scrape, scrapeUntil } from './testing/scrape.js';
 import {
   ask,
   poolDocument,

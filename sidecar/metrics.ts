@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { IssuedCids, Issuer } from './issuing/issuer.js';
+import type { IssuedCids } from './issuing/issued-cids.js';
+import type { Issuer } from './issuing/issuer.js';
 
 /** How CIDs leave: by IssueStream, by Issue, or as leased nonces, to be minted elsewhere. */
 export type IssueKind = 'stream' | 'unary' | 'lease';

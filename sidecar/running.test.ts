@@ -4,7 +4,7 @@ import { chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { IssueStreamResponse } from '../proto/gen/cidecar/v1/sidecar.js';
-import { scrape } from './testing/metrics.js';
+import { scrape } from './testing/scrape.js';
 import {
   ask,
   poolDocument,

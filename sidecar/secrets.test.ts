@@ -7,7 +7,7 @@ import type { ServiceError } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SidecarServiceClient } from '../proto/gen/cidecar/v1/sidecar.js';
 import { detailsOf } from './testing/error-details.js';
-import { scrape } from './testing/metrics.js';
+import { scrape } from './testing/scrape.js';
 import {
   ask,
   poolDocument,

@@ -10,8 +10,9 @@ import { SidecarMetrics } from '../metrics.js';
 import { CidQueries } from '../rpc/cid-queries.js';
 import { SecretExport } from '../rpc/secret-export.js';
 import { StateStore } from '../state/state-store.js';
-import { type IssuedCids, Issuer } from './issuer.js';
-import { viewOf } from './view.js';
+import type { IssuedCids } from './issued-cids.js';
+import { Issuer } from './issuer.js';
+import { viewOf } from './server-view.js';
 
 let folder: string;
 let store: StateStore;
@@ -66,7 +67,7 @@ async function issue(issuer: Issuer, count: number): Promise<IssuedCids> {
 
 /** Leaves only so many nonces of a config. */
 function useUp({ codec }: PoolConfig, left: bigint): void {
-  const record = store.space(store.fingerprints.space(codec, ID), codec.nonceLength);
+  const record = store.nonces.of(store.fingerprints.space(codec, ID), codec.nonceLength);
   record.used = (1n << (8n * BigInt(codec.nonceLength))) - left;
 }
 
@@ -228,7 +229,7 @@ describe('Issuer', () => {
     expect(fresh).toMatchObject({ configId: 0, generation: old.generation + 2 });
     await store.close();
     store = await StateStore.open({ folder, start: 'existing' });
-    expect(store.generation).toBe(fresh.generation);
+    expect(store.generation.current).toBe(fresh.generation);
   });
 
   it.each([

@@ -13,11 +13,11 @@ import {
 } from '../../proto/gen/cidecar/v1/sidecar.js';
 import type { DesiredState } from '../../registry/index.js';
 import { Issuer } from '../issuing/issuer.js';
-import { viewOf } from '../issuing/view.js';
+import { viewOf } from '../issuing/server-view.js';
 import { SidecarMetrics } from '../metrics.js';
 import { StateStore } from '../state/state-store.js';
 import { detailsOf } from '../testing/error-details.js';
-import { Scrape } from '../testing/metrics.js';
+import { Scrape } from '../testing/scrape.js';
 import { RpcServer } from './server.js';
 import { SidecarService } from './service.js';
 

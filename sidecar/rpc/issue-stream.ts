@@ -7,8 +7,9 @@ import type {
   IssueStreamRequest,
   IssueStreamResponse,
 } from '../../proto/gen/cidecar/v1/sidecar.js';
-import type { IssuedCids, Issuer } from '../issuing/issuer.js';
-import type { Acknowledging } from './acknowledgement.js';
+import type { IssuedCids } from '../issuing/issued-cids.js';
+import type { Issuer } from '../issuing/issuer.js';
+import type { Acknowledging } from './acknowledgements.js';
 import type { StreamScheduler, Taker } from './stream-scheduler.js';
 
 /** CIDs that a client may have asked for and not got, at most. */

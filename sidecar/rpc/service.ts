@@ -8,7 +8,7 @@ import { LogLimiter } from '../../daemon/log-limiter.js';
 import type { SidecarServiceServer } from '../../proto/gen/cidecar/v1/sidecar.js';
 import type { Issuer } from '../issuing/issuer.js';
 import type { SidecarMetrics } from '../metrics.js';
-import { Acknowledgements } from './acknowledgement.js';
+import { Acknowledgements } from './acknowledgements.js';
 import { CidQueries } from './cid-queries.js';
 import { IssueStream } from './issue-stream.js';
 import { SecretExport } from './secret-export.js';

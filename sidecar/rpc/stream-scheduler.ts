@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { IssuedCids, Issuer } from '../issuing/issuer.js';
+import type { IssuedCids } from '../issuing/issued-cids.js';
+import type { Issuer } from '../issuing/issuer.js';
 import type { SidecarMetrics } from '../metrics.js';
 
 /** One that wants CIDs. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { WatchRequest, WatchResponse } from '../../proto/gen/cidecar/v1/sidecar.js';
-import type { Issuer, ReissueOrder } from '../issuing/issuer.js';
+import type { Issuer } from '../issuing/issuer.js';
+import type { ReissueOrder } from '../issuing/issuer-events.js';
 
 type Call = ServerWritableStream<WatchRequest, WatchResponse>;
 type Event = NonNullable<WatchResponse['event']>;

@@ -28,7 +28,7 @@ const spaceSchema = z.strictObject({
   permutationKey: hex(16),
 });
 
-/** See ReissueOrder of ../issuing/issuer.ts. */
+/** See ReissueOrder of ../issuing/issuer-events.ts. */
 const orderSchema = z.strictObject({
   throughGeneration: z.int().min(1),
   /** Milliseconds since 1970. */

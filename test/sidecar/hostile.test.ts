@@ -8,7 +8,6 @@ import { credentials, status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CidPool } from '../../clients/typescript/index.js';
 import { IssueStreamRequest, SidecarServiceClient } from '../../proto/gen/cidecar/v1/sidecar.js';
-import { type Scrape, scrape, scrapeUntil } from '../../sidecar/testing/metrics.js';
 import {
   frame,
   message,
@@ -18,6 +17,7 @@ import {
   reset,
   SETTINGS,
 } from '../../sidecar/testing/raw-http2.js';
+import { type Scrape, scrape, scrapeUntil } from '../../sidecar/testing/scrape.js';
 import {
   ask,
   poolDocument,
@@ -305,9 +305,13 @@ const ATTACKS: Record<string, () => Attack | Promise<Attack>> = {
 
   'is stopped while it is served': async () => {
     const hogs = Array.from({ length: 2 }, () =>
-      spawn(process.execPath, [...program('sidecar/testing/hog-main'), folder.socket, '8'], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      }),
+      spawn(
+        process.execPath,
+        [...program('sidecar/testing/greedy-client-main'), folder.socket, '8'],
+        {
+          stdio: ['ignore', 'pipe', 'inherit'],
+        },
+      ),
     );
     for (const hog of hogs) processes.add(hog);
     await Promise.all(hogs.map((hog) => once(hog.stdout, 'data')));

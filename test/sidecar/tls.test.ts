@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { CidPool } from '../../clients/typescript/index.js';
 import { SidecarServiceClient } from '../../proto/gen/cidecar/v1/sidecar.js';
 import { Authority, type Certificate, pairOf } from '../../sidecar/testing/certificates.js';
-import { scrape, scrapeUntil } from '../../sidecar/testing/metrics.js';
+import { scrape, scrapeUntil } from '../../sidecar/testing/scrape.js';
 import {
   ask,
   poolDocument,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { beforeEach, expect, it } from 'vitest';
-import { Acknowledgements, type Acknowledging, RECONNECT_WITHIN } from './acknowledgement.js';
+import { Acknowledgements, type Acknowledging, RECONNECT_WITHIN } from './acknowledgements.js';
 
 let now: number;
 let acknowledgements: Acknowledgements;

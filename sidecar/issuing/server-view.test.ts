@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { createCodec } from '../../cid/index.js';
 import { toHex } from '../../core/index.js';
 import { type DesiredState, type Server, unpackIds } from '../../registry/index.js';
-import { viewOf } from './view.js';
+import { viewOf } from './server-view.js';
 
 function stateOf(idsOf: Uint8Array[], length: number): DesiredState {
   const lengths = { serverIdLength: length, nonceLength: 8, serverUseLength: 0 };

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { CidecarError } from '../../core/index.js';
+
+/** Milliseconds that issuing goes on without nonces after they could not be recorded. */
+const RETRY_AFTER = 1_000;
+
+/** That nonces could not be recorded, until they can be again. */
+export class RecordingTrouble {
+  readonly #now: () => number;
+  readonly #retry: () => void;
+  #error: CidecarError | undefined;
+  #retryAt = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @param retry called when it is time to try again */
+  constructor(now: () => number, retry: () => void) {
+    this.#now = now;
+    this.#retry = retry;
+  }
+
+  /** Why the last attempt failed; undefined where it did not. */
+  get error(): CidecarError | undefined {
+    return this.#error;
+  }
+
+  /** Whether it is too early to try again. */
+  get pauses(): boolean {
+    return this.#now() < this.#retryAt;
+  }
+
+  began(error: CidecarError): void {
+    this.#error = error;
+    this.#retryAt = this.#now() + RETRY_AFTER;
+    clearTimeout(this.#timer);
+    // Clients whose pools are full of 0b111 CIDs ask for nothing, so no request would try again.
+    this.#timer = setTimeout(this.#retry, RETRY_AFTER).unref();
+  }
+
+  ended(): void {
+    this.#error = undefined;
+    this.#retryAt = 0;
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+  }
+}
