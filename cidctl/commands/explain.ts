@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { configBitsOf } from '../../cid/index.js';
 import { toHex } from '../../core/index.js';
-import { openFileRegistry } from '../../registry/index.js';
+import { openRegistry } from '../../registry/index.js';
 import { describeReason } from '../describe-reason.js';
 import { EXIT_NOT_ROUTABLE, type Io, type SetExitCode } from '../io.js';
 import { type Reading, readingsOf } from '../reading.js';
@@ -17,7 +17,7 @@ export function addExplain(program: Command, io: Io, setExitCode: SetExitCode): 
     .option('--json', 'print JSON')
     .action(async (text: string, flags: { registry: string; json?: true }) => {
       const cid = readCid(text);
-      const readings = readingsOf(await openFileRegistry(flags.registry).read(), cid);
+      const readings = readingsOf(await openRegistry(flags.registry).read(), cid);
       const routable = readings.some(({ refusal }) => refusal === null);
       if (flags.json) {
         io.out(JSON.stringify({ cid: toHex(cid), routable, readings: readings.map(jsonOf) }));

@@ -5,7 +5,7 @@ import {
   type DesiredState,
   DocumentError,
   type DocumentWarning,
-  openFileRegistry,
+  openRegistry,
 } from '../../registry/index.js';
 import type { Io, SetExitCode } from '../io.js';
 
@@ -19,7 +19,7 @@ export function addValidate(program: Command, io: Io, setExitCode: SetExitCode):
       const warnings: DocumentWarning[] = [];
       const onWarning = (warning: DocumentWarning) => warnings.push(warning);
       try {
-        const state = await openFileRegistry(file, { onWarning }).read();
+        const state = await openRegistry(file, { onWarning }).read();
         if (flags.json) io.out(JSON.stringify({ valid: true, warnings, pools: sizes(state) }));
         else printGood(file, state, warnings, io);
       } catch (error) {

@@ -5,32 +5,30 @@ import { dirname, resolve } from 'node:path';
 import { CidecarError } from '../../core/index.js';
 import { parseDocument } from '../document/document.js';
 import type { DocumentWarning } from '../document/report.js';
-import type { DesiredState, Registry, Watch, WatchHandlers } from '../types.js';
+import type { DesiredState, Registry, RegistryOptions, Watch, WatchHandlers } from '../types.js';
 import { type Timing, watchFiles } from './watch-files.js';
 
-export interface FileRegistryOptions {
-  /** Called for each warning of each document that is read and differs from the last. */
-  readonly onWarning?: (warning: DocumentWarning) => void;
+export interface FileRegistryOptions extends RegistryOptions {
   readonly timing?: Partial<Timing>;
 }
 
-/** The desired state in one YAML file, with key files beside it. */
+/** The desired state in one YAML file that names the key files. Nothing is read yet. */
 export function openFileRegistry(path: string, options: FileRegistryOptions = {}): Registry {
   return new FileRegistry(resolve(path), path, options);
 }
 
 class FileRegistry implements Registry {
   readonly #path: string;
-  /** As the person wrote it, for messages. */
+  /** The path as it was given, for messages. */
   readonly #name: string;
   readonly #options: FileRegistryOptions;
   /**
-   * What read() handed out last: a watch begun then tells what differs. Its reader may have
-   * put it in force, so a watch that sees another one tells of that, whatever it told before.
+   * What read() handed out last. A caller may have put that in force, so a watch reports a state
+   * that differs from it, whatever the watch itself reported before.
    */
   #lastRead: { readonly revision: string | undefined } | undefined;
   #loading: Promise<unknown> = Promise.resolve();
-  /** What the last reading looked at, the document first: also a bad one's key files count. */
+  /** The files that the last reading opened, the document first; those of a bad document too. */
   #files: readonly string[];
   #warned = '';
 
@@ -54,7 +52,7 @@ class FileRegistry implements Registry {
 
   async watch(handlers: WatchHandlers): Promise<Watch> {
     let reported = '';
-    // Of this watch alone: a read() beside it must not pass for a change that was told.
+    // The state that this watch reported last. A read() beside it is no report.
     let told = this.#lastRead?.revision;
     let readSeen = this.#lastRead;
     const tell = (error: Error) => {
@@ -93,7 +91,7 @@ class FileRegistry implements Registry {
     return watchFiles(this.#files, check, this.#options.timing);
   }
 
-  /** One reading after the other, so that an older one does not come out last. */
+  /** Readings follow each other, so that an older one does not come out last. */
   #load(): Promise<DesiredState> {
     const loaded = this.#loading.then(() => this.#loadNow());
     this.#loading = loaded.catch(() => {});

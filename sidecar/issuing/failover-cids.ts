@@ -5,8 +5,8 @@ import { Secret } from '../../core/index.js';
 /** Octets at the end of a CID that show that it was made here. */
 const MARK_LENGTH = 2;
 /**
- * The fewest random octets that a mark may leave. With 5, a million CIDs would hold one repeat
- * as likely as not; with 7, it takes 300 million.
+ * The fewest random octets that a mark may leave. With 5, a repeat is about as likely as not
+ * among a million CIDs; with 7, among 300 million.
  */
 const RANDOM_LENGTH = 7;
 /** Octets that are not random: the first, and perhaps the zeroes of Katran's host ID. */
