@@ -5,14 +5,15 @@ export interface ResilientStreamOptions<Message, Call extends ClientReadableStre
   open(): Call;
   onOpen?(call: Call): void;
   onMessage(message: Message): void;
-  /** The stream broke or ended; it is opened again after a while. */
+  /** The stream broke or ended; it is opened again after a pause. */
   onLost(error: ServiceError | undefined): void;
 }
 
+/** Pauses before the stream is opened again, in milliseconds. */
 const FIRST_WAIT = 50;
 const LONGEST_WAIT = 2_000;
 
-/** A stream that is opened again, with growing pauses, until it is closed. */
+/** A stream that is opened again after growing pauses when it breaks, until it is closed. */
 export class ResilientStream<Message, Call extends ClientReadableStream<Message>> {
   readonly #options: ResilientStreamOptions<Message, Call>;
   #call: Call | undefined;
@@ -29,7 +30,7 @@ export class ResilientStream<Message, Call extends ClientReadableStream<Message>
     return this.#call;
   }
 
-  /** Gives the present stream up, as if it had broken. */
+  /** Gives the present stream up as if it had broken, with the longest pause. */
   abandon(): void {
     this.#wait = LONGEST_WAIT;
     this.#call?.cancel();
@@ -51,7 +52,7 @@ export class ResilientStream<Message, Call extends ClientReadableStream<Message>
       this.#call = undefined;
       if (this.#closed) return;
       onLost(error);
-      // Half to all of the pause, so that the servers of a host do not come in one moment.
+      // A random half of the pause is left out, so that servers do not all connect at one moment.
       this.#timer = setTimeout(() => this.#open(), this.#wait * (0.5 + Math.random() / 2));
       this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT);
     };
