@@ -16,7 +16,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, credentials, status } from '@grpc/grpc-js';
 import { service as healthService } from 'grpc-health-check';
 import { pino } from 'pino';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { createCodec, ResetTokens } from '../cid/index.js';
 import { Secret } from '../core/index.js';
 import {
@@ -28,34 +28,15 @@ import { openFileRegistry } from '../registry/index.js';
 import { Daemon } from './daemon.js';
 import { RECONNECT_WITHIN } from './rpc/acknowledgements.js';
 import { StateStore } from './state/state-store.js';
-import {
-  ask,
-  clientOf,
-  poolDocument,
-  quicLb,
-  SidecarFolder,
-  SidecarProcess,
-} from './testing/sidecar-process.js';
+import { ask, clientOf } from './testing/calls.js';
+import { poolDocument, quicLb } from './testing/pool-document.js';
+import type { SidecarProcess } from './testing/sidecar-process.js';
+import { sidecarsPerTest } from './testing/test-sidecars.js';
 
-let folder: SidecarFolder;
-const running: SidecarProcess[] = [];
-
-beforeEach(async () => {
-  folder = await SidecarFolder.create();
-});
-afterEach(async () => {
-  for (const sidecar of running.splice(0)) await sidecar.stop('SIGKILL');
-  await folder.remove();
-});
+const { folder, start, launch } = sidecarsPerTest();
 
 function octets(hex: string): Uint8Array {
   return Uint8Array.from(Buffer.from(hex, 'hex'));
-}
-
-async function start(...flags: string[]): Promise<SidecarProcess> {
-  const sidecar = await SidecarProcess.start(folder, flags);
-  running.push(sidecar);
-  return sidecar;
 }
 
 /** What gRPC health says. */
@@ -102,8 +83,7 @@ async function failure(...flags: string[]): Promise<string> {
 }
 
 async function ended(status: number, flags: string[]): Promise<SidecarProcess> {
-  const sidecar = new SidecarProcess(folder, flags);
-  running.push(sidecar);
+  const sidecar = launch(flags);
   expect(await sidecar.exited).toBe(status);
   return sidecar;
 }
@@ -231,14 +211,13 @@ describe('issuing', { timeout: 120_000 }, () => {
       await store.save();
       await store.close();
     };
-    for (const [part, start] of [
+    for (const [part, how] of [
       [0.1, 'init'],
       [0.01, 'existing'],
     ] as const) {
-      await leave(part + 1e-5, start); // 1e-5 are ten blocks of the first size.
-      const metrics = `${folder.path}/${start}.sock`;
-      const sidecar = await SidecarProcess.start(folder, ['--metrics-socket', metrics]);
-      running.push(sidecar);
+      await leave(part + 1e-5, how); // 1e-5 are ten blocks of the first size.
+      const metrics = `${folder.path}/${how}.sock`;
+      const sidecar = await start('--metrics-socket', metrics);
       const few = '"msg":"few nonces are left: rotate"';
       const warnings = sidecar.output.split(few).length - 1;
       expect(warnings).toBe(part === 0.1 ? 0 : 1);

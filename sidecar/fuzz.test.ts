@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { status } from '@grpc/grpc-js';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import {
   IssueStreamRequest,
   IssueStreamResponse,
@@ -10,14 +10,10 @@ import {
   SidecarServiceService,
 } from '../proto/gen/cidecar/v1/sidecar.js';
 import { CREDIT_LIMIT } from './rpc/issue-stream.js';
+import { ask } from './testing/calls.js';
+import { poolDocument, quicLb } from './testing/pool-document.js';
 import { scrapeUntil } from './testing/scrape.js';
-import {
-  ask,
-  poolDocument,
-  quicLb,
-  SidecarFolder,
-  SidecarProcess,
-} from './testing/sidecar-process.js';
+import { sidecarsPerFile } from './testing/test-sidecars.js';
 
 // Whatever comes, the answer is one of those that the contract names: never INTERNAL or
 // UNKNOWN, which would be a fault of ours.
@@ -25,26 +21,18 @@ import {
 const { OK, INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED, RESOURCE_EXHAUSTED, CANCELLED } =
   status;
 
-let folder: SidecarFolder;
-let sidecar: SidecarProcess;
+const { folder, start, connect } = sidecarsPerFile();
 let client: SidecarServiceClient;
 /** CIDs that the sidecar issued, and what it leased, to be asked about. */
 let issued: Uint8Array;
 
 beforeAll(async () => {
-  folder = await SidecarFolder.create();
   await folder.write(poolDocument([quicLb(0, 'minting', await folder.key('a.key'))]));
-  const flags = ['--init', '--allow-key-export', '--metrics-socket', folder.metrics];
-  sidecar = await SidecarProcess.start(folder, flags);
-  client = sidecar.client();
+  await start('--init', '--allow-key-export', '--metrics-socket', folder.metrics);
+  client = connect();
   const { batch } = await ask(client, 'issue', { count: 8 });
   issued = batch!.cids;
 }, 60_000);
-afterAll(async () => {
-  client?.close();
-  await sidecar?.stop('SIGKILL');
-  await folder?.remove();
-});
 
 const uint32 = fc.oneof(
   fc.constantFrom(0, 1, 1024, 1025, 4096, 65_536, 65_537, 1 << 24, (1 << 24) + 1, 4_294_967_295),

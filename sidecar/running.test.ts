@@ -2,34 +2,18 @@
 import { spawnSync } from 'node:child_process';
 import { chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { IssueStreamResponse } from '../proto/gen/cidecar/v1/sidecar.js';
+import { ask } from './testing/calls.js';
+import { poolDocument, quicLb } from './testing/pool-document.js';
 import { scrape } from './testing/scrape.js';
-import {
-  ask,
-  poolDocument,
-  quicLb,
-  SidecarFolder,
-  SidecarProcess,
-} from './testing/sidecar-process.js';
+import { sidecarsPerTest } from './testing/test-sidecars.js';
 
-let folder: SidecarFolder;
-const running: SidecarProcess[] = [];
+const { folder, start, launch } = sidecarsPerTest();
 
 beforeEach(async () => {
-  folder = await SidecarFolder.create();
   await folder.write(poolDocument([quicLb(0, 'minting', await folder.key('a.key'))]));
 });
-afterEach(async () => {
-  for (const sidecar of running.splice(0)) await sidecar.stop('SIGKILL');
-  await folder.remove();
-});
-
-async function start(...flags: string[]): Promise<SidecarProcess> {
-  const sidecar = await SidecarProcess.start(folder, flags);
-  running.push(sidecar);
-  return sidecar;
-}
 
 const NOBODY = 65_534;
 const WITHOUT_CAPABILITIES = ['setpriv', '--bounding-set=-all', '--inh-caps=-all'];
@@ -41,12 +25,20 @@ function nobodyReads(path: string): boolean {
 
 /** The output of one that is expected to refuse. */
 async function refusal(...flags: string[]): Promise<string> {
-  const sidecar = new SidecarProcess(folder, flags);
-  running.push(sidecar);
+  const sidecar = launch(flags);
   // A socket may be free when the sidecar is started again; anything else has to be corrected.
   expect(await sidecar.exited).toBe(/SOCKET_(BUSY|UNUSABLE)/.test(sidecar.output) ? 1 : 2);
   return sidecar.output;
 }
+
+describe('the registry', { timeout: 60_000 }, () => {
+  it('is no file where it has the address of a store, which this version does not have', async () => {
+    const output = await refusal('--init', '--registry', 'etcd://user:secret@127.0.0.1:2379');
+    expect(output).toContain(
+      'the registry etcd://127.0.0.1:2379 is not supported by this version: give the path of a document (ARGUMENT_INVALID)',
+    );
+  });
+});
 
 describe('the metrics socket', { timeout: 60_000 }, () => {
   it('is taken over from a killed sidecar, for its owner and group, and removed at the end', async () => {
@@ -163,12 +155,10 @@ describe('privileges', { timeout: 60_000 }, () => {
     for (const path of [folder.path, own, folder.document, `${folder.path}/a.key`]) {
       if (other) await chown(path, NOBODY, NOBODY);
     }
-    const sidecar = new SidecarProcess(
-      folder,
+    const sidecar = launch(
       ['--init', '--socket-mode', '620', '--socket-group', `${gid}`],
       other ? { uid: NOBODY, gid: NOBODY } : root ? { through: WITHOUT_CAPABILITIES } : {},
     );
-    running.push(sidecar);
     await sidecar.logs('serving');
     const lines = await readFile(`/proc/${sidecar.child.pid}/status`, 'utf8');
     expect(lines).toMatch(new RegExp(`^Uid:\\s${uid}\\s${uid}\\s`, 'm'));

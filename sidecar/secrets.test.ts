@@ -4,33 +4,21 @@ import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { inspect } from 'node:util';
 import type { ServiceError } from '@grpc/grpc-js';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { SidecarServiceClient } from '../proto/gen/cidecar/v1/sidecar.js';
+import { ask } from './testing/calls.js';
 import { detailsOf } from './testing/error-details.js';
+import { poolDocument, quicLb } from './testing/pool-document.js';
 import { scrape } from './testing/scrape.js';
-import {
-  ask,
-  poolDocument,
-  quicLb,
-  SidecarFolder,
-  SidecarProcess,
-} from './testing/sidecar-process.js';
+import type { SidecarProcess } from './testing/sidecar-process.js';
+import { sidecarsPerFile } from './testing/test-sidecars.js';
 
-let folder: SidecarFolder;
+const { folder, start, connect } = sidecarsPerFile();
 let sidecar: SidecarProcess;
 let client: SidecarServiceClient;
-/** All that the sidecar lets out, but for the two methods that hand out keys. */
+/** All that the sidecar lets out, except by the two methods that hand out keys. */
 const said: string[] = [];
 const secrets = new Map<string, Uint8Array>();
-
-beforeAll(async () => {
-  folder = await SidecarFolder.create();
-}, 60_000);
-afterAll(async () => {
-  client?.close();
-  await sidecar?.stop('SIGKILL');
-  await folder?.remove();
-});
 
 /** Ways in which octets get into a text, white space aside. */
 function formsOf(secret: Uint8Array): string[] {
@@ -136,8 +124,8 @@ describe('secrets', { timeout: 60_000 }, () => {
     };
     await folder.write(document('minting', 'staged'));
     const flags = ['--init', '--allow-key-export', '--log-level', 'debug'];
-    sidecar = await SidecarProcess.start(folder, [...flags, '--metrics-socket', folder.metrics]);
-    client = sidecar.client();
+    sidecar = await start(...flags, '--metrics-socket', folder.metrics);
+    client = connect();
     await askAll();
 
     // Without a key: with a permutation key, and a reset key made by the sidecar.

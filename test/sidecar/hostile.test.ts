@@ -8,6 +8,8 @@ import { credentials, status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CidPool } from '../../clients/typescript/index.js';
 import { IssueStreamRequest, SidecarServiceClient } from '../../proto/gen/cidecar/v1/sidecar.js';
+import { ask } from '../../sidecar/testing/calls.js';
+import { poolDocument, quicLb } from '../../sidecar/testing/pool-document.js';
 import {
   frame,
   message,
@@ -18,24 +20,17 @@ import {
   SETTINGS,
 } from '../../sidecar/testing/raw-http2.js';
 import { type Scrape, scrape, scrapeUntil } from '../../sidecar/testing/scrape.js';
-import {
-  ask,
-  poolDocument,
-  program,
-  quicLb,
-  SidecarFolder,
-  SidecarProcess,
-} from '../../sidecar/testing/sidecar-process.js';
+import { program, type SidecarProcess } from '../../sidecar/testing/sidecar-process.js';
+import { sidecarsPerFile } from '../../sidecar/testing/test-sidecars.js';
 
-let folder: SidecarFolder;
+const { folder, start } = sidecarsPerFile();
 let sidecar: SidecarProcess;
 /** One that was there before the others came. */
 let established: CidPool;
 
 beforeAll(async () => {
-  folder = await SidecarFolder.create();
   await folder.write(poolDocument([quicLb(0, 'minting', await folder.key('a.key'))]));
-  sidecar = await SidecarProcess.start(folder, ['--init', '--metrics-socket', folder.metrics]);
+  sidecar = await start('--init', '--metrics-socket', folder.metrics);
   established = CidPool.connect({ socket: folder.socket, highWater: 4096 });
   await established.ready();
   // What the process grows to by use alone.
@@ -46,8 +41,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await killAll();
   established?.close();
-  await sidecar?.stop('SIGKILL');
-  await folder?.remove();
 });
 
 /** The pool gets what it wants, from the sidecar and not from its own supply. */
@@ -355,8 +348,7 @@ describe('a client that misbehaves harms no other', { timeout: 60_000 }, () => {
 describe('a sidecar that is full', { timeout: 60_000 }, () => {
   it('says so to newcomers, serves those it has, and newcomers when there is room', async () => {
     await sidecar.stop();
-    const flags = ['--metrics-socket', folder.metrics, '--max-streams', '10'];
-    sidecar = await SidecarProcess.start(folder, flags);
+    sidecar = await start('--metrics-socket', folder.metrics, '--max-streams', '10');
     await once(established, 'connected');
     const watches = Array.from({ length: 8 }, () => another().watch({}));
     for (const watch of watches) watch.on('error', () => {}).resume();
