@@ -12,7 +12,7 @@ type UnaryMethod = Exclude<keyof Service, 'issueStream' | 'watch'>;
 type RequestOf<M extends UnaryMethod> = ReturnType<Service[M]['requestDeserialize']>;
 type ResponseOf<M extends UnaryMethod> = ReturnType<Service[M]['responseDeserialize']>;
 
-/** A unary call as a promise. */
+/** Makes a unary call. */
 export function ask<M extends UnaryMethod>(
   client: SidecarServiceClient,
   method: M,

@@ -7,7 +7,7 @@ interface TestConfig {
 interface TestServer {
   readonly name: string;
   readonly address: string;
-  /** Its server ID under every config. */
+  /** The server ID that it has under every config. */
   readonly serverId: string;
   readonly state?: string;
   readonly resetTokens?: string;
@@ -15,7 +15,7 @@ interface TestServer {
 
 const ONE_SERVER: TestServer = { name: 'web-1', address: '10.0.1.11', serverId: 'ed793a' };
 
-/** A document with one pool. */
+/** A registry document with one pool, `web`. */
 export function poolDocument(
   configs: readonly TestConfig[],
   servers: readonly TestServer[] = [ONE_SERVER],
@@ -28,7 +28,7 @@ export function poolDocument(
   return { pools: { web: { vips, configs, servers: entries } } };
 }
 
-/** A config with CIDs of 12 octets, unless `more` says otherwise. */
+/** A QUIC-LB config, with CIDs of 12 octets unless `more` says otherwise. */
 export function quicLb(id: number, state: string, keyFile?: string, more: object = {}): TestConfig {
   const lengths = { serverIdLength: 3, nonceLength: 8 };
   const key = keyFile === undefined ? {} : { keyFile };
