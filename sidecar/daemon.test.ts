@@ -72,12 +72,12 @@ function scrape(socketPath: string): Promise<string> {
   });
 }
 
-/** The output of one that is expected to refuse, for good. */
+/** The output of a sidecar that has to refuse to start, because trying again cannot help. */
 async function refusal(...flags: string[]): Promise<string> {
   return (await ended(2, flags)).output;
 }
 
-/** The output of one that is expected to give up, for something that can pass by itself. */
+/** The output of a sidecar that has to end because of something that can pass by itself. */
 async function failure(...flags: string[]): Promise<string> {
   return (await ended(1, flags)).output;
 }
@@ -88,7 +88,7 @@ async function ended(status: number, flags: string[]): Promise<SidecarProcess> {
   return sidecar;
 }
 
-/** Next message of a stream that `wanted` says yes to. */
+/** The next message of a stream for which `wanted` is true. */
 function next<Message>(
   stream: NodeJS.ReadableStream,
   wanted: (message: Message) => boolean,
@@ -163,7 +163,7 @@ describe('issuing', { timeout: 120_000 }, () => {
     const voided = next<IssueStreamResponse>(stream, ({ event }) => event?.$case === 'switch');
     await folder.write(poolDocument([quicLb(0, 'minting', keyFile)]));
     await recovered;
-    await voided; // 0b111 CIDs not used yet.
+    await voided; // The switch makes unused 0b111 CIDs void.
     const second = await ask(client, 'issue', { count: 1 });
     expect(second.batch).toMatchObject({ configId: 0, routable: true });
     await sidecar.logs('following the registry');
@@ -243,7 +243,7 @@ describe('issuing', { timeout: 120_000 }, () => {
     });
     stream.write({ credit: 3000, acknowledgedGeneration: 0 });
     while (received < 3000) await sleep(5);
-    // What the sidecar would send beyond it, it would send ahead of this answer's batch.
+    // If the sidecar sent more than that, this would come before the batch of this answer.
     await ask(client, 'issue', { count: 1024 });
     expect(received).toBe(3000);
 
@@ -285,7 +285,7 @@ describe('rotation', { timeout: 120_000 }, () => {
     const before = await ask(client, 'status', {});
     expect(before.switchAcknowledged).toBe(false);
     stream.write({ credit: 0, acknowledgedGeneration: Number.MAX_SAFE_INTEGER });
-    // Longer than the time after the start: it is the stream that is waited for.
+    // This is longer than the pause after the start, so it is the stream that is waited for.
     while (Date.now() - before.started!.getTime() < RECONNECT_WITHIN) await sleep(50);
     expect((await ask(client, 'status', {})).switchAcknowledged).toBe(false);
     stream.write({ credit: 0, acknowledgedGeneration: before.generation });
@@ -316,7 +316,7 @@ describe('rotation', { timeout: 120_000 }, () => {
     expect(answer.serving).toBe(true);
     expect(await health()).toBe('SERVING');
     expect(answer.registryError).toMatch(/desired\.yaml/);
-    await writeFile(folder.document, good); // The very same.
+    await writeFile(folder.document, good); // The same document as before.
     await sidecar.logs('the registry document is valid again');
     expect((await ask(client, 'status', {})).registryError).toBe('');
     client.close();
@@ -339,7 +339,7 @@ describe('rotation', { timeout: 120_000 }, () => {
       log: pino({ level: 'silent' }),
       registry: {
         watch: (handlers) => file.watch(handlers),
-        // Between the reading that the start works from and all that comes after it.
+        // The document changes after the start read it, and before anything else happens.
         read: async () => {
           const state = await file.read();
           if (reloaded) return state;

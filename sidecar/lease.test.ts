@@ -92,7 +92,7 @@ describe('minting from a lease', { timeout: 120_000 }, () => {
   });
 });
 
-/** What must differ: the server ID and the nonce, in whatever form. */
+/** The part of a CID that must differ: server ID and nonce, encrypted or not. */
 function withoutRandomBits(
   cid: Buffer,
   lease: { scheme: string; configId: number; serverUseLength: number },

@@ -57,7 +57,7 @@ describe('metrics', { timeout: 60_000 }, () => {
     client.close();
   });
 
-  it('show who is served, and what clients lack', async () => {
+  it('show how many clients are served, and what their pools lack', async () => {
     const client = sidecar.client();
     const open = async () => {
       const metrics = await now();
@@ -76,7 +76,7 @@ describe('metrics', { timeout: 60_000 }, () => {
     stream.on('error', () => {}).pause();
     stream.write({ credit: 65_536, acknowledgedGeneration: 0 });
     await expect.poll(open).toEqual([1, 1, 1]);
-    // It does not read, so that most of what it asked for is owed to it.
+    // The client does not read, so the sidecar cannot send it most of what it asked for.
     await scrapeUntil(folder.metrics, (metrics) => {
       const sent = metrics.value('cids_issued_total', issued('stream'));
       return sent > 0 && metrics.value('credit') === 65_536 - sent;

@@ -23,7 +23,7 @@ function nobodyReads(path: string): boolean {
   return status === 0;
 }
 
-/** The output of one that is expected to refuse. */
+/** The output of a sidecar that has to refuse to start. */
 async function refusal(...flags: string[]): Promise<string> {
   const sidecar = launch(flags);
   // A socket may be free when the sidecar is started again; anything else has to be corrected.
@@ -76,7 +76,7 @@ describe('signals', { timeout: 60_000 }, () => {
     const sidecar = await start('--init');
     const client = sidecar.client();
     const { generation } = await ask(client, 'status', {});
-    // By itself the sidecar reads it when it changes, and it does not.
+    // Without the signal, the sidecar reads the document only when it changes, and it does not.
     expect(sidecar.output).not.toContain('following the registry');
     sidecar.child.kill('SIGHUP');
     await sidecar.logs('following the registry');
@@ -98,38 +98,35 @@ describe('signals', { timeout: 60_000 }, () => {
     client.close();
   });
 
-  it.each(['SIGTERM', 'SIGINT'] as const)(
-    '%s ends streams in order, behind what was sent',
-    async (signal) => {
-      const sidecar = await start('--init');
-      const client = sidecar.client();
-      const stream = client.issueStream();
-      const watch = client.watch({}).resume();
-      const ends = [stream, watch].map(
-        (each) => new Promise((resolve) => each.on('status', ({ code }) => resolve(code))),
-      );
-      let received = 0;
-      let paused = false;
-      stream.on('data', ({ event }: IssueStreamResponse) => {
-        if (event?.$case !== 'batch') return;
-        received += event.value.count;
-        if (paused) return;
-        // Batches are on their way from here on, and wait for this client.
-        paused = true;
-        stream.pause();
-        sidecar.child.kill(signal);
-        void sidecar.logs('stopping').then(() => stream.resume());
-      });
-      stream.write({ credit: 65_536, acknowledgedGeneration: 0 });
-      expect(await Promise.all(ends)).toEqual([0, 0]);
-      client.close();
-      expect(await sidecar.exited).toBe(0);
-      const [, issued] = /"issued":(\d+),"msg":"stopped"/.exec(sidecar.output) ?? [];
-      expect(received).toBe(Number(issued));
-      expect(received).toBeGreaterThan(1024);
-      await expect(stat(folder.socket)).rejects.toThrow(/ENOENT/);
-    },
-  );
+  it.each(['SIGTERM', 'SIGINT'] as const)('%s ends streams after what was sent', async (signal) => {
+    const sidecar = await start('--init');
+    const client = sidecar.client();
+    const stream = client.issueStream();
+    const watch = client.watch({}).resume();
+    const ends = [stream, watch].map(
+      (each) => new Promise((resolve) => each.on('status', ({ code }) => resolve(code))),
+    );
+    let received = 0;
+    let paused = false;
+    stream.on('data', ({ event }: IssueStreamResponse) => {
+      if (event?.$case !== 'batch') return;
+      received += event.value.count;
+      if (paused) return;
+      // From here on batches wait for this client.
+      paused = true;
+      stream.pause();
+      sidecar.child.kill(signal);
+      void sidecar.logs('stopping').then(() => stream.resume());
+    });
+    stream.write({ credit: 65_536, acknowledgedGeneration: 0 });
+    expect(await Promise.all(ends)).toEqual([0, 0]);
+    client.close();
+    expect(await sidecar.exited).toBe(0);
+    const [, issued] = /"issued":(\d+),"msg":"stopped"/.exec(sidecar.output) ?? [];
+    expect(received).toBe(Number(issued));
+    expect(received).toBeGreaterThan(1024);
+    await expect(stat(folder.socket)).rejects.toThrow(/ENOENT/);
+  });
 
   it('stops although a client never reads', async () => {
     const sidecar = await start('--init');
@@ -145,8 +142,8 @@ describe('signals', { timeout: 60_000 }, () => {
 
 describe('privileges', { timeout: 60_000 }, () => {
   it('needs none, and gives the socket the mode and group that it is told to', async () => {
-    // As root: another user, or where the checkout is in a folder that no other user may
-    // enter, root without its capabilities. Otherwise there are no privileges to begin with.
+    // If this is root, the sidecar runs as another user; or as root without capabilities, where no
+    // other user may enter the folder of the checkout. Else there are no privileges anyway.
     const root = process.getuid?.() === 0;
     const other = root && nobodyReads(fileURLToPath(import.meta.url));
     const [uid, gid] = other ? [NOBODY, NOBODY] : [process.getuid?.(), process.getgid?.()];

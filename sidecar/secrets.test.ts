@@ -20,7 +20,7 @@ let client: SidecarServiceClient;
 const said: string[] = [];
 const secrets = new Map<string, Uint8Array>();
 
-/** Ways in which octets get into a text, white space aside. */
+/** The forms in which octets get into a text, without white space. */
 function formsOf(secret: Uint8Array): string[] {
   const octets = Buffer.from(secret);
   const hex = octets.toString('hex');
@@ -51,7 +51,7 @@ async function knowKey(name: string): Promise<void> {
   secrets.set(name, Buffer.from(hex, 'hex'));
 }
 
-/** Asks, and notes what is said of it. */
+/** Makes a call and keeps the answer, or the error. */
 async function note<M extends Parameters<typeof ask>[1]>(
   method: M,
   request: Parameters<typeof ask<M>>[2],
@@ -67,7 +67,7 @@ async function note<M extends Parameters<typeof ask>[1]>(
   }
 }
 
-/** Every method, with what is answered and what is refused. */
+/** Calls every method, with requests that are answered and requests that are refused. */
 async function askAll(): Promise<void> {
   const { batch } = await ask(client, 'issue', { count: 2 });
   const { cids, cidLength } = batch!;
@@ -99,7 +99,7 @@ async function askAll(): Promise<void> {
 }
 
 describe('secrets', { timeout: 60_000 }, () => {
-  it('are found in every form, were they there', () => {
+  it('are found in every form if they are there', () => {
     const secret = randomBytes(16);
     secrets.set('planted', secret);
     for (const value of [secret, new Uint8Array(secret)]) {
@@ -128,7 +128,7 @@ describe('secrets', { timeout: 60_000 }, () => {
     client = connect();
     await askAll();
 
-    // Without a key: with a permutation key, and a reset key made by the sidecar.
+    // A config without a key has a permutation key, and here a reset key that the sidecar made.
     await folder.write(document('retiring', 'minting'));
     await sidecar.logs('following the registry');
     await askAll();
@@ -140,7 +140,7 @@ describe('secrets', { timeout: 60_000 }, () => {
     for (const { configId, key } of keys) secrets.set(`reset key of config ${configId}`, key);
     expect([...secrets.values()].map(({ length }) => length)).toEqual([16, 16, 16, 16, 16, 16]);
 
-    // A key with a digit too few is a secret for all that, and so is one beside other text.
+    // A key with a digit too few is still a secret, and so is a key with other text beside it.
     const bad = randomBytes(16);
     secrets.set('all but the end of a bad key', bad.subarray(0, 14));
     for (const text of [bad.toString('hex').slice(0, 31), `${bad.toString('hex')} # ours`]) {

@@ -105,7 +105,9 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
     await this.#firstCids.wait(options.timeout);
   }
 
-  /** Octets of every CID. Throws SIDECAR_UNAVAILABLE while they are unknown: await `ready()` first. */
+  /**
+   * Octets of every CID. Throws SIDECAR_UNAVAILABLE while they are unknown: await `ready()` first.
+   */
   get cidLength(): number {
     if (this.#cidLength !== undefined) return this.#cidLength;
     const message = 'the CID length is not known before the first CIDs come: await ready()';

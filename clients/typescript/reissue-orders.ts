@@ -10,7 +10,9 @@ export interface Reissue {
   readonly deadline: Date;
 }
 
-/** Decides when a pool asks for CIDs that it gave out to be replaced, and up to which generation. */
+/**
+ * Decides when a pool asks for CIDs that it gave out to be replaced, and up to which generation.
+ */
 export class ReissueOrders {
   /** The oldest generation of a routable CID that was taken since the last reissue. */
   #oldestTaken = Number.POSITIVE_INFINITY;

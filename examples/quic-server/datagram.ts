@@ -10,7 +10,9 @@ export interface LongHeader {
 
 /** Octets of the smallest datagram that can begin a connection (RFC 9000, section 14.1). */
 const SMALLEST_INITIAL = 1200;
-/** Octets of the DCID that a client chooses for it, in version 1 (RFC 9000, sections 7.2 and 17.2). */
+/**
+ * Octets of the DCID that a client chooses for it, in version 1 (RFC 9000, sections 7.2 and 17.2).
+ */
 const CLIENTS_CHOICE = { least: 8, most: 20 };
 /** Long header, fixed bit, type 0 (RFC 9000, section 17.2.2). */
 const INITIAL = { mask: 0xf0, bits: 0xc0 };
@@ -36,7 +38,9 @@ export function readLongHeader(datagram: Uint8Array): LongHeader | null {
   };
 }
 
-/** Whether the header may begin a connection. Whether the packet decrypts is for the stack to see. */
+/**
+ * Whether the header may begin a connection. Whether the packet decrypts is for the stack to see.
+ */
 export function beginsConnection(datagram: Uint8Array, { version, dcid }: LongHeader): boolean {
   return (
     datagram.length >= SMALLEST_INITIAL &&

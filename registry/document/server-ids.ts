@@ -43,7 +43,8 @@ export function readServerIds(
   }
   if (bad > 0) return [];
 
-  // All IDs are decoded at once into views of one buffer: a million small buffers cost half a second.
+  // All IDs are decoded at once into views of one buffer: a million small buffers cost half a
+  // second.
   const octets = new Uint8Array(Buffer.from(hex.join(''), 'hex'));
   const ids = unpackIds(octets, digits / 2);
   const sound = ids.every((id, index) => {

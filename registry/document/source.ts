@@ -92,7 +92,9 @@ export function readSource(text: string, file: string): Source {
   };
 }
 
-/** Keys become names of fields, where 0 and "0" are the same: the later would replace the earlier. */
+/**
+ * Keys become names of fields, where 0 and "0" are the same: the later would replace the earlier.
+ */
 function sameKey(a: ParsedNode, b: ParsedNode): boolean {
   return a === b || (isScalar(a) && isScalar(b) && String(a.value) === String(b.value));
 }
@@ -137,7 +139,9 @@ function firstLine(message: string): string {
   return message.split('\n', 1)[0] ?? message;
 }
 
-/** Offset of the key that names the value, so that a message points at the start of a long value. */
+/**
+ * Offset of the key that names the value, so that a message points at the start of a long value.
+ */
 function offsetOf(text: string, root: Node | null, path: Path): number {
   let node: unknown = root;
   let offset = root?.range?.[0] ?? 0;

@@ -65,7 +65,7 @@ async function issue(issuer: Issuer, count: number): Promise<IssuedCids> {
   }
 }
 
-/** Leaves only so many nonces of a config. */
+/** Marks the nonces of a config as used, all but `left`. */
 function useUp({ codec }: PoolConfig, left: bigint): void {
   const record = store.nonces.of(store.fingerprints.space(codec, ID), codec.nonceLength);
   record.used = (1n << (8n * BigInt(codec.nonceLength))) - left;
@@ -85,7 +85,7 @@ describe('Issuer', () => {
       [1, 5],
       [7, 8],
     ]);
-    // None of them became void by that.
+    // None of the CIDs became void by that.
     expect(new Set(batches.map(({ generation }) => generation)).size).toBe(1);
     expect(issuer.routable).toBe(false);
     expect(issuer.reason).toMatch(/every nonce/);
@@ -122,11 +122,11 @@ describe('Issuer', () => {
     issuer.on('reissue', () => expect.unreachable('no CID became void'));
     await issuer.apply(viewOf(desired([config(0, 'retiring'), b]), 'web-1'));
     expect(await issue(issuer, 1)).toMatchObject({ configId: 1, generation });
-    expect(switches).toBe(1); // 0b111 CIDs not used yet are.
+    expect(switches).toBe(1); // Unused 0b111 CIDs became void.
     expect(issuer.reissues).toEqual([order]);
   });
 
-  it('has the orders of before after a restart', async () => {
+  it('still has its orders after a restart', async () => {
     const issuer = await issuerOf(desired([config(0, 'minting'), config(1, 'staged')]));
     await issue(issuer, 1);
     const rotated = desired([config(0, 'retiring'), config(1, 'minting')]);
@@ -217,7 +217,7 @@ describe('Issuer', () => {
     const rotated = desired([config(0, 'retiring'), config(1, 'minting')]);
     await issuer.apply(viewOf(rotated, 'web-1'));
     expect(await issue(issuer, 1)).toMatchObject({ configId: 7 });
-    // Of the first config there are counters in hand, for which no disk is needed.
+    // The first config has a block of counters, which need no disk any more.
     await issuer.apply(viewOf(desired([a, b]), 'web-1'));
     for (let second = 0; second < 3; second++) {
       now += 2000;

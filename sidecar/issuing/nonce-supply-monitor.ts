@@ -4,7 +4,9 @@ import type { SidecarLog } from '../../daemon/log.js';
 import type { NonceSpace } from '../state/nonce-space.js';
 import type { MintSource } from './mint-source.js';
 
-/** A warning is logged each time that the part of the nonces that is left falls below one of these. */
+/**
+ * A warning is logged each time that the part of the nonces that is left falls below one of these.
+ */
 const WARN_BELOW = [0.1, 0.01];
 
 /** Warns when the nonces of a key and server ID come to their end. */

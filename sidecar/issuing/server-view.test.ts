@@ -25,7 +25,7 @@ function stateOf(idsOf: Uint8Array[], length: number): DesiredState {
 }
 
 it('finds the owner of an ID, and of no octets that lie across two', () => {
-  // Few different octets, so that IDs begin in the middle of others.
+  // With few different octets, the octets of an ID are found across two others too.
   const octet = fc.constantFrom(0, 1, 2);
   const sample = fc.integer({ min: 1, max: 4 }).chain((length) =>
     fc.record({

@@ -9,7 +9,9 @@ export const RECONNECT_WITHIN = 5_000;
 
 /** What has to be known of an IssueStream. */
 export interface Acknowledging {
-  /** The client said that it holds no CID of an earlier generation than this; 0: it said nothing. */
+  /**
+   * The client said that it holds no CID of an earlier generation than this; 0: it said nothing.
+   */
   readonly acknowledged: number;
   /** Whether the client asked for CIDs. */
   readonly used: boolean;
@@ -38,7 +40,9 @@ export class Acknowledgements {
     this.#open.set(stream, this.#now());
   }
 
-  /** @param generation the present one; which of the earlier ones was acknowledged is all the same */
+  /**
+   * @param generation the present one; which of the earlier ones was acknowledged is all the same
+   */
   ended(stream: Acknowledging, generation: number): void {
     this.#open.delete(stream);
     this.#forget();

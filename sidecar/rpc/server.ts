@@ -58,7 +58,10 @@ const GRPC_LIMITS: ChannelOptions = {
   'grpc.keepalive_timeout_ms': 5_000,
 };
 
-/** Serves the sidecar's service, health and reflection over gRPC: on a unix socket, and on TLS if asked. */
+/**
+ * Serves the sidecar's service, health and reflection over gRPC: on a unix socket, and on TLS if
+ * asked.
+ */
 export class RpcServer {
   readonly connections: Connections;
   readonly #server: Server;

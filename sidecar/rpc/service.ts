@@ -63,7 +63,10 @@ export class SidecarService {
     this.#watchers.finish();
   }
 
-  /** Logs what a client was refused. Many refusals share a line, so that clients cannot fill the log. */
+  /**
+   * Logs what a client was refused. Many refusals share a line, so that clients cannot fill the
+   * log.
+   */
   noteRefusal(method: string, { code, message }: CidecarError, requestId = this.#requestId()) {
     const passed = this.#limiter.pass(`${method} ${code}`);
     if (passed === undefined) return;

@@ -29,7 +29,7 @@ async function open(start: 'existing' | 'init' | 'reset'): Promise<StateStore> {
 
 const NAME = '00'.repeat(16);
 
-/** Takes as one who waits when nothing is ready. */
+/** Takes counters, and waits if none is ready. */
 async function take(space: NonceSpace, count: number): Promise<bigint[]> {
   let range = space.take(count);
   if (range === undefined && !space.exhausted) {
@@ -141,7 +141,7 @@ describe('NonceSpace', () => {
     const small = await space.lease(10);
     const large = await space.lease(1 << 24);
     expect(small.count).toBe(10);
-    // What was marked for the first, but for what the small one took of it.
+    // The stretch that was marked for the first lease, without what the small lease took of it.
     expect(large.count).toBe((1 << 20) - 10);
     expect(large.first).toBe((small.first + 10n) % (1n << 32n));
     expect((await space.lease(1 << 24)).count).toBe(1 << 20);
@@ -176,7 +176,7 @@ describe('NonceSpace', () => {
     expect(taken).toBeLessThan(2 * 4096);
     await expect(space.prepare()).rejects.toMatchObject({ code: 'STATE_REPLACED' });
     expect(await readFile(join(folder, 'state'), 'utf8')).toBe(theirs);
-    // Nothing is wrong with the folder that was locked, where it comes back.
+    // The folder that was locked serves again when it comes back.
     await rename(folder, `${folder}.other`);
     await rename(`${folder}.gone`, folder);
     expect(await take(space, 10)).not.toHaveLength(0);

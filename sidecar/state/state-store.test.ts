@@ -61,7 +61,7 @@ describe('StateStore', () => {
     await expect(open('existing')).rejects.toMatchObject({ code: 'STATE_STALE' });
     await rename(`${state}.newest`, state);
     await (await open('existing')).close();
-    // Who begins anew counts on, so that it is not taken for an older one.
+    // A state that begins anew counts its writes on, so that it is not taken for an older one.
     await (await open('reset')).close();
     await open('existing');
   });

@@ -75,7 +75,9 @@ export class RawConnection {
     return this.#ended;
   }
 
-  /** Waits while the other side does not keep up. Resolves with false once the connection is gone. */
+  /**
+   * Waits while the other side does not keep up. Resolves with false once the connection is gone.
+   */
   async send(...frames: readonly Uint8Array[]): Promise<boolean> {
     if (this.#ended || this.socket.destroyed) return false;
     if (!this.socket.write(Buffer.concat(frames))) {

@@ -10,7 +10,9 @@ export class Scrape {
     this.text = text;
   }
 
-  /** The value of a sample by its name without the prefix and by all of its labels; 0 if missing. */
+  /**
+   * The value of a sample by its name without the prefix and by all of its labels; 0 if missing.
+   */
   value(name: string, labels: Readonly<Record<string, string>> = {}): number {
     const wanted = `cidecar_sidecar_${name}${labelText(Object.entries(labels))}`;
     for (const line of this.text.split('\n')) {

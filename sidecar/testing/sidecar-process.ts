@@ -10,7 +10,9 @@ import type { SidecarFolder } from './sidecar-folder.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
-/** The arguments of node for a program of ours, named without its ending: from source or from dist/. */
+/**
+ * The arguments of node for a program of ours, named without its ending: from source or from dist/.
+ */
 export function program(name: string): string[] {
   return existsSync(join(root, 'package.json'))
     ? ['--import', 'tsx', join(root, `${name}.ts`)]

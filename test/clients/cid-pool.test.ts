@@ -75,7 +75,7 @@ describe('CidPool', { timeout: 120_000 }, () => {
     await start();
     await recovered;
     expect(pool.take().routable).toBe(true);
-    // Its token is the pool's secret, so the sidecar must not answer with another.
+    // Only the pool knows its token, so the sidecar must not answer with another.
     const client = clientOf(folder);
     const answer = ask(client, 'resetToken', { cid: failover[0]!.cid });
     await expect(answer).rejects.toMatchObject({ code: status.NOT_FOUND });
@@ -112,7 +112,7 @@ describe('CidPool', { timeout: 120_000 }, () => {
     );
     expect(await reissue).toMatchObject([{ throughGeneration: old.generation }]);
     while (!(await ask(client, 'status', {})).switchAcknowledged) await sleep(5);
-    // From the acknowledgement on, no CID of the old config leaves the pool.
+    // After the acknowledgement no CID of the old config leaves the pool.
     for (let i = 0; i < 300; i++) {
       const { cid, routable } = pool.take();
       if (routable) expect(cid[0]! >> 5).toBe(1);

@@ -11,11 +11,11 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const tsc = join(root, 'node_modules/.bin/tsc');
 const exec = promisify(execFile);
 
-/** A project of somebody else in which this package is linked, as `npm link cidecar` does it. */
+/** A project outside this one that has the package as `npm link cidecar` installs it. */
 let project: string;
 
 beforeAll(async () => {
-  // The package exports what is built.
+  // The package exports compiled files.
   await exec(tsc, ['-b', join(root, 'clients/typescript')]);
   project = await mkdtemp(join(tmpdir(), 'cdc-package-'));
   await mkdir(join(project, 'node_modules'));
@@ -28,7 +28,9 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => rm(project, { recursive: true, force: true }));
 
-/** Compiles and runs a module; resolves with what either said, if it failed. */
+/**
+ * Compiles and runs a module. Resolves with what it prints, or with what either step complains of.
+ */
 async function run(text: string): Promise<string> {
   await writeFile(join(project, 'main.ts'), text);
   try {

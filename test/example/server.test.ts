@@ -9,7 +9,7 @@ import type { HostPort } from '../quic/quiche.js';
 import { Client } from './clients.js';
 import { startExample } from './example-process.js';
 
-// The example as it is run: a process of its own, beside a real sidecar.
+// The example runs as its users run it: in a process of its own, beside a real sidecar.
 const { folder, start } = sidecarsPerTest();
 let sidecar: SidecarProcess;
 let scope: Scope;
@@ -39,7 +39,7 @@ async function open(server: HostPort, limit: number): Promise<Client> {
   return client;
 }
 
-/** Of the CIDs that clients send to: the config ID is in the first three bits. */
+/** The config IDs of the CIDs that clients send to, which are in the first three bits. */
 function configsInUse(): number[] {
   return [...new Set(clients.map(({ firstOctet }) => firstOctet >> 5))].sort();
 }
@@ -74,7 +74,7 @@ it('moves live connections to the next config, and again, whatever clients can h
 
   await mint(2, { retiring: 1 });
   await expect.poll(configsInUse, { timeout: 30_000 }).toEqual([2]);
-  // Spare CIDs are of the new config as well, and lead to the server.
+  // Spare CIDs are of the new config too, and lead to the server.
   for (const { connection } of clients) {
     await connection.echo();
     await connection.migrate('127.0.0.1');
