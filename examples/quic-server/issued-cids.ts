@@ -83,7 +83,7 @@ export class IssuedCids {
   }
 
   #hold({ cid, generation }: PooledCid): void {
-    const copy = Uint8Array.from(cid); // The CID of the pool is a view that keeps a whole batch in memory.
+    const copy = Uint8Array.from(cid); // The pool's CID is a view of a whole batch.
     this.#held.set(hex(copy), { cid: copy, generation });
     this.#host.register(copy);
   }
