@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CidecarError } from '../core/index.js';
-import type { SidecarLog } from '../daemon/log.js';
+import type { Log } from '../daemon/log.js';
 import { type MetricsServer, serveMetrics } from '../daemon/metrics-server.js';
 import type { DesiredState, Registry, Watch } from '../registry/index.js';
 import { Issuer } from './issuing/issuer.js';
@@ -22,7 +22,7 @@ export interface DaemonOptions extends RpcListeners {
   readonly maxStreams: number;
   /** A TCP port on loopback, or the path of a unix socket. */
   readonly metrics?: number | string;
-  readonly log: SidecarLog;
+  readonly log: Log;
 }
 
 /** Milliseconds between two lines about refusals that had none of their own. */
@@ -32,7 +32,7 @@ const STOP_WITHIN = 5_000;
 /** The sidecar: follows the registry, issues, serves. */
 export class Daemon {
   readonly #options: DaemonOptions;
-  readonly #log: SidecarLog;
+  readonly #log: Log;
   readonly #startedAt = new Date();
   readonly #metrics = new SidecarMetrics();
   readonly #fewNonces: FewNonces;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { SidecarLog } from '../../daemon/log.js';
+import type { Log } from '../../daemon/log.js';
 import type { NonceSpace } from '../state/nonce-space.js';
 import type { MintSource } from './source.js';
 
@@ -9,11 +9,11 @@ const PARTS = [0.1, 0.01];
 
 /** Warns of nonces that come to their end: of each key and server ID by itself. */
 export class FewNonces {
-  readonly #log: SidecarLog;
+  readonly #log: Log;
   /** How many of the parts were warned of. */
   readonly #warned = new WeakMap<NonceSpace, number>();
 
-  constructor(log: SidecarLog) {
+  constructor(log: Log) {
     this.#log = log;
   }
 
