@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { SidecarLog } from '../daemon/log.js';
+import { SayOnce } from '../core/index.js';
+import type { Log } from '../daemon/log.js';
 import { type MetricsServer, serveMetrics } from '../daemon/metrics-server.js';
 import type { Registry } from '../registry/index.js';
 import { Issuer } from './issuing/issuer.js';
@@ -22,7 +23,7 @@ export interface DaemonOptions extends RpcListeners {
   readonly maxStreams: number;
   /** A TCP port on loopback, or the path of a unix socket; without it there are no metrics. */
   readonly metrics?: number | string;
-  readonly log: SidecarLog;
+  readonly log: Log;
 }
 
 /** Milliseconds between two log lines that count the refusals without a line of their own. */
@@ -33,7 +34,7 @@ const STOP_WITHIN = 5_000;
 /** The sidecar: follows the registry, issues, serves. */
 export class Daemon {
   readonly #options: DaemonOptions;
-  readonly #log: SidecarLog;
+  readonly #log: Log;
   readonly #startedAt = new Date();
   readonly #metrics = new SidecarMetrics();
   readonly #nonceSupply: NonceSupplyMonitor;
@@ -44,6 +45,7 @@ export class Daemon {
   #follower: RegistryFollower | undefined;
   #metricsServer: MetricsServer | undefined;
   #flushes: NodeJS.Timeout | undefined;
+  readonly #trouble = new SayOnce();
   #serving: boolean | undefined;
   #started = false;
   #reloadAsked = false;
@@ -77,7 +79,9 @@ export class Daemon {
 
     const issuer = new Issuer({ store, view, reissueWithin: this.#options.reissueWithin });
     this.#issuer = issuer;
-    issuer.on('trouble', (error) => log.error({ error }, 'nonces cannot be recorded'));
+    issuer.on('trouble', (error) => {
+      if (this.#trouble.isNews(error)) log.error({ error }, 'nonces cannot be recorded');
+    });
     issuer.on('reissue', (order) => log.info(order, 'live connections are to get new CIDs'));
     issuer.on('tokensChanged', ({ id }) =>
       log.warn(
@@ -168,6 +172,7 @@ export class Daemon {
   #check(): void {
     const issuer = this.#issuer;
     const server = this.#server;
+    if (issuer?.routable) this.#trouble.over();
     if (issuer === undefined || server === undefined) return; // The start is not through yet.
     if (this.#serving !== issuer.routable) {
       this.#serving = issuer.routable;

@@ -9,7 +9,7 @@ import { readCommandLine } from './options.js';
 
 async function main(): Promise<void> {
   const flags = readCommandLine(process.argv);
-  const log = createLog(flags.logLevel);
+  const log = createLog('cid-sidecar', flags.logLevel);
   const registry = openRegistry(flags.registry, {
     onWarning: (warning) => log.warn({ warning }, 'registry document'),
   });

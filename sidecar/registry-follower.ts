@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CidecarError } from '../core/index.js';
-import type { SidecarLog } from '../daemon/log.js';
+import type { Log } from '../daemon/log.js';
 import type { DesiredState, Registry, Watch } from '../registry/index.js';
 import type { Issuer } from './issuing/issuer.js';
 import { viewOf } from './issuing/server-view.js';
@@ -9,7 +9,7 @@ export interface RegistryFollowerOptions {
   readonly registry: Registry;
   readonly serverName: string;
   readonly issuer: Issuer;
-  readonly log: SidecarLog;
+  readonly log: Log;
   /** Called each time that the issuer changed to another document. */
   onFollowed(): void;
 }

@@ -34,7 +34,7 @@ export async function run(options: RunOptions): Promise<void> {
   const egress = egressOf(options, host, nextHops);
   checkSources(desired, egress, host);
 
-  const lock = AgentLock.acquire(options.pinDir);
+  const lock = await AgentLock.acquire(options.pinDir);
   let agent: Agent | undefined;
   let metrics: MetricsServer | undefined;
   try {
@@ -89,7 +89,7 @@ export async function run(options: RunOptions): Promise<void> {
     await nextHops.close();
     await metrics?.close();
     agent?.close();
-    lock.release();
+    await lock.release();
   }
 }
 

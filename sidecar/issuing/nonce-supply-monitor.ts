@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { toHex } from '../../core/index.js';
-import type { SidecarLog } from '../../daemon/log.js';
+import type { Log } from '../../daemon/log.js';
 import type { NonceSpace } from '../state/nonce-space.js';
 import type { MintSource } from './mint-source.js';
 
@@ -11,11 +11,11 @@ const WARN_BELOW = [0.1, 0.01];
 
 /** Warns when the nonces of a key and server ID come to their end. */
 export class NonceSupplyMonitor {
-  readonly #log: SidecarLog;
+  readonly #log: Log;
   /** How many of the parts above were warned of. */
   readonly #warned = new WeakMap<NonceSpace, number>();
 
-  constructor(log: SidecarLog) {
+  constructor(log: Log) {
     this.#log = log;
   }
 

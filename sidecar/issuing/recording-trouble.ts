@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { CidecarError } from '../../core/index.js';
+import { Backoff, type CidecarError } from '../../core/index.js';
 
-/** Milliseconds that issuing goes on without nonces after they could not be recorded. */
-const RETRY_AFTER = 1_000;
+/** Milliseconds for which issuing goes without nonces after they could not be recorded. */
+const RETRY_MS = 1_000;
 
 /** That nonces could not be recorded, until they can be again. */
 export class RecordingTrouble {
   readonly #now: () => number;
   readonly #retry: () => void;
+  readonly #backoff = new Backoff({ firstMs: RETRY_MS, longestMs: RETRY_MS });
   #error: CidecarError | undefined;
   #retryAt = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
 
   /** @param retry called when it is time to try again */
   constructor(now: () => number, retry: () => void) {
@@ -30,18 +31,19 @@ export class RecordingTrouble {
 
   began(error: CidecarError): void {
     this.#error = error;
-    this.#retryAt = this.#now() + RETRY_AFTER;
-    clearTimeout(this.#timer);
+    this.#retryAt = this.#now() + RETRY_MS;
     // Clients whose pools are full of 0b111 CIDs ask for nothing, so no request would try again.
-    this.#timer = setTimeout(this.#retry, RETRY_AFTER).unref();
+    if (!this.#closed) this.#backoff.retry(this.#retry);
   }
 
   ended(): void {
     this.#error = undefined;
     this.#retryAt = 0;
+    this.#backoff.reset();
   }
 
   close(): void {
-    clearTimeout(this.#timer);
+    this.#closed = true;
+    this.#backoff.cancel();
   }
 }

@@ -3,7 +3,7 @@ import type { handleUnaryCall } from '@grpc/grpc-js';
 import { CidecarError } from '../../core/index.js';
 import { requireWellFormed } from '../../daemon/grpc/malformed.js';
 import { toServiceError } from '../../daemon/grpc/status-details.js';
-import type { SidecarLog } from '../../daemon/log.js';
+import type { Log } from '../../daemon/log.js';
 import { LogLimiter } from '../../daemon/log-limiter.js';
 import type { SidecarServiceServer } from '../../proto/gen/cidecar/v1/sidecar.js';
 import type { Issuer } from '../issuing/issuer.js';
@@ -20,7 +20,7 @@ export interface ServiceOptions {
   readonly issuer: Issuer;
   readonly status: Omit<StatusSource, 'issuer' | 'streams' | 'switchAcknowledged'>;
   readonly allowKeyExport: boolean;
-  readonly log: SidecarLog;
+  readonly log: Log;
   readonly metrics: SidecarMetrics;
 }
 

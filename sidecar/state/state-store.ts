@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CidecarError, toHex } from '../../core/index.js';
+import { CidecarError, SerialWork, toHex } from '../../core/index.js';
 import { Fingerprints } from './fingerprints.js';
 import { Generation } from './generation.js';
 import { NonceRecords } from './nonce-records.js';
@@ -40,8 +40,7 @@ export class StateStore {
   readonly #file: StateFile;
   readonly #lock: StateLock;
   readonly #content: StateContent;
-  #writing: Promise<void> | undefined;
-  #next: Promise<void> | undefined;
+  readonly #writing = new SerialWork(() => this.#write());
   #closed = false;
   /** Counts the changes that must be on disk before anything that depends on them leaves. */
   #changes = 0;
@@ -126,36 +125,16 @@ export class StateStore {
       // The lock is gone, and somebody else may have it.
       return Promise.reject(new CidecarError('STATE_UNWRITABLE', 'the state was closed'));
     }
-    // The write under way may have serialized before the caller's change: wait for the
-    // one after it, which all callers until then share.
-    if (this.#writing === undefined) return this.#write();
-    this.#next ??= this.#writing.then(
-      () => this.#writeNext(),
-      () => this.#writeNext(),
-    );
-    return this.#next;
+    return this.#writing.run();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    await (this.#next ?? this.#writing)?.catch(() => {});
+    await this.#writing.idle();
     await this.#lock.release();
   }
 
-  #writeNext(): Promise<void> {
-    this.#next = undefined;
-    return this.#write();
-  }
-
-  #write(): Promise<void> {
-    const done = this.#writeLocked().finally(() => {
-      if (this.#writing === done) this.#writing = undefined;
-    });
-    this.#writing = done;
-    return done;
-  }
-
-  async #writeLocked(): Promise<void> {
+  async #write(): Promise<void> {
     const changes = this.#changes;
     await this.#lock.check();
     await this.#file.write(this.#content);
