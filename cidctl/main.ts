@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { run } from './program.js';
 
-// Whoever reads the output, such as head(1), may have enough of it; that is no error of ours.
+// The reader of our output, such as head(1), may close it early, which is no error of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });

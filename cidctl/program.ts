@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Command, CommanderError } from 'commander';
+import { BUILT_IN_SCHEMES, type Schemes } from '../cid/index.js';
 import { CidecarError, describeError, exitCodeFor } from '../core/index.js';
 import { addDecode } from './commands/decode.js';
 import { addEncode } from './commands/encode.js';
@@ -15,7 +16,11 @@ const EXIT_USAGE = 2;
  * Runs one command and returns its exit code: 0 done, 1 unexpected, 2 bad input, 3 the CID
  * does not route.
  */
-export async function run(args: readonly string[], io: Io): Promise<number> {
+export async function run(
+  args: readonly string[],
+  io: Io,
+  schemes: Schemes = BUILT_IN_SCHEMES,
+): Promise<number> {
   let exitCode: number = EXIT_OK;
   const setExitCode = (code: number) => {
     exitCode = code;
@@ -31,10 +36,10 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     writeOut: (text) => io.out(text.trimEnd()),
     writeErr: (text) => io.err(text.trimEnd()),
   });
-  addEncode(program, io);
-  addDecode(program, io, setExitCode);
-  addExplain(program, io, setExitCode);
-  addValidate(program, io, setExitCode);
+  addEncode(program, io, schemes);
+  addDecode(program, io, setExitCode, schemes);
+  addExplain(program, io, setExitCode, schemes);
+  addValidate(program, io, setExitCode, schemes);
   addKeygen(program, io);
 
   try {

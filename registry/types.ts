@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { CidCodec, ResetTokenKind } from '../cid/index.js';
+import type { CidCodec, ResetTokenKind, Schemes } from '../cid/index.js';
 import type { Secret } from '../core/index.js';
 import type { DocumentWarning } from './document/report.js';
 
@@ -29,18 +29,18 @@ export interface Vip {
   /** 1 to 65535, or 0 for every port. */
   readonly port: number;
   readonly protocol: 'udp' | 'tcp';
-  /** Whether CIDs are read on this VIP. */
+  /** Whether balancers read CIDs on this VIP. Where a document does not say, on udp. */
   readonly quic: boolean;
 }
 
 /**
- * `staged`: balancers decode it. `minting`: servers issue it too. `retiring`: balancers decode
- * it, and servers issue it no longer. `quarantined`: neither, until no CID of it can be left.
+ * `staged`: balancers decode it. `minting`: servers issue it too. `retiring`: it is decoded but
+ * no longer issued. `quarantined`: it is not decoded, and keeps its ID from being used again.
  */
 export type ConfigState = 'staged' | 'minting' | 'retiring' | 'quarantined';
 
 export interface PoolConfig {
-  /** The top three bits of the first octet, 0 to 6. Katran V1 is 2, V2 is 4, V3 is 6. */
+  /** 0 to 6: the first of `configBits` of the codec's decode plan. */
   readonly id: number;
   readonly codec: CidCodec;
   readonly state: ConfigState;
@@ -81,6 +81,8 @@ export interface Registry {
 export interface RegistryOptions {
   /** Called for each warning of a state, unless the state read before had the same warnings. */
   readonly onWarning?: (warning: DocumentWarning) => void;
+  /** The schemes that configs can have; the built-in ones if left out. */
+  readonly schemes?: Schemes;
 }
 
 export interface WatchHandlers {

@@ -100,7 +100,7 @@ export class CidTables {
   clearConfig(pool: number, configBits: number): boolean {
     const row = this.#rowOf(pool, configBits);
     if (row === 0) return false;
-    // Katran's configs have two names.
+    // A config can have two names.
     this.#name(pool, this.#namesOf(pool, row), 0);
     return true;
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Command } from 'commander';
+import type { Schemes } from '../../cid/index.js';
 import { CidecarError, exitCodeFor } from '../../core/index.js';
 import {
   type DesiredState,
@@ -9,7 +10,12 @@ import {
 } from '../../registry/index.js';
 import type { Io, SetExitCode } from '../io.js';
 
-export function addValidate(program: Command, io: Io, setExitCode: SetExitCode): void {
+export function addValidate(
+  program: Command,
+  io: Io,
+  setExitCode: SetExitCode,
+  schemes: Schemes,
+): void {
   program
     .command('validate')
     .description('Check a registry document as the daemons would. Exit code 2 if it is wrong.')
@@ -19,7 +25,7 @@ export function addValidate(program: Command, io: Io, setExitCode: SetExitCode):
       const warnings: DocumentWarning[] = [];
       const onWarning = (warning: DocumentWarning) => warnings.push(warning);
       try {
-        const state = await openRegistry(file, { onWarning }).read();
+        const state = await openRegistry(file, { onWarning, schemes }).read();
         if (flags.json) io.out(JSON.stringify({ valid: true, warnings, pools: sizes(state) }));
         else printGood(file, state, warnings, io);
       } catch (error) {

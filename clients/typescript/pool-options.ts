@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { resolve } from 'node:path';
 import { type ChannelCredentials, credentials } from '@grpc/grpc-js';
+import { FAILOVER_MIN_CID_LENGTH, MAX_CID_LENGTH } from '../../cid/index.js';
 import { CidecarError } from '../../core/index.js';
 import { SidecarServiceClient } from '../../proto/gen/cidecar/v1/sidecar.js';
-import { isCidLength, MAX_CID_LENGTH, MIN_CID_LENGTH } from './cid-length.js';
+import { isCidLength } from './cid-length.js';
 
 export interface CidPoolOptions {
   /** Path of the sidecar's unix socket. Give either this or `channel`. */
@@ -38,7 +39,7 @@ export function readCidLength({ cidLength }: CidPoolOptions): number | undefined
   if (cidLength === undefined || isCidLength(cidLength)) return cidLength;
   throw new CidecarError(
     'ARGUMENT_INVALID',
-    `cidLength is ${cidLength}; it goes from ${MIN_CID_LENGTH} to ${MAX_CID_LENGTH}`,
+    `cidLength is ${cidLength}; it goes from ${FAILOVER_MIN_CID_LENGTH} to ${MAX_CID_LENGTH}`,
   );
 }
 

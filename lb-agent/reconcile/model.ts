@@ -32,7 +32,7 @@ export interface VipEntry extends Vip {
 }
 
 export interface PoolEntry {
-  /** By config ID; for Katran the lower of the two that it answers to. */
+  /** By config ID; of a config that answers to two, the lower. */
   readonly configs: ReadonlyMap<number, ConfigEntry>;
   /** Real indices of a Maglev ring; empty where no server takes new flows. */
   readonly ring: Uint32Array;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash, createHmac } from 'node:crypto';
 import type { z } from 'zod';
+import type { Schemes } from '../../cid/index.js';
 import { readAddress } from '../../core/address.js';
 import type { CidecarError, Secret } from '../../core/index.js';
 import type { DesiredState, Pool, Vip } from '../types.js';
@@ -8,7 +9,12 @@ import { type ReadKeyFile, readConfigs } from './configs.js';
 import { DocumentError } from './document-error.js';
 import { type DocumentWarning, Report } from './report.js';
 import { readServers } from './servers.js';
-import { type DocumentShape, documentShape, type PoolShape } from './shape.js';
+import {
+  builtInDocumentShape,
+  type DocumentShape,
+  documentShape,
+  type PoolShape,
+} from './shape.js';
 import { fieldName, type Path, readSource } from './source.js';
 
 export interface DocumentOptions {
@@ -16,6 +22,8 @@ export interface DocumentOptions {
   readonly file: string;
   /** Reads a key file; its path is as the document gives it. */
   readonly readKeyFile: ReadKeyFile;
+  /** What configs may be of; the built-in ones unless said otherwise. */
+  readonly schemes?: Schemes;
 }
 
 export interface ParsedDocument {
@@ -30,7 +38,8 @@ export interface ParsedDocument {
 export function parseDocument(text: string, options: DocumentOptions): ParsedDocument {
   const source = readSource(text, options.file);
   const report = new Report(source, options.file);
-  const shape = documentShape.safeParse(source.value);
+  const form = options.schemes ? documentShape(options.schemes) : builtInDocumentShape;
+  const shape = form.safeParse(source.value);
   if (!shape.success) {
     for (const issue of shape.error.issues) reportIssue(issue, report);
     throw failure(report);
@@ -170,7 +179,8 @@ function revisionOf(text: string, pools: readonly Pool[]): string {
   };
   for (const pool of pools) {
     for (const config of pool.configs) {
-      add(config.codec.plan.key);
+      const { secrets } = config.codec;
+      for (const secret of secrets.length === 0 ? [null] : secrets) add(secret);
       add(config.resetKey);
     }
   }

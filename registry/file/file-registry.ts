@@ -98,6 +98,7 @@ class FileRegistry implements Registry {
     this.#files = files;
     const { state, warnings } = parseDocument(text, {
       file: this.#name,
+      ...(this.#options.schemes && { schemes: this.#options.schemes }),
       readKeyFile: (name, warn) => {
         const path = resolve(dirname(this.#path), name);
         files.push(path);

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { failoverCids, type RandomFill, RESET_TOKEN_LENGTH, ResetTokens } from '../../cid/index.js';
+import {
+  FAILOVER_ZEROES,
+  failoverCids,
+  type RandomFill,
+  RESET_TOKEN_LENGTH,
+  ResetTokens,
+} from '../../cid/index.js';
 import { Secret } from '../../core/index.js';
 
 /** Octets at the end of a CID that show that it was made here. */
@@ -9,8 +15,8 @@ const MARK_LENGTH = 2;
  * among a million CIDs; with 7, among 300 million.
  */
 const RANDOM_LENGTH = 7;
-/** Octets that are not random: the first, and perhaps the zeroes of Katran's host ID. */
-const FIXED_LENGTH = { plain: 1, zeroHostId: 1 + 4 };
+/** Octets that are not random: the first, and the zeroes of pools where a config claims 0b111. */
+const FIXED_LENGTH = { plain: 1, zeroHostId: 1 + FAILOVER_ZEROES };
 
 /**
  * The 0b111 CIDs that this sidecar makes. Anybody can make such CIDs, and a client whose pool is

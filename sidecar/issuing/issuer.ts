@@ -2,6 +2,7 @@
 import { randomFillSync } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import {
+  claimsFailover,
   FAILOVER_CONFIG_ID,
   FAILOVER_MIN_CID_LENGTH,
   type RandomFill,
@@ -152,9 +153,9 @@ export class Issuer extends EventEmitter<IssuerEvents> {
     return this.routable && this.source !== undefined ? this.source.config.id : FAILOVER_CONFIG_ID;
   }
 
-  /** Whether a config of the pool reads 0b111 as its own, so that 0b111 CIDs need its host ID 0. */
+  /** Whether a config of the pool claims 0b111, so that CIDs that mean failover need zeroes. */
   get zeroHostId(): boolean {
-    return this.#view.live.some(({ codec }) => codec.plan.configBits.includes(FAILOVER_CONFIG_ID));
+    return this.#view.live.some(({ codec }) => claimsFailover(codec));
   }
 
   /** Why CIDs are not routable; empty where they are. */

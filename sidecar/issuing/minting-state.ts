@@ -4,7 +4,7 @@
 export interface MintingState {
   /** The epoch of the CIDs. */
   readonly generation: number;
-  /** Whether 0b111 CIDs have zeroes in octets 1 to 4, where Katran has its host ID. */
+  /** Whether 0b111 CIDs need zeroes in octets 1 to 4, because a config claims 0b111 too. */
   readonly zeroHostId: boolean;
   /** 0 to 6, or 7 where `routable` is false. */
   readonly configId: number;

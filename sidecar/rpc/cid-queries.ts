@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { configBitsOf, FAILOVER_CONFIG_ID, isOwn } from '../../cid/index.js';
+import { configBitsOf, FAILOVER_CONFIG_ID, isOwn, MAX_CID_LENGTH } from '../../cid/index.js';
 import { CidecarError, toHex } from '../../core/index.js';
 import { CidOwner, type InspectResponse } from '../../proto/gen/cidecar/v1/sidecar.js';
 import type { PoolConfig, Server } from '../../registry/index.js';
 import type { Issuer } from '../issuing/issuer.js';
 
-/** The most octets of a CID in QUIC versions 1 and 2 (RFC 9000, section 17.2). */
-const MAX_CID = 20;
 /** The most CIDs in one IsOwn. */
 const MAX_IS_OWN = 4096;
 
@@ -56,7 +54,7 @@ export class CidQueries {
     }
     const config = configOf(cid, this.#issuer.view.live);
     const decoded = config?.codec.decode(cid);
-    // Katran V3 reads 0b111 CIDs as its own too, but never the host ID 0 that ours then have.
+    // A config that claims 0b111 does not route the zeroes of a 0b111 CID.
     if (isFailover(cid) && !decoded?.routable) return this.#issuer.failoverToken(cid);
     if (config === undefined || decoded === undefined) {
       throw new CidecarError('CONFIG_UNKNOWN', `no live config has the bits ${firstBits(cid)}`);
@@ -76,7 +74,7 @@ export class CidQueries {
   /** One octet for each CID: 1 for an own one, else 0. Throws ARGUMENT_INVALID. */
   isOwn(cids: Uint8Array, cidLength: number): Uint8Array {
     const count = cids.length / cidLength;
-    if (cidLength < 1 || cidLength > MAX_CID || !Number.isInteger(count) || count < 1) {
+    if (cidLength < 1 || cidLength > MAX_CID_LENGTH || !Number.isInteger(count) || count < 1) {
       throw new CidecarError(
         'ARGUMENT_INVALID',
         `${cids.length} octets are no CIDs of ${cidLength}`,
@@ -150,9 +148,9 @@ function firstBits(cid: Uint8Array): number {
 }
 
 function requireCid(cid: Uint8Array): void {
-  if (cid.length >= 1 && cid.length <= MAX_CID) return;
+  if (cid.length >= 1 && cid.length <= MAX_CID_LENGTH) return;
   throw new CidecarError(
     'ARGUMENT_INVALID',
-    `a CID has 1 to ${MAX_CID} octets, not ${cid.length}: ${toHex(cid.subarray(0, MAX_CID))}`,
+    `a CID has 1 to ${MAX_CID_LENGTH} octets, not ${cid.length}: ${toHex(cid.subarray(0, MAX_CID_LENGTH))}`,
   );
 }

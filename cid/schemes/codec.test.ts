@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { CidecarError } from '../core/errors.js';
-import { Secret } from '../core/secret.js';
-import { createCodec } from './codec.js';
-import type { CidConfig, KatranConfig, QuicLbConfig } from './types.js';
+import { CidecarError } from '../../core/errors.js';
+import { Secret } from '../../core/secret.js';
+import { type CidConfig, createCodec } from './index.js';
+import type { KatranConfig } from './katran.js';
+import type { QuicLbConfig } from './quic-lb.js';
 
 const good: QuicLbConfig = {
   scheme: 'quic-lb',
