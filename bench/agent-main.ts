@@ -12,7 +12,7 @@ const SERVERS = 1_000;
 const CHANGED = 1_000;
 const CHANGES = 11;
 
-/** Run by benchAgent, with a pin folder and a state file as arguments. */
+/** benchAgent runs this program with a pin folder and a state file as arguments. */
 const [pinFolder = '', stateFile = ''] = process.argv.slice(2);
 
 const codec = createCodec({
@@ -25,7 +25,7 @@ const codec = createCodec({
   key: null,
 });
 
-/** IDs 0 to 999,999, of which `moved` blocks of IDs have the next server as their owner. */
+/** IDs 0 to 999,999. In `moved` blocks of them the next server is the owner. */
 function stateOf(revision: number): DesiredState {
   const lists = Array.from({ length: SERVERS }, (): number[] => []);
   for (let id = 0; id < IDS; id++) {
@@ -34,7 +34,7 @@ function stateOf(revision: number): DesiredState {
     lists[(home + (moves ? 1 : 0)) % SERVERS]?.push(id);
   }
   const servers = lists.map((ids, index): Server => {
-    // One buffer a server, as the registry reads them.
+    // One buffer for each server, as the registry makes them.
     const octets = Buffer.alloc(3 * ids.length);
     for (const [i, id] of ids.entries()) octets.writeUIntBE(id, 3 * i, 3);
     return {

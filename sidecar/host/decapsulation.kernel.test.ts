@@ -20,7 +20,7 @@ function inNamespace(...argv: string[]): string {
 function attach(flags: object): { during: string; after: string } {
   const code = `
     import { execFileSync } from 'node:child_process';
-    import { attachDecapsulation } from '../sidecar/decapsulation.ts';
+    import { attachDecapsulation } from './sidecar/host/decapsulation.ts';
     try {
       const attached = await attachDecapsulation(${JSON.stringify(flags)});
       const during = execFileSync('ip', ['link', 'show', 'dev', 'v0'], { encoding: 'utf8' });

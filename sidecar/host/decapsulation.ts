@@ -10,7 +10,8 @@ import {
   ifindex,
   objectPath,
 } from '../../bpf/binding/index.js';
-import { addressOctets } from '../../bpf/tables/address.js';
+import { DECAP_PREFIX, DECAP_SETTINGS } from '../../bpf/tables/decap-layout.js';
+import { addressOctets } from '../../bpf/tables/mapped-address.js';
 import { CidecarError } from '../../core/index.js';
 import type { DecapsulationFlags } from '../options.js';
 
@@ -41,10 +42,6 @@ export async function attachDecapsulation(flags: DecapsulationFlags): Promise<De
   }
 }
 
-/** Offsets in struct decap_settings of bpf/kernel/decap.h. */
-const CHECK_SOURCES = 0;
-const GUE_PORT = 8;
-
 /** Writes the settings of a program that is loaded and not attached yet. */
 export function configure(
   object: BpfObject,
@@ -55,22 +52,22 @@ export function configure(
   const value = settings.lookup(0);
   if (value === undefined) throw new CidecarError('PIN_INVALID', 'decap.bpf.o has no settings');
   const view = new DataView(value.buffer, value.byteOffset);
-  if (sources.length > 0) view.setUint32(CHECK_SOURCES, 1, true);
-  if (guePort !== undefined) view.setUint16(GUE_PORT, guePort); // network order
+  if (sources.length > 0) view.setUint32(DECAP_SETTINGS.check_sources, 1, true);
+  if (guePort !== undefined) view.setUint16(DECAP_SETTINGS.gue_port, guePort); // network order
   settings.update(0, value);
   settings.close();
 }
 
-/** struct decap_prefix of bpf/kernel/decap.h. */
+/** Tunnels from these prefixes are unwrapped; others are dropped once `check_sources` is set. */
 function allowSources(object: BpfObject, prefixes: readonly string[]): void {
   const sources = object.map('decap_sources');
   for (const prefix of prefixes) {
     const [address = '', length] = prefix.split('/');
     const mappedBits = isIPv4(address) ? 96 : 0;
-    const key = new Uint8Array(20);
+    const key = new Uint8Array(DECAP_PREFIX.size);
     const bits = mappedBits + Number(length ?? (isIPv4(address) ? 32 : 128));
-    new DataView(key.buffer).setUint32(0, bits, true);
-    key.set(addressOctets(address), 4);
+    new DataView(key.buffer).setUint32(DECAP_PREFIX.length, bits, true);
+    key.set(addressOctets(address), DECAP_PREFIX.address);
     sources.update(key, new Uint8Array(4));
   }
   sources.close();

@@ -17,7 +17,7 @@ const counter = z
 
 /** One space of nonces: those of one (scheme, key, server ID, nonce length). */
 const spaceSchema = z.strictObject({
-  /** See fingerprint.ts; says nothing about the key without the salt. */
+  /** See fingerprints.ts; says nothing about the key without the salt. */
   fingerprint: hex(16),
   nonceLength: z.int().min(1).max(18),
   /** The counter begins here, at random, and runs modulo 256^nonceLength. */

@@ -100,7 +100,7 @@ describe('lb-agent run', () => {
     }
   });
 
-  it('goes on without its memory: routes stay, and indices are not used again too soon', async () => {
+  it('continues without its memory: routes stay, and indices are not used again too soon', async () => {
     await host.start();
     const real = host.status().servers.find(({ name }) => name === 'web-1')?.real;
     await host.change(documentOf([TWO]));
@@ -213,7 +213,7 @@ describe('lb-agent run, where it cannot', () => {
     const object = await BpfObject.load(objectPath('pass'));
     const program = object.program('pass');
     program.pin(`${host.pins.path}-other`);
-    // Not `ip -n`: it gives the command a /sys of its own, without the pin.
+    // `ip -n` would give the command another /sys, without the pin.
     const attach = ['ip', 'link', 'set', 'dev', 'eth0', 'xdp', 'pinned', `${host.pins.path}-other`];
     await run(inNamespace(host.namespace, attach));
     expect(await refused()).toMatch(/INTERFACE_BUSY/);

@@ -43,7 +43,7 @@ async function load(capacity: BalancerCapacity): Promise<Balancer> {
   return balancer;
 }
 
-/** Numbers below `end` that look random and are the same each time. */
+/** Pseudorandom numbers below `end`, the same in each run. */
 function randomNumbers(seed: number): (end: number) => number {
   let state = seed;
   return (end) => {
@@ -52,7 +52,7 @@ function randomNumbers(seed: number): (end: number) => number {
   };
 }
 
-/** Every way to decode, by turns. */
+/** The codec of a pool; the pools take turns in all kinds of decode plans. */
 function codecOf(pool: number): CidCodec {
   const quicLb = { scheme: 'quic-lb', serverUseLength: 0, lengthSelfEncoded: true } as const;
   const key = new Secret(new Uint8Array(16).fill(pool + 1));
@@ -70,7 +70,7 @@ function codecOf(pool: number): CidCodec {
   }
 }
 
-/** IDs of one server; in every other pool scattered, as somebody else might choose them. */
+/** IDs of one server. In every second pool they are in no order, as if another system chose them. */
 function idsOf(pool: number, server: number, length: number): readonly Uint8Array[] {
   const octets = Buffer.alloc(length * IDS_EACH);
   for (let i = 0; i < IDS_EACH; i++) {
@@ -120,7 +120,7 @@ function frameFor(vip: Vip, port: number, cid: Uint8Array): Uint8Array {
   return ethernet(ipAny({ source, destination: vip.address }, payload));
 }
 
-/** The address that the packet is tunneled to. */
+/** The address that the packet is sent to in a tunnel. */
 function sentTo(balancer: Balancer, frame: Uint8Array): string {
   const { retval, data } = balancer.program.testRun({ data: frame, cpu: 0 });
   if (retval !== XDP_TX) return `verdict ${retval}`;
@@ -151,7 +151,7 @@ describe('1,000 VIPs, 10,000 servers and 1,000,000 IDs', () => {
       const vip = pick(pool.vips);
       const frame = frameFor(vip, 1024 + random(60_000), new Uint8Array(8).fill(0xff));
       const address = ringServer(target, vip, frame);
-      // By the ring, then by the flow table.
+      // The ring decides first, and then the flow table.
       for (let i = 0; i < 2; i++) expect(sentTo(balancer, frame)).toBe(address);
     }
 
@@ -163,12 +163,12 @@ describe('1,000 VIPs, 10,000 servers and 1,000,000 IDs', () => {
     }
     expect(counted.cid).toBe(PACKETS);
     expect(counted.flow + counted.ring).toBe(2 * PACKETS);
-    // Chance gives a flow twice, or two flows one bucket too many, but rarely.
+    // Rarely, chance gives two packets one flow, or a bucket one flow too many.
     expect(counted.flow).toBeGreaterThan(0.98 * PACKETS);
   });
 });
 
-/** Programs tables as the agent does, and checks that it would find nothing more to do. */
+/** Programs tables as the agent does, and checks that the agent would find nothing more to do. */
 function programmed(balancer: Balancer, desired: DesiredState): Tables {
   const input = {
     desired,
@@ -201,7 +201,7 @@ function ringServer({ vips, pools, reals }: Tables, vip: Vip, frame: Uint8Array)
   return reals.get(ring[entry] ?? 0)?.address ?? 'nowhere';
 }
 
-/** Before Linux 6.4 what is said of a map is a rule of thumb: it counts a key for each value. */
+/** Before Linux 6.4 the kernel only estimates the memory of a map, with a key for each value. */
 const [MAJOR = 0, MINOR = 0] = release().split('.').map(Number);
 const COUNTS_MEMORY = MAJOR > 6 || (MAJOR === 6 && MINOR >= 4);
 

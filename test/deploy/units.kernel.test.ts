@@ -20,11 +20,11 @@ describe('the units in deploy/', () => {
   });
   afterEach(() => scope.dispose());
 
-  /** `systemd-analyze verify` of a unit with its drop-ins; it warns where it would ignore. */
+  /** Runs `systemd-analyze verify` on a unit with its drop-ins. It warns of what systemd ignores. */
   async function verify(unit: string, change = (text: string) => text): Promise<string> {
     const folder = scope.path('units');
     mkdirSync(folder);
-    // The path of Node differs from host to host, and verify looks for it.
+    // The path of Node differs between hosts, and verify looks for the file.
     const place = (text: string) => change(text.replaceAll('/usr/bin/node', process.execPath));
     writeFileSync(join(folder, unit), place(readFileSync(join(DEPLOY, unit), 'utf8')));
     for (const name of dropIns.filter((each) => each.startsWith(basename(unit, '@.service')))) {

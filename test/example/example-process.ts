@@ -7,7 +7,7 @@ import { makeCertificate } from '../system/tls.js';
 
 const HOST = '127.0.0.1';
 
-/** The example from its sources, on a free port, with CIDs of the sidecar at `socket`. */
+/** Starts the example from its sources, on a free port, with CIDs of the sidecar at `socket`. */
 export async function startExample(
   scope: Scope,
   socket: string,

@@ -71,7 +71,7 @@ describe('an order to reissue', { timeout: 60_000 }, () => {
   it('reaches a connection in its handshake once that is through', async () => {
     rig.pool.onTake = () => {
       rig.pool.onTake = () => {};
-      process.nextTick(() => rig.pool.turn()); // The answer to the Initial has just left.
+      process.nextTick(() => rig.pool.turn()); // The answer to the Initial has just been sent.
     };
     const client = await rig.open(3);
     expect(rig.pool.generation).toBe(2);

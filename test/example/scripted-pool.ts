@@ -15,7 +15,7 @@ export class ScriptedPool extends EventEmitter<CidPoolEvents> implements Pool {
   level = Number.POSITIVE_INFINITY;
   /** The generations of the routable CIDs that were taken. */
   readonly taken: number[] = [];
-  /** Called by each take(), before anything else. */
+  /** Each take() calls this first. */
   onTake: () => void = () => {};
 
   take(): PooledCid {

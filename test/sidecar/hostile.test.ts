@@ -69,7 +69,7 @@ function closeOthers(): void {
   for (const client of others.splice(0)) client.close();
 }
 
-/** A client with a connection of its own, until `closeOthers`. */
+/** Makes a client with a connection of its own, which `closeOthers` closes. */
 function another(): SidecarServiceClient {
   const own = { 'grpc.use_local_subchannel_pool': 1 };
   const address = `unix:${folder.socket}`;
@@ -84,7 +84,7 @@ const MOST_MEMORY = 100e6;
 /** What there is while `established` is the only client. */
 const QUIET = [1, 1, 1, 0];
 
-/** Connections, streams, open credit. */
+/** Connections, streams and credit that are open. */
 function openOf(metrics: Scrape): number[] {
   return [
     metrics.value('connections'),
@@ -110,7 +110,7 @@ async function forgetPeak(): Promise<void> {
   await writeFile(`/proc/${sidecar.child.pid}/clear_refs`, '5');
 }
 
-/** Clients in processes of their own. */
+/** Clients that run in other processes. */
 const processes = new Set<ChildProcess>();
 
 async function killAll(): Promise<void> {

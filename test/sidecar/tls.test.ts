@@ -42,7 +42,7 @@ function tls(files: Partial<Record<'certificate' | 'privateKey' | 'authority', s
   return [...listen, '--tls-certificate', certificate, '--tls-key', privateKey];
 }
 
-/** Trusts our authority, and shows a certificate if there is one. */
+/** Credentials that trust the test's authority, with a certificate if one is given. */
 async function showing(certificate?: Certificate): Promise<ChannelCredentials> {
   const trusted = await readFile(ours.certificate);
   return certificate === undefined

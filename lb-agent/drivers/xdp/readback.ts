@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type Balancer, planMark } from '../../../bpf/tables/index.js';
+import { type Balancer, decodePlanMark } from '../../../bpf/tables/index.js';
 import type { DecodePlan } from '../../../cid/index.js';
 import { toHex } from '../../../core/index.js';
 import type { DesiredState } from '../../../registry/index.js';
@@ -38,7 +38,7 @@ export function readTables(balancer: Balancer, desired: DesiredState): Tables {
   const plans = new Map(
     desired.pools
       .flatMap((pool) => pool.configs.map(({ codec }) => codec.plan))
-      .map((plan) => [`${plan.configBits} ${planMark(plan)}`, plan]),
+      .map((plan) => [`${plan.configBits} ${decodePlanMark(plan)}`, plan]),
   );
   const pools = new Map<number, PoolEntry>();
   const configsOf = new Map<number, Map<number, ConfigEntry>>();

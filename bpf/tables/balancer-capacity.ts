@@ -12,30 +12,30 @@ import {
 } from './layout.js';
 import { vipBucketsFor } from './vip-table.js';
 
-/** How much the kernel's tables take. A change needs a new set of maps. */
+/** How much the kernel's tables have room for. Another capacity needs a new set of maps. */
 export interface BalancerCapacity {
-  /** VIPs, each a row of counters. */
+  /** VIPs; each has a row of counters. */
   readonly vips: number;
   readonly pools: number;
-  /** Configs at one time, the ones being replaced included. */
+  /** Kernel configs at one time, those that are being replaced included. */
   readonly configs: number;
   /** At most 65535: flows remember 16 bits. */
   readonly reals: number;
   /** Rows of 64 octets; see {@link serverIdRowsFor}. */
   readonly serverIdRows: number;
-  /** Sum of the rings' sizes, each plus one. */
+  /** The sum of the rings' sizes, one added to each. */
   readonly ringEntries: number;
   readonly flowsPerCpu: number;
-  /** Of the ring buffer; rounded up to a power of two of at least a page. */
+  /** Of the ring buffer; rounded up to a power of two, and to at least a page. */
   readonly eventsOctets: number;
 }
 
 const PAGE = 4096;
-/** Of a ring buffer, beside its data. */
+/** What a ring buffer takes beside its data. */
 const RING_BUFFER_PAGES = 3;
 const MOST_REALS = 65535;
 
-/** Entries of each map, by its name in bpf/kernel/maps.h. */
+/** Entries of each map, by its name in bpf/kernel/maps.h. @param cpus possible CPUs */
 export function mapSizes(capacity: BalancerCapacity, cpus: number) {
   if (capacity.reals > MOST_REALS) throw new RangeError(`at most ${MOST_REALS} reals`);
   return {
@@ -54,10 +54,10 @@ export function mapSizes(capacity: BalancerCapacity, cpus: number) {
 
 export type MapName = keyof ReturnType<typeof mapSizes>;
 
-/** Octets of kernel memory that the maps take, nearly as Linux 6.18 accounts for it. */
+/** Octets of kernel memory that the maps take, close to what Linux 6.18 accounts for them. */
 export function estimate(capacity: BalancerCapacity, cpus: number): number {
   const sizes = mapSizes(capacity, cpus);
-  // Arrays that user space maps have whole pages, and one more for what the kernel keeps of them.
+  // An array that user space can map takes whole pages, and one more for the kernel's own record.
   const mapped: Partial<Record<MapName, number>> = {
     vip_table: VIP_BUCKET.size,
     config_index: 8,
@@ -69,7 +69,7 @@ export function estimate(capacity: BalancerCapacity, cpus: number): number {
   };
   const arrays = Object.entries(mapped) as [MapName, number][];
   const octets = arrays.map(([name, value]) => PAGE + pages(sizes[name] * value));
-  // And each value of a per-CPU array has a pointer.
+  // Each value of a per-CPU array has a pointer of 8 octets as well.
   octets.push(
     sizes.vip_stats * (VIP_STATS.size * cpus + 8),
     sizes.real_stats * (COUNTER.size * cpus + 8),

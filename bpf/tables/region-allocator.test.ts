@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { GRACE_MS } from './grace.js';
-import { type Region, Regions } from './regions.js';
-import { ManualClock } from './testdata/manual-clock.js';
+import { GRACE_MS } from './grace-period.js';
+import { type Region, RegionAllocator } from './region-allocator.js';
+import { ManualClock } from './testing/manual-clock.js';
 
-describe('Regions', () => {
+describe('RegionAllocator', () => {
   it('never gives an entry to two owners, and gets all of them back', () => {
     const step = fc.record({
       size: fc.integer({ min: 1, max: 30 }),
@@ -15,7 +15,7 @@ describe('Regions', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
         const clock = new ManualClock();
-        const regions = new Regions('test', { start: 5, size: 200 }, clock);
+        const regions = new RegionAllocator('test', { start: 5, size: 200 }, clock);
         const owned: Region[] = [];
         for (const { size, release, wait } of steps) {
           clock.pass(wait);
@@ -46,7 +46,7 @@ describe('Regions', () => {
 
   it('lets what is given back rest, and wipes it only then', () => {
     const clock = new ManualClock();
-    const regions = new Regions('test', { start: 0, size: 10 }, clock);
+    const regions = new RegionAllocator('test', { start: 0, size: 10 }, clock);
     const region = regions.allocate(6);
     let wiped = false;
     regions.release(region, () => {
@@ -55,14 +55,14 @@ describe('Regions', () => {
     expect(regions.allocate(4).start).toBe(6);
     regions.sweep();
     expect(wiped).toBe(false);
-    // Nothing else is left, so this waits for it.
+    // No other region is left, so this waits for the one that rests.
     expect(regions.allocate(6).start).toBe(0);
     expect(wiped).toBe(true);
     expect(clock.waited).toBe(GRACE_MS);
   });
 
   it('knows what the kernel already uses', () => {
-    const regions = new Regions('test', { start: 0, size: 10 }, new ManualClock());
+    const regions = new RegionAllocator('test', { start: 0, size: 10 }, new ManualClock());
     regions.reserve({ start: 3, size: 4 });
     expect(() => regions.reserve({ start: 6, size: 2 })).toThrow(RangeError);
     expect(regions.allocate(3).start).toBe(0);

@@ -3,31 +3,31 @@ import { createHash } from 'node:crypto';
 import type { DecodePlan } from '../../cid/types.js';
 import { CidecarError } from '../../core/errors.js';
 import { decryptionSchedule, encryptionSchedule, firstRoundConstants } from './aes.js';
+import { type IdWords, MAX_SERVER_ID_LENGTH } from './id-words.js';
 import { CID_CONFIG, CID_KIND, SERVER_ID_TABLE } from './layout.js';
-import { type IdWords, MAX_SERVER_ID_LENGTH } from './server-id.js';
 import { onesWord, rowsOfShape, type TableShape } from './table-shape.js';
 
 const BLOCK = 16;
 const MAX_CID_LENGTH = 20;
 const FEISTEL_PASSES = 4;
 
-/** A struct cid_config: what `plan` says, with a table of `shape` at row `base`. */
-export function encodeConfig(plan: DecodePlan, base: number, shape: TableShape): Uint8Array {
-  checkPlan(plan);
+/** A struct cid_config that decodes as the plan says, with a table of `shape` at row `base`. */
+export function encodeConfig(decodePlan: DecodePlan, base: number, shape: TableShape): Uint8Array {
+  checkDecodePlan(decodePlan);
   const octets = new Uint8Array(CID_CONFIG.size);
   const view = new DataView(octets.buffer);
-  const offset = plan.serverIdBitOffset;
-  view.setUint8(CID_CONFIG.kind, CID_KIND[plan.kind]);
-  view.setUint8(CID_CONFIG.minimum_length, plan.minimumLength);
-  view.setUint8(CID_CONFIG.shift, 128 - offset - plan.serverIdBits);
-  view.setUint8(CID_CONFIG.zero_reserved, plan.zeroReserved ? 1 : 0);
-  if (plan.kind === 'single-pass') encodeSinglePass(view, plan, keyOf(plan));
-  if (plan.kind === 'four-pass') encodeFourPass(view, plan, keyOf(plan));
-  placeTable(octets, base, shape, plan.serverIdBits);
+  const offset = decodePlan.serverIdBitOffset;
+  view.setUint8(CID_CONFIG.kind, CID_KIND[decodePlan.kind]);
+  view.setUint8(CID_CONFIG.minimum_length, decodePlan.minimumLength);
+  view.setUint8(CID_CONFIG.shift, 128 - offset - decodePlan.serverIdBits);
+  view.setUint8(CID_CONFIG.zero_reserved, decodePlan.zeroReserved ? 1 : 0);
+  if (decodePlan.kind === 'single-pass') encodeSinglePass(view, decodePlan, keyOf(decodePlan));
+  if (decodePlan.kind === 'four-pass') encodeFourPass(view, decodePlan, keyOf(decodePlan));
+  placeTable(octets, base, shape, decodePlan.serverIdBits);
   return octets;
 }
 
-/** Points a struct cid_config at another table; the rest stays. */
+/** Points a struct cid_config at another table, and leaves the rest as it is. */
 export function placeTable(
   config: Uint8Array,
   base: number,
@@ -46,8 +46,9 @@ export function placeTable(
   setNumber(view, CID_CONFIG.tag_hi, CID_CONFIG.tag_lo, tag);
 }
 
-/** What a struct cid_config says of its table. */
+/** What a struct cid_config says of its table of server IDs. */
 export interface PlacedTable {
+  /** First row in server_ids. */
   readonly base: number;
   readonly rows: number;
   readonly shape: TableShape;
@@ -76,8 +77,8 @@ export function placedTable(config: Uint8Array): PlacedTable {
 }
 
 /**
- * Equal for two configs that decode alike, whatever their tables. Of a digest, so that it can
- * be kept and compared where key schedules should not be.
+ * Equal for two kernel configs that decode alike, whatever their tables. It is a digest, so that
+ * it can be kept and compared where no key schedule should be.
  */
 export function decodingMark(config: Uint8Array): string {
   const octets = config.slice(0, CID_CONFIG.size);
@@ -87,44 +88,48 @@ export function decodingMark(config: Uint8Array): string {
   return createHash('sha256').update(octets).update(`${idBits}`).digest('base64');
 }
 
-/** The mark of the configs that decode as `plan` says. */
-export function planMark(plan: DecodePlan): string {
-  return decodingMark(encodeConfig(plan, 0, { kind: 'wide', rows: 2 }));
+/** The {@link decodingMark} of every kernel config that decodes as the plan says. */
+export function decodePlanMark(decodePlan: DecodePlan): string {
+  return decodingMark(encodeConfig(decodePlan, 0, { kind: 'wide', rows: 2 }));
 }
 
-function checkPlan(plan: DecodePlan): void {
-  const end = plan.serverIdBitOffset + plan.serverIdBits;
+function checkDecodePlan(decodePlan: DecodePlan): void {
+  const { kind, minimumLength, blockLength, serverIdBitOffset, serverIdBits } = decodePlan;
+  const octets = Math.min(BLOCK, kind === 'extract' ? minimumLength : blockLength);
   const sound =
-    plan.serverIdBits >= 8 &&
-    plan.serverIdBits <= 8 * MAX_SERVER_ID_LENGTH &&
-    plan.serverIdBitOffset >= 0 &&
-    end <= 8 * Math.min(BLOCK, plan.kind === 'extract' ? plan.minimumLength : plan.blockLength) &&
-    plan.minimumLength <= MAX_CID_LENGTH;
+    serverIdBits >= 8 &&
+    serverIdBits <= 8 * MAX_SERVER_ID_LENGTH &&
+    serverIdBitOffset >= 0 &&
+    serverIdBitOffset + serverIdBits <= 8 * octets &&
+    minimumLength <= MAX_CID_LENGTH;
   if (!sound) {
     throw new CidecarError('CID_CONFIG_INVALID', 'the server ID does not lie within the CID');
   }
 }
 
-function keyOf(plan: DecodePlan): Uint8Array {
-  if (plan.key === null) throw new CidecarError('CID_CONFIG_INVALID', `${plan.kind} needs a key`);
-  return plan.key.reveal();
+function keyOf({ key, kind }: DecodePlan): Uint8Array {
+  if (key === null) throw new CidecarError('CID_CONFIG_INVALID', `${kind} needs a key`);
+  return key.reveal();
 }
 
-function encodeSinglePass(view: DataView, plan: DecodePlan, key: Uint8Array): void {
-  view.setUint8(CID_CONFIG.columns, Math.ceil(plan.serverIdBits / 32));
+function encodeSinglePass(view: DataView, decodePlan: DecodePlan, key: Uint8Array): void {
+  view.setUint8(CID_CONFIG.columns, Math.ceil(decodePlan.serverIdBits / 32));
   setWords(view, CID_CONFIG.round_keys, decryptionSchedule(key));
 }
 
-/** draft-ietf-quic-load-balancers-22, "Four-Pass Encryption"; feistel.h says what is needed. */
-function encodeFourPass(view: DataView, plan: DecodePlan, key: Uint8Array): void {
-  const length = plan.blockLength;
+/**
+ * Computes what bpf/kernel/feistel.h needs for draft-ietf-quic-load-balancers-22, "Four-Pass
+ * Encryption".
+ */
+function encodeFourPass(view: DataView, decodePlan: DecodePlan, key: Uint8Array): void {
+  const length = decodePlan.blockLength;
   const half = Math.ceil(length / 2);
   const beforeRight = length - half;
   const odd = length % 2 === 1;
   const columns = Math.ceil(half / 4);
   const schedule = encryptionSchedule(key);
-  // The server ID lies in the left half: three passes are enough ("Load Balancer Actions").
-  const passes = plan.serverIdBits / 8 <= beforeRight ? FEISTEL_PASSES - 1 : FEISTEL_PASSES;
+  // Where the server ID lies in the left half, three passes are enough ("Load Balancer Actions").
+  const passes = decodePlan.serverIdBits / 8 <= beforeRight ? FEISTEL_PASSES - 1 : FEISTEL_PASSES;
 
   view.setUint8(CID_CONFIG.passes, passes);
   view.setUint8(CID_CONFIG.columns, columns);
@@ -158,6 +163,7 @@ function setWords(view: DataView, offset: number, words: Uint32Array): void {
   });
 }
 
+/** The numbers of a struct cid_config have 128 bits, in two words of 64. */
 function setNumber(view: DataView, high: number, low: number, words: readonly number[]): void {
   view.setUint32(low, words[0]!, true);
   view.setUint32(low + 4, words[1]!, true);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
-import { GRACE_MS } from './grace.js';
+import { ArrayView } from './array-view.js';
+import { GRACE_MS } from './grace-period.js';
 import { REAL } from './layout.js';
-import { decodeReal, encodeReal, type RealSpec } from './real.js';
+import { decodeReal, encodeReal, type RealSpec } from './real-encoding.js';
 import { RealTable } from './real-table.js';
-import { ManualClock } from './testdata/manual-clock.js';
-import { ArrayView } from './words.js';
+import { ManualClock } from './testing/manual-clock.js';
 
 const hop = {
   mac: Uint8Array.from([2, 0, 0, 0, 0, 9]),
@@ -48,7 +48,7 @@ describe('encodeReal', () => {
   it('sums the constant part of an IPv4 header', () => {
     const octets = encodeReal(web1);
     const view = new DataView(octets.buffer);
-    // 45 00, 40 00 (DF), 40 00 (TTL), 10.0.1.11, as little-endian words.
+    // The words 45 00, 40 00 (DF), 40 00 (TTL) and 10.0.1.11, read as little-endian.
     const expected = 0x0045 + 0x0040 + 0x0040 + 0x000a + 0x0b01;
     expect(view.getUint32(REAL.checksum, true)).toBe(expected);
   });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Time, as the tables need it; passed in, so that tests decide what time it is. */
+/** The time that the tables go by. It is passed in, so that tests decide what time it is. */
 export interface Clock {
   /** Milliseconds of a clock that never goes back. */
   now(): number;
@@ -9,9 +9,10 @@ export interface Clock {
 }
 
 /**
- * Milliseconds after which no packet program still holds what it read from a table before.
- * A packet takes microseconds and is not preempted; what this really covers is a virtual
- * CPU that its host has taken off for a while.
+ * The grace period, in milliseconds: after it, no packet that is being processed still uses what
+ * it read from a table at the beginning of the period. A packet takes microseconds and is not
+ * preempted. The period is so long because the host of a virtual machine can stop one of its
+ * CPUs for a while.
  */
 export const GRACE_MS = 100;
 

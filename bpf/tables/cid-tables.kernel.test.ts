@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CidCodec, type CidConfig, createCodec } from '../../cid/index.js';
 import { fromHex, Secret, toHex } from '../../core/index.js';
-import { type Answer, CidProbe, randomNumbers, randomOctets } from './testdata/probe.js';
+import { type Answer, CidProbe, randomNumbers, randomOctets } from './testing/cid-probe.js';
 
-// The packet program's decoder (bpf/kernel/cid.h) against the codec of cid/: the same CID
-// must give the same server ID, or the same reason why not.
+// Compares the packet program's decoder (bpf/kernel/cid.h) with the codec of cid/: the same CID
+// must give the same server ID, or the same reason why there is none.
 
 const random = randomNumbers(0x5eed);
 const octets = (length: number) => randomOctets(random, length);
@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => probe.close());
 
-/** What the kernel should answer, by the codec and the IDs that lead somewhere. */
+/** The kernel's right answer, from the codec and the IDs that lead to a real. */
 function expected(codec: CidCodec, ids: Map<string, number>, cid: Uint8Array): Answer {
   const decoded = codec.decode(cid);
   const configBits = cid.length === 0 ? 0 : cid[0]! >> 5;
@@ -31,7 +31,7 @@ function expected(codec: CidCodec, ids: Map<string, number>, cid: Uint8Array): A
     : { result: 'routes', configBits, real };
 }
 
-/** CIDs that the config issued, some of them cut or altered, and some that nobody issued. */
+/** A CID of the config, which may be cut or altered, or random octets. */
 function someCid(codec: CidCodec, ids: readonly Uint8Array[]): Uint8Array {
   const kind = random(10);
   if (kind < 2) return octets(random(22));
@@ -55,7 +55,7 @@ function compare(config: CidConfig, cids: number): number {
     id[length - 1] = i + 1;
     return id;
   });
-  // Half of the IDs lead somewhere.
+  // Half of the IDs lead to a real.
   const live = new Map(ids.slice(0, 12).map((id, i) => [toHex(id), i + 1]));
   if (codec.plan.zeroReserved) live.delete('00'.repeat(length));
   probe.tables.setConfig(
@@ -67,12 +67,12 @@ function compare(config: CidConfig, cids: number): number {
   for (let i = 0; i < cids; i++) {
     const cid = someCid(codec, ids);
     const want = expected(codec, live, cid);
-    // Right before the packet's end, or with more behind; the account too may be larger.
-    const behind = random(2) * random(30);
-    const got = probe.ask(1, cid, cid.length, behind);
+    // The CID ends with the packet, or more octets follow; its stated length may be larger.
+    const after = random(2) * random(30);
+    const got = probe.ask(1, cid, cid.length, after);
     if (JSON.stringify(got) !== JSON.stringify(want)) {
       expect.fail(
-        `${describeConfig(config)}, CID ${toHex(cid)} and ${behind} octets behind it: ` +
+        `${describeConfig(config)}, CID ${toHex(cid)} and ${after} octets after it: ` +
           `the kernel says ${JSON.stringify(got)}, the codec ${JSON.stringify(want)}`,
       );
     }
@@ -159,14 +159,14 @@ describe('the vectors of draft -22', () => {
     });
   }
 
-  it('route in the layouts of Katran, but for host ID 0', () => {
+  it('route in the layouts of Katran, except host ID 0', () => {
     for (const { cid, version, server_id: hostId } of vectors.katranLayout) {
       const codec = createCodec({ scheme: 'katran', version, cidLength: cid.length / 2 });
       const hex = hostId.toString(16).padStart(2 * codec.serverIdLength, '0');
       const id = fromHex(hex, 'hex');
       probe.tables.setConfig(2, codec.plan, hostId === 0 ? [] : [[id, 5]]);
       expect(probe.ask(2, fromHex(cid, 'cid')).real).toBe(hostId === 0 ? 0 : 5);
-      // By one of the two values that it answers to, and neither routes.
+      // Cleared by one of its two values, the config routes by neither.
       probe.tables.clearConfig(2, codec.plan.configBits[0]!);
       expect(probe.tables.configs().filter(({ pool }) => pool === 2)).toEqual([]);
       expect(probe.ask(2, fromHex(cid, 'cid')).real).toBe(0);

@@ -10,7 +10,7 @@ export interface Suite {
   run(): Promise<readonly Figure[]>;
 }
 
-/** Targets of ARCHITECTURE.md; cases without one are for information. */
+/** Least rate by case. A case without one is for information. */
 const LEAST_PER_SECOND: ReadonlyMap<string, number> = new Map([
   ['mint plaintext, 8 octets', 8e6],
   ['mint four-pass with token, 8 octets', 2.5e6],
@@ -32,7 +32,7 @@ function millions(perSecond: number): string {
   return `${(perSecond / 1e6).toFixed(2)} M/s`;
 }
 
-/** Milliseconds, by case. */
+/** Most milliseconds by case. */
 const MOST_MILLISECONDS: ReadonlyMap<string, number> = new Map([
   ['agent: 1M IDs cold', 3000],
   ['agent: a 1k change', 20],
@@ -49,7 +49,7 @@ function duration(row: { readonly case: string; readonly milliseconds: number })
   };
 }
 
-/** A row that lost a packet or sent one astray has failed, however fast it was. */
+/** A row that lost a packet or sent one to a wrong server has failed, at any speed. */
 function throughput(row: VethRow): Figure {
   const { perSecond, packets, lost, astray } = row;
   return {
@@ -61,7 +61,7 @@ function throughput(row: VethRow): Figure {
   };
 }
 
-/** Rows that are not about single packets, by the name that --only takes. */
+/** The suites beside the packet rows, by the name that --only takes. */
 export const OTHER_SUITES: Readonly<Record<string, Suite>> = {
   veth: { title: 'frames over veth', run: async () => (await benchVeth()).map(throughput) },
   mint: { title: 'minting, one core', run: async () => benchMint().map(rate) },

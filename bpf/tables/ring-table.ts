@@ -1,23 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Clock } from './grace.js';
-import { type Region, Regions } from './regions.js';
-import type { ArrayView } from './words.js';
 
-/** `rings`: a count, then so many reals, for each ring. Entry 0 stays 0: "no ring". */
+import type { ArrayView } from './array-view.js';
+import type { Clock } from './grace-period.js';
+import { type Region, RegionAllocator } from './region-allocator.js';
+
+/**
+ * The array `rings`: for each ring the number of its entries, then a real for each of them.
+ * Entry 0 stays 0, which stands for "no ring".
+ */
 export class RingTable {
   readonly #view: ArrayView;
-  readonly #regions: Regions;
+  readonly #regions: RegionAllocator;
 
   /** @param named first entries of the rings that VIPs name */
   constructor(view: ArrayView, named: Iterable<number>, clock: Clock) {
     this.#view = view;
-    this.#regions = new Regions('rings', { start: 1, size: view.entries - 1 }, clock);
+    this.#regions = new RegionAllocator('rings', { start: 1, size: view.entries - 1 }, clock);
     for (const first of new Set(named)) {
       if (first !== 0) this.#regions.reserve(this.#region(first));
     }
   }
 
-  /** An empty ring (all its entries lead nowhere); returns its first entry. @throws MAP_FULL */
+  /**
+   * Makes a ring of `size` entries that lead nowhere, and returns its first entry.
+   * @throws CidecarError MAP_FULL
+   */
   allocate(size: number): number {
     const { start } = this.#regions.allocate(1 + size);
     for (let i = 1; i <= size; i++) this.#store(start + i, 0);
@@ -25,7 +32,7 @@ export class RingTable {
     return start;
   }
 
-  /** No VIP may name it any more. */
+  /** Before this, no VIP may name the ring any more. */
   free(first: number): void {
     this.#regions.release(this.#region(first));
   }
@@ -47,6 +54,7 @@ export class RingTable {
     return Uint32Array.from({ length: size - 1 }, (_, i) => this.#load(first + 1 + i));
   }
 
+  /** Entries that are not in use. */
   get available(): number {
     return this.#regions.available;
   }

@@ -2,14 +2,15 @@
 import type { BpfMap } from '../binding/index.js';
 
 /**
- * The values of an array in the kernel, mapped: what is stored here the packet program sees
- * at once. Whatever a running packet may read is stored by {@link store32} or
- * {@link store64}: whole words, in program order (abi.h, "publish" and "word").
+ * The values of an array in the kernel, mapped into memory: the packet program sees at once what
+ * is stored here. Whatever a running packet may read must be stored by {@link store32} or
+ * {@link store64}, as whole words and in program order (abi.h, "publish" and "word").
  */
 export class ArrayView {
   readonly entries: number;
   /** Octets from one value to the next: the kernel rounds values up to 8. */
   readonly stride: number;
+  /** The memory itself; `u32` and `u64` are other views of it. */
   readonly octets: Uint8Array;
   readonly u32: Uint32Array;
   readonly u64: BigUint64Array;
@@ -36,13 +37,14 @@ export class ArrayView {
     this.u64 = new BigUint64Array(octets.buffer, octets.byteOffset, length / 8);
   }
 
+  /** @param map an array with BPF_F_MMAPABLE */
   static of(map: BpfMap): ArrayView {
     const octets = map.mmap();
     const { maxEntries, valueSize } = map.info;
     return new ArrayView(octets, maxEntries, valueSize, () => map.unmap(octets));
   }
 
-  /** Lets go of the memory; the view is empty afterwards, and throws. */
+  /** Unmaps the memory. The view is empty afterwards, and every access throws. */
   close(): void {
     this.#unmap();
   }

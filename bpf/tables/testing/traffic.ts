@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Sends one packet through a pinned balancer over and over until its input ends, and prints
- * how many runs there were and how many did not go to the expected server. A process of its
+ * Runs a pinned balancer on one packet again and again until standard input ends. Prints how
+ * many runs there were, and how many did not go to the expected server. It is a process of its
  * own, because a run blocks the thread: node --import tsx traffic.ts FOLDER FRAME OUTER
  */
 import type { BpfProgram } from '../../binding/index.js';
@@ -15,7 +15,7 @@ const balancer = Balancer.openPinned(folder);
 const program: BpfProgram = balancer.program;
 const data = Buffer.from(frame, 'hex');
 const destination = Buffer.from(outer, 'hex');
-/** Of an outer IPv4 header behind an Ethernet header. */
+/** Offset of the destination of an outer IPv4 header that follows an Ethernet header. */
 const DESTINATION = 14 + 16;
 
 let stop = false;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BpfObject, type BpfProgram, objectPath } from '../../binding/index.js';
+import { ArrayView } from '../array-view.js';
 import { CidTables } from '../cid-tables.js';
-import { type Clock, SYSTEM_CLOCK } from '../grace.js';
+import { type Clock, SYSTEM_CLOCK } from '../grace-period.js';
 import { CONFIGS_PER_POOL } from '../layout.js';
-import { ArrayView } from '../words.js';
 
 export interface ProbeCapacity {
   readonly pools: number;
@@ -27,7 +27,7 @@ export interface Answer {
   readonly real: number;
 }
 
-/** cid_probe.bpf.c and the maps that it reads: cid_route alone, in the kernel. */
+/** The program cid_probe.bpf.c with its maps: it runs cid_route alone, in the kernel. */
 export class CidProbe {
   readonly tables: CidTables;
   readonly #object: BpfObject;
@@ -50,17 +50,18 @@ export class CidProbe {
   }
 
   /**
-   * @param length octets of the CID by its packet's account
-   * @param behind octets of the packet behind `cid`
+   * Asks where a CID of a pool leads.
+   * @param length octets of the CID as its packet says
+   * @param after octets of the packet that follow `cid`
    */
-  ask(pool: number, cid: Uint8Array, length = cid.length, behind = 0): Answer {
-    const { retval } = this.#program.testRun({ data: frame(pool, cid, length, behind) });
+  ask(pool: number, cid: Uint8Array, length = cid.length, after = 0): Answer {
+    const { retval } = this.#program.testRun({ data: frame(pool, cid, length, after) });
     const result = RESULTS[retval & 0xf];
     if (result === undefined) throw new RangeError(`the probe returned ${retval}`);
     return { result, configBits: (retval >>> 4) & 0xf, real: retval >>> 8 };
   }
 
-  /** Mean nanoseconds of a run, the program's entry and the system's share included. */
+  /** Mean nanoseconds of a run, the entry into the program and the kernel's own share included. */
   time(pool: number, cid: Uint8Array, repeat: number): number {
     return this.#program.testRun({ data: frame(pool, cid, cid.length, 20), repeat }).durationNs;
   }
@@ -75,8 +76,8 @@ export class CidProbe {
   }
 }
 
-function frame(pool: number, cid: Uint8Array, length: number, behind: number): Uint8Array {
-  const data = new Uint8Array(14 + cid.length + behind);
+function frame(pool: number, cid: Uint8Array, length: number, after: number): Uint8Array {
+  const data = new Uint8Array(14 + cid.length + after);
   const view = new DataView(data.buffer);
   view.setUint32(0, pool, true);
   view.setUint32(4, length, true);
@@ -85,7 +86,7 @@ function frame(pool: number, cid: Uint8Array, length: number, behind: number): U
   return data;
 }
 
-/** xorshift32: the same sequence for the same seed, so that a failure can be had again. */
+/** xorshift32: the same seed gives the same sequence, so that a failure can be repeated. */
 export function randomNumbers(seed: number): (below: number) => number {
   let state = seed | 1;
   return (below) => {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { type CidConfig, createCodec } from '../../cid/index.js';
 import { Secret } from '../../core/index.js';
-import { decodingMark, encodeConfig, planMark } from './config.js';
+import { decodePlanMark, decodingMark, encodeConfig } from './kernel-config.js';
 import type { TableShape } from './table-shape.js';
 
 const SHAPES: TableShape[] = [
@@ -18,7 +18,7 @@ function config(serverIdLength: number, nonceLength: number, key: number | null)
 }
 
 describe('the mark of a config', () => {
-  // Clear, single pass, four passes with an even and an odd length; keys and lengths differ.
+  // Plaintext, single pass, and four passes of even and odd length, with other keys and lengths.
   const plans = [
     config(3, 4, null),
     config(3, 5, null),
@@ -36,13 +36,13 @@ describe('the mark of a config', () => {
   it('is that of its plan, whatever its table', () => {
     for (const plan of plans) {
       for (const shape of SHAPES) {
-        expect(decodingMark(encodeConfig(plan, 77, shape))).toBe(planMark(plan));
+        expect(decodingMark(encodeConfig(plan, 77, shape))).toBe(decodePlanMark(plan));
       }
     }
   });
 
   it('is that of no other plan, and shows no key', () => {
-    expect(new Set(plans.map(planMark)).size).toBe(plans.length);
-    expect(planMark(plans[3]!)).toMatch(/^[A-Za-z0-9+/]{43}=$/);
+    expect(new Set(plans.map(decodePlanMark)).size).toBe(plans.length);
+    expect(decodePlanMark(plans[3]!)).toMatch(/^[A-Za-z0-9+/]{43}=$/);
   });
 });

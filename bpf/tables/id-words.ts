@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * A server ID as the packet program sees it: a number of up to 120 bits, in four words of
- * 32 bits, the lowest first. Words rather than a bigint, because a million of them are
- * built at once.
+ * A server ID as the packet program sees it: a number of up to 120 bits, in four words of 32
+ * bits, the lowest first. Words rather than a bigint, because a million IDs are made at once.
  */
 export type IdWords = readonly [number, number, number, number];
 
@@ -39,7 +38,7 @@ export function sameId(a: IdWords, b: IdWords): boolean {
   return a[0] === b[0] && a[1] === b[1] && a[2] === b[2] && a[3] === b[3];
 }
 
-/** The two rows, of `rows`, that an ID may stand in: the twin of server_id_rows in server_id.h. */
+/** Which two of `rows` rows an ID may stand in: the twin of server_id_rows in server_id.h. */
 export function rowsOf(id: IdWords, rows: number): [number, number] {
   multiply(id[3], id[2], 0xd6e8feb8, 0x6659fd93);
   multiply((high ^ id[1]) >>> 0, (low ^ id[0]) >>> 0, 0x9e3779b9, 0x7f4a7c15);
@@ -55,7 +54,7 @@ export const MAX_ROWS = 1 << 21;
 let high = 0;
 let low = 0;
 
-/** Modulo 2^64, in parts that a double holds exactly. */
+/** Multiplies modulo 2^64, in parts that a double holds exactly. */
 function multiply(aHigh: number, aLow: number, bHigh: number, bLow: number): void {
   const a0 = aLow & 0xffff;
   const a1 = aLow >>> 16;

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CidecarError } from '../../core/errors.js';
-import { addressOctets, addressText, isMapped } from './address.js';
 import { ENCAP, REAL, REAL_DOWN, REAL_OVERHEAD_SHIFT } from './layout.js';
+import { addressOctets, addressText, isMapped } from './mapped-address.js';
 
 export type RealEncapsulation = 'ipip' | 'gue' | 'l2';
 
-/** Where packets for a real leave. */
+/** Where packets for a real leave this host. */
 export interface NextHop {
-  /** Destination MAC, 6 octets; all zero: back to the neighbour that a packet came from. */
+  /** Destination MAC, 6 octets; all zero means back to the neighbour that a packet came from. */
   readonly mac: Uint8Array;
-  /** 0, or the interface that a packet came in by: transmit; else redirect. */
+  /** The interface to redirect to; 0 to transmit on the one that a packet came in by. */
   readonly ifindex: number;
-  /** MAC of that interface, 6 octets; unused where `mac` is zero. */
+  /** MAC of that interface, 6 octets; unused if `mac` is zero. */
   readonly sourceMac: Uint8Array;
 }
 
@@ -19,12 +19,12 @@ export interface RealSpec {
   /** Text of an IPv4 or IPv6 address. */
   readonly address: string;
   readonly encapsulation: RealEncapsulation;
-  /** Outer source addresses; the one of the server's family is needed, but for L2. */
+  /** Outer source addresses. Tunnels need the one of the server's family; L2 needs none. */
   readonly source4?: string;
   readonly source6?: string;
   /** 16 bits; grows with each reuse of the index. */
   readonly incarnation: number;
-  /** Default: back to the neighbour that a packet came from. */
+  /** Default: send back to the neighbour that a packet came from. */
   readonly nextHop?: NextHop;
   readonly down?: boolean;
 }
@@ -41,7 +41,7 @@ export interface RealState {
   readonly down: boolean;
 }
 
-/** RFC 1700's default, and Linux's. */
+/** TTL or hop limit of outer headers; the default of RFC 1700 and of Linux. */
 const HOPS = 64;
 const IP4_SOURCE = 12;
 const IP4_DESTINATION = 16;
@@ -97,7 +97,7 @@ export function encodeFirstWord(kind: number, nextHop: NextHop, down: boolean): 
   return octets;
 }
 
-/** undefined: not programmed. */
+/** undefined if the index is not programmed. */
 export function decodeReal(index: number, octets: Uint8Array): RealState | undefined {
   const view = new DataView(octets.buffer, octets.byteOffset, REAL.size);
   const kind = octets[REAL.kind]!;
@@ -143,7 +143,7 @@ function sourceOf(text: string | undefined, ip4: boolean): Uint8Array {
   return octets;
 }
 
-/** abi.h: the sum of the template's words but for the source's, each read little-endian. */
+/** The `checksum` of struct real in abi.h: the template's words without those of the source. */
 function partialChecksum(outer: Uint8Array): number {
   let sum = 0;
   for (let i = 0; i < IP4_LENGTH; i += 2) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { buildRing, isPrime, type RingServer, ringSize } from './ring.js';
+import { buildRing, isPrime, type RingServer, ringSize } from './maglev.js';
 
 const SIZE = 4099;
 
@@ -15,7 +15,7 @@ function shares(ring: Uint32Array): Map<number, number> {
   return counts;
 }
 
-/** Share of entries that lead elsewhere than before, of those whose server is still there. */
+/** The share of entries that moved, among those whose server is still there. */
 function moved(before: Uint32Array, after: Uint32Array, gone = -1): number {
   let kept = 0;
   let changed = 0;
@@ -68,7 +68,7 @@ describe('a ring', () => {
       size,
     );
     expect(moved(full, without, 42)).toBeLessThan(0.03);
-    // The newcomer's own share is no disruption.
+    // The share of the new server is no disruption.
     const disrupted = [...full].filter((real, i) => without[i] !== real && real !== 42).length;
     expect(disrupted / size).toBeLessThan(0.03);
   });

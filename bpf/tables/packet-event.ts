@@ -1,46 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
-import { addressText } from './address.js';
+
 import { EVENT } from './layout.js';
+import { addressText } from './mapped-address.js';
 import { FIRST_REMARK, REASONS, type Reason, reasonName } from './reasons.js';
 
 /** struct event of abi.h: a sampled packet, and what was decided about it. */
 export interface PacketEvent {
-  /** Nanoseconds of CLOCK_MONOTONIC, as coarse as a tick. */
+  /** Nanoseconds of CLOCK_MONOTONIC, with the resolution of a tick. */
   readonly timestamp: bigint;
-  /** Of an ICMP error, the tuple is that of the packet it quotes, as the client would send it. */
+  /**
+   * Text of an address. The tuple of an ICMP error is that of the packet that it quotes, in the
+   * client's direction.
+   */
   readonly source: string;
   readonly sourcePort: number;
   readonly destination: string;
   readonly destinationPort: number;
   /** IP protocol. */
   readonly protocol: number;
-  /** The outcome; a number where a newer program knows more than we do. */
+  /** The outcome; a number if the program is newer and knows more reasons than this build. */
   readonly reason: Reason | number;
-  /** Why not by its CID, of a QUIC VIP; no other remark. */
+  /** Why a packet to a QUIC VIP was not routed by its CID; null if there is nothing to say. */
   readonly remark: Reason | number | null;
   /** Row of the VIP. */
   readonly vip: number;
-  /** Index; 0 where the packet went to no server. */
+  /** Index of the real; 0 if the packet went to no server. */
   readonly real: number;
-  /** Of the packet as received. */
+  /** Length of the packet as received, Ethernet header included. */
   readonly octets: number;
   /**
-   * The DCID of a long header; of a short header whatever follows its first octet, for only
-   * the issuer knows where that CID ends.
+   * The DCID of a long header. Of a short header, whatever follows its first octet, because
+   * only the issuer knows where that CID ends.
    */
   readonly cid: Uint8Array;
-  /** By the packet's account; `cid` holds the first 20 octets at most. */
+  /** Octets, as the packet says; `cid` holds at most the first 20. */
   readonly cidLength: number;
 }
 
-/** What a packet comes to before it is sampled, or after: no event has it. */
+/** Outcomes that are decided before a packet is sampled, or afterwards: no event has them. */
 const NEVER: readonly Reason[] = ['not_unicast', 'no_headroom', 'fragment_first', 'fragment_later'];
 
 /** Whether an event can have this outcome or remark. */
 export function isSampled(reason: Reason): boolean {
   const number = REASONS[reason];
   if (number >= FIRST_REMARK) return number <= REASONS.quic_truncated;
-  // What is told by its address alone is not sampled.
+  // What the program decides from addresses alone is not sampled.
   return number > REASONS.vip_icmp && !NEVER.includes(reason);
 }
 

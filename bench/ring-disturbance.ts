@@ -5,8 +5,8 @@ import type { Figure } from './report.js';
 const SERVERS = [3, 32, 1000] as const;
 
 /**
- * What a change of one server does to the flows of the others, which need not move at all:
- * the share of the ring that goes from one server that stays to another.
+ * How much a change of one server disturbs the flows of the others, which would not have to move:
+ * the share of the ring that passes from one remaining server to another.
  */
 export function ringFigures(): Figure[] {
   return SERVERS.map((count) => {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CidecarError } from '../../core/errors.js';
-import { type Clock, GRACE_MS } from './grace.js';
+import { type Clock, GRACE_MS } from './grace-period.js';
 
+/** A run of entries of an array. */
 export interface Region {
   readonly start: number;
   readonly size: number;
@@ -13,18 +14,18 @@ interface Resting extends Region {
 }
 
 /**
- * Which runs of an array's entries are free. What is given back rests for the grace period
- * first: a packet may still be reading it. The kernel knows nothing of regions; after a
- * restart they are found again from what the published structures name.
+ * Knows which runs of an array's entries are free. A region that is given back rests for the
+ * grace period first, because a packet may still be reading it. The kernel knows nothing of
+ * regions: after a restart they are found from what the published structures name.
  */
-export class Regions {
+export class RegionAllocator {
   readonly #table: string;
   readonly #clock: Clock;
   /** In order of start, never adjacent, never overlapping. */
   #free: Region[];
   #resting: Resting[] = [];
 
-  /** @param table for the message of MAP_FULL */
+  /** @param table name of the array, for messages */
   constructor(table: string, whole: Region, clock: Clock) {
     this.#table = table;
     this.#clock = clock;
@@ -36,7 +37,7 @@ export class Regions {
     this.sweep();
     let at = this.#fit(size);
     if (at < 0 && this.#resting.length > 0) {
-      // Room is on its way, so waiting is better than growing the map.
+      // A region is about to be free, and waiting for it is cheaper than a larger map.
       this.#clock.wait(Math.max(...this.#resting.map(({ until }) => until)) - this.#clock.now());
       this.sweep();
       at = this.#fit(size);
@@ -50,12 +51,12 @@ export class Regions {
     return { start, size };
   }
 
-  /** Gives a region back; `wipe` runs when no packet reads it any more. */
+  /** Gives a region back. `wipe` is called when no packet reads the region any more. */
   release(region: Region, wipe: () => void = () => {}): void {
     this.#resting.push({ ...region, until: this.#clock.now() + GRACE_MS, wipe });
   }
 
-  /** Takes what the kernel already uses. @throws RangeError unless all of it is free */
+  /** Takes a region that the kernel already uses. @throws RangeError unless all of it is free */
   reserve({ start, size }: Region): void {
     const at = this.#free.findIndex((f) => f.start <= start && start + size <= f.start + f.size);
     const found = this.#free[at];
@@ -63,11 +64,11 @@ export class Regions {
       throw new RangeError(`${this.#table}: ${size} entries from ${start} on are not free`);
     }
     const before = { start: found.start, size: start - found.start };
-    const behind = { start: start + size, size: found.start + found.size - start - size };
-    this.#free.splice(at, 1, ...[before, behind].filter((region) => region.size > 0));
+    const after = { start: start + size, size: found.start + found.size - start - size };
+    this.#free.splice(at, 1, ...[before, after].filter((region) => region.size > 0));
   }
 
-  /** Ends the rest of what has rested long enough. */
+  /** Wipes and frees the regions that have rested for the grace period. */
   sweep(): void {
     const now = this.#clock.now();
     const due = this.#resting.filter(({ until }) => until <= now);
@@ -79,7 +80,7 @@ export class Regions {
     }
   }
 
-  /** Entries free or about to be. */
+  /** Entries that are free or resting. */
   get available(): number {
     return [...this.#free, ...this.#resting].reduce((sum, { size }) => sum + size, 0);
   }
@@ -92,13 +93,13 @@ export class Regions {
     let at = this.#free.findIndex((region) => region.start > start);
     if (at < 0) at = this.#free.length;
     const before = this.#free[at - 1];
-    const behind = this.#free[at];
+    const after = this.#free[at];
     const joinsBefore = before !== undefined && before.start + before.size === start;
-    const joinsBehind = behind !== undefined && start + size === behind.start;
+    const joinsAfter = after !== undefined && start + size === after.start;
     const joined = {
       start: joinsBefore ? before.start : start,
-      size: size + (joinsBefore ? before.size : 0) + (joinsBehind ? behind.size : 0),
+      size: size + (joinsBefore ? before.size : 0) + (joinsAfter ? after.size : 0),
     };
-    this.#free.splice(joinsBefore ? at - 1 : at, Number(joinsBefore) + Number(joinsBehind), joined);
+    this.#free.splice(joinsBefore ? at - 1 : at, Number(joinsBefore) + Number(joinsAfter), joined);
   }
 }

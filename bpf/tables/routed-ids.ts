@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CidecarError } from '../../core/errors.js';
-import { type IdWords, wordsOf } from './server-id.js';
+import { type IdWords, wordsOf } from './id-words.js';
 
-/** Server IDs of one length and the index of the real that each leads to; built for millions. */
-export class IdList {
+/**
+ * Server IDs of one length, each with the index of the real that it leads to. Typed arrays
+ * rather than objects, because there can be millions.
+ */
+export class RoutedIds {
   /** Octets of every ID. */
   readonly idLength: number;
   #length = 0;
@@ -14,9 +17,9 @@ export class IdList {
     this.idLength = idLength;
   }
 
-  /** Of an ID that occurs twice the later real holds; one with real 0 is left out. */
-  static from(idLength: number, ids: Iterable<readonly [Uint8Array, number]>): IdList {
-    const list = new IdList(idLength);
+  /** Leaves out IDs with real 0. An ID that occurs twice leads to its later real. */
+  static from(idLength: number, ids: Iterable<readonly [Uint8Array, number]>): RoutedIds {
+    const list = new RoutedIds(idLength);
     for (const [id, real] of ids) {
       if (id.length !== idLength) {
         throw new CidecarError(
@@ -52,7 +55,7 @@ export class IdList {
     return this.#reals[at]!;
   }
 
-  /** The number of low bits in which the IDs differ; above them they are all the same. */
+  /** The number of low bits in which the IDs differ; the bits above are the same in all. */
   differingBits(): number {
     const words = this.#words;
     const union = [0, 0, 0, 0];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Clock } from '../grace.js';
+import type { Clock } from '../grace-period.js';
 
-/** Time that passes when the test says so, or when somebody waits. */
+/** A clock that moves only when the test says so, or when something waits. */
 export class ManualClock implements Clock {
   #now = 1000;
   /** Milliseconds waited in all. */

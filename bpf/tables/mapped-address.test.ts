@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { addressOctets, addressText } from './address.js';
+import { addressOctets, addressText } from './mapped-address.js';
 
 it('an address has 16 octets, IPv4 as a mapped one', () => {
   expect([...addressOctets('10.1.2.3')].slice(8)).toEqual([0, 0, 255, 255, 10, 1, 2, 3]);

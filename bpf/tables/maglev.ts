@@ -3,27 +3,26 @@ import { createHash } from 'node:crypto';
 
 /** A server's claim to entries of a ring. */
 export interface RingServer {
-  /** What makes the server the same one on every balancer: its name or address. */
+  /** What identifies the server on every balancer: its name or address. */
   readonly key: string;
-  /** Index of the real on this balancer; does not influence which entries it gets. */
+  /** Index of the real on this balancer. It has no influence on which entries the server gets. */
   readonly real: number;
   /** 0..65535; a server of weight 0 gets no entry. */
   readonly weight: number;
 }
 
-/** Entries a server should have on average, so that shares come out within a few percent. */
+/** Entries that a server has on average, so that shares are right to a few percent. */
 const ENTRIES_PER_SERVER = 100;
 export const SMALLEST_RING = 4099;
 
 /**
- * Maglev (Eisenbud et al., NSDI 2016, section 3.4) with weights. Each server walks the ring
- * in an order of its own and takes the next free entry whenever it has its turn; a server
- * of half the weight has every second turn. Two balancers with the same servers make the
- * same ring, whatever the order of `servers`; a change of one server moves few others'
- * entries.
+ * Maglev (Eisenbud et al., NSDI 2016, section 3.4) with weights. Each server walks the ring in
+ * an order of its own and takes the next free entry at each of its turns; a server of half the
+ * weight has every second turn. Two balancers with the same servers make the same ring, in
+ * whatever order `servers` come. If one server changes, few entries of the others move.
  *
  * @param size a prime, so that every step visits every entry
- * @returns a real for each entry; all 0 without a server
+ * @returns a real for each entry; all 0 if no server has weight
  */
 export function buildRing(servers: readonly RingServer[], size: number): Uint32Array {
   const ring = new Uint32Array(size);
@@ -47,7 +46,7 @@ export function buildRing(servers: readonly RingServer[], size: number): Uint32A
   return ring;
 }
 
-/** A prime of at least 100 entries a server. */
+/** A prime with at least 100 entries for each server. */
 export function ringSize(servers: number): number {
   let size = Math.max(SMALLEST_RING, ENTRIES_PER_SERVER * servers) | 1;
   while (!isPrime(size)) size += 2;
@@ -63,7 +62,7 @@ export function isPrime(number: number): boolean {
   return true;
 }
 
-/** Where a server's walk starts and how far it steps: two independent numbers from its key. */
+/** Where a server's walk starts and how far each step goes: two independent numbers. */
 function walkOf(key: string, size: number): { at: number; step: number } {
   const digest = createHash('sha256').update(key).digest();
   return { at: digest.readUInt32BE(0) % size, step: 1 + (digest.readUInt32BE(4) % (size - 1)) };
