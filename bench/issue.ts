@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CidPool } from '../clients/typescript/index.js';
-import {
-  poolDocument,
-  quicLb,
-  SidecarFolder,
-  SidecarProcess,
-} from '../sidecar/testing/sidecar-process.js';
+import { poolDocument, quicLb } from '../sidecar/testing/pool-document.js';
+import { SidecarFolder } from '../sidecar/testing/sidecar-folder.js';
+import { SidecarProcess } from '../sidecar/testing/sidecar-process.js';
 
 export interface IssueRow {
   readonly case: string;

@@ -85,7 +85,7 @@ program
   .description('Take the balancer off its interface and remove its pins. Stop the agent first.')
   .option('--pin-dir <folder>', 'of the agent', DEFAULT_PIN_FOLDER)
   .option('--state-dir <folder>', 'of the agent, where it was given')
-  .action((raw: unknown) => detach(readOtherOptions(raw)));
+  .action(async (raw: unknown) => detach(readOtherOptions(raw)));
 
 try {
   await program.parseAsync();

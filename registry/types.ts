@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { CidCodec, ResetTokenKind } from '../cid/index.js';
+import type { CidCodec, ResetTokenKind, Schemes } from '../cid/index.js';
 import type { Secret } from '../core/index.js';
+import type { DocumentWarning } from './document/report.js';
 
 /**
- * The desired state, which every daemon works towards. A registry validates it as a whole before
- * it hands it out, so code that receives it can trust it.
+ * The desired state, which every daemon works towards. A store validates it as a whole before
+ * handing it out; code that receives it trusts it.
  */
 export interface DesiredState {
   /**
-   * Names the content, keys included: two hosts with the same content have the same revision,
-   * and any change gives another. It is no hash of a bare key, and may be logged.
+   * What the registry holds at one time, keys included: equal on two hosts if and only if
+   * documents and keys are. It can be logged, since it is never a hash of a bare key.
    */
   readonly revision: string;
   readonly pools: readonly Pool[];
@@ -25,10 +26,10 @@ export interface Pool {
 export interface Vip {
   /** Canonical text of an IPv4 or IPv6 address. */
   readonly address: string;
-  /** 1..65535, or 0 for every port. */
+  /** 1 to 65535, or 0 for every port. */
   readonly port: number;
   readonly protocol: 'udp' | 'tcp';
-  /** Whether balancers read CIDs on this VIP. The default is true for udp and false for tcp. */
+  /** Whether balancers read CIDs on this VIP. Where a document does not say, on udp. */
   readonly quic: boolean;
 }
 
@@ -39,11 +40,11 @@ export interface Vip {
 export type ConfigState = 'staged' | 'minting' | 'retiring' | 'quarantined';
 
 export interface PoolConfig {
-  /** 0..6; the first of `configBits` of the codec's decode plan. */
+  /** 0 to 6: the first of `configBits` of the codec's decode plan. */
   readonly id: number;
   readonly codec: CidCodec;
   readonly state: ConfigState;
-  /** 16 octets for stateless reset tokens, or null: the sidecar then makes its own. */
+  /** 16 octets for stateless reset tokens; null where each sidecar makes its own. */
   readonly resetKey: Secret | null;
 }
 
@@ -54,27 +55,34 @@ export type Encapsulation = 'ipip' | 'gue' | 'l2';
 export interface Server {
   readonly name: string;
   readonly address: string;
-  /** The IDs, one or several, that this server owns under each config, by the config's ID. */
+  /** The IDs that this server owns, by config ID; a server can own several under one config. */
   readonly serverIds: ReadonlyMap<number, readonly Uint8Array[]>;
-  /** Share of new flows, 0..65535; 0 takes none. */
+  /** The server's share of new flows, 0 to 65535; with 0 it takes none. */
   readonly weight: number;
   readonly state: ServerState;
   readonly encapsulation: Encapsulation;
-  /** How the stateless reset tokens of its CIDs are made; `cmac` if left out. */
+  /** How the stateless reset tokens of its CIDs are made; `cmac` where it is left out. */
   readonly resetTokens?: ResetTokenKind;
 }
 
-/** The place where the desired state lives: a file, or another store with the same interface. */
+/** Where the desired state lives; open.ts says what a store has to do. */
 export interface Registry {
-  /** Reads and validates the whole state. Throws a CidecarError that names file, line and field. */
+  /** The state in force now. Rejects with a CidecarError that says where the fault lies. */
   read(): Promise<DesiredState>;
   /**
-   * Calls `onChange` with each further valid state, in order, and `onError` for each state
-   * that does not validate; the last good one then stays in force. The state that is in force
-   * at the time of the call is not reported. A good state is reported again if it comes back
-   * after a bad one, or after one that only a `read` during the watch returned.
+   * Calls `onChange` with each further valid state, in order, and `onError` for each state that
+   * is not valid (the last good one stays in force). The state that is in force at the call is
+   * not reported. A good state is reported again when it returns after a bad one, or after
+   * another state that only a `read()` beside the watch saw.
    */
   watch(handlers: WatchHandlers): Promise<Watch>;
+}
+
+export interface RegistryOptions {
+  /** Called for each warning of a state, unless the state read before had the same warnings. */
+  readonly onWarning?: (warning: DocumentWarning) => void;
+  /** The schemes that configs can have; the built-in ones if left out. */
+  readonly schemes?: Schemes;
 }
 
 export interface WatchHandlers {

@@ -4,7 +4,9 @@ import { copyFile, mkdir, readFile, rename, truncate, writeFile } from 'node:fs/
 import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Authority, type Certificate } from './testing/certificates.js';
-import { poolDocument, quicLb, SidecarFolder, SidecarProcess } from './testing/sidecar-process.js';
+import { poolDocument, quicLb } from './testing/pool-document.js';
+import { SidecarFolder } from './testing/sidecar-folder.js';
+import { SidecarProcess } from './testing/sidecar-process.js';
 
 /** Where one is running, whose things are in use. */
 let taken: SidecarFolder;

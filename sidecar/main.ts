@@ -2,15 +2,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describeError, exitCodeFor } from '../core/index.js';
 import { createLog } from '../daemon/log.js';
-import { openFileRegistry } from '../registry/index.js';
+import { openRegistry } from '../registry/index.js';
 import { Daemon } from './daemon.js';
 import type { Decapsulation } from './host/decapsulation.js';
 import { readCommandLine } from './options.js';
 
 async function main(): Promise<void> {
   const flags = readCommandLine(process.argv);
-  const log = createLog(flags.logLevel);
-  const registry = openFileRegistry(flags.registry, {
+  const log = createLog('cid-sidecar', flags.logLevel);
+  const registry = openRegistry(flags.registry, {
     onWarning: (warning) => log.warn({ warning }, 'registry document'),
   });
   const daemon = new Daemon({ ...flags, registry, log });

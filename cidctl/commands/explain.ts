@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { configBitsOf, type Schemes } from '../../cid/index.js';
 import { toHex } from '../../core/index.js';
-import { openFileRegistry } from '../../registry/index.js';
+import { openRegistry } from '../../registry/index.js';
 import { describeReason } from '../describe-reason.js';
 import { EXIT_NOT_ROUTABLE, type Io, type SetExitCode } from '../io.js';
 import { type Reading, readingsOf } from '../reading.js';
@@ -22,7 +22,7 @@ export function addExplain(
     .option('--json', 'print JSON')
     .action(async (text: string, flags: { registry: string; json?: true }) => {
       const cid = readCid(text);
-      const state = await openFileRegistry(flags.registry, { schemes }).read();
+      const state = await openRegistry(flags.registry, { schemes }).read();
       const readings = readingsOf(state, cid);
       const routable = readings.some(({ refusal }) => refusal === null);
       if (flags.json) {

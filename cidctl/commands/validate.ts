@@ -6,7 +6,7 @@ import {
   type DesiredState,
   DocumentError,
   type DocumentWarning,
-  openFileRegistry,
+  openRegistry,
 } from '../../registry/index.js';
 import type { Io, SetExitCode } from '../io.js';
 
@@ -25,7 +25,7 @@ export function addValidate(
       const warnings: DocumentWarning[] = [];
       const onWarning = (warning: DocumentWarning) => warnings.push(warning);
       try {
-        const state = await openFileRegistry(file, { onWarning, schemes }).read();
+        const state = await openRegistry(file, { onWarning, schemes }).read();
         if (flags.json) io.out(JSON.stringify({ valid: true, warnings, pools: sizes(state) }));
         else printGood(file, state, warnings, io);
       } catch (error) {

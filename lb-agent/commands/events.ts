@@ -26,7 +26,7 @@ const CHECK_MS = 200;
 export async function events(options: EventsOptions): Promise<void> {
   const pins = new PinFolder(options.pinDir);
   pinnedLink(pins); // Before the lock: who may not look into bpffs may not lock either.
-  const lock = EventsLock.acquire(options.pinDir);
+  const lock = await EventsLock.acquire(options.pinDir);
   try {
     const { promise, resolve, reject } = ending();
     const names = new Names(stateFile(options));
@@ -71,7 +71,7 @@ export async function events(options: EventsOptions): Promise<void> {
       }
     }
   } finally {
-    lock.release();
+    await lock.release();
   }
 }
 

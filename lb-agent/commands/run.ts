@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { requireKernelSupport } from '../../bpf/index.js';
 import { DEFAULT_SETTINGS, type Settings } from '../../bpf/tables/index.js';
 import { CidecarError, describeError } from '../../core/index.js';
-import { type DesiredState, openFileRegistry } from '../../registry/index.js';
+import { type DesiredState, openRegistry } from '../../registry/index.js';
 import type { Egress } from '../drivers/xdp/apply.js';
 import { AgentLock } from '../installation/pin-folder-lock.js';
 import { PinFolder } from '../installation/pins.js';
@@ -20,7 +20,7 @@ export async function run(options: RunOptions): Promise<void> {
   const log = pino({ name: 'lb-agent', level: options.logLevel });
   requireKernelSupport();
   const host = hostInterface(options.interface);
-  const registry = openFileRegistry(options.registry, {
+  const registry = openRegistry(options.registry, {
     onWarning: (warning) => log.warn(warning, 'registry document'),
   });
   const desired = await registry.read();
@@ -34,7 +34,7 @@ export async function run(options: RunOptions): Promise<void> {
   const egress = egressOf(options, host, nextHops);
   checkSources(desired, egress, host);
 
-  const lock = AgentLock.acquire(options.pinDir);
+  const lock = await AgentLock.acquire(options.pinDir);
   let agent: Agent | undefined;
   let metrics: MetricsServer | undefined;
   try {
@@ -89,7 +89,7 @@ export async function run(options: RunOptions): Promise<void> {
     await nextHops.close();
     await metrics?.close();
     agent?.close();
-    lock.release();
+    await lock.release();
   }
 }
 

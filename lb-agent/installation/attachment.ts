@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import type { Logger } from 'pino';
 import type { BpfLink, BpfProgram, XdpMode } from '../../bpf/index.js';
-import { CidecarError } from '../../core/index.js';
+import { CidecarError, SayOnce } from '../../core/index.js';
 import type { HostInterface } from '../reachability/next-hops/host-interface.js';
 import type { PinFolder } from './pins.js';
 
@@ -27,8 +27,8 @@ export class Attachment {
   readonly #options: AttachmentOptions;
   #link: BpfLink | undefined;
   #mode: XdpMode;
-  /** Why the program could not be attached again; said once. */
-  #trouble = '';
+  /** Why the program could not be attached again. */
+  readonly #trouble = new SayOnce();
 
   private constructor(options: AttachmentOptions, link: BpfLink | undefined) {
     this.#options = options;
@@ -107,8 +107,7 @@ export class Attachment {
       this.#attach(program, this.#options.mode);
       log.error({ interface: host.name }, 'the program had been detached; it is attached again');
     } catch (error) {
-      const message = error instanceof CidecarError ? error.describe() : String(error);
-      this.#say('the program is detached; trying again', message);
+      this.#say('the program is detached; trying again', error);
     }
   }
 
@@ -122,13 +121,10 @@ export class Attachment {
     return existsSync(this.#options.pins.linkPath);
   }
 
-  /** Once, however often it is found. */
-  #say(trouble: string, message?: string): void {
+  #say(trouble: string, error?: unknown): void {
     const { log, interface: host } = this.#options;
-    const whole = `${trouble} ${message ?? ''}`;
-    if (whole === this.#trouble) return;
-    this.#trouble = whole;
-    log.error({ interface: host.name, ...(message === undefined ? {} : { message }) }, trouble);
+    if (!this.#trouble.isNews(error ?? trouble)) return;
+    log.error({ interface: host.name, ...(error === undefined ? {} : { error }) }, trouble);
   }
 
   /** What is pinned stays attached. */
@@ -149,6 +145,6 @@ export class Attachment {
     this.#link?.close();
     this.#link = link;
     this.#mode = mode;
-    this.#trouble = '';
+    this.#trouble.over();
   }
 }

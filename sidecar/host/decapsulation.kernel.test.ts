@@ -16,7 +16,7 @@ function inNamespace(...argv: string[]): string {
   return execFileSync('nsenter', nsenter, { encoding: 'utf8', stdio: 'pipe', cwd: root });
 }
 
-/** Attaches in a process of its own in the namespace, and says what `ip` then shows. */
+/** Attaches in a process of its own in the namespace, and returns what `ip` shows then. */
 function attach(flags: object): { during: string; after: string } {
   const code = `
     import { execFileSync } from 'node:child_process';

@@ -15,16 +15,17 @@ import { addressOctets } from '../../bpf/tables/mapped-address.js';
 import { CidecarError } from '../../core/index.js';
 import type { DecapsulationFlags } from '../options.js';
 
-// Only this file of the sidecar needs the addon and privileges; main.ts imports it on demand.
+// This is the only file of the sidecar that needs the addon and privileges, so main.ts imports it
+// on demand.
 
 export interface Decapsulation {
-  /** Detaches, unless the link is pinned: then tunnels are unwrapped on. */
+  /** Detaches the program, unless the link is pinned: then it goes on unwrapping. */
   close(): void;
 }
 
 /**
- * Attaches the program that unwraps what balancers send. With a pin it outlives the
- * process, and the next one puts its own program in its place without a gap. Throws
+ * Attaches the program that unwraps what balancers send. With a pin the program outlives the
+ * process, and the next process replaces it by its own without a gap. Throws
  * INTERFACE_UNKNOWN, INTERFACE_BUSY, KERNEL_PERMISSION, KERNEL_UNSUPPORTED or PIN_INVALID.
  */
 export async function attachDecapsulation(flags: DecapsulationFlags): Promise<Decapsulation> {
@@ -37,11 +38,11 @@ export async function attachDecapsulation(flags: DecapsulationFlags): Promise<De
       flags.pin === undefined ? attach(program, index) : attachPinned(program, index, flags.pin);
     return { close: () => link.close() };
   } finally {
-    object.close(); // The link holds what it needs.
+    object.close(); // The link keeps the program and its maps.
   }
 }
 
-/** Sets a program that is loaded and not attached yet. */
+/** Writes the settings of a program that is loaded and not attached yet. */
 export function configure(
   object: BpfObject,
   { sources, guePort }: Pick<DecapsulationFlags, 'sources' | 'guePort'>,
@@ -93,7 +94,7 @@ function attach(program: BpfProgram, index: number): BpfLink {
   try {
     return program.attachXdp(index, 'native');
   } catch (error) {
-    // A driver without native XDP: slower, but it unwraps.
+    // The driver has no native XDP. Generic XDP is slower, but works everywhere.
     if (!(error instanceof CidecarError) || error.code !== 'KERNEL_UNSUPPORTED') throw error;
     return program.attachXdp(index, 'generic');
   }

@@ -5,10 +5,10 @@ import { CidOwner, type InspectResponse } from '../../proto/gen/cidecar/v1/sidec
 import type { PoolConfig, Server } from '../../registry/index.js';
 import type { Issuer } from '../issuing/issuer.js';
 
-/** CIDs in one IsOwn, at most. */
+/** The most CIDs in one IsOwn. */
 const MAX_IS_OWN = 4096;
 
-/** Answers about CIDs, by the configs and servers that the registry has now. */
+/** Answers questions about CIDs by the configs and servers that the registry has now. */
 export class CidQueries {
   readonly #issuer: Issuer;
 
@@ -39,9 +39,10 @@ export class CidQueries {
   }
 
   /**
-   * The token of an own CID under a live config, or of a 0b111 one that was issued here: its
-   * key is this server's alone, so the answer tells nothing about other servers. Throws
-   * FOREIGN_CID, CONFIG_UNKNOWN, CID_UNKNOWN, ARGUMENT_INVALID, STATE_UNWRITABLE or STATE_REPLACED.
+   * The token of an own CID under a live config, or of a 0b111 CID that was issued here: the key
+   * of those belongs to this server alone, so the answer tells nothing about other servers.
+   * Throws FOREIGN_CID, CONFIG_UNKNOWN, CID_UNKNOWN, ARGUMENT_INVALID, STATE_UNWRITABLE or
+   * STATE_REPLACED.
    */
   async resetToken(cid: Uint8Array): Promise<Uint8Array> {
     requireCid(cid);
@@ -53,7 +54,7 @@ export class CidQueries {
     }
     const config = configOf(cid, this.#issuer.view.live);
     const decoded = config?.codec.decode(cid);
-    // A config that claims 0b111 does not route the zeroes that mean failover.
+    // A config that claims 0b111 does not route the zeroes of a 0b111 CID.
     if (isFailover(cid) && !decoded?.routable) return this.#issuer.failoverToken(cid);
     if (config === undefined || decoded === undefined) {
       throw new CidecarError('CONFIG_UNKNOWN', `no live config has the bits ${firstBits(cid)}`);
@@ -66,11 +67,11 @@ export class CidQueries {
       throw new CidecarError('FOREIGN_CID', `the CID belongs to ${whose}`);
     }
     const token = this.#issuer.tokens(config, owner).of(cid);
-    await this.#issuer.settle(); // Its key may have been made just now.
+    await this.#issuer.settle(); // The key may have been made just now.
     return token;
   }
 
-  /** One octet a CID, 1 for own. Throws ARGUMENT_INVALID. */
+  /** One octet for each CID: 1 for an own one, else 0. Throws ARGUMENT_INVALID. */
   isOwn(cids: Uint8Array, cidLength: number): Uint8Array {
     const count = cids.length / cidLength;
     if (cidLength < 1 || cidLength > MAX_CID_LENGTH || !Number.isInteger(count) || count < 1) {
@@ -95,9 +96,9 @@ export class CidQueries {
     return own;
   }
 
-  // RFC 9000 section 21.11: whoever answers for the CIDs of a living server lets anybody
-  // reset its connections. Where the server is down, its resets help its clients; they
-  // need the key that the servers share.
+  // RFC 9000, section 21.11: a server that answers for the CIDs of another one that is up lets
+  // anybody reset its connections. Where the other one is down, resets help its clients; to make
+  // its tokens takes a key that the servers share.
   #mayAnswerFor(config: PoolConfig, owner: Server): boolean {
     if (owner.name === this.#issuer.view.server.name) return true;
     return owner.state === 'down' && config.resetKey !== null;
@@ -132,7 +133,7 @@ function unread(reason: string): InspectResponse {
   };
 }
 
-// The registry sees to it that no two configs of a pool answer to the same bits.
+// The registry refuses two configs of a pool that answer to the same bits.
 function configOf(cid: Uint8Array, configs: readonly PoolConfig[]): PoolConfig | undefined {
   const bits = firstBits(cid);
   return configs.find(({ codec }) => codec.plan.configBits.includes(bits));

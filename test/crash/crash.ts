@@ -8,13 +8,11 @@ import type {
   IssueStreamResponse,
   LeaseNoncesResponse,
 } from '../../proto/gen/cidecar/v1/sidecar.js';
+import { ask } from '../../sidecar/testing/calls.js';
 import { LocalMinter } from '../../sidecar/testing/local-minter.js';
-import {
-  ask,
-  quicLb,
-  SidecarFolder,
-  SidecarProcess,
-} from '../../sidecar/testing/sidecar-process.js';
+import { quicLb } from '../../sidecar/testing/pool-document.js';
+import { SidecarFolder } from '../../sidecar/testing/sidecar-folder.js';
+import { SidecarProcess } from '../../sidecar/testing/sidecar-process.js';
 
 export interface CrashOptions {
   /** The sidecar is killed at least this often. */

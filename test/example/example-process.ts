@@ -23,7 +23,7 @@ export async function startExample(
   for (;;) {
     const port = /^echo on .*:(\d+),/m.exec(example.tail())?.[1];
     if (port !== undefined) return { process: example, server: { host: HOST, port: Number(port) } };
-    if (!example.running) await example.ready(); // Rejects with the example's last lines.
+    if (!example.running) await example.ready(); // Rejects with what it printed.
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

@@ -4,13 +4,16 @@ import { EventEmitter } from 'node:events';
 import type { CidPoolEvents, PooledCid } from '../../clients/typescript/index.js';
 import type { Pool } from '../../examples/quic-server/server.js';
 
-/** A pool that is empty, switches or fails when a test says so. CIDs begin with their generation. */
+/**
+ * A pool that runs dry, changes generation and fails when a test says so. A CID begins with its
+ * generation.
+ */
 export class ScriptedPool extends EventEmitter<CidPoolEvents> implements Pool {
   readonly cidLength = 12;
   generation = 1;
-  /** How many CIDs the pool has; after them it gives 0b111 CIDs. */
+  /** How many routable CIDs it has; after them it gives 0b111 ones. */
   level = Number.POSITIVE_INFINITY;
-  /** Generations of the routable CIDs that were taken. */
+  /** The generations of the routable CIDs that were taken. */
   readonly taken: number[] = [];
   /** Each take() calls this first. */
   onTake: () => void = () => {};
@@ -27,7 +30,7 @@ export class ScriptedPool extends EventEmitter<CidPoolEvents> implements Pool {
     return { cid, token: randomBytes(16), routable, generation: this.generation };
   }
 
-  /** Switches to the next generation, and orders that all earlier CIDs be replaced at once. */
+  /** Begins the next generation, and orders all earlier ones to be replaced at once. */
   turn(): void {
     this.generation += 1;
     this.emit('reissue', { throughGeneration: this.generation - 1, deadline: new Date(0) });

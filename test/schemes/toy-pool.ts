@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DesiredState, parseDocument } from '../../registry/index.js';
 import { Issuer } from '../../sidecar/issuing/issuer.js';
-import { viewOf } from '../../sidecar/issuing/view.js';
+import { viewOf } from '../../sidecar/issuing/server-view.js';
 import { StateStore } from '../../sidecar/state/state-store.js';
 import { SCHEMES } from './toy-scheme.js';
 

@@ -2,12 +2,9 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import {
-  poolDocument,
-  quicLb,
-  SidecarFolder,
-  SidecarProcess,
-} from '../../sidecar/testing/sidecar-process.js';
+import { poolDocument, quicLb } from '../../sidecar/testing/pool-document.js';
+import { SidecarFolder } from '../../sidecar/testing/sidecar-folder.js';
+import { SidecarProcess } from '../../sidecar/testing/sidecar-process.js';
 import { nodeArgv, type WorkerProcess } from '../netns/process.js';
 import { Scope } from '../netns/scope.js';
 import { SidecarApi } from '../system/sidecar-api.js';

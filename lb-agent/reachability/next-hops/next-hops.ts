@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Logger } from 'pino';
 import type { NextHop } from '../../../bpf/tables/index.js';
+import { SayOnce, SerialWork } from '../../../core/index.js';
 import type { DesiredState, Server } from '../../../registry/index.js';
 import type { MaybeUnreachable } from '../../reconcile/model.js';
 import type { Ip, IpMonitor } from './ip.js';
@@ -38,9 +39,9 @@ export class NextHops {
   readonly #options: NextHopsOptions;
   #followed: ReadonlyMap<string, Target> = new Map();
   #standings: ReadonlyMap<string, Standing> = new Map();
-  /** Each reason in the log, with the servers that it was said of. */
-  #reported: ReadonlyMap<string, string> = new Map();
-  #lastError = '';
+  /** By reason: the servers that it was logged of. */
+  readonly #reasons = new SayOnce();
+  readonly #errors = new SayOnce();
   /** When the kernel was last asked to confirm neighbours, in ms of a clock that never jumps. */
   #asked = Number.NEGATIVE_INFINITY;
   #monitor: { close(): void } | undefined;
@@ -48,8 +49,7 @@ export class NextHops {
   #due = Number.POSITIVE_INFINITY;
   /** Monitored changes wait until then. */
   #restedAt = Number.NEGATIVE_INFINITY;
-  #running: Promise<void> = Promise.resolve();
-  #next: Promise<void> | undefined;
+  readonly #resolving = new SerialWork(() => this.#resolve());
   #closed = false;
   #untold = false;
   #onChange: (() => void) | undefined;
@@ -85,11 +85,11 @@ export class NextHops {
         }),
     );
     if (this.#followed.size === 0) return;
-    await this.#resolveAgain();
+    await this.#resolving.run();
     // A neighbour that nobody has asked for yet answers within milliseconds, if at all.
     if (this.#someWait()) {
       await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
-      await this.#resolveAgain();
+      await this.#resolving.run();
     }
     this.#untold = false;
   }
@@ -113,7 +113,7 @@ export class NextHops {
     this.#closed = true;
     clearTimeout(this.#timer);
     this.#monitor?.close();
-    await (this.#next ?? this.#running);
+    await this.#resolving.idle();
   }
 
   #resolves({ encapsulation }: Target): boolean {
@@ -151,18 +151,8 @@ export class NextHops {
     this.#due = due;
     this.#timer = setTimeout(() => {
       this.#due = Number.POSITIVE_INFINITY;
-      void this.#resolveAgain().then(() => this.#tell());
+      void this.#resolving.run().then(() => this.#tell());
     }, milliseconds);
-  }
-
-  /** One at a time. What is being read may be older than the call, which gets the one after. */
-  #resolveAgain(): Promise<void> {
-    this.#next ??= this.#running.then(() => {
-      this.#next = undefined;
-      this.#running = this.#resolve();
-      return this.#running;
-    });
-    return this.#next;
   }
 
   async #resolve(): Promise<void> {
@@ -179,13 +169,11 @@ export class NextHops {
       const addresses = [...followed.values()].map(({ address }) => address);
       this.#judge(followed, await findWays(addresses, ip, ingress, ask));
       this.#report();
-      this.#lastError = '';
+      this.#errors.over();
     } catch (error) {
-      const message = String(error);
-      if (message !== this.#lastError) {
-        log.error({ message }, 'cannot read routes and neighbours; keeping the last');
+      if (this.#errors.isNews(error)) {
+        log.error({ error }, 'cannot read routes and neighbours; keeping the last');
       }
-      this.#lastError = message;
     }
     const end = performance.now();
     this.#restedAt = end + IDLE_SHARE * (end - start);
@@ -219,16 +207,14 @@ export class NextHops {
       about.servers.push(address);
       said.set(reason, about);
     }
-    const reported = new Map<string, string>();
     for (const [reason, { certain, servers }] of said) {
       const text = servers.join(' ');
-      reported.set(reason, text);
-      if (this.#reported.get(reason) === text) continue;
+      if (!this.#reasons.isNews(text, reason)) continue;
       if (certain)
         this.#options.log.warn({ missing: text, reason }, 'no next hop to these servers');
       else this.#options.log.warn({ servers: text, reason }, 'next hops with a condition');
     }
-    this.#reported = reported;
+    this.#reasons.retain(said.keys());
   }
 
   #tell(): void {

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { createCodec } from '../../cid/index.js';
 import { toHex } from '../../core/index.js';
 import { type DesiredState, type Server, unpackIds } from '../../registry/index.js';
-import { viewOf } from './view.js';
+import { viewOf } from './server-view.js';
 
 function stateOf(idsOf: Uint8Array[], length: number): DesiredState {
   const lengths = { serverIdLength: length, nonceLength: 8, serverUseLength: 0 };
@@ -25,7 +25,7 @@ function stateOf(idsOf: Uint8Array[], length: number): DesiredState {
 }
 
 it('finds the owner of an ID, and of no octets that lie across two', () => {
-  // Few different octets, so that IDs begin in the middle of others.
+  // With few different octets, the octets of an ID are found across two others too.
   const octet = fc.constantFrom(0, 1, 2);
   const sample = fc.integer({ min: 1, max: 4 }).chain((length) =>
     fc.record({

@@ -2,7 +2,7 @@
 import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** What one scrape said. */
+/** The text of one scrape. */
 export class Scrape {
   readonly text: string;
 
@@ -10,7 +10,9 @@ export class Scrape {
     this.text = text;
   }
 
-  /** The value of a sample, by its name without the prefix, and all of its labels; 0 if missing. */
+  /**
+   * The value of a sample by its name without the prefix and by all of its labels; 0 if missing.
+   */
   value(name: string, labels: Readonly<Record<string, string>> = {}): number {
     const wanted = `cidecar_sidecar_${name}${labelText(Object.entries(labels))}`;
     for (const line of this.text.split('\n')) {
@@ -48,7 +50,7 @@ export function scrape(socketPath: string): Promise<Scrape> {
   });
 }
 
-/** Scrapes until `wanted` says yes. */
+/** Scrapes until `wanted` is true. */
 export async function scrapeUntil(
   socketPath: string,
   wanted: (metrics: Scrape) => boolean,

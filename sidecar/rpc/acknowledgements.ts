@@ -1,31 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Milliseconds within which a client comes back that lost its stream: CidPool pauses up to
- * 2 s between its attempts, and its channel up to 1.2 s, which can add up to twice the one
- * and once the other.
+ * Milliseconds within which a client that lost its stream comes back. CidPool pauses up to 2 s
+ * between its attempts, and its channel up to 1.2 s; two pauses of the pool and one of the
+ * channel can follow each other.
  */
 export const RECONNECT_WITHIN = 5_000;
 
-/** What is asked of an IssueStream here. */
+/** What has to be known of an IssueStream. */
 export interface Acknowledging {
-  /** The generation before which, as the client said, it holds no CID; 0: it said nothing. */
+  /**
+   * The client said that it holds no CID of an earlier generation than this; 0: it said nothing.
+   */
   readonly acknowledged: number;
-  /** Whether it was given CIDs, or asked for some. */
+  /** Whether the client asked for CIDs. */
   readonly used: boolean;
 }
 
 /**
- * Says whether CIDs of earlier generations can still leave a pool. A stream is not all there
- * is to a client: one that lost it, or whose sidecar started anew, goes on with the CIDs that
- * it has until it is back and hears of the switch. So for a while after either the answer is
- * no. A stream without a word, such as one that somebody opened by hand, counts no longer
- * than that: a pool that comes back says at once what it holds.
+ * Says whether CIDs of earlier generations can still leave the pool of a client. A client that
+ * lost its stream, or whose sidecar was restarted, goes on using the CIDs that it holds until it
+ * is connected again and hears of the switch. So after either event the answer is no for a
+ * while. A stream on which the client says nothing (somebody may have opened it by hand) counts
+ * for as long and no longer: a pool that is connected again says at once what it holds.
  */
 export class Acknowledgements {
   readonly #now: () => number;
   readonly #open = new Map<Acknowledging, number>();
-  /** By what they had acknowledged: when the last such stream was lost. */
+  /** When a stream was last lost, by what its client had acknowledged. */
   readonly #lost = new Map<number, number>();
   readonly #began: number;
 
@@ -38,14 +40,16 @@ export class Acknowledgements {
     this.#open.set(stream, this.#now());
   }
 
-  /** @param generation the present one: of those before, one is as bad as another */
+  /**
+   * @param generation the present one; which of the earlier ones was acknowledged is all the same
+   */
   ended(stream: Acknowledging, generation: number): void {
     this.#open.delete(stream);
     this.#forget();
     this.#lost.set(stream.acknowledged >= generation ? generation : 0, this.#now());
   }
 
-  /** Whether no pool gives CIDs of generations before this one. */
+  /** Whether no pool gives CIDs of earlier generations than this one. */
   complete(generation: number): boolean {
     this.#forget();
     if (this.#recent(this.#began)) return false;

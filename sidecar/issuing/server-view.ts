@@ -8,7 +8,7 @@ import {
   type Server,
 } from '../../registry/index.js';
 
-/** A config with the IDs that the server may mint under it. */
+/** A config together with the server IDs that the server may mint under it. */
 export interface Mintable {
   readonly config: PoolConfig;
   readonly serverIds: readonly Uint8Array[];
@@ -22,15 +22,18 @@ export interface ServerView {
   /** Configs whose CIDs balancers decode. */
   readonly live: readonly PoolConfig[];
   readonly configs: readonly PoolConfig[];
-  /** What to mint, best first: the next is for when the nonces of those before are used up. */
+  /** What to mint, the best first: each is used when the nonces of those before it are used up. */
   readonly mintable: readonly Mintable[];
   /** Why nothing is mintable; empty where something is. */
   readonly reason: string;
-  /** The server that has an ID under a config. */
+  /** The server of the pool that has an ID under a config. */
   owner(configId: number, serverId: Uint8Array): Server | undefined;
 }
 
-/** Throws SERVER_UNKNOWN, or CID_CONFIG_INVALID where CIDs are too short to fall back from. */
+/**
+ * Throws SERVER_UNKNOWN, or CID_CONFIG_INVALID where the CIDs of a live config are shorter than
+ * 0b111 CIDs can be.
+ */
 export function viewOf(state: DesiredState, serverName: string): ServerView {
   const pool = state.pools.find(({ servers }) => servers.some(({ name }) => name === serverName));
   const server = pool?.servers.find(({ name }) => name === serverName);
@@ -45,8 +48,8 @@ export function viewOf(state: DesiredState, serverName: string): ServerView {
     .filter(({ serverIds }) => serverIds.length > 0);
   const inState = (wanted: string) => withIds.filter(({ config }) => config.state === wanted);
   const minting = server.state === 'down' ? [] : inState('minting');
-  // A staged config is decoded already, so it may help out, but not take the lead: that
-  // is the operator's decision.
+  // Balancers decode a staged config already, so it can help out when the nonces of the minting
+  // config are used up. It is never the first choice: that is for the operator to decide.
   const mintable = minting.length === 0 ? [] : [...minting, ...inState('staged')];
 
   return {
@@ -61,9 +64,9 @@ export function viewOf(state: DesiredState, serverName: string): ServerView {
   };
 }
 
-// A search through the octets as they lie, own IDs first. A pool can have a million IDs: an
-// index of them would hold issuing up for most of a second at each change of the document,
-// the search takes a few milliseconds, and few sidecars are ever asked for foreign ones.
+// Searches the packed octets, own IDs first. A pool can have a million IDs: to build an index of
+// them would stop issuing for most of a second at each change of the document, while a search
+// takes a few milliseconds and sidecars are rarely asked about foreign IDs.
 function ownerOf(
   configId: number,
   serverId: Uint8Array,
@@ -80,7 +83,7 @@ function ownerOf(
 /** Whether `id` is one of the IDs of its length in `packed`. */
 function holds(packed: Uint8Array, id: Uint8Array): boolean {
   const { length } = id;
-  // From the last octet on: those who hand out IDs in a row begin them all alike.
+  // Backwards, because IDs that were handed out in a row begin alike.
   for (let end = length; end <= packed.length; end += length) {
     let same = 1;
     while (same <= length && packed[end - same] === id[length - same]) same += 1;
@@ -96,8 +99,8 @@ function whyNothing(server: Server, configs: readonly PoolConfig[]): string {
     : 'no config of the pool is minting';
 }
 
-// Balancers route shorter CIDs, but a server has one CID length and must be able to go over
-// to 0b111 CIDs (draft-ietf-quic-load-balancers-22, "Config Failover").
+// Balancers route shorter CIDs too, but a server has one CID length, and its 0b111 CIDs must
+// have that length (draft-ietf-quic-load-balancers-22, "Config Failover").
 function requireRoomForFailover(configs: readonly PoolConfig[]): void {
   const short = configs.find(
     ({ state, codec }) => state !== 'quarantined' && codec.cidLength < FAILOVER_MIN_CID_LENGTH,

@@ -2,8 +2,8 @@
 import { credentials } from '@grpc/grpc-js';
 import { SidecarServiceClient } from '../../proto/gen/cidecar/v1/sidecar.js';
 
-// A client in a process of its own, to be stopped: takes all the CIDs it can get.
-// Arguments: the socket, and how many streams.
+// A client in a process of its own, which a test can stop. It takes all the CIDs that it can get.
+// Its arguments are the socket and the number of streams.
 
 const [socket = '', streams = '1'] = process.argv.slice(2);
 const client = new SidecarServiceClient(`unix:${socket}`, credentials.createInsecure());

@@ -3,14 +3,14 @@ import { Minter, RESET_TOKEN_LENGTH, type TokenMaker } from '../../cid/index.js'
 import type { PoolConfig } from '../../registry/index.js';
 import type { NonceSpace } from '../state/nonce-space.js';
 
-/** CIDs with their tokens, packed. */
+/** `count` CIDs and their stateless reset tokens, each list in one piece. */
 export interface MintedCids {
   readonly cids: Uint8Array;
   readonly tokens: Uint8Array;
   readonly count: number;
 }
 
-/** Mints the CIDs of one config and server ID, as far as its nonces go. */
+/** Mints the CIDs of one config and server ID for as long as it has nonces. */
 export class MintSource {
   readonly config: PoolConfig;
   readonly serverId: Uint8Array;
@@ -29,7 +29,7 @@ export class MintSource {
     });
   }
 
-  /** Up to `count` CIDs, or undefined while no nonce is ready. */
+  /** 1 to `count` CIDs, or undefined while no nonce is ready. */
   mint(count: number): MintedCids | undefined {
     const range = this.space.take(count);
     if (range === undefined) return undefined;

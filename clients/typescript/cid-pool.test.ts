@@ -19,8 +19,8 @@ import {
 } from '../../proto/gen/cidecar/v1/sidecar.js';
 import { CidPool, type PooledCid, type Reissue } from './index.js';
 
-// A sidecar of which each message is said here, so that those of its two streams come in
-// any order.
+// In place of a sidecar, the test sends each message itself, so that those of the two streams can
+// come in any order.
 let folder: string;
 let server: Server;
 let pool: CidPool;
@@ -101,7 +101,7 @@ it('makes 0b111 CIDs with host ID 0 in pools with Katran V3', async () => {
   expect([...pool.take().cid.subarray(1, 5)]).not.toEqual([0, 0, 0, 0]);
 });
 
-it('drops CIDs of before when the sidecar counts anew, and replaces those in use later', async () => {
+it('drops earlier CIDs when the sidecar begins anew at a lower generation, and replaces those in use later', async () => {
   const given: Reissue[] = [];
   pool.on('reissue', (reissue) => given.push(reissue));
   switchTo(2000);
@@ -124,9 +124,9 @@ it('drops CIDs of before when the sidecar counts anew, and replaces those in use
 });
 
 describe('an order to reissue', { timeout: 20_000 }, () => {
-  it.each(['before the switch', 'behind it'])('that comes %s waits for CIDs', async (when) => {
+  it.each(['before the switch', 'after it'])('that comes %s waits for CIDs', async (when) => {
     const given: [Reissue, PooledCid][] = [];
-    // As a server does that replaces at once.
+    // A server that replaces at once does this.
     pool.on('reissue', (reissue) => given.push([reissue, pool.take()]));
     const deadline = new Date(1_900_000_000_000);
     switchTo(1);
@@ -134,17 +134,17 @@ describe('an order to reissue', { timeout: 20_000 }, () => {
     await seen(() => pool.level === 4);
     if (when === 'before the switch') order(1, deadline);
     else switchTo(2);
-    await sleep(50); // Nothing shows that an order has arrived.
+    await sleep(50); // Nothing shows when an order has arrived.
     expect(given).toEqual([]);
     if (when === 'before the switch') switchTo(2);
     else order(1, deadline);
     await seen(() => pool.generation === 2);
     await sleep(50);
     expect(given).toEqual([]);
-    batch(2, false); // Nothing to replace a routable one by.
+    batch(2, false); // These cannot replace a routable CID.
     await seen(() => pool.level === 4);
     expect(given).toEqual([]);
-    // Another order overtakes it: one event for both, and the time of the first.
+    // Another order comes before it was given: one event covers both, with the first deadline.
     order(2, new Date(deadline.getTime() + 1000));
     await sleep(50);
     switchTo(3);
@@ -167,8 +167,8 @@ describe('an order to reissue', { timeout: 20_000 }, () => {
     await seen(() => pool.level === 4);
     pool.take();
     order(1, deadline);
-    minting(3); // The one through 2 is not in force any more.
-    await sleep(50); // Nothing shows that it has arrived.
+    minting(3); // The order through 2 is no longer in force.
+    await sleep(50); // Nothing shows when it has arrived.
     switchTo(3);
     batch(3);
     await seen(() => given.length > 0);

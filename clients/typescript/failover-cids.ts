@@ -9,14 +9,14 @@ import {
 import { Secret } from '../../core/index.js';
 import { BatchQueue, type PooledCid } from './batch-queue.js';
 
-/** CIDs made at a time. */
+/** How many CIDs are made at a time. */
 const BATCH = 64;
 
 /**
- * Makes 0b111 CIDs in-process, with tokens under a key that lives as long as the process: the
- * sidecar cannot make them again, and says so when it is asked.
+ * 0b111 CIDs that are made in this process while the pool is dry. Their tokens are made with a
+ * key that ends with the process, so the sidecar cannot make them again and says so if asked.
  */
-export class FailoverSource {
+export class FailoverCids {
   readonly #cidLength: number;
   readonly #zeroHostId: boolean;
   readonly #tokens = new ResetTokens(new Secret(randomBytes(16)));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { beforeEach, expect, it } from 'vitest';
-import { Acknowledgements, type Acknowledging, RECONNECT_WITHIN } from './acknowledgement.js';
+import { Acknowledgements, type Acknowledging, RECONNECT_WITHIN } from './acknowledgements.js';
 
 let now: number;
 let acknowledgements: Acknowledgements;
@@ -23,7 +23,7 @@ it('waits after the start for clients of the process before', () => {
   expect(acknowledgements.complete(1)).toBe(true);
 });
 
-it('wants the word of every stream', () => {
+it('wants every stream to have acknowledged', () => {
   now = RECONNECT_WITHIN;
   open(2);
   expect(acknowledgements.complete(2)).toBe(true);
@@ -32,22 +32,22 @@ it('wants the word of every stream', () => {
   expect(acknowledgements.complete(3)).toBe(false);
 });
 
-it('waits for clients whose stream was lost, before the switch or behind it', () => {
+it('waits for clients whose stream was lost, before the switch or after it', () => {
   now = RECONNECT_WITHIN;
   const upToDate = open(1);
-  const behind = open(1);
+  const late = open(1);
   acknowledgements.ended(upToDate, 1);
   expect(acknowledgements.complete(1)).toBe(true);
   expect(acknowledgements.complete(2)).toBe(false); // The switch comes while it is away.
   now += RECONNECT_WITHIN - 1;
-  acknowledgements.ended(behind, 2);
+  acknowledgements.ended(late, 2);
   now += 1;
   expect(acknowledgements.complete(2)).toBe(false);
   now += RECONNECT_WITHIN;
   expect(acknowledgements.complete(2)).toBe(true);
 });
 
-it('forgets a stream without a word, but not one that was given CIDs', () => {
+it('forgets a stream on which nothing came, but not one that was given CIDs', () => {
   now = RECONNECT_WITHIN;
   const used = open(0, true);
   open(0, false);
