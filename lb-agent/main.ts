@@ -5,7 +5,7 @@ import { describeError, exitCodeFor } from '../core/index.js';
 import { detach } from './commands/detach.js';
 import { events } from './commands/events.js';
 import { run } from './commands/run.js';
-import { printStatus } from './observe/status.js';
+import { printStatus } from './commands/status.js';
 import {
   DEFAULT_PIN_FOLDER,
   readEventsOptions,

@@ -7,8 +7,7 @@ import {
   readEvent,
   type Settings,
 } from '../../bpf/tables/index.js';
-import type { PinFolder } from '../installation/pins.js';
-import { pinnedLink, tablesInForce } from './status.js';
+import type { AttachedTables } from '../drivers/xdp/attached-tables.js';
 
 export type Sampling = Pick<Settings, 'sampleEvery' | 'eventsPerSecond'>;
 
@@ -21,7 +20,7 @@ const TICK_NS = 10_000_000n;
  * already, a reader was killed, and it goes off when this one closes.
  */
 export class EventStream {
-  readonly #pins: PinFolder;
+  readonly #attached: Pick<AttachedTables, 'link' | 'find' | 'open'>;
   readonly #sampling: Sampling;
   readonly #onEvents: (events: PacketEvent[], balancer: Balancer) => void;
   #current: Source;
@@ -31,15 +30,14 @@ export class EventStream {
 
   /** @throws CidecarError PIN_INVALID where no balancer is pinned */
   constructor(
-    pins: PinFolder,
+    attached: Pick<AttachedTables, 'link' | 'find' | 'open'>,
     sampling: Sampling,
     onEvents: (events: PacketEvent[], balancer: Balancer) => void,
   ) {
-    this.#pins = pins;
+    this.#attached = attached;
     this.#sampling = sampling;
     this.#onEvents = onEvents;
-    const { programId } = pinnedLink(pins);
-    this.#current = this.#open(tablesInForce(pins, programId));
+    this.#current = this.#open(attached.open(attached.link().programId));
   }
 
   get balancer(): Balancer {
@@ -58,13 +56,13 @@ export class EventStream {
    */
   check(): void {
     this.#closePrevious();
-    const { programId } = pinnedLink(this.#pins);
+    const { programId } = this.#attached.link();
     if (programId === this.#current.programId) {
       this.#current.sample();
       return;
     }
     // Undefined where the agent has switched once more since: the next check finds it.
-    const balancer = this.#pins.openTableSet(programId);
+    const balancer = this.#attached.find(programId);
     if (balancer === undefined) return;
     // Both may count in the same map, so the old one's count ends here.
     this.#lost += this.#current.lost();

@@ -2,7 +2,7 @@
 import { isIPv6 } from 'node:net';
 import type { Balancer, PacketEvent, Reason } from '../../bpf/tables/index.js';
 import { toHex } from '../../core/index.js';
-import type { AgentState } from '../state/state-file.js';
+import type { AgentRecord } from '../reconcile/record.js';
 import { vipText } from './status-text.js';
 
 /** What the numbers in events stand for, as of one moment. */
@@ -47,16 +47,16 @@ const PROTOCOLS: Readonly<Record<number, string>> = { 6: 'tcp', 17: 'udp' };
 /** A CID of RFC 9000 is no longer (section 17.2), so more than this is a short header's rest. */
 const LONGEST_CID = 20;
 
-/** @param remembered names; without them, indices stand in their place */
-export function eventNames(balancer: Balancer, remembered: AgentState | undefined): EventNames {
-  const pools = new Map(remembered?.pools.map(({ name, index }) => [index, name]));
+/** @param record without it, indices stand in the place of names */
+export function eventNames(balancer: Balancer, record: AgentRecord | undefined): EventNames {
+  const pools = new Map(record?.pools.map(({ name, index }) => [index, name]));
   // Quarantined configs may have CIDs of other lengths; all others of a pool have one.
   const lengths = new Map(
-    remembered?.configs
+    record?.configs
       .filter(({ state }) => state !== 'quarantined')
       .map(({ pool, cidLength }) => [pool, cidLength]),
   );
-  const names = new Map(remembered?.servers.map(({ real, name }) => [real, name]));
+  const names = new Map(record?.servers.map(({ real, name }) => [real, name]));
   return {
     vips: new Map(
       balancer.vips().map(({ vip, address, port, protocol, pool: index }) => {
