@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { CidecarError } from '../core/index.js';
+import { CidecarError, SayOnce } from '../core/index.js';
 import type { Log } from '../daemon/log.js';
 import { type MetricsServer, serveMetrics } from '../daemon/metrics-server.js';
 import type { DesiredState, Registry, Watch } from '../registry/index.js';
@@ -43,6 +43,7 @@ export class Daemon {
   #watch: Watch | undefined;
   #metricsServer: MetricsServer | undefined;
   #flushes: NodeJS.Timeout | undefined;
+  readonly #trouble = new SayOnce();
   #registryError = '';
   #serving: boolean | undefined;
   #started = false;
@@ -77,7 +78,9 @@ export class Daemon {
 
     const issuer = new Issuer({ store, view, reissueWithin: this.#options.reissueWithin });
     this.#issuer = issuer;
-    issuer.on('trouble', (error) => log.error({ error }, 'nonces cannot be recorded'));
+    issuer.on('trouble', (error) => {
+      if (this.#trouble.isNews(error)) log.error({ error }, 'nonces cannot be recorded');
+    });
     issuer.on('reissue', (order) => log.info(order, 'live connections are to get new CIDs'));
     issuer.on('tokensChanged', ({ id }) =>
       log.warn(
@@ -197,6 +200,7 @@ export class Daemon {
   #check(): void {
     const issuer = this.#issuer;
     const server = this.#server;
+    if (issuer?.routable) this.#trouble.over();
     if (issuer === undefined || server === undefined) return; // Still starting.
     if (this.#serving !== issuer.routable) {
       this.#serving = issuer.routable;

@@ -26,9 +26,8 @@ export interface AttachmentOptions {
 }
 
 /**
- * What holds the packet program to the interface: a pinned link. The link outlives the
- * agent, but not the interface, and anybody who may can detach it; it then stays pinned and
- * holds nothing.
+ * What holds the packet program to the interface: a pinned link. The link outlives the agent,
+ * but not the interface, and an operator can detach it; it then stays pinned and holds nothing.
  */
 export class Attachment {
   readonly #options: AttachmentOptions;
@@ -112,7 +111,7 @@ export class Attachment {
    * Attaches again what is attached no more: the interface was made anew, or somebody
    * detached the program. Never throws; until the interface is back it has to be called again.
    * Where somebody removed the pins, it only says so: what cannot be pinned ends with this
-   * process, and whoever took pins and program away may have meant it.
+   * process, and they may have been removed on purpose.
    */
   check(program: BpfProgram): void {
     const { log, interface: host } = this.#options;

@@ -2,7 +2,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { CidecarError } from '../../core/index.js';
+import { CidecarError, SayOnce, SerialWork } from '../../core/index.js';
 import { parseDocument } from '../document/document.js';
 import type { DocumentWarning } from '../document/report.js';
 import type { DesiredState, Registry, Watch, WatchHandlers } from '../types.js';
@@ -29,10 +29,11 @@ class FileRegistry implements Registry {
    * put it in force, so a watch that sees another one tells of that, whatever it told before.
    */
   #lastRead: { readonly revision: string | undefined } | undefined;
-  #loading: Promise<unknown> = Promise.resolve();
+  /** One reading after the other, so that an older one does not come out last. */
+  readonly #loading = new SerialWork(() => this.#load());
   /** What the last reading looked at, the document first: also a bad one's key files count. */
   #files: readonly string[];
-  #warned = '';
+  readonly #warned = new SayOnce();
 
   constructor(path: string, name: string, options: FileRegistryOptions) {
     this.#path = path;
@@ -43,7 +44,7 @@ class FileRegistry implements Registry {
 
   async read(): Promise<DesiredState> {
     try {
-      const state = await this.#load();
+      const state = await this.#loading.run();
       this.#lastRead = { revision: state.revision };
       return state;
     } catch (error) {
@@ -53,7 +54,7 @@ class FileRegistry implements Registry {
   }
 
   async watch(handlers: WatchHandlers): Promise<Watch> {
-    let reported = '';
+    const reported = new SayOnce();
     // Of this watch alone: a read() beside it must not pass for a change that was told.
     let told = this.#lastRead?.revision;
     let readSeen = this.#lastRead;
@@ -66,26 +67,21 @@ class FileRegistry implements Registry {
     };
     const check = async (): Promise<readonly string[]> => {
       try {
-        const state = await this.#load();
+        const state = await this.#loading.run();
         const read = this.#lastRead;
         const readOther = read !== readSeen && read?.revision !== state.revision;
-        const changed = state.revision !== told || reported !== '' || readOther;
+        const changed = reported.over() || state.revision !== told || readOther;
         readSeen = read;
-        reported = '';
         told = state.revision;
         if (changed) handlers.onChange(state);
       } catch (error) {
-        const text = error instanceof CidecarError ? error.describe() : String(error);
-        if (text !== reported) {
-          reported = text;
-          tell(error instanceof Error ? error : new Error(text));
-        }
+        if (reported.isNews(error)) tell(error instanceof Error ? error : new Error(String(error)));
       }
       return this.#files;
     };
     if (told === undefined) {
       try {
-        told = (await this.#load()).revision;
+        told = (await this.#loading.run()).revision;
       } catch {
         // The first check reports it, and the first good state counts as a change.
       }
@@ -93,14 +89,7 @@ class FileRegistry implements Registry {
     return watchFiles(this.#files, check, this.#options.timing);
   }
 
-  /** One reading after the other, so that an older one does not come out last. */
-  #load(): Promise<DesiredState> {
-    const loaded = this.#loading.then(() => this.#loadNow());
-    this.#loading = loaded.catch(() => {});
-    return loaded;
-  }
-
-  async #loadNow(): Promise<DesiredState> {
+  async #load(): Promise<DesiredState> {
     let text: string;
     try {
       text = await readFile(this.#path, 'utf8');
@@ -129,9 +118,7 @@ class FileRegistry implements Registry {
   }
 
   #warn(warnings: readonly DocumentWarning[]): void {
-    const text = JSON.stringify(warnings);
-    if (text === this.#warned) return;
-    this.#warned = text;
+    if (!this.#warned.isNews(JSON.stringify(warnings))) return;
     for (const warning of warnings) this.#options.onWarning?.(warning);
   }
 }

@@ -10,7 +10,7 @@ import {
   type TokenMaker,
   tokenMaker,
 } from '../../cid/index.js';
-import { CidecarError, type Secret, toHex } from '../../core/index.js';
+import { Backoff, CidecarError, type Secret, toHex } from '../../core/index.js';
 import type { PoolConfig, Server } from '../../registry/index.js';
 import { NonceSpace } from '../state/nonce-space.js';
 import type { StateStore } from '../state/state-store.js';
@@ -63,8 +63,8 @@ interface Told {
   readonly reason: string;
 }
 
-/** How long issuing goes without a source whose nonces could not be recorded, in ms. */
-const RETRY_AFTER = 1_000;
+/** Milliseconds for which issuing goes without a source whose nonces could not be recorded. */
+const RETRY_MS = 1_000;
 
 /**
  * Issues CIDs under the config that the desired state says, and 0b111 ones while there is
@@ -84,7 +84,7 @@ export class Issuer extends EventEmitter<IssuerEvents> {
   #settled: Promise<void> | undefined;
   #troubled: CidecarError | undefined;
   #retryAt = 0;
-  #retry: NodeJS.Timeout | undefined;
+  readonly #retry = new Backoff({ firstMs: RETRY_MS, longestMs: RETRY_MS });
   /** What the last events were about. */
   #told: Told | undefined;
 
@@ -144,7 +144,7 @@ export class Issuer extends EventEmitter<IssuerEvents> {
   }
 
   close(): void {
-    clearTimeout(this.#retry);
+    this.#retry.cancel();
     this.removeAllListeners();
   }
 
@@ -226,6 +226,7 @@ export class Issuer extends EventEmitter<IssuerEvents> {
       await this.source?.space.prepare();
       this.#troubled = undefined;
       this.#retryAt = 0;
+      this.#retry.reset();
       this.#tell();
     } catch (error) {
       if (!(error instanceof CidecarError)) throw error;
@@ -341,10 +342,9 @@ export class Issuer extends EventEmitter<IssuerEvents> {
 
   #trouble(error: CidecarError): void {
     this.#troubled = error;
-    this.#retryAt = this.#now() + RETRY_AFTER;
-    clearTimeout(this.#retry);
+    this.#retryAt = this.#now() + RETRY_MS;
     // Clients with a pool full of 0b111 CIDs ask for nothing, so nobody else would try.
-    this.#retry = setTimeout(() => void this.ready(), RETRY_AFTER).unref();
+    this.#retry.retry(() => void this.ready());
     this.emit('trouble', error);
     this.#tell();
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Logger } from 'pino';
+import { SayOnce, SerialWork } from '../../../core/index.js';
 import type { DesiredState, Server } from '../../../registry/index.js';
 import type { FindNextHop } from '../../reconcile/goal.js';
 import { REPLY } from '../../reconcile/next-hop.js';
@@ -21,27 +22,26 @@ export interface NextHopsOptions {
 
 type Target = Pick<Server, 'address' | 'encapsulation'>;
 
-/** Neighbour table and routes change in bursts. */
+/** Milliseconds to wait for more changes: neighbour table and routes change in bursts. */
 const SETTLE_MS = 100;
-/** Where they never settle, looking at them takes no more than a fifth of the time. */
+/** Pause after each look, as a multiple of its time, so that looking takes a fifth of it at most. */
 const IDLE_SHARE = 4;
-/** Confirms neighbours that only XDP sends to, and sees what a monitor has missed. */
+/** Milliseconds until neighbours are confirmed again that only XDP sends to. */
 const REFRESH_MS = 15_000;
-/** Unanswered ones are asked for again sooner. */
+/** Milliseconds until neighbours that did not answer are asked again. */
 const RETRY_MS = 1_000;
 
 /**
- * Where packets for each server leave, kept right while neighbours and routes change. A
- * server reached by `l2` has no other way, so it is resolved in either mode. A server whose
- * packets would be lost counts as down.
+ * The next hop of each server, kept right while neighbours and routes change. An `l2` server
+ * cannot do without, so it is resolved in either mode.
  */
 export class NextHops {
   readonly #options: NextHopsOptions;
   #followed: ReadonlyMap<string, Target> = new Map();
   #states: ReadonlyMap<string, NextHopState> = new Map();
-  /** Each reason in the log, with the servers that it was said of. */
-  #reported: ReadonlyMap<string, string> = new Map();
-  #lastError = '';
+  /** By reason: the servers that it was logged of. */
+  readonly #reasons = new SayOnce();
+  readonly #errors = new SayOnce();
   /** When the kernel was last asked to confirm neighbours, in ms of a clock that never jumps. */
   #asked = Number.NEGATIVE_INFINITY;
   #monitor: { close(): void } | undefined;
@@ -49,8 +49,7 @@ export class NextHops {
   #due = Number.POSITIVE_INFINITY;
   /** Monitored changes wait until then. */
   #restedAt = Number.NEGATIVE_INFINITY;
-  #running: Promise<void> = Promise.resolve();
-  #next: Promise<void> | undefined;
+  readonly #resolving = new SerialWork(() => this.#resolve());
   #closed = false;
   #untold = false;
   #onChange: (() => void) | undefined;
@@ -60,15 +59,15 @@ export class NextHops {
   }
 
   /**
-   * Calls `listener` when next hops are different from before, but not out of `follow`; at
-   * once where they have become so since.
+   * Calls `listener` when a next hop or a verdict has changed. What {@link follow} finds is not
+   * told, because its caller looks at it anyway; what has changed since then is told at once.
    */
   onChange(listener: () => void): void {
     this.#onChange = listener;
     this.#tell();
   }
 
-  /** Finds the one that holds, or held last, as of now: later changes are not seen by it. */
+  /** Finds the next hop that holds, or held last, by what is known now and not later. */
   get find(): FindNextHop {
     const states = this.#states;
     return (server) => {
@@ -89,11 +88,11 @@ export class NextHops {
         }),
     );
     if (this.#followed.size === 0) return;
-    await this.#resolveAgain();
+    await this.#resolving.run();
     // A neighbour that nobody has asked for yet answers within milliseconds, if at all.
     if (this.#someWait()) {
       await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
-      await this.#resolveAgain();
+      await this.#resolving.run();
     }
     this.#untold = false;
   }
@@ -114,7 +113,7 @@ export class NextHops {
     this.#closed = true;
     clearTimeout(this.#timer);
     this.#monitor?.close();
-    await (this.#next ?? this.#running);
+    await this.#resolving.idle();
   }
 
   #resolves({ encapsulation }: Target): boolean {
@@ -140,11 +139,11 @@ export class NextHops {
         this.#monitor = undefined;
       },
     );
-    // It takes a moment to begin; what changes before is seen by then.
+    // The monitor takes a moment to start, and does not report what changes until then.
     this.#schedule(RETRY_MS);
   }
 
-  /** Never later than what is scheduled: whoever reports without end must not put it off. */
+  /** Never later than what is scheduled: reports without end must not put it off. */
   #schedule(milliseconds: number): void {
     const due = performance.now() + milliseconds;
     if (this.#closed || due >= this.#due) return;
@@ -152,18 +151,8 @@ export class NextHops {
     this.#due = due;
     this.#timer = setTimeout(() => {
       this.#due = Number.POSITIVE_INFINITY;
-      void this.#resolveAgain().then(() => this.#tell());
+      void this.#resolving.run().then(() => this.#tell());
     }, milliseconds);
-  }
-
-  /** One at a time. What is being read may be older than the call, which gets the one after. */
-  #resolveAgain(): Promise<void> {
-    this.#next ??= this.#running.then(() => {
-      this.#next = undefined;
-      this.#running = this.#resolve();
-      return this.#running;
-    });
-    return this.#next;
   }
 
   async #resolve(): Promise<void> {
@@ -173,20 +162,18 @@ export class NextHops {
     const start = performance.now();
     this.#watch();
     try {
-      // What the monitor reports may be the answer to this: so not at each report.
+      // Not at each report of the monitor, which may be of an answer to the last question.
       const unseen = [...followed.keys()].some((key) => !this.#states.has(key));
       const ask = unseen || start - this.#asked >= this.#pauseMs();
       if (ask) this.#asked = start;
       const addresses = [...followed.values()].map(({ address }) => address);
       this.#judge(followed, await resolveAddresses(addresses, ip, ingress, ask));
       this.#report();
-      this.#lastError = '';
+      this.#errors.over();
     } catch (error) {
-      const message = String(error);
-      if (message !== this.#lastError) {
-        log.error({ message }, 'cannot read routes and neighbours; keeping the last');
+      if (this.#errors.isNews(error)) {
+        log.error({ error }, 'cannot read routes and neighbours; keeping the last');
       }
-      this.#lastError = message;
     }
     const end = performance.now();
     this.#restedAt = end + IDLE_SHARE * (end - start);
@@ -226,16 +213,14 @@ export class NextHops {
       about.servers.push(address);
       said.set(reason, about);
     }
-    const reported = new Map<string, string>();
     for (const [reason, { certain, servers }] of said) {
       const text = servers.join(' ');
-      reported.set(reason, text);
-      if (this.#reported.get(reason) === text) continue;
+      if (!this.#reasons.isNews(text, reason)) continue;
       if (certain)
         this.#options.log.warn({ missing: text, reason }, 'no next hop to these servers');
       else this.#options.log.warn({ servers: text, reason }, 'next hops with a condition');
     }
-    this.#reported = reported;
+    this.#reasons.retain(said.keys());
   }
 
   #tell(): void {
