@@ -15,7 +15,7 @@ export interface Status {
   readonly vips: readonly VipStatus[];
   readonly servers: readonly ServerStatus[];
   readonly configs: readonly ConfigStatus[];
-  /** What belonged to no VIP, or could not be told to. */
+  /** Packets of no VIP, and those of which it cannot be told. */
   readonly other: ReasonCounters;
 }
 

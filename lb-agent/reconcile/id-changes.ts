@@ -8,15 +8,15 @@ import type { ConfigEntry } from './tables.js';
 export function idChanges(actual: ConfigEntry, target: ConfigEntry): IdChange[] {
   const changes = new Map<string, IdChange>();
   const none = new IdList(0, new Uint8Array());
-  const come: IdChange[] = [];
+  const added: IdChange[] = [];
   for (const real of new Set([...actual.ids.keys(), ...target.ids.keys()])) {
     const had = actual.ids.get(real) ?? none;
     const wants = target.ids.get(real) ?? none;
     if (had.equals(wants)) continue;
     const changed = difference(had, wants);
-    for (const serverId of changed.gone) changes.set(toHex(serverId), { serverId, real: 0 });
-    for (const serverId of changed.come) come.push({ serverId, real });
+    for (const serverId of changed.removed) changes.set(toHex(serverId), { serverId, real: 0 });
+    for (const serverId of changed.added) added.push({ serverId, real });
   }
-  for (const change of come) changes.set(toHex(change.serverId), change);
+  for (const change of added) changes.set(toHex(change.serverId), change);
   return [...changes.values()];
 }
