@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { requireKernelSupport } from '../../bpf/index.js';
 import type { Balancer } from '../../bpf/tables/index.js';
+import type { DesiredState } from '../../registry/index.js';
 import { XdpDriver, type XdpDriverOptions } from '../drivers/xdp/driver.js';
 import { maglevRings } from '../drivers/xdp/ring-cache.js';
 import type { Goal } from '../reconcile/goal.js';
@@ -13,6 +14,8 @@ export interface AgentOptions extends XdpDriverOptions {
   readonly stateFile: string;
   /** Milliseconds that an index of a real rests after its use. */
   readonly restMs: number;
+  /** Throws where this host cannot do what a document wants. */
+  readonly check: (desired: DesiredState) => void;
 }
 
 /** The parts of an agent put together: the reconciler, with the XDP driver and the state file. */
@@ -33,6 +36,7 @@ export class Agent {
       driver,
       ledger: this.#ledger,
       rings: maglevRings(),
+      check: options.check,
       log: options.log,
     });
   }

@@ -58,6 +58,7 @@ export async function run(options: RunOptions): Promise<void> {
         stateFile: stateFile(options),
         settings: settingsOf(options, host),
         sources,
+        check: (state) => checkSources(state, sources, host),
         flowsPerCpu: options.flowsPerCpu,
         restMs: options.quarantine * 1000,
         ...(options.object === undefined ? {} : { object: options.object }),
@@ -66,10 +67,7 @@ export async function run(options: RunOptions): Promise<void> {
       goalFor(desired),
     );
     agent = running;
-    const loop = new ReconcileLoop(async (goal) => {
-      checkSources(goal.desired, sources, host);
-      await running.reconcile(goal);
-    }, log);
+    const loop = new ReconcileLoop((goal) => running.reconcile(goal), log);
     let inForce = desired;
     const want = () => loop.want(goalFor(inForce));
     nextHops.onChange(want);

@@ -25,12 +25,14 @@ const HOP: NextHop = {
 let driver: MemoryDriver;
 let stored: AgentRecord | undefined;
 let refuseToStore: boolean;
+let check: (desired: DesiredState) => void;
 let clock: number;
 let lines: { msg: string; table?: string; operations?: number }[];
 beforeEach(() => {
   driver = new MemoryDriver();
   stored = undefined;
   refuseToStore = false;
+  check = () => {};
   clock = 0;
   lines = [];
 });
@@ -50,7 +52,7 @@ function agent(): Reconciler {
     now: () => clock,
   });
   const log = pino({}, { write: (line: string) => lines.push(JSON.parse(line)) });
-  return new Reconciler({ driver, ledger, rings: RINGS, log });
+  return new Reconciler({ driver, ledger, rings: RINGS, check, log });
 }
 
 function document(servers: number, ports: readonly number[] = [443]): DesiredState {
@@ -177,6 +179,18 @@ describe('a reconciler', () => {
     refuseToStore = false;
     await one.reconcile(goalOf(document(2), { nextHop: () => null }));
     expect([...driver.tables.reals.values()].map(({ nextHop }) => nextHop)).toEqual([HOP, HOP]);
+  });
+
+  it('changes nothing else for a document that this host cannot do', async () => {
+    check = ({ pools }) => {
+      if ((pools[0]?.servers.length ?? 0) > 2) throw new Error('too much');
+    };
+    await expect(agent().reconcile(goal(3))).rejects.toThrow('too much');
+    expect(driver.installations).toBe(0);
+    await agent().reconcile(goal(2));
+    const wanted: Goal = goalOf(document(3), { nextHop: () => HOP });
+    await expect(agent().reconcile(wanted)).rejects.toThrow('too much');
+    expect(driver.applied).toEqual(['set-next-hop', 'set-next-hop']);
   });
 
   it('takes a server that cannot be reached as down, and says so in the record', async () => {

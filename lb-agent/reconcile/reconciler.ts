@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Logger } from 'pino';
 import { CidecarError } from '../../core/index.js';
+import type { DesiredState } from '../../registry/index.js';
 import { assign } from './assign.js';
 import { needFor } from './capacity.js';
 import type { Driver, IndexCapacity } from './driver.js';
@@ -15,6 +16,8 @@ export interface ReconcilerOptions {
   readonly driver: Driver;
   readonly ledger: IndexLedger;
   readonly rings: Rings;
+  /** Throws where this host cannot do what a document wants: said before anything changes. */
+  readonly check: (desired: DesiredState) => void;
   readonly log: Logger;
 }
 
@@ -43,15 +46,16 @@ export class Reconciler {
    * a time.
    */
   async reconcile(goal: Goal): Promise<void> {
-    const { driver, log } = this.#options;
+    const { driver, check, log } = this.#options;
     this.#read(goal);
     const capacity = driver.capacity();
+    if (capacity !== null) this.#setNextHops(goal);
+    check(goal.desired);
     if (capacity === null) {
       await this.#install(goal);
       return;
     }
     try {
-      this.#setNextHops(goal);
       await this.#changeInPlace(goal, capacity);
     } catch (error) {
       if (!(error instanceof CidecarError) || error.code !== 'MAP_FULL') throw error;
