@@ -79,12 +79,21 @@ it('closes nothing twice where closing fails', () => {
   const first = inForce;
   inForce = tables(2);
   stream.check();
-  first.balancer.setSettings.mockImplementationOnce(() => {
+  first.balancer.close.mockImplementationOnce(() => {
     throw new Error('no');
   });
   expect(() => stream.check()).toThrow('no');
   stream.close();
   expect(rings.map(({ close }) => close.mock.calls.length)).toEqual([1, 1]);
   expect(first.balancer.close).toHaveBeenCalledOnce();
+  expect(inForce.balancer.close).toHaveBeenCalledOnce();
+});
+
+it('closes its ring buffer and tables though sampling cannot be turned off', () => {
+  inForce.balancer.setSettings.mockImplementationOnce(() => {
+    throw new Error('no');
+  });
+  expect(() => stream.close()).toThrow('no');
+  expect(rings[0]?.close).toHaveBeenCalledOnce();
   expect(inForce.balancer.close).toHaveBeenCalledOnce();
 });
