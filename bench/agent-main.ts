@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { pino } from 'pino';
 import { createCodec } from '../cid/index.js';
+import { Agent } from '../lb-agent/commands/agent.js';
 import { PinFolder } from '../lb-agent/installation/pins.js';
 import { hostInterface } from '../lb-agent/reachability/next-hops/host-interface.js';
-import { Agent } from '../lb-agent/reconcile/agent.js';
+import type { Goal } from '../lb-agent/reconcile/goal.js';
+import { REPLY } from '../lb-agent/reconcile/next-hop.js';
 import { type DesiredState, type Server, unpackIds } from '../registry/index.js';
 import type { AgentRow } from './agent.js';
 
@@ -59,6 +61,10 @@ function stateOf(revision: number): DesiredState {
   };
 }
 
+function goalOf(desired: DesiredState): Goal {
+  return { desired, verdicts: new Map(), nextHop: () => REPLY };
+}
+
 const rows: AgentRow[] = [];
 const states = Array.from({ length: CHANGES + 1 }, (_, revision) => stateOf(revision));
 const [first, ...later] = states;
@@ -72,19 +78,20 @@ const agent = await Agent.start(
     pins: new PinFolder(pinFolder),
     stateFile,
     settings: {},
-    egress: { source4: '192.0.2.1', source6: null, nextHop: () => null },
+    sources: { source4: '192.0.2.1', source6: null },
+    check: () => {},
     flowsPerCpu: 2 ** 14,
     restMs: 120_000,
     log: pino({ level: 'silent' }),
   },
-  first,
+  goalOf(first),
 );
 rows.push({ case: 'agent: 1M IDs cold', milliseconds: performance.now() - started });
 
 const times: number[] = [];
 for (const state of later) {
   started = performance.now();
-  await agent.reconcile(state);
+  await agent.reconcile(goalOf(state));
   times.push(performance.now() - started);
 }
 times.sort((a, b) => a - b);

@@ -8,13 +8,13 @@ import { Counter, Gauge, Registry } from 'prom-client';
 import { type Balancer, FIRST_REMARK, REASONS, type Reason } from '../../bpf/tables/index.js';
 import { CidecarError } from '../../core/index.js';
 import type { MetricsAddress } from '../options.js';
-import type { AgentState } from '../state/state-file.js';
+import type { AgentRecord } from '../reconcile/record.js';
 import { describe } from './status.js';
 
 /** What the metrics are about; asked at each scrape, and undefined until there is an agent. */
 export interface MetricsSource {
   readonly balancer: Balancer | undefined;
-  readonly remembered: AgentState | undefined;
+  readonly record: AgentRecord | undefined;
   attached(): boolean;
 }
 
@@ -95,7 +95,7 @@ async function metricsText(
     registers,
   }).set(source?.attached() ? 1 : 0);
   if (source?.balancer !== undefined) {
-    const status = describe(source.balancer, source.remembered);
+    const status = describe(source.balancer, source.record);
     const outcomes = pair('cidecar_balancer', 'by outcome; each packet has one', [
       'pool',
       'vip',

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { beforeEach, describe, expect, it } from 'vitest';
-import { findWays, type Way } from './neighbours.js';
+import { type Resolution, resolveAddresses } from './resolve.js';
 import { FakeIp, type FakeLink, type FakeNeighbour, MAC } from './testing/fake-ip.js';
 
 const SERVER = '10.9.0.2';
@@ -13,25 +13,40 @@ beforeEach(() => {
   fake = new FakeIp();
 });
 
-async function way({ native = true, ask = false } = {}): Promise<Way | undefined> {
-  return (await findWays([SERVER], fake.ip, { name: 'eth0', native }, ask)).get(SERVER);
+async function resolution({ native = true, ask = false } = {}): Promise<Resolution | undefined> {
+  return (await resolveAddresses([SERVER], fake.ip, { name: 'eth0', native }, ask)).get(SERVER);
 }
 
-describe('the way to a server', () => {
+describe('the next hop of a server', () => {
   it('is the neighbour itself, a gateway, or a gateway of the other family', async () => {
     fake.answer(SERVER, THERE);
-    const hop = { mac: octets(THERE), ifindex: 0, sourceMac: octets(MAC) };
-    expect(await way()).toEqual({ kind: 'open', hop, gateway: null, condition: null });
+    const nextHop = { kind: 'neighbour', mac: octets(THERE), ifindex: 0, sourceMac: octets(MAC) };
+    expect(await resolution()).toEqual({
+      kind: 'resolved',
+      nextHop,
+      gateway: null,
+      condition: null,
+    });
 
     fake.neighbours = [];
     fake.routes.set(SERVER, { gateway: GATEWAY });
     fake.answer(GATEWAY, THERE);
-    expect(await way()).toEqual({ kind: 'open', hop, gateway: GATEWAY, condition: null });
+    expect(await resolution()).toEqual({
+      kind: 'resolved',
+      nextHop,
+      gateway: GATEWAY,
+      condition: null,
+    });
 
     fake.routes.set(SERVER, { via: { family: 'inet6', host: 'fe80::fe' } });
-    expect(await way()).toMatchObject({ kind: 'asked', gateway: 'fe80::fe' });
+    expect(await resolution()).toMatchObject({ kind: 'asked', gateway: 'fe80::fe' });
     fake.answer('fe80::fe', THERE, 'STALE');
-    expect(await way()).toEqual({ kind: 'open', hop, gateway: 'fe80::fe', condition: null });
+    expect(await resolution()).toEqual({
+      kind: 'resolved',
+      nextHop,
+      gateway: 'fe80::fe',
+      condition: null,
+    });
   });
 
   it.each([
@@ -40,7 +55,7 @@ describe('the way to a server', () => {
     ['asked', []],
   ])('is %s where the neighbour is %j', async (kind, state) => {
     fake.neighbours = [{ dst: SERVER, dev: 'eth0', state }];
-    expect(await way()).toMatchObject({ kind, back: true });
+    expect(await resolution()).toMatchObject({ kind, byIngress: true });
   });
 
   it.each<[string, object | null, RegExp]>([
@@ -50,13 +65,16 @@ describe('the way to a server', () => {
     ['a device that went away', { dev: 'gone' }, /gone, which is gone/],
     ['a tunnel without link addresses', { dev: 'tun0' }, /no Ethernet address/],
     ['lo', { dev: 'lo' }, /no Ethernet address/],
-  ])('is closed by %s', async (_, route, reason) => {
+  ])('does not exist by %s', async (_, route, reason) => {
     fake.links.push(
       { ifname: 'lo', ifindex: 1, address: '00:00:00:00:00:00' },
       { ifname: 'tun0', ifindex: 3 },
     );
     fake.routes.set(SERVER, route);
-    expect(await way()).toEqual({ kind: 'closed', reason: expect.stringMatching(reason) });
+    expect(await resolution()).toEqual({
+      kind: 'unroutable',
+      reason: expect.stringMatching(reason),
+    });
   });
 });
 
@@ -80,7 +98,7 @@ describe('devices', () => {
     ['a tap', link('tun')],
   ])('take redirects in native mode: %s', async (_, other) => {
     leaveBy(other);
-    expect(await way()).toMatchObject({ kind: 'open', hop: { ifindex: 7 } });
+    expect(await resolution()).toMatchObject({ kind: 'resolved', nextHop: { ifindex: 7 } });
   });
 
   it.each(['bridge', 'vlan', 'bond', 'macvlan', 'dummy', 'vxlan'])(
@@ -90,19 +108,25 @@ describe('devices', () => {
       const reason = expect.stringMatching(
         new RegExp(`leaves by other \\(${kind}\\).*--mode generic`),
       );
-      expect(await way()).toEqual({ kind: 'closed', reason });
-      expect(await way({ native: false })).toMatchObject({ kind: 'open', hop: { ifindex: 7 } });
+      expect(await resolution()).toEqual({ kind: 'unroutable', reason });
+      expect(await resolution({ native: false })).toMatchObject({
+        kind: 'resolved',
+        nextHop: { ifindex: 7 },
+      });
     },
   );
 
-  it('are left by the way that packets came, with their tag, where it is a VLAN of that', async () => {
+  it('are left by the interface that packets came in by, with their tag, where it is a VLAN of that', async () => {
     leaveBy(link('vlan', 'eth0'));
-    expect(await way()).toMatchObject({
-      kind: 'open',
-      hop: { ifindex: 0 },
+    expect(await resolution()).toMatchObject({
+      kind: 'resolved',
+      nextHop: { ifindex: 0 },
       condition: expect.stringMatching(/must come by other too/),
     });
-    expect(await way({ native: false })).toMatchObject({ kind: 'open', hop: { ifindex: 7 } });
+    expect(await resolution({ native: false })).toMatchObject({
+      kind: 'resolved',
+      nextHop: { ifindex: 7 },
+    });
   });
 });
 
@@ -125,9 +149,9 @@ describe('neighbours', () => {
     ["the kernel's to keep", [entry({ state: ['FAILED'], managed: null })], []],
   ])('that are %s are asked only where that takes nothing away', async (_, known, asked) => {
     fake.neighbours = known;
-    await way({ ask: true });
+    await resolution({ ask: true });
     expect(fake.asked).toEqual(asked);
-    await way();
+    await resolution();
     expect(fake.asked).toEqual(asked);
   });
 });
