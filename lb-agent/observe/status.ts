@@ -3,9 +3,8 @@ import type { LinkInfo } from '../../bpf/index.js';
 import type { Balancer, ReasonCounters } from '../../bpf/tables/index.js';
 import { CidecarError } from '../../core/index.js';
 import { PinFolder } from '../installation/pins.js';
-import { type OtherOptions, stateFile } from '../options.js';
+import { stateFile } from '../options.js';
 import { type AgentState, readStateFile } from '../state/state-file.js';
-import { statusText } from './status-text.js';
 
 /** What the kernel holds, with the names that the agent remembered. No keys. */
 export interface Status {
@@ -59,11 +58,6 @@ export interface ConfigStatus {
   readonly serverIdLength: number;
   /** In the kernel. */
   readonly serverIds: number;
-}
-
-export function printStatus(options: OtherOptions): void {
-  const status = readStatus(options);
-  process.stdout.write(options.json ? `${JSON.stringify(status, null, 2)}\n` : statusText(status));
 }
 
 /** @throws CidecarError PIN_INVALID where no balancer is attached */
