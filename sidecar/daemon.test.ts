@@ -217,7 +217,7 @@ describe('issuing', { timeout: 120_000 }, () => {
     ] as const) {
       await leave(part + 1e-5, how); // 1e-5 are ten blocks of the first size.
       const metrics = `${folder.path}/${how}.sock`;
-      const sidecar = await start('--metrics-socket', metrics);
+      const sidecar = await start('--metrics', metrics);
       const few = '"msg":"few nonces are left: rotate"';
       const warnings = sidecar.output.split(few).length - 1;
       expect(warnings).toBe(part === 0.1 ? 0 : 1);

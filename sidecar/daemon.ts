@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { SayOnce } from '../core/index.js';
 import type { Log } from '../daemon/log.js';
-import { type MetricsServer, serveMetrics } from '../daemon/metrics-server.js';
+import { type MetricsAddress, type MetricsServer, serveMetrics } from '../daemon/metrics-server.js';
 import type { Registry } from '../registry/index.js';
 import { Issuer } from './issuing/issuer.js';
 import { NonceSupplyMonitor } from './issuing/nonce-supply-monitor.js';
@@ -21,8 +21,8 @@ export interface DaemonOptions extends RpcListeners {
   readonly reissueWithin: number;
   readonly allowKeyExport: boolean;
   readonly maxStreams: number;
-  /** A TCP port on loopback, or the path of a unix socket; without it there are no metrics. */
-  readonly metrics?: number | string;
+  /** Where metrics are served; without it there are none. */
+  readonly metrics?: MetricsAddress;
   readonly log: Log;
 }
 
@@ -128,7 +128,11 @@ export class Daemon {
 
     await follower.start();
     if (this.#options.metrics !== undefined) {
-      this.#metricsServer = await serveMetrics(this.#options.metrics, this.#metrics.registry);
+      this.#metricsServer = await serveMetrics({
+        where: this.#options.metrics,
+        collect: () => this.#metrics.text(),
+        onError: (error) => log.error({ error }, 'metrics cannot be collected'),
+      });
     }
     await this.#server.listen(this.#options);
     this.#check();

@@ -28,7 +28,7 @@ let issued: Uint8Array;
 
 beforeAll(async () => {
   await folder.write(poolDocument([quicLb(0, 'minting', await folder.key('a.key'))]));
-  await start('--init', '--allow-key-export', '--metrics-socket', folder.metrics);
+  await start('--init', '--allow-key-export', '--metrics', folder.metrics);
   client = connect();
   const { batch } = await ask(client, 'issue', { count: 8 });
   issued = batch!.cids;

@@ -15,7 +15,7 @@ beforeEach(async () => {
   await folder.key('a.key');
   await folder.key('b.key');
   await folder.write(rotated('minting', 'staged'));
-  sidecar = await start('--init', '--allow-key-export', '--metrics-socket', folder.metrics);
+  sidecar = await start('--init', '--allow-key-export', '--metrics', folder.metrics);
 }, 60_000);
 
 function rotated(first: string, second: string): object {

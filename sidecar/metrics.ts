@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { MetricsText } from '../daemon/metrics-server.js';
 import type { IssuedCids } from './issuing/issued-cids.js';
 import type { Issuer } from './issuing/issuer.js';
 
@@ -48,6 +49,11 @@ export class SidecarMetrics {
   issued(kind: IssueKind, { configId, routable, count }: Omit<IssuedCids, 'cids' | 'tokens'>) {
     if (kind !== 'lease') this.#total += count;
     this.#issued.inc({ kind, config_id: configId, routable: String(routable) }, count);
+  }
+
+  /** What a scrape gets. */
+  async text(): Promise<MetricsText> {
+    return { text: await this.registry.metrics(), contentType: this.registry.contentType };
   }
 
   /** CIDs issued since the start of the process, leased nonces aside. */

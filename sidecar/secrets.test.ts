@@ -124,7 +124,7 @@ describe('secrets', { timeout: 60_000 }, () => {
     };
     await folder.write(document('minting', 'staged'));
     const flags = ['--init', '--allow-key-export', '--log-level', 'debug'];
-    sidecar = await start(...flags, '--metrics-socket', folder.metrics);
+    sidecar = await start(...flags, '--metrics', folder.metrics);
     client = connect();
     await askAll();
 

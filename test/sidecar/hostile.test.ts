@@ -30,7 +30,7 @@ let established: CidPool;
 
 beforeAll(async () => {
   await folder.write(poolDocument([quicLb(0, 'minting', await folder.key('a.key'))]));
-  sidecar = await start('--init', '--metrics-socket', folder.metrics);
+  sidecar = await start('--init', '--metrics', folder.metrics);
   established = CidPool.connect({ socket: folder.socket, highWater: 4096 });
   await established.ready();
   // The process grows to this size by use alone.
@@ -348,7 +348,7 @@ describe('a client that misbehaves harms no other', { timeout: 60_000 }, () => {
 describe('a sidecar that is full', { timeout: 60_000 }, () => {
   it('says so to newcomers, serves those it has, and newcomers when there is room', async () => {
     await sidecar.stop();
-    sidecar = await start('--metrics-socket', folder.metrics, '--max-streams', '10');
+    sidecar = await start('--metrics', folder.metrics, '--max-streams', '10');
     await once(established, 'connected');
     const watches = Array.from({ length: 8 }, () => another().watch({}));
     for (const watch of watches) watch.on('error', () => {}).resume();
