@@ -235,8 +235,11 @@ describe('bad input: exit code 2, nothing printed as a result', () => {
     ['encode --server-id abc', '3 hex digits'],
     ['encode', 'server-id'],
     ['encode --server-id ed793a --nonce ee08', 'from 4 to 18'],
-    ['encode --server-id ed793a --config-id 7', '--config-id is "7"'],
-    ['encode --server-id ed793a --config-id 1e0', '--config-id is "1e0"'],
+    ['encode --server-id ed793a --config-id 7', '--config-id: must be a whole number from 0 to 6'],
+    [
+      'encode --server-id ed793a --config-id 1e0',
+      '--config-id: must be a whole number from 0 to 6',
+    ],
     ['encode --server-id 00112233445566778899aabbccddeeff', 'serverIdLength'],
     ['encode --server-id 00112233445566778899aabb --nonce 0011223344556677', 'at most 19'],
     ['encode --server-id ed793a --key-file @short', '30 hex digits'],

@@ -237,7 +237,7 @@ describe('issuing', { timeout: 120_000 }, () => {
     ] as const) {
       await leave(part + 1e-5, start); // 1e-5 are ten blocks of the first size.
       const metrics = `${folder.path}/${start}.sock`;
-      const sidecar = await SidecarProcess.start(folder, ['--metrics-socket', metrics]);
+      const sidecar = await SidecarProcess.start(folder, ['--metrics', metrics]);
       running.push(sidecar);
       const few = '"msg":"few nonces are left: rotate"';
       const warnings = sidecar.output.split(few).length - 1;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CidecarError, SayOnce } from '../core/index.js';
 import type { Log } from '../daemon/log.js';
-import { type MetricsServer, serveMetrics } from '../daemon/metrics-server.js';
+import { type MetricsAddress, type MetricsServer, serveMetrics } from '../daemon/metrics-server.js';
 import type { DesiredState, Registry, Watch } from '../registry/index.js';
 import { Issuer } from './issuing/issuer.js';
 import { FewNonces } from './issuing/nonce-supply.js';
@@ -20,8 +20,8 @@ export interface DaemonOptions extends RpcListeners {
   readonly reissueWithin: number;
   readonly allowKeyExport: boolean;
   readonly maxStreams: number;
-  /** A TCP port on loopback, or the path of a unix socket. */
-  readonly metrics?: number | string;
+  /** Where metrics are served; left out, nowhere. */
+  readonly metrics?: MetricsAddress;
   readonly log: Log;
 }
 
@@ -122,7 +122,11 @@ export class Daemon {
       onError: (error) => this.#refuse(error),
     });
     if (this.#options.metrics !== undefined) {
-      this.#metricsServer = await serveMetrics(this.#options.metrics, this.#metrics.registry);
+      this.#metricsServer = await serveMetrics({
+        where: this.#options.metrics,
+        collect: () => this.#metrics.text(),
+        onError: (error) => log.error({ error }, 'metrics cannot be collected'),
+      });
     }
     await this.#server.listen(this.#options);
     this.#check();

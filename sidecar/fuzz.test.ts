@@ -34,7 +34,7 @@ let issued: Uint8Array;
 beforeAll(async () => {
   folder = await SidecarFolder.create();
   await folder.write(poolDocument([quicLb(0, 'minting', await folder.key('a.key'))]));
-  const flags = ['--init', '--allow-key-export', '--metrics-socket', folder.metrics];
+  const flags = ['--init', '--allow-key-export', '--metrics', folder.metrics];
   sidecar = await SidecarProcess.start(folder, flags);
   client = sidecar.client();
   const { batch } = await ask(client, 'issue', { count: 8 });

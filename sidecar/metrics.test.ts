@@ -19,7 +19,7 @@ beforeEach(async () => {
   await folder.key('a.key');
   await folder.key('b.key');
   await folder.write(rotated('minting', 'staged'));
-  const flags = ['--init', '--allow-key-export', '--metrics-socket', folder.metrics];
+  const flags = ['--init', '--allow-key-export', '--metrics', folder.metrics];
   sidecar = await SidecarProcess.start(folder, flags);
 }, 60_000);
 afterEach(async () => {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { MetricsText } from '../daemon/metrics-server.js';
 import type { IssuedCids, Issuer } from './issuing/issuer.js';
 
 /** How CIDs leave: by IssueStream, by Issue, or as leased nonces, to be minted elsewhere. */
@@ -47,6 +48,11 @@ export class SidecarMetrics {
   issued(kind: IssueKind, { configId, routable, count }: Omit<IssuedCids, 'cids' | 'tokens'>) {
     if (kind !== 'lease') this.#total += count;
     this.#issued.inc({ kind, config_id: configId, routable: String(routable) }, count);
+  }
+
+  /** What a scrape gets. */
+  async text(): Promise<MetricsText> {
+    return { text: await this.registry.metrics(), contentType: this.registry.contentType };
   }
 
   /** CIDs made here since the start of the process. */

@@ -50,7 +50,7 @@ async function refusal(...flags: string[]): Promise<string> {
 
 describe('the metrics socket', { timeout: 60_000 }, () => {
   it('is taken over from a killed sidecar, for its owner and group, and removed at the end', async () => {
-    const flags = ['--metrics-socket', folder.metrics];
+    const flags = ['--metrics', folder.metrics];
     await (await start('--init', ...flags)).stop('SIGKILL');
     expect((await stat(folder.metrics)).isSocket()).toBe(true);
     const sidecar = await start(...flags);
@@ -61,9 +61,9 @@ describe('the metrics socket', { timeout: 60_000 }, () => {
   });
 
   it('is left to a process that listens on it, and so is what is no socket', async () => {
-    await start('--init', '--metrics-socket', folder.metrics);
+    await start('--init', '--metrics', folder.metrics);
     const other = ['--state-dir', `${folder.path}/other`, '--init', '--socket', `${folder.path}/b`];
-    expect(await refusal(...other, '--metrics-socket', folder.metrics)).toContain('SOCKET_BUSY');
+    expect(await refusal(...other, '--metrics', folder.metrics)).toContain('SOCKET_BUSY');
     expect((await scrape(folder.metrics)).value('routable')).toBe(1);
 
     const file = `${folder.path}/file`;
@@ -75,7 +75,26 @@ describe('the metrics socket', { timeout: 60_000 }, () => {
       '--socket',
       `${folder.path}/c`,
     ];
-    expect(await refusal(...otherwise, '--metrics-socket', file)).toContain('SOCKET_UNUSABLE');
+    expect(await refusal(...otherwise, '--metrics', file)).toContain('SOCKET_UNUSABLE');
+  });
+});
+
+describe('flags by the names of an earlier release', { timeout: 60_000 }, () => {
+  it('are accepted, with a warning', async () => {
+    const sidecar = await start('--init', '--metrics-socket', folder.metrics);
+    expect((await scrape(folder.metrics)).value('routable')).toBe(1);
+    const warned = sidecar.output
+      .split('\n')
+      .filter((line) => line.includes('"option"'))
+      .map((line) => JSON.parse(line));
+    expect(warned).toEqual([
+      expect.objectContaining({
+        level: 40,
+        program: 'cid-sidecar',
+        option: '--metrics-socket',
+        use: '--metrics',
+      }),
+    ]);
   });
 });
 

@@ -136,7 +136,7 @@ describe('secrets', { timeout: 60_000 }, () => {
     };
     await folder.write(document('minting', 'staged'));
     const flags = ['--init', '--allow-key-export', '--log-level', 'debug'];
-    sidecar = await SidecarProcess.start(folder, [...flags, '--metrics-socket', folder.metrics]);
+    sidecar = await SidecarProcess.start(folder, [...flags, '--metrics', folder.metrics]);
     client = sidecar.client();
     await askAll();
 

@@ -25,7 +25,7 @@ export interface Settings {
 }
 
 export const DEFAULT_SETTINGS: Settings = {
-  hashSeed: 0x6369_6465_6361_7221n,
+  hashSeed: 0x63_69_64_65_63_61_72n,
   sampleEvery: 0,
   eventsPerSecond: 100,
   freshSeconds: 10,

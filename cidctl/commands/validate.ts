@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Command } from 'commander';
-import { CidecarError, exitCodeFor } from '../../core/index.js';
-import {
-  type DesiredState,
-  DocumentError,
-  type DocumentWarning,
-  openFileRegistry,
-} from '../../registry/index.js';
-import type { Io, SetExitCode } from '../io.js';
+import { CidecarError } from '../../core/index.js';
+import { type DesiredState, type DocumentWarning, openFileRegistry } from '../../registry/index.js';
+import { exitCodeOf, type Io, type SetExitCode } from '../io.js';
 
 export function addValidate(program: Command, io: Io, setExitCode: SetExitCode): void {
   program
@@ -25,7 +20,7 @@ export function addValidate(program: Command, io: Io, setExitCode: SetExitCode):
       } catch (error) {
         if (!flags.json || !(error instanceof CidecarError)) throw error;
         io.out(JSON.stringify({ valid: false, errors: jsonErrors(error) }));
-        setExitCode(exitCodeFor(error));
+        setExitCode(exitCodeOf(error));
       }
     });
 }
@@ -60,6 +55,5 @@ function printGood(
 }
 
 function jsonErrors(error: CidecarError): object[] {
-  const errors = error instanceof DocumentError ? error.errors : [error];
-  return errors.map(({ code, message, place }) => ({ ...place, code, message }));
+  return error.parts.map(({ code, message, place }) => ({ ...place, code, message }));
 }

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-import { pino } from 'pino';
 import { requireKernelSupport } from '../../bpf/index.js';
 import { DEFAULT_SETTINGS, type Settings } from '../../bpf/tables/index.js';
-import { CidecarError, describeError } from '../../core/index.js';
+import { CidecarError } from '../../core/index.js';
+import { createLog } from '../../daemon/log.js';
+import { type MetricsServer, serveMetrics } from '../../daemon/metrics-server.js';
+import { warnOfOldNames } from '../../daemon/options/old-names.js';
 import { type DesiredState, openFileRegistry } from '../../registry/index.js';
 import type { TunnelSources } from '../drivers/xdp/apply.js';
 import { AgentLock } from '../installation/pin-folder-lock.js';
 import { PinFolder } from '../installation/pins.js';
-import { type MetricsServer, serveMetrics } from '../observe/metrics.js';
+import { metricsText } from '../observe/metrics.js';
 import { type RunOptions, stateFile } from '../options.js';
 import { type HostInterface, hostInterface } from '../reachability/next-hops/host-interface.js';
 import { ipCommand, ipMonitor } from '../reachability/next-hops/ip.js';
@@ -19,11 +21,12 @@ import { Agent } from './agent.js';
 
 /** `lb-agent run`: returns after SIGTERM or SIGINT, with the balancer still attached. */
 export async function run(options: RunOptions): Promise<void> {
-  const log = pino({ name: 'lb-agent', level: options.logLevel });
+  const log = createLog('lb-agent', options.logLevel);
+  warnOfOldNames(log, options.oldNames);
   requireKernelSupport();
   const host = hostInterface(options.interface);
   const registry = openFileRegistry(options.registry, {
-    onWarning: (warning) => log.warn(warning, 'registry document'),
+    onWarning: (warning) => log.warn({ warning }, 'registry document'),
   });
   const desired = await registry.read();
   const nextHops = new NextHops({
@@ -47,7 +50,11 @@ export async function run(options: RunOptions): Promise<void> {
   try {
     // Before anything is attached: where they cannot be served, nothing is.
     if (options.metrics !== undefined) {
-      metrics = await serveMetrics(options.metrics, () => agent, log);
+      metrics = await serveMetrics({
+        where: options.metrics,
+        collect: () => metricsText(agent),
+        onError: (error) => log.error({ error }, 'metrics cannot be collected'),
+      });
     }
     await nextHops.follow(desired);
     const running = await Agent.start(
@@ -60,7 +67,7 @@ export async function run(options: RunOptions): Promise<void> {
         sources,
         check: (state) => checkSources(state, sources, host),
         flowsPerCpu: options.flowsPerCpu,
-        restMs: options.quarantine * 1000,
+        restMs: options.cooldown * 1000,
         ...(options.object === undefined ? {} : { object: options.object }),
         log,
       },
@@ -77,12 +84,9 @@ export async function run(options: RunOptions): Promise<void> {
         nextHops
           .follow(state)
           .then(want)
-          .catch((error) => log.error({ message: describeError(error) }, 'next hops'));
+          .catch((error: unknown) => log.error({ error }, 'next hops cannot be followed'));
       },
-      onError: (error) => {
-        const message = error instanceof CidecarError ? error.describe() : error.message;
-        log.error({ message }, 'registry: the last good state stays in force');
-      },
+      onError: (error) => log.error({ error }, 'registry: the last good state stays in force'),
     });
     log.info({ interface: host.name, revision: desired.revision }, 'ready');
     const signal = await stopped();

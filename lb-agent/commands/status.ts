@@ -6,9 +6,13 @@ import { statusText } from '../observe/status-text.js';
 import { type OtherOptions, stateFile } from '../options.js';
 import { StateFile } from '../state/state-file.js';
 
-export function printStatus(options: OtherOptions): void {
-  const status = readStatus(options);
-  process.stdout.write(options.json ? `${JSON.stringify(status, null, 2)}\n` : statusText(status));
+/**
+ * `lb-agent status`: prints what the kernel holds.
+ * @throws CidecarError PIN_INVALID where no balancer is attached
+ */
+export function status(options: OtherOptions): void {
+  const found = readStatus(options);
+  process.stdout.write(options.json ? `${JSON.stringify(found, null, 2)}\n` : statusText(found));
 }
 
 /** @throws CidecarError PIN_INVALID where no balancer is attached */

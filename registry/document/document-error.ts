@@ -17,6 +17,10 @@ export class DocumentError extends CidecarError {
     this.errors = errors;
   }
 
+  override get parts(): readonly CidecarError[] {
+    return this.errors;
+  }
+
   /** One line an error, in the order of the document. */
   override describe(): string {
     const lines = this.errors.slice(0, PRINTED).map((error) => error.describe());

@@ -67,6 +67,7 @@ const AGENT: Readonly<Record<string, Case>> = {
   'an unknown command': () => agent('go'),
   '`--registry` missing': () => agent('run', '--interface', 'eth0'),
   'an unknown option': () => start('--colour'),
+  'an old name with a bad value (`--quarantine 0`)': () => start('--quarantine', '0'),
   '`--mode fast`': () => start('--mode', 'fast'),
   '`--pin-dir` relative': () => start('--pin-dir', 'pins'),
   '`--pin-dir` with a dot': () => start('--pin-dir', '/sys/fs/bpf/lb.1'),
@@ -78,6 +79,8 @@ const AGENT: Readonly<Record<string, Case>> = {
   '`--hash-seed` no hex': () => start('--hash-seed', 'xyz'),
   '`--metrics here`': () => start('--metrics', 'here'),
   '`--log-level loud`': () => start('--log-level', 'loud'),
+  '`--metrics` a socket in no folder': () =>
+    start('--metrics', join(host.scope.folder, 'none/m.sock')),
   '`--metrics` a plain file': () => start('--metrics', file('file', '')),
   'registry file missing': () => start('--registry', host.scope.path('none.yaml')),
   'registry malformed': () => start('--registry', file('broken.yaml', 'pools: [')),
@@ -196,7 +199,8 @@ function rows(heading: string): Map<string, { answer: string; exit: string }> {
 
 /** As the page writes it: without the hint, paths short, fit for Markdown. */
 function asWritten(stderr: string): string {
-  const [line = ''] = stderr.split('\n');
+  // Log lines are JSON; what ended it is not.
+  const line = stderr.split('\n').find((each) => !each.startsWith('{')) ?? '';
   return line
     .replace(/^(lb-agent|cidctl): /, '')
     .replace(/ \(([A-Z_]+)\)\. .*$/, ' `$1`')

@@ -23,7 +23,7 @@ function counted(name: string) {
 
 it('counters stay with an owner, and begin at zero for another', async () => {
   host.write(documentOf([ONE, TWO], [443, 444]));
-  await host.start('--quarantine', '1');
+  await host.start('--cooldown', '1');
   for (let i = 0; i < 5; i++) host.route(cidOf('ed793b'), 444);
   host.route(cidOf('ed793a'), 443);
   const before = counted('web-2');
@@ -51,10 +51,10 @@ it('counters stay with an owner, and begin at zero for another', async () => {
 
 it('so they do where the tables grow, and what is copied knows no owners', async () => {
   host.write(documentOf([ONE, TWO], [443, 444]));
-  await host.start('--quarantine', '1');
+  await host.start('--cooldown', '1');
   for (let i = 0; i < 5; i++) host.route(cidOf('ed793b'), 444);
   await host.change(documentOf([ONE], [443]));
-  await sleep(1100); // The quarantine: the index of web-2 is free again.
+  await sleep(1100); // The cooldown: the index of web-2 is free again.
   const servers = Array.from({ length: 300 }, (_, i): TestServer => {
     return { name: `n${i}`, address: `10.2.${i >> 7}.${(i & 127) + 1}`, ids: [] };
   });

@@ -93,7 +93,7 @@ describe('an established flow stays with its server, and counters go on', () => 
 
 it('a flow never reaches the next server of an index, whatever was replaced and forgotten', async () => {
   host.write(documentOf(servers(2)));
-  await host.start('--quarantine', '1');
+  await host.start('--cooldown', '1');
   follow();
   const flows = follow();
   const { real } = host.status().servers.find(({ name }) => name === 's0') ?? {};
@@ -103,7 +103,7 @@ it('a flow never reaches the next server of an index, whatever was replaced and 
   await host.change(documentOf(rest, MANY_PORTS));
   await host.kill();
   rmSync(host.stateFolder, { recursive: true });
-  await host.start('--quarantine', '1');
+  await host.start('--cooldown', '1');
   // Servers of weight 0 come and go until one gets the index: only a flow could lead to it.
   let next: { address: string; real: number } | undefined;
   for (let n = 1; next?.real !== real; n++) {

@@ -41,6 +41,28 @@ describe('the units in deploy/', () => {
     expect(await verify(unit)).toBe('');
   });
 
+  it.each(units)('%s is started again after what may pass, and not after bad input', (unit) => {
+    const settings = readFileSync(join(DEPLOY, unit), 'utf8').split('\n');
+    expect(settings).toEqual(
+      expect.arrayContaining([
+        'Restart=on-failure',
+        'RestartPreventExitStatus=2',
+        'StartLimitIntervalSec=0',
+      ]),
+    );
+  });
+
+  it.each(units)('%s gives flags that the program has, by their present names', async (unit) => {
+    const text = readFileSync(join(DEPLOY, unit), 'utf8');
+    const [, command = ''] = /^ExecStart=((?:.*\\\n)*.*)$/m.exec(text) ?? [];
+    const [, entry = '', subcommand = ''] = /dist\/(\S+)\.js( run)?/.exec(command) ?? [];
+    const help = [...nodeArgv(entry), ...subcommand.trim().split(' ').filter(Boolean), '--help'];
+    const { stdout } = await tryRun(help);
+    const flags = [...command.matchAll(/--[a-z0-9-]+/g)].map(([flag]) => flag);
+    expect(flags.length).toBeGreaterThan(2);
+    for (const flag of flags) expect(stdout).toMatch(new RegExp(`^ +${flag} `, 'm'));
+  });
+
   it('each drop-in belongs to one of them', () => {
     expect(units.length).toBeGreaterThan(1);
     for (const name of dropIns) {

@@ -35,7 +35,7 @@ let established: CidPool;
 beforeAll(async () => {
   folder = await SidecarFolder.create();
   await folder.write(poolDocument([quicLb(0, 'minting', await folder.key('a.key'))]));
-  sidecar = await SidecarProcess.start(folder, ['--init', '--metrics-socket', folder.metrics]);
+  sidecar = await SidecarProcess.start(folder, ['--init', '--metrics', folder.metrics]);
   established = CidPool.connect({ socket: folder.socket, highWater: 4096 });
   await established.ready();
   // What the process grows to by use alone.
@@ -351,7 +351,7 @@ describe('a client that misbehaves harms no other', { timeout: 60_000 }, () => {
 describe('a sidecar that is full', { timeout: 60_000 }, () => {
   it('says so to newcomers, serves those it has, and newcomers when there is room', async () => {
     await sidecar.stop();
-    const flags = ['--metrics-socket', folder.metrics, '--max-streams', '10'];
+    const flags = ['--metrics', folder.metrics, '--max-streams', '10'];
     sidecar = await SidecarProcess.start(folder, flags);
     await once(established, 'connected');
     const watches = Array.from({ length: 8 }, () => another().watch({}));
