@@ -14,8 +14,8 @@ import { NO_TABLES, samePlan, sameRing, sameVip, type Tables } from './tables.js
  *   2. New reals are programmed with their next hops, while nothing names them. Before each,
  *      the counter at its index begins at zero: the owner before was cleared by an earlier
  *      change.
- *   3. Next hops of reals that stay are set, so that
- *   4. servers come back up by the right one, before a ring takes them in.
+ *   3. Next hops of reals that stay are set.
+ *   4. Servers come up, by the right next hop, before a ring takes them in.
  *   5. The pools follow one by one, and last those that VIPs leave for another pool: such a
  *      VIP goes by the old pool until its new pool is complete. Of each pool
  *      a. configs that are gone stop decoding, because b may use their first octets again;
