@@ -5,4 +5,5 @@ export { DocumentError } from './document/document-error.js';
 export { packedIds, unpackIds } from './document/packed-ids.js';
 export type { DocumentWarning } from './document/report.js';
 export { type FileRegistryOptions, openFileRegistry } from './file/file-registry.js';
+export { openRegistry } from './open.js';
 export * from './types.js';

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CidecarError } from '../../core/index.js';
 
-/** More than this many are counted, not printed: one slip can repeat in a million IDs. */
+/** Further errors are counted and not printed: one slip can repeat in a million IDs. */
 const PRINTED = 20;
 
 /**
- * Everything that is wrong with a document, at once, so that a person corrects it in one
- * go. Stands for its first error (code, place) where only one can be shown.
+ * All errors of a document, so that a person can correct them in one go. Its own code, message
+ * and place are those of the first error.
  */
 export class DocumentError extends CidecarError {
   readonly errors: readonly [CidecarError, ...CidecarError[]];
@@ -17,7 +17,11 @@ export class DocumentError extends CidecarError {
     this.errors = errors;
   }
 
-  /** One line an error, in the order of the document. */
+  override get parts(): readonly CidecarError[] {
+    return this.errors;
+  }
+
+  /** One line for each error, in the order of the document. */
   override describe(): string {
     const lines = this.errors.slice(0, PRINTED).map((error) => error.describe());
     const rest = this.errors.length - PRINTED;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash, createHmac } from 'node:crypto';
 import type { z } from 'zod';
+import type { Schemes } from '../../cid/index.js';
 import { readAddress } from '../../core/address.js';
 import type { CidecarError, Secret } from '../../core/index.js';
 import type { DesiredState, Pool, Vip } from '../types.js';
@@ -8,14 +9,21 @@ import { type ReadKeyFile, readConfigs } from './configs.js';
 import { DocumentError } from './document-error.js';
 import { type DocumentWarning, Report } from './report.js';
 import { readServers } from './servers.js';
-import { type DocumentShape, documentShape, type PoolShape } from './shape.js';
+import {
+  builtInDocumentShape,
+  type DocumentShape,
+  documentShape,
+  type PoolShape,
+} from './shape.js';
 import { fieldName, type Path, readSource } from './source.js';
 
 export interface DocumentOptions {
   /** Name of the document in messages. */
   readonly file: string;
-  /** Content of a key file, whose path is as the document gives it. */
+  /** Reads a key file; its path is as the document gives it. */
   readonly readKeyFile: ReadKeyFile;
+  /** What configs may be of; the built-in ones unless said otherwise. */
+  readonly schemes?: Schemes;
 }
 
 export interface ParsedDocument {
@@ -24,13 +32,14 @@ export interface ParsedDocument {
 }
 
 /**
- * Reads a document as a whole, or throws a DocumentError with everything that is wrong
- * with it. Order: YAML, then the form of each field, then what needs several fields.
+ * Reads a document, or throws a DocumentError that holds all errors of the first stage that
+ * fails. The stages are YAML, the form of each field, and rules about several fields.
  */
 export function parseDocument(text: string, options: DocumentOptions): ParsedDocument {
   const source = readSource(text, options.file);
   const report = new Report(source, options.file);
-  const shape = documentShape.safeParse(source.value);
+  const form = options.schemes ? documentShape(options.schemes) : builtInDocumentShape;
+  const shape = form.safeParse(source.value);
   if (!shape.success) {
     for (const issue of shape.error.issues) reportIssue(issue, report);
     throw failure(report);
@@ -93,7 +102,7 @@ function readPool(name: string, shape: PoolShape, report: Report, readKeyFile: R
   return { name, vips, configs, servers };
 }
 
-/** New connections need a server that takes them. */
+/** Warns of VIPs whose new connections no server takes. */
 function checkTakers({ vips, servers }: PoolShape, path: Path, report: Report): void {
   if (vips.length === 0) return;
   const place = [...path, 'servers'];
@@ -106,7 +115,7 @@ function checkTakers({ vips, servers }: PoolShape, path: Path, report: Report): 
   }
 }
 
-/** Across pools: a packet to one address, port and protocol belongs to one pool. */
+/** A packet to one address, port and protocol has to belong to one pool. */
 function checkVips(document: DocumentShape, report: Report): void {
   const owners = new Map<string, Path>();
   for (const [pool, { vips }] of Object.entries(document.pools)) {
@@ -126,7 +135,7 @@ function checkVips(document: DocumentShape, report: Report): void {
   }
 }
 
-/** Across pools: a sidecar finds its pool by the name of its server. */
+/** A sidecar finds its pool by the name of its server, so names are unique across pools. */
 function checkServers(document: DocumentShape, report: Report): void {
   const owners = new Map<string, Path>();
   const vips = new Set(
@@ -159,8 +168,8 @@ function canonical(text: string): string {
 }
 
 /**
- * Equal on every host for equal documents and keys. A key enters as the HMAC under it of
- * the text, so that the revision, which is logged, is no hash of a bare key.
+ * Equal on every host for equal documents and keys. Of a key it contains the HMAC of the text
+ * under that key, because the revision is logged and must not be the hash of a bare key.
  */
 function revisionOf(text: string, pools: readonly Pool[]): string {
   const hash = createHash('sha256').update(text);
@@ -170,7 +179,8 @@ function revisionOf(text: string, pools: readonly Pool[]): string {
   };
   for (const pool of pools) {
     for (const config of pool.configs) {
-      add(config.codec.plan.key);
+      const { secrets } = config.codec;
+      for (const secret of secrets.length === 0 ? [null] : secrets) add(secret);
       add(config.resetKey);
     }
   }

@@ -4,14 +4,14 @@ import { unpackIds } from './packed-ids.js';
 import type { Report } from './report.js';
 import { itemsOf, type Path, quotable } from './source.js';
 
-/** One slip can repeat in every one of a million IDs; so many errors a list are enough. */
+/** The most errors that are reported for one list: one slip can repeat in a million IDs. */
 const ERRORS_PER_LIST = 5;
 
 /**
- * Reads one entry of `serverIds`: a list of IDs, or one text of IDs parted by white space
- * or commas, which YAML reads fifty times faster and which suits very many. An ID is hex,
- * with or without 0x; where it has 8 octets also base64, the form in which AWS hands it
- * out (AWS_LBC_QUIC_SERVER_ID).
+ * Reads one entry of `serverIds`: a list of IDs, or one text of IDs separated by white space or
+ * commas. The text is for very many IDs, since YAML reads it fifty times faster. An ID is hex,
+ * with or without 0x; one of 8 octets can also be base64, the form in which AWS hands it out
+ * (AWS_LBC_QUIC_SERVER_ID).
  */
 export function readServerIds(
   value: unknown,
@@ -43,7 +43,8 @@ export function readServerIds(
   }
   if (bad > 0) return [];
 
-  // One decoding for all, and views of it: a million small buffers cost half a second.
+  // All IDs are decoded at once into views of one buffer: a million small buffers cost half a
+  // second.
   const octets = new Uint8Array(Buffer.from(hex.join(''), 'hex'));
   const ids = unpackIds(octets, digits / 2);
   const sound = ids.every((id, index) => {

@@ -8,7 +8,7 @@ import { readServerIds } from './server-ids.js';
 import type { PoolShape } from './shape.js';
 import type { Path } from './source.js';
 
-/** One slip can repeat in every one of a million IDs; so many errors a list are enough. */
+/** The most errors that are reported for one list: one slip can repeat in a million IDs. */
 const ERRORS_PER_LIST = 5;
 
 /** Builds the servers of a pool and checks who owns which ID. */
@@ -29,7 +29,7 @@ export function readServers(
       const idPlace: Path = [...place, 'serverIds', id];
       const config = configs.find((candidate) => String(candidate.id) === id);
       if (config === undefined) {
-        // A config that is wrong itself was reported, and need not be twice.
+        // Where a config is invalid itself, that was reported already.
         if (pool.configs.length === configs.length) {
           report.error(idPlace, `names no config of this pool (${namesOf(configs)})`);
         }
@@ -112,12 +112,12 @@ class Owners {
   }
 }
 
-/** Looked up when it is complained of, rather than kept for each of a million IDs. */
+/** The place of an ID; looked up for a message, rather than kept for each of a million IDs. */
 function placeOf({ place, ids }: Claim, id: Uint8Array): Path {
   return [...place, ids.findIndex((each) => Buffer.compare(each, id) === 0)];
 }
 
-/** All claims under one config agree on it, so the first one tells. */
+/** Whether the config of these claims is encrypted; they all belong to one, so the first tells. */
 function isEncrypted(claims: ReadonlyMap<string, Claim>): boolean | undefined {
   for (const claim of claims.values()) return claim.encrypted;
   return undefined;

@@ -19,7 +19,7 @@ import { DocumentError } from './document-error.js';
 /** Where a value stands: names of fields, and numbers for the items of a list. */
 export type Path = readonly (string | number)[];
 
-/** `pools.web.vips[0].port` */
+/** A path as text: `pools.web.vips[0].port`. */
 export function fieldName(path: Path): string {
   return path
     .map((part, i) => (typeof part === 'number' ? `[${part}]` : i === 0 ? part : `.${part}`))
@@ -27,30 +27,30 @@ export function fieldName(path: Path): string {
 }
 
 /**
- * What a message may quote of a document. A key that was pasted into one, where its file
- * belongs or behind a slip of the pen anywhere else, must not reach a log; server IDs, of
- * at most 15 octets, have fewer digits.
+ * What a message may quote of a document. Someone may have pasted a key where its file belongs,
+ * or anywhere else by mistake, and it must not reach a log. Server IDs have fewer digits, since
+ * they have at most 15 octets.
  */
 export function quotable(text: string): string {
   return text.replace(/[0-9a-f]{31,}/gi, '[hex digits]');
 }
 
-/** A YAML document as plain values, with a way back from a path to its line. */
+/** A YAML document as plain values, which knows the line of each of them. */
 export interface Source {
   readonly value: unknown;
   /**
-   * Line of the value, or of its nearest ancestor where it is missing. First line is 1. A
-   * number in the path also stands for an item of a text that is a list (see itemsOf).
+   * The line of a value, or of its nearest ancestor where it is missing. The first line is 1. A
+   * number in the path can also mean an item of a text that stands for a list (see itemsOf).
    */
   lineOf(path: Path): number;
 }
 
-/** The items of a text that stands for a list: they are parted by white space or commas. */
+/** The items of a text that stands for a list; white space or commas separate them. */
 export function itemsOf(text: string): string[] {
   return text.split(/[\s,]+/).filter((item) => item !== '');
 }
 
-/** Throws DocumentError (DOCUMENT_SYNTAX) that names each line which is not YAML. */
+/** Throws a DocumentError (DOCUMENT_SYNTAX) that names each line that is not YAML. */
 export function readSource(text: string, file: string): Source {
   const lines = new LineCounter();
   // Pretty errors quote the source, which may hold what must not reach a log.
@@ -62,7 +62,7 @@ export function readSource(text: string, file: string): Source {
   const deep = tooDeep(tokens);
   if (deep !== undefined) throw new DocumentError([fail('is nested too deeply', deep)]);
 
-  // As parseDocument of yaml does it, from tokens whose depth is known to be harmless.
+  // What parseDocument of yaml does, but with tokens that are known not to be nested too deeply.
   const composer = new Composer({
     prettyErrors: false,
     logLevel: 'error',
@@ -82,7 +82,7 @@ export function readSource(text: string, file: string): Source {
   try {
     value = document.toJS();
   } catch (error) {
-    // Aliases that multiply past the parser's bound, or that name no anchor.
+    // The document has more aliases than the parser allows, or one that names no anchor.
     const message = error instanceof Error ? firstLine(error.message) : 'cannot be read';
     throw new DocumentError([fail(message, firstBadAlias(document))]);
   }
@@ -92,12 +92,14 @@ export function readSource(text: string, file: string): Source {
   };
 }
 
-/** Keys become names of fields, where 0 and "0" are one: the later would replace the earlier. */
+/**
+ * Keys become names of fields, where 0 and "0" are the same: the later would replace the earlier.
+ */
 function sameKey(a: ParsedNode, b: ParsedNode): boolean {
   return a === b || (isScalar(a) && isScalar(b) && String(a.value) === String(b.value));
 }
 
-/** Deeper than any document of ours by far, and no strain on a reader that recurses. */
+/** Far deeper than any document of ours, and harmless to a reader that recurses. */
 const MAX_DEPTH = 64;
 
 /** Offset of the first collection that is nested too deeply. */
@@ -117,7 +119,7 @@ function tooDeep(tokens: readonly CST.Token[]): number | undefined {
   return undefined;
 }
 
-/** Offset of the first alias without an anchor before it; else of the first alias. */
+/** Offset of the first alias without an anchor before it, or else of the first alias. */
 function firstBadAlias(document: Document.Parsed): number {
   const offsets: number[] = [];
   let bad: number | undefined;
@@ -137,7 +139,9 @@ function firstLine(message: string): string {
   return message.split('\n', 1)[0] ?? message;
 }
 
-/** Offset of the key that names the value, so that a long value is found at its start. */
+/**
+ * Offset of the key that names the value, so that a message points at the start of a long value.
+ */
 function offsetOf(text: string, root: Node | null, path: Path): number {
   let node: unknown = root;
   let offset = root?.range?.[0] ?? 0;
@@ -166,8 +170,9 @@ function offsetOf(text: string, root: Node | null, path: Path): number {
 }
 
 /**
- * Offset of an item inside a text. Its items are looked up one behind the other, so that none
- * is taken for part of another. Where there are escapes, the text itself has to do.
+ * Offset of an item inside a text. The items before it are looked up one after the other, so
+ * that none is taken for part of another. Undefined where the text has escapes: the offset of
+ * the whole text serves then.
  */
 function itemOffset(
   text: string,
@@ -177,7 +182,7 @@ function itemOffset(
   if (typeof value !== 'string' || !range) return undefined;
   const [start, end] = range;
   if (type === 'QUOTE_DOUBLE' && text.slice(start, end).includes('\\')) return undefined;
-  // The header of a block may hold a comment.
+  // The first line of a block is its header, which may hold a comment.
   const block = type === 'BLOCK_LITERAL' || type === 'BLOCK_FOLDED';
   let at = block ? text.indexOf('\n', start) : start;
   let found: number | undefined;

@@ -2,37 +2,36 @@
 import { readFileSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { CidecarError } from '../../core/index.js';
+import { CidecarError, SayOnce, SerialWork } from '../../core/index.js';
 import { parseDocument } from '../document/document.js';
 import type { DocumentWarning } from '../document/report.js';
-import type { DesiredState, Registry, Watch, WatchHandlers } from '../types.js';
+import type { DesiredState, Registry, RegistryOptions, Watch, WatchHandlers } from '../types.js';
 import { type Timing, watchFiles } from './watch-files.js';
 
-export interface FileRegistryOptions {
-  /** Called for each warning of each document that is read and differs from the last. */
-  readonly onWarning?: (warning: DocumentWarning) => void;
+export interface FileRegistryOptions extends RegistryOptions {
   readonly timing?: Partial<Timing>;
 }
 
-/** The desired state in one YAML file, with key files beside it. */
+/** The desired state in one YAML file that names the key files. Nothing is read yet. */
 export function openFileRegistry(path: string, options: FileRegistryOptions = {}): Registry {
   return new FileRegistry(resolve(path), path, options);
 }
 
 class FileRegistry implements Registry {
   readonly #path: string;
-  /** As the person wrote it, for messages. */
+  /** The path as it was given, for messages. */
   readonly #name: string;
   readonly #options: FileRegistryOptions;
   /**
-   * What read() handed out last: a watch begun then tells what differs. Its reader may have
-   * put it in force, so a watch that sees another one tells of that, whatever it told before.
+   * What read() handed out last. A caller may have put that in force, so a watch reports a state
+   * that differs from it, whatever the watch itself reported before.
    */
   #lastRead: { readonly revision: string | undefined } | undefined;
-  #loading: Promise<unknown> = Promise.resolve();
-  /** What the last reading looked at, the document first: also a bad one's key files count. */
+  /** Readings follow each other, so that an older one does not come out last. */
+  readonly #loading = new SerialWork(() => this.#load());
+  /** The files that the last reading opened, the document first; those of a bad document too. */
   #files: readonly string[];
-  #warned = '';
+  readonly #warned = new SayOnce();
 
   constructor(path: string, name: string, options: FileRegistryOptions) {
     this.#path = path;
@@ -43,7 +42,7 @@ class FileRegistry implements Registry {
 
   async read(): Promise<DesiredState> {
     try {
-      const state = await this.#load();
+      const state = await this.#loading.run();
       this.#lastRead = { revision: state.revision };
       return state;
     } catch (error) {
@@ -53,8 +52,8 @@ class FileRegistry implements Registry {
   }
 
   async watch(handlers: WatchHandlers): Promise<Watch> {
-    let reported = '';
-    // Of this watch alone: a read() beside it must not pass for a change that was told.
+    const reported = new SayOnce();
+    // The state that this watch reported last. A read() beside it is no report.
     let told = this.#lastRead?.revision;
     let readSeen = this.#lastRead;
     const tell = (error: Error) => {
@@ -66,26 +65,21 @@ class FileRegistry implements Registry {
     };
     const check = async (): Promise<readonly string[]> => {
       try {
-        const state = await this.#load();
+        const state = await this.#loading.run();
         const read = this.#lastRead;
         const readOther = read !== readSeen && read?.revision !== state.revision;
-        const changed = state.revision !== told || reported !== '' || readOther;
+        const changed = reported.over() || state.revision !== told || readOther;
         readSeen = read;
-        reported = '';
         told = state.revision;
         if (changed) handlers.onChange(state);
       } catch (error) {
-        const text = error instanceof CidecarError ? error.describe() : String(error);
-        if (text !== reported) {
-          reported = text;
-          tell(error instanceof Error ? error : new Error(text));
-        }
+        if (reported.isNews(error)) tell(error instanceof Error ? error : new Error(String(error)));
       }
       return this.#files;
     };
     if (told === undefined) {
       try {
-        told = (await this.#load()).revision;
+        told = (await this.#loading.run()).revision;
       } catch {
         // The first check reports it, and the first good state counts as a change.
       }
@@ -93,14 +87,7 @@ class FileRegistry implements Registry {
     return watchFiles(this.#files, check, this.#options.timing);
   }
 
-  /** One reading after the other, so that an older one does not come out last. */
-  #load(): Promise<DesiredState> {
-    const loaded = this.#loading.then(() => this.#loadNow());
-    this.#loading = loaded.catch(() => {});
-    return loaded;
-  }
-
-  async #loadNow(): Promise<DesiredState> {
+  async #load(): Promise<DesiredState> {
     let text: string;
     try {
       text = await readFile(this.#path, 'utf8');
@@ -111,6 +98,7 @@ class FileRegistry implements Registry {
     this.#files = files;
     const { state, warnings } = parseDocument(text, {
       file: this.#name,
+      ...(this.#options.schemes && { schemes: this.#options.schemes }),
       readKeyFile: (name, warn) => {
         const path = resolve(dirname(this.#path), name);
         files.push(path);
@@ -129,9 +117,7 @@ class FileRegistry implements Registry {
   }
 
   #warn(warnings: readonly DocumentWarning[]): void {
-    const text = JSON.stringify(warnings);
-    if (text === this.#warned) return;
-    this.#warned = text;
+    if (!this.#warned.isNews(JSON.stringify(warnings))) return;
     for (const warning of warnings) this.#options.onWarning?.(warning);
   }
 }

@@ -7,17 +7,18 @@ import type { Watch } from '../types.js';
 export interface Timing {
   /** Milliseconds of quiet after an event before the files are read. */
   readonly settle: number;
-  /** Milliseconds between looks at the files without any event. */
+  /** Milliseconds between looks at the files when there are no events. */
   readonly poll: number;
 }
 
 const DEFAULT_TIMING: Timing = { settle: 50, poll: 5_000 };
 
 /**
- * Calls `check` when any of `files` may have changed; it answers with the files to look at
- * from then on. Folders are watched, not files: editors and deployment tools put a new file
- * in the old one's place, and Kubernetes swaps a link to the folder. A slow poll covers
- * file systems without events and events that got lost. Calls never overlap.
+ * Calls `check` once at the start and then whenever any of `files` may have changed; `check`
+ * answers with the files to look at from then on. Folders are watched rather than files, because
+ * editors and deployment tools put a new file in the place of the old one, and Kubernetes swaps
+ * a link to the folder. A slow poll covers file systems without events, and lost events. Calls
+ * never overlap.
  */
 export async function watchFiles(
   files: readonly string[],
@@ -31,7 +32,7 @@ export async function watchFiles(
 
 interface FolderWatch {
   readonly watcher: FSWatcher;
-  /** Device and inode: a folder that takes this one's place needs a watch of its own. */
+  /** Device and inode. Another folder in this one's place needs a watch of its own. */
   readonly identity: string;
 }
 
@@ -52,7 +53,7 @@ class FileWatch implements Watch {
   }
 
   async start(files: readonly string[]): Promise<void> {
-    // Watch first, then check once: a change between the caller's reading and now is seen.
+    // The watch comes first and one check after it, so that no change is missed in between.
     await this.#follow(files);
     this.#polling = setInterval(() => this.#queue(() => this.#poll()), this.#timing.poll);
     this.#queue(() => this.#run());
@@ -70,7 +71,7 @@ class FileWatch implements Watch {
   #queue(task: () => Promise<void>): void {
     this.#running = this.#running
       .then(() => (this.#closed ? undefined : task()))
-      // What a caller's `check` throws must not end the watch.
+      // An error that `check` throws must not end the watch.
       .catch((error: unknown) => process.emitWarning(asError(error)));
   }
 
@@ -91,7 +92,10 @@ class FileWatch implements Watch {
     if (!this.#closed) await this.#follow(files);
   }
 
-  /** Looks again after any change of what is watched: nobody saw a file change before that. */
+  /**
+   * Watches the folders of these files. Asks for another look where they are not the ones
+   * watched so far: a change in a new one went unseen until now.
+   */
   async #follow(files: readonly string[]): Promise<void> {
     let changed = files.join('\0') !== this.#files.join('\0');
     this.#files = [...files];
@@ -114,14 +118,14 @@ class FileWatch implements Watch {
         this.#folders.set(folder, { watcher, identity });
         changed = true;
       } catch {
-        // No such folder now, or no inotify watch to be had: the poll sees the change.
+        // The folder is gone, or there are no inotify watches left: the poll sees changes.
       }
     }
     if (changed) this.#touched();
   }
 }
 
-/** The folder of each file, and the folder of what it links to; with their identities. */
+/** The folder of each file and the folder of what it links to, with their identities. */
 async function foldersOf(files: readonly string[]): Promise<Map<string, string>> {
   const folders = new Map<string, string>();
   const add = async (folder: string) => {
@@ -129,7 +133,7 @@ async function foldersOf(files: readonly string[]): Promise<Map<string, string>>
       const { dev, ino } = await stat(folder, { bigint: true });
       folders.set(folder, `${dev}:${ino}`);
     } catch {
-      // Not there at present; the poll will find it.
+      // The folder is not there now; the poll finds it when it is.
     }
   };
   for (const file of files) {
@@ -137,7 +141,7 @@ async function foldersOf(files: readonly string[]): Promise<Map<string, string>>
     try {
       await add(dirname(await realpath(file)));
     } catch {
-      // Not there at present; its own folder will tell when it comes.
+      // The file is not there now; the watch of its folder sees it come.
     }
   }
   return folders;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from 'node:crypto';
-import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { CidecarError } from '../../core/index.js';
+import { replaceFile, temporaryName } from '../../daemon/atomic-file.js';
 
 const hex = (octets?: number) =>
   z
@@ -17,7 +17,7 @@ const counter = z
 
 /** One space of nonces: those of one (scheme, key, server ID, nonce length). */
 const spaceSchema = z.strictObject({
-  /** See fingerprint.ts; says nothing about the key without the salt. */
+  /** See fingerprints.ts; says nothing about the key without the salt. */
   fingerprint: hex(16),
   nonceLength: z.int().min(1).max(18),
   /** The counter begins here, at random, and runs modulo 256^nonceLength. */
@@ -28,7 +28,7 @@ const spaceSchema = z.strictObject({
   permutationKey: hex(16),
 });
 
-/** See ReissueOrder of ../issuing/issuer.ts. */
+/** See ReissueOrder of ../issuing/issuer-events.ts. */
 const orderSchema = z.strictObject({
   throughGeneration: z.int().min(1),
   /** Milliseconds since 1970. */
@@ -114,20 +114,16 @@ export class StateFile {
 
   /** Durable when it resolves. Throws STATE_UNWRITABLE; the old content then still holds. */
   async write(content: StateContent): Promise<void> {
-    const temporary = `${this.path}.new`;
     try {
-      this.#birthTimes ??= await hasBirthTimes(temporary);
-      await rm(temporary, { force: true });
-      const file = await open(temporary, 'wx', 0o600);
-      try {
-        const born = this.#birthTimes ? await birthTime(file) : null;
-        await file.writeFile(serialize(content, this.#sequence + 1, born));
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(temporary, this.path);
-      await syncFolder(dirname(this.path));
+      this.#birthTimes ??= await hasBirthTimes(temporaryName(this.path));
+      const keepsBirthTimes = this.#birthTimes;
+      await replaceFile(this.path, {
+        mode: 0o600,
+        content: async (file) => {
+          const born = keepsBirthTimes ? await birthTime(file) : null;
+          return serialize(content, this.#sequence + 1, born);
+        },
+      });
       this.#sequence += 1;
     } catch (cause) {
       const { code } = cause as NodeJS.ErrnoException;
@@ -205,15 +201,6 @@ async function hasBirthTimes(probe: string): Promise<boolean> {
   } finally {
     await file.close();
     await rm(probe, { force: true });
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }
 

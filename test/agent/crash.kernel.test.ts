@@ -10,10 +10,10 @@ const SERVERS = 40;
 const IDS = 30_000;
 const PACKETS = 100;
 
-/** Spread over the ID space, so that the kernel's tables are those of IDs chosen by others. */
+/** IDs spread over the whole space, so that the kernel's tables are those for IDs in no order. */
 const spread = (n: number) => idOf((n * 786_433) % 2 ** 24);
 
-/** Each round another owner for many IDs, and other servers in the pool. */
+/** In each round many IDs have another owner, and the pool has other servers. */
 function serversOf(round: number): TestServer[] {
   const ids = new Map<number, string[]>();
   for (let n = 0; n < IDS; n++) {
@@ -32,7 +32,7 @@ function ownersOf(servers: readonly TestServer[]): Map<string, string> {
   return new Map(servers.flatMap(({ address, ids }) => ids.map((id) => [id, address])));
 }
 
-/** ID -> address, as the kernel's tables have it. */
+/** The address for each ID, from the kernel's tables. */
 function kernelOwners(host: BalancerHost): Map<string, string> {
   return host.tables((balancer) => {
     const addresses = new Map(balancer.reals().map(({ index, address }) => [index, address]));
@@ -46,7 +46,7 @@ function kernelOwners(host: BalancerHost): Map<string, string> {
   });
 }
 
-/** Waits until the change of the IDs has begun, or is over: larger tables are filled at once. */
+/** Waits until the change of the IDs has begun, or is over, because larger tables change at once. */
 async function changing(host: BalancerHost): Promise<void> {
   const begun = ({ kind, msg }: LogLine) => kind === 'set-ids' || msg === 'desired state applied';
   while (!host.lines().some(begun)) await sleep(1);
@@ -59,11 +59,11 @@ beforeEach(async () => {
 afterEach(() => host.dispose());
 
 describe('an agent that is killed while it changes the kernel', () => {
-  it('leaves every CID with its owner of before or after, and the next one heals', async () => {
+  it('leaves every CID with its old owner or its new one, and the next agent completes the change', async () => {
     let before = serversOf(0);
     host.write(documentOf(before));
     await host.start();
-    // How long a change takes here, so that the kills spread over the whole of it.
+    // Measures how long a change takes here, so that the kills are spread over the whole of it.
     const started = performance.now();
     await host.change(documentOf(serversOf(1)));
     const span = performance.now() - started;
@@ -73,14 +73,14 @@ describe('an agent that is killed while it changes the kernel', () => {
     for (let round = 2; round < ROUNDS + 2; round++) {
       const after = serversOf(round);
       host.write(documentOf(after));
-      // Half of the kills at any time, half when the IDs are being changed one by one.
+      // Half of the kills come at any time, half while the IDs change one by one.
       if (round % 2 === 0) await sleep((span * (round - 1)) / ROUNDS);
       else await changing(host);
       await host.kill();
 
       const [old, next, kernel] = [ownersOf(before), ownersOf(after), kernelOwners(host)];
       for (const [id, address] of kernel) {
-        if (address === '') continue; // Its server left first: falls back to the ring.
+        if (address === '') continue; // Its server was removed first, so the ring decides.
         if (address !== old.get(id) && address !== next.get(id)) {
           throw new Error(`round ${round}: ID ${id} leads to ${address}, which never had it`);
         }
@@ -101,7 +101,7 @@ describe('an agent that is killed while it changes the kernel', () => {
       expect(host.pins.tableSets()).toEqual([host.tableSet()]);
       before = after;
     }
-    // Else the test would not have tested what it is for.
+    // Otherwise no kill came in the middle of a change, and the test showed nothing.
     expect(halfway).toBeGreaterThan(0);
   });
 });
