@@ -24,7 +24,8 @@ export function addValidate(program: Command, io: Io, setExitCode: SetExitCode):
         else printGood(file, state, warnings, io);
       } catch (error) {
         if (!flags.json || !(error instanceof CidecarError)) throw error;
-        io.out(JSON.stringify({ valid: false, errors: jsonErrors(error) }));
+        const more = error instanceof DocumentError && error.more > 0 ? { more: error.more } : {};
+        io.out(JSON.stringify({ valid: false, errors: jsonErrors(error), ...more }));
         setExitCode(exitCodeFor(error));
       }
     });
