@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync } from 'node:fs';
 import { CidecarError, fromHex, type Secret } from '../core/index.js';
-import { readKey } from '../registry/index.js';
+import { FileRefused, readRegularFileSync } from '../core/regular-file.js';
+import { MAX_KEY_FILE_OCTETS, readKey } from '../registry/index.js';
 
 /**
  * Octets as tools print them: hex digits, perhaps behind `0x`, perhaps with a colon between
@@ -26,10 +26,11 @@ export function readInteger(text: string, what: string, minimum: number, maximum
 export function readKeyFile(path: string): Secret {
   let content: string;
   try {
-    content = readFileSync(path, 'utf8');
+    content = readRegularFileSync(path, MAX_KEY_FILE_OCTETS).octets.toString();
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    throw new CidecarError('FILE_UNREADABLE', `the key file cannot be read (${code})`, {
+    const why = cause instanceof FileRefused ? cause.message : `cannot be read (${code})`;
+    throw new CidecarError('FILE_UNREADABLE', `the key file ${why}`, {
       file: path,
       cause,
     });

@@ -4,18 +4,22 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
-  readFileSync,
   renameSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { CidecarError } from '../../core/index.js';
+import { readRegularFileSync } from '../../core/regular-file.js';
 import type { DesiredState } from '../../registry/index.js';
 import type { Assigned } from '../reconcile/assign.js';
 import type { MaybeUnreachable } from '../reconcile/model.js';
 
 const index = z.int().min(0);
+
+/** Of the file. A hundred thousand servers take half of it. */
+const MAX_OCTETS = 64 * 1024 * 1024;
 
 /**
  * What the agent remembers beside the kernel: names for indices, and what rests. No keys,
@@ -102,7 +106,9 @@ export function stateOf(
 /** Undefined where there is none or where it cannot be trusted. */
 export function readStateFile(file: string): AgentState | undefined {
   try {
-    const record = stateShape.parse(JSON.parse(readFileSync(file, 'utf8')));
+    const record = stateShape.parse(
+      JSON.parse(readRegularFileSync(file, MAX_OCTETS).octets.toString()),
+    );
     const { generations: incarnations, ...rest } = record;
     return { ...rest, incarnations };
   } catch {
@@ -115,7 +121,9 @@ export function writeStateFile(file: string, state: AgentState): void {
   const temporary = `${file}.new`;
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
-    const descriptor = openSync(temporary, 'w', 0o644);
+    // What stands there may be a FIFO, whose opening would wait for a reader.
+    rmSync(temporary, { force: true });
+    const descriptor = openSync(temporary, 'wx', 0o644);
     try {
       // Not writeSync, which may write a part and say so.
       writeFileSync(descriptor, JSON.stringify(recordOf(state)));
