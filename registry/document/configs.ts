@@ -31,7 +31,6 @@ export function readConfigs(
   checkFirstOctets(configs, places, report);
   checkLengths(configs, places, report);
   checkMinting(configs, places, report);
-  checkResetKeys(configs, places, report);
   return configs;
 }
 
@@ -144,7 +143,7 @@ function checkFirstOctets(configs: PoolConfig[], places: Path[], report: Report)
     if (config.codec.plan.configBits.includes(7) && config.state !== 'quarantined') {
       report.warn(
         place,
-        'reads CIDs that begin with 0b111 as its own, so that servers of this pool cannot fall back to unroutable CIDs',
+        'reads CIDs that begin with 0b111 as its own, so that those which servers of this pool fall back to begin with host ID 0 and have 32 random bits fewer',
       );
     }
   });
@@ -177,28 +176,6 @@ function checkMinting(configs: PoolConfig[], places: Path[], report: Report): vo
     [...second, 'state'],
     `only one config of a pool can be minting, and the config of ${report.place(first)} is`,
   );
-}
-
-/** draft-ietf-quic-load-balancers, "Stateless Reset Oracle": a reset key for each config. */
-function checkResetKeys(configs: PoolConfig[], places: Path[], report: Report): void {
-  configs.forEach((config, index) => {
-    const { key } = config.codec.plan;
-    if (key !== null && config.resetKey?.equals(key)) {
-      report.warn(
-        [...(places[index] ?? []), 'resetKeyFile'],
-        'is the key of the CIDs too; a key should serve one purpose',
-      );
-    }
-    const earlier = configs
-      .slice(0, index)
-      .findIndex((other) => config.resetKey !== null && other.resetKey?.equals(config.resetKey));
-    if (earlier === -1) return;
-    const line = report.place(places[earlier] ?? []);
-    report.warn(
-      [...(places[index] ?? []), 'resetKeyFile'],
-      `is the reset key of the config of ${line} too; each config should have its own`,
-    );
-  });
 }
 
 function isNumber(value: number | undefined): value is number {

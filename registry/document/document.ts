@@ -5,13 +5,17 @@ import type { CidecarError, Secret } from '../../core/index.js';
 import type { DesiredState, Pool, Vip } from '../types.js';
 import { type ReadKeyFile, readConfigs } from './configs.js';
 import { DocumentError } from './document-error.js';
+import { checkFailoverSpace } from './failover-space.js';
+import { checkNonceSpaces } from './nonce-spaces.js';
 import { readShape } from './read-shape.js';
 import { type DocumentWarning, Report } from './report.js';
+import { checkResetKeys } from './reset-keys.js';
 import { ServerIdBudget } from './server-ids.js';
 import { readServers } from './servers.js';
 import { type DocumentShape, documentShape, type PoolShape } from './shape.js';
 import { fieldName, type Path, readSource } from './source.js';
 import { ITEMS_PER_STEP, runAtOnce, runInSlices, type Steps } from './steps.js';
+import { checkSomethingMints } from './what-mints.js';
 
 export interface DocumentOptions {
   /** Name of the document in messages. */
@@ -60,6 +64,8 @@ function* documentSteps(text: string, options: DocumentOptions): Steps<ParsedDoc
   }
   yield* checkVips(shape, report);
   yield* checkServers(shape, report);
+  yield* checkNonceSpaces(shape, pools, report);
+  checkResetKeys(shape, pools, report);
   if (report.errors.kept.length > 0) throw failure(report);
   const revision = yield* revisionOf(text, pools);
   return { state: { revision, pools }, warnings: warningsOf(report) };
@@ -111,7 +117,11 @@ function* readPool(
   }
   const servers = yield* readServers(shape, configs, path, report, budget);
   checkTakers(shape, path, report);
-  return { name, vips, configs, servers };
+  const pool: Pool = { name, vips, configs, servers };
+  checkFailoverSpace(shape, pool, path, report);
+  // Without errors, the lists of the pool are those of the document, item by item.
+  if (report.errors.kept.length === 0) checkSomethingMints(pool, path, report);
+  return pool;
 }
 
 /** New connections need a server that takes them. */
