@@ -7,7 +7,7 @@ import { LineFinder } from './line-finder.js';
 import { plainValuesOf } from './plain-values.js';
 import { runAtOnce } from './steps.js';
 import { nodesOf, type YamlFault } from './yaml-nodes.js';
-import { tokensOf } from './yaml-tokens.js';
+import { type Tokens, tokensOf } from './yaml-tokens.js';
 
 /** Reads YAML with nodes made in pieces of about so many values. */
 function read(text: string, pieceWeight: number) {
@@ -16,7 +16,12 @@ function read(text: string, pieceWeight: number) {
   const refuse = (message: string): never => {
     throw new Error(message);
   };
-  const tokens = runAtOnce(tokensOf(text, lines, refuse));
+  let tokens: Tokens;
+  try {
+    tokens = runAtOnce(tokensOf(text, lines, refuse));
+  } catch (error) {
+    return { faults: [error] };
+  }
   const nodes = runAtOnce(nodesOf(tokens, text.length, errors, pieceWeight));
   const faults = errors.kept.map(({ message }) => message);
   if (faults.length > 0) return { faults };
@@ -112,6 +117,12 @@ describe('nodes made piece by piece', () => {
       { numRuns: 2000 },
     );
   });
+});
+
+it('refuses a value that the library would leave out', () => {
+  expect(read('? a\n- left out\n', 1).faults).toEqual([
+    new Error('A value of a mapping must follow a colon'),
+  ]);
 });
 
 it('reads a long text in double quotes as the library does, though by another way', () => {

@@ -63,13 +63,22 @@ function* collectionsOf(tokens: readonly CST.Token[], refuse: Refuse): Steps<Col
   let count = 0;
   for (let at = 0; at < collections.length; at += 1) {
     const depth = (depths[at] ?? 0) + 1;
-    for (const { key, value } of collections[at]?.items ?? []) {
+    const { type, items } = collections[at] ?? { items: [] };
+    for (const { key, sep, value } of items) {
       if (++count % ITEMS_PER_STEP === 0) yield;
+      // The library leaves such a value out without a word.
+      if (type === 'block-map' && value && !sep?.some(isColon)) {
+        refuse('A value of a mapping must follow a colon', value.offset);
+      }
       take(key, depth);
       take(value, depth);
     }
   }
   return collections;
+}
+
+function isColon({ type }: CST.SourceToken): boolean {
+  return type === 'map-value-ind';
 }
 
 /** Shorter ones are read fast enough. */
