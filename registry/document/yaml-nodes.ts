@@ -106,6 +106,8 @@ function newComposer(errors: Findings<YamlFault>): Composer {
     logLevel: 'error',
     // The library compares each key with all before it; plain-values.ts does it with a set.
     uniqueKeys: false,
+    // A set is checked as a whole by the library, which sees pieces of it.
+    resolveKnownTags: false,
     version: '1.2',
     keepSourceTokens: true,
   });
