@@ -18,9 +18,6 @@ export interface Nodes {
   itemsOf(collection: Node): readonly unknown[];
 }
 
-/** Ends the making of nodes where nobody wants to hear of more errors. */
-class EnoughErrors extends Error {}
-
 /**
  * Makes nodes of tokens, piece by piece.
  *
@@ -35,14 +32,9 @@ export function* nodesOf(
   pieceWeight = PIECE_WEIGHT,
 ): Steps<Nodes> {
   const pieces = yield* cutCollections(collections, pieceWeight);
-  try {
-    const root = yield* composeDocument(tokens, length, errors);
-    const cutOff = yield* composePieces(pieces, errors);
-    return { root, itemsOf: (collection) => itemsOf(collection, cutOff) };
-  } catch (error) {
-    if (!(error instanceof EnoughErrors)) throw error;
-    return { root: null, itemsOf: () => [] };
-  }
+  const root = yield* composeDocument(tokens, length, errors);
+  const cutOff = yield* composePieces(pieces, errors);
+  return { root, itemsOf: (collection) => itemsOf(collection, cutOff) };
 }
 
 function* composeDocument(
@@ -114,11 +106,13 @@ function newComposer(errors: Findings<YamlFault>): Composer {
     logLevel: 'error',
     // The library compares each key with all before it; plain-values.ts does it with a set.
     uniqueKeys: false,
+    // A set is checked as a whole by the library, which sees pieces of it.
+    resolveKnownTags: false,
     version: '1.2',
     keepSourceTokens: true,
   });
-  // The library has no way to stop at some number of errors, each of which it makes an Error
-  // of. Where a version of it calls this by another name, reading is slower and not wrong.
+  // The library makes an Error of each fault, with a stack, which takes minutes for a million.
+  // Where a version of it calls this by another name, reading is slower and not wrong.
   Reflect.set(
     composer,
     'onError',
@@ -139,5 +133,4 @@ function newComposer(errors: Findings<YamlFault>): Composer {
 
 function note(errors: Findings<YamlFault>, message: string, offset: number): void {
   errors.add(() => ({ message: message.split('\n', 1)[0] ?? message, offset }));
-  if (errors.full) throw new EnoughErrors();
 }

@@ -263,28 +263,49 @@ describe('openFileRegistry', () => {
     expect(weightOf(good)).toBe(1);
   });
 
-  it('closes while a long document is read, gives that up, and tells of it no more', async () => {
-    const registry = openFileRegistry(path, { timing: fast });
-    await registry.read();
-    let told = 0;
-    const seen = () => {
-      told += 1;
-    };
-    const following = await registry.watch({ onChange: seen, onError: seen });
-    const ids = Array.from({ length: 300_000 }, (_, i) => i.toString(16).padStart(6, '0'));
-    writeFileSync(path, documentOf(2).replace('[ed793a]', `"${ids.join(' ')}"`));
-    // It is being read when the event loop is held up for some milliseconds at a time.
-    let last = performance.now();
-    while (performance.now() - last < 5) {
-      last = performance.now();
-      await new Promise(setImmediate);
-    }
-    await following.close();
-    expect(told).toBe(0);
-    // What waits next begins when that reading has ended: here at once.
-    writeFileSync(path, documentOf(3));
-    expect(weightOf(await registry.read())).toBe(3);
-    expect(told).toBe(0);
+  describe('closed while a long document is read', () => {
+    let told: number;
+    let warned: string[];
+    let registry: Registry;
+    let following: Watch;
+    beforeEach(async () => {
+      told = 0;
+      warned = [];
+      registry = openFileRegistry(path, {
+        timing: fast,
+        onWarning: ({ message }) => warned.push(message),
+      });
+      await registry.read();
+      const seen = () => {
+        told += 1;
+      };
+      following = await registry.watch({ onChange: seen, onError: seen });
+      const ids = Array.from({ length: 300_000 }, (_, i) => i.toString(16).padStart(6, '0'));
+      const long = documentOf(2).replace('[ed793a]', `"${ids.join(' ')}"`);
+      // Of this one there is a warning at the end of the reading.
+      writeFileSync(path, long.replace('minting', 'staged'));
+      // It is being read when the event loop is held up for some milliseconds again and again.
+      for (let slices = 0; slices < 5; ) {
+        const begun = performance.now();
+        await new Promise(setImmediate);
+        if (performance.now() - begun > 5) slices += 1;
+      }
+    });
+
+    it('gives the reading up, and tells of it no more', async () => {
+      await following.close();
+      writeFileSync(path, documentOf(3));
+      expect(weightOf(await registry.read())).toBe(3);
+      expect({ told, warned }).toEqual({ told: 0, warned: [] });
+    });
+
+    it('goes on reading for somebody else, and tells of it no more', async () => {
+      const reading = registry.read();
+      await following.close();
+      expect(weightOf(await reading)).toBe(2);
+      expect(warned).toEqual([expect.stringMatching(/none is minting/)]);
+      expect(told).toBe(0);
+    });
   });
 
   it('finds by polling what no event told', async () => {
