@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createHash, createHmac } from 'node:crypto';
 import type { Schemes } from '../../cid/index.js';
 import { readAddress } from '../../core/address.js';
-import type { CidecarError, Secret } from '../../core/index.js';
+import type { CidecarError } from '../../core/index.js';
 import type { DesiredState, Pool, Vip } from '../types.js';
 import { type ReadKeyFile, readConfigs } from './configs.js';
 import { DocumentError } from './document-error.js';
@@ -11,6 +10,7 @@ import { checkNonceSpaces } from './nonce-spaces.js';
 import { readShape } from './read-shape.js';
 import { type DocumentWarning, Report } from './report.js';
 import { checkResetKeys } from './reset-keys.js';
+import { revisionSteps } from './revision.js';
 import { ServerIdBudget } from './server-ids.js';
 import { readServers } from './servers.js';
 import {
@@ -76,7 +76,7 @@ function* documentSteps(text: string, options: DocumentOptions): Steps<ParsedDoc
   yield* checkNonceSpaces(shape, pools, report);
   checkResetKeys(shape, pools, report);
   if (report.errors.kept.length > 0) throw failure(report);
-  const revision = yield* revisionOf(text, pools);
+  const revision = yield* revisionSteps(text, pools);
   return { state: { revision, pools }, warnings: warningsOf(report) };
 }
 
@@ -200,35 +200,4 @@ function* checkServers(document: DocumentShape, report: Report): Steps<void> {
 function canonical(text: string): string {
   const reading = readAddress(text);
   return 'address' in reading ? reading.address.text : text;
-}
-
-/** Octets that are hashed in one go. */
-const HASHED_AT_ONCE = 1024 * 1024;
-
-/**
- * Equal on every host for equal documents and keys. Of a key it contains the HMAC of the text's
- * hash under that key, because the revision is logged and must not be the hash of a bare key.
- */
-function* revisionOf(text: string, pools: readonly Pool[]): Steps<string> {
-  const ofText = createHash('sha256');
-  const octets = Buffer.from(text);
-  for (let at = 0; at < octets.length; at += HASHED_AT_ONCE) {
-    ofText.update(octets.subarray(at, at + HASHED_AT_ONCE));
-    yield;
-  }
-  const digest = ofText.digest();
-  const hash = createHash('sha256').update(digest);
-  const add = (key: Secret | null) => {
-    const mark = key === null ? 'none' : createHmac('sha256', key.reveal()).update(digest).digest();
-    hash.update(mark);
-  };
-  for (const pool of pools) {
-    yield;
-    for (const config of pool.configs) {
-      const { secrets } = config.codec;
-      for (const secret of secrets.length === 0 ? [null] : secrets) add(secret);
-      add(config.resetKey);
-    }
-  }
-  return hash.digest('hex').slice(0, 16);
 }

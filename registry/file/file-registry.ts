@@ -6,6 +6,7 @@ import { parseDocumentInSlices } from '../document/document.js';
 import { MAX_DOCUMENT_OCTETS, MAX_KEY_FILE_OCTETS } from '../document/limits.js';
 import type { DocumentWarning } from '../document/report.js';
 import type { DesiredState, Registry, RegistryOptions, Watch, WatchHandlers } from '../types.js';
+import { LastRead, WatchReports } from '../watch-reports.js';
 import { type Timing, watchFiles } from './watch-files.js';
 
 export interface FileRegistryOptions extends RegistryOptions {
@@ -22,11 +23,7 @@ class FileRegistry implements Registry {
   /** The path as it was given, for messages. */
   readonly #name: string;
   readonly #options: FileRegistryOptions;
-  /**
-   * What read() handed out last. A caller may have put that in force, so a watch reports a state
-   * that differs from it, whatever the watch itself reported before.
-   */
-  #lastRead: { readonly revision: string | undefined } | undefined;
+  readonly #lastRead = new LastRead();
   /** Readings follow each other, so that an older one does not come out last. */
   readonly #loading = new SerialWork(() => this.#load());
   /** The files that the last reading opened, the document first; those of a bad document too. */
@@ -47,10 +44,10 @@ class FileRegistry implements Registry {
     this.#interested += 1;
     try {
       const state = await this.#loading.run();
-      this.#lastRead = { revision: state.revision };
+      this.#lastRead.handsOut(state);
       return state;
     } catch (error) {
-      this.#lastRead = { revision: undefined };
+      this.#lastRead.fails();
       throw error;
     } finally {
       this.#leave();
@@ -59,46 +56,23 @@ class FileRegistry implements Registry {
 
   async watch(handlers: WatchHandlers): Promise<Watch> {
     this.#interested += 1;
-    let closed = false;
-    const reported = new SayOnce();
-    // The state that this watch reported last. A read() beside it is no report.
-    let told = this.#lastRead?.revision;
-    let readSeen = this.#lastRead;
-    const tell = (error: Error) => {
-      try {
-        handlers.onError(error);
-      } catch (thrown) {
-        process.emitWarning(thrown instanceof Error ? thrown : new Error(String(thrown)));
-      }
-    };
+    const reports = new WatchReports(handlers, this.#lastRead);
+    await reports.begin(() => this.#loading.run());
     const check = async (): Promise<readonly string[]> => {
       try {
-        const state = await this.#loading.run();
-        if (closed) return this.#files;
-        const read = this.#lastRead;
-        const readOther = read !== readSeen && read?.revision !== state.revision;
-        const changed = reported.over() || state.revision !== told || readOther;
-        readSeen = read;
-        told = state.revision;
-        if (changed) handlers.onChange(state);
+        reports.found(await this.#loading.run());
       } catch (error) {
-        if (!closed && reported.isNews(error))
-          tell(error instanceof Error ? error : new Error(String(error)));
+        reports.failed(error);
       }
       return this.#files;
     };
-    if (told === undefined) {
-      try {
-        told = (await this.#loading.run()).revision;
-      } catch {
-        // The first check reports it, and the first good state counts as a change.
-      }
-    }
+    let closed = false;
     const watch = await watchFiles(this.#files, check, this.#options.timing);
     return {
       close: async () => {
         if (closed) return;
         closed = true;
+        reports.close();
         await watch.close();
         this.#leave();
       },
