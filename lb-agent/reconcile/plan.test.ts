@@ -25,7 +25,7 @@ function routes(tables: Tables): Map<string, string> {
       config,
       {
         ids,
-        plan: { key: secret },
+        decodePlan: { key: secret },
       },
     ] of tables.pools.get(vip.pool)?.configs ?? []) {
       for (const [hex, real] of ownersOf(ids)) {
@@ -46,7 +46,7 @@ function meant(state: DesiredState): Map<string, string> {
       for (const server of pool.servers) {
         for (const [config, ids] of server.serverIds) {
           const live = pool.configs.find((each) => each.id === config);
-          const secret = live?.codec.plan.key?.reveal()[0] ?? 'clear';
+          const secret = live?.codec.decodePlan.key?.reveal()[0] ?? 'clear';
           for (const id of ids) {
             found.set(`${vipKey(vip)} ${config} ${secret} ${toHex(id)}`, server.address);
           }
@@ -68,7 +68,9 @@ function takers(state: DesiredState, key: string): string[] {
 function comparable(tables: Tables) {
   const pools = [...tables.pools].map(([index, { configs }]) => [
     index,
-    new Map([...configs].map(([id, { plan: how, ids }]) => [id, { how, ids: ownersOf(ids) }])),
+    new Map(
+      [...configs].map(([id, { decodePlan: how, ids }]) => [id, { how, ids: ownersOf(ids) }]),
+    ),
   ]);
   return { ...tables, pools: new Map(pools as [number, unknown][]) };
 }
@@ -293,7 +295,7 @@ describe('plan', () => {
 
   it('moves an ID in one step', () => {
     const entry = (ids: [number, string][]) => ({
-      plan: createCodec({
+      decodePlan: createCodec({
         scheme: 'quic-lb',
         configId: 0,
         serverIdLength: 1,
@@ -301,7 +303,7 @@ describe('plan', () => {
         serverUseLength: 0,
         lengthSelfEncoded: true,
         key: null,
-      }).plan,
+      }).decodePlan,
       ids: listsOf(new Map(ids.map(([real, hex]) => [hex, real]))),
     });
     const real = {

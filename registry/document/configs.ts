@@ -106,8 +106,8 @@ export function readKey(content: string, file: string): Secret {
 }
 
 function idOf(codec: CidCodec): number {
-  const [first] = codec.plan.configBits;
-  if (first === undefined) throw new Error('a plan answers to at least one config');
+  const [first] = codec.decodePlan.configBits;
+  if (first === undefined) throw new Error('a decode plan answers to at least one config');
   return first;
 }
 
@@ -116,17 +116,17 @@ function checkFirstOctets(configs: PoolConfig[], places: Path[], report: Report)
   const owner = new Map<number, number>();
   configs.forEach((config, index) => {
     const place = places[index] ?? [];
-    const rival = config.codec.plan.configBits.map((bits) => owner.get(bits)).find(isNumber);
+    const rival = config.codec.decodePlan.configBits.map((bits) => owner.get(bits)).find(isNumber);
     if (rival !== undefined) {
       const line = report.place(places[rival] ?? []);
-      const bits = config.codec.plan.configBits.join(' and ');
+      const bits = config.codec.decodePlan.configBits.join(' and ');
       report.error(
         place,
         `its CIDs begin with config ${bits}, which the config of ${line} claims too (${config.codec.algorithm} and ${configs[rival]?.codec.algorithm})`,
       );
       return;
     }
-    for (const bits of config.codec.plan.configBits) owner.set(bits, index);
+    for (const bits of config.codec.decodePlan.configBits) owner.set(bits, index);
     if (claimsFailover(config.codec) && config.state !== 'quarantined') {
       report.warn(
         place,

@@ -30,7 +30,7 @@ export class Owners {
   }
 
   *claim(config: PoolConfig, ids: readonly Uint8Array[], server: string, place: Path): Steps<void> {
-    const encrypted = config.codec.plan.kind !== 'extract';
+    const encrypted = config.codec.decodePlan.kind !== 'extract';
     const length = config.codec.serverIdLength;
     let claims = this.#byConfig.get(config.id);
     if (claims === undefined) {
