@@ -86,7 +86,7 @@ describe('what does not route', () => {
   });
 
   it('V3 takes both 0b110 and 0b111: to Katran the latter is no failover', () => {
-    expect(v3.plan.configBits).toEqual([6, 7]);
+    expect(v3.decodePlan.configBits).toEqual([6, 7]);
     expect(v3.decode(hex('e0010304020000000000'))).toMatchObject({ serverId: hex('01030402') });
   });
 

@@ -111,7 +111,7 @@ export class KatranCodec extends BatchCodec implements CidCodec {
   readonly cidLength: number;
   readonly serverIdLength: number;
   readonly nonceLength: number;
-  readonly plan: DecodePlan;
+  readonly decodePlan: DecodePlan;
   readonly secrets = [];
   readonly lease: LeaseTerms = { serverUseLength: 0, lengthSelfEncoded: false, key: null };
   readonly #version: number;
@@ -130,7 +130,7 @@ export class KatranCodec extends BatchCodec implements CidCodec {
     this.nonceLength = config.cidLength - 1 - layout.hostIdLength;
     this.#version = config.version;
     this.#shift = layout.hostIdBit % 8;
-    this.plan = {
+    this.decodePlan = {
       kind: 'extract',
       // V3 claims 0b111. CIDs that mean failover have host ID 0 in its pools, and so do not route.
       configBits: [config.version * 2, config.version * 2 + 1],
@@ -147,7 +147,7 @@ export class KatranCodec extends BatchCodec implements CidCodec {
     const first = cid[0];
     if (first === undefined) return { routable: false, reason: 'empty' };
     const bits = configBitsOf(first);
-    if (!this.plan.configBits.includes(bits)) {
+    if (!this.decodePlan.configBits.includes(bits)) {
       const failover = bits === FAILOVER_CONFIG_ID;
       return { routable: false, reason: failover ? 'failover-config' : 'config-mismatch' };
     }

@@ -20,7 +20,9 @@ const buildRing = RINGS.build;
 function comparable(tables: Tables) {
   const pools = [...tables.pools].map(([index, { configs }]) => [
     index,
-    new Map([...configs].map(([id, { plan: how, ids }]) => [id, { how, ids: ownersOf(ids) }])),
+    new Map(
+      [...configs].map(([id, { decodePlan: how, ids }]) => [id, { how, ids: ownersOf(ids) }]),
+    ),
   ]);
   return { ...tables, pools: new Map(pools as [number, unknown][]) };
 }
@@ -162,7 +164,7 @@ describe('plan', () => {
 
   it('moves an ID in one step', () => {
     const entry = (ids: [number, string][]) => ({
-      plan: createCodec({
+      decodePlan: createCodec({
         scheme: 'quic-lb',
         configId: 0,
         serverIdLength: 1,
@@ -170,7 +172,7 @@ describe('plan', () => {
         serverUseLength: 0,
         lengthSelfEncoded: true,
         key: null,
-      }).plan,
+      }).decodePlan,
       ids: listsOf(new Map(ids.map(([real, hex]) => [hex, real]))),
     });
     const real = {

@@ -14,7 +14,7 @@ export function routes(tables: Tables): Map<string, string> {
       config,
       {
         ids,
-        plan: { key: secret },
+        decodePlan: { key: secret },
       },
     ] of tables.pools.get(vip.pool)?.configs ?? []) {
       for (const [hex, real] of ownersOf(ids)) {
@@ -35,7 +35,7 @@ export function meant(state: DesiredState): Map<string, string> {
       for (const server of pool.servers) {
         for (const [config, ids] of server.serverIds) {
           const live = pool.configs.find((each) => each.id === config);
-          const secret = live?.codec.plan.key?.reveal()[0] ?? 'clear';
+          const secret = live?.codec.decodePlan.key?.reveal()[0] ?? 'clear';
           for (const id of ids) {
             found.set(`${vipKey(vip)} ${config} ${secret} ${toHex(id)}`, server.address);
           }
