@@ -12,6 +12,8 @@ if (!socket || !host || !port || !certificate || !privateKey) {
 
 const config = serverConfig(readFileSync(certificate), readFileSync(privateKey));
 const pool = CidPool.connect({ socket });
+pool.on('trouble', (error) => process.stderr.write(`${error.describe()}\n`));
+pool.on('stale', (error) => process.stderr.write(`${error.message}: 0b111 from here on\n`));
 pool.on('dry', () => process.stderr.write('no CIDs at hand: 0b111 from here on\n'));
 pool.on('recovered', () => process.stderr.write('CIDs are routable again\n'));
 await pool.ready();

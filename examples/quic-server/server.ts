@@ -20,9 +20,10 @@ import {
   versionNegotiation,
 } from './datagram.js';
 import { hex, tokenNumber } from './octets.js';
+import { ResetLimit, statelessReset } from './stateless-reset.js';
 
 /** What the server needs of a CidPool. */
-export type Pool = Pick<CidPool, 'cidLength' | 'take'> &
+export type Pool = Pick<CidPool, 'cidLength' | 'take' | 'resetToken'> &
   Pick<EventEmitter<CidPoolEvents>, 'on' | 'off'>;
 
 /** Milliseconds for clients to answer to the last CIDs, where the deadline is sooner. */
@@ -42,6 +43,7 @@ export class EchoServer implements ConnectionHost {
   readonly #connections = new Set<EchoConnection>();
   readonly #byCid = new Map<string, EchoConnection>();
   readonly #closing = new AbortController();
+  readonly #resets = new ResetLimit();
   #lastOrder: Reissue | undefined;
 
   readonly #log: (line: string) => void;
@@ -110,8 +112,27 @@ export class EchoServer implements ConnectionHost {
     const from = { host: address, port };
     const connection = isLongHeader(datagram)
       ? this.#byLongHeader(datagram, from)
-      : this.#byCid.get(hex(shortHeaderDcid(datagram, this.#pool.cidLength)));
+      : this.#byShortHeader(datagram, from);
     connection?.receive(datagram, from, this.#local);
+  }
+
+  #byShortHeader(datagram: Buffer, from: Host): EchoConnection | undefined {
+    const dcid = shortHeaderDcid(datagram, this.#pool.cidLength);
+    const known = this.#byCid.get(hex(dcid));
+    if (known === undefined) void this.#reset(Uint8Array.from(dcid), datagram.length, from);
+    return known;
+  }
+
+  /**
+   * Tells a client whose connection is lost, since it began with an earlier process, that it is.
+   * The sidecar makes the token again for CIDs of this server, and refuses those of others.
+   */
+  async #reset(dcid: Uint8Array, size: number, from: Host): Promise<void> {
+    if (dcid.length < this.#pool.cidLength || !this.#resets.pass()) return;
+    const token = await this.#pool.resetToken(dcid).catch(() => null); // Nobody knows it now.
+    const reset = token === null ? null : statelessReset(size, token);
+    const gone = this.#closing.signal.aborted || this.#byCid.has(hex(dcid));
+    if (reset !== null && !gone) this.send(reset, from);
   }
 
   #byLongHeader(datagram: Buffer, from: Host): EchoConnection | undefined {
