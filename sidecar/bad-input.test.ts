@@ -85,6 +85,7 @@ const CASES: Readonly<Record<string, Case>> = {
   '`--socket-mode 99`': () => ['--socket-mode', '99'],
   '`--max-streams 0`': () => ['--max-streams', '0'],
   '`--reissue-within 0`': () => ['--reissue-within', '0'],
+  '`--cid-lifetime 0`': () => ['--cid-lifetime', '0'],
   '`--metrics here`': () => ['--metrics', 'here'],
   '`--metrics-port 0`': () => ['--metrics-port', '0'],
   '`--metrics-port` with `--metrics-socket`': () =>

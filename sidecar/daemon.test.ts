@@ -334,6 +334,7 @@ describe('rotation', { timeout: 120_000 }, () => {
       stateStart: 'init',
       reissueWithin: 1000,
       allowKeyExport: false,
+      cidLifetime: 60_000,
       maxStreams: 10,
       socket: { path: folder.socket, mode: 0o600 },
       log: pino({ level: 'silent' }),

@@ -20,6 +20,8 @@ export interface DaemonOptions extends RpcListeners {
   /** Milliseconds that connections have to replace the CIDs of a retiring config. */
   readonly reissueWithin: number;
   readonly allowKeyExport: boolean;
+  /** Milliseconds for which a client that hears nothing may use its CIDs. */
+  readonly cidLifetime: number;
   readonly maxStreams: number;
   /** Where metrics are served; without it there are none. */
   readonly metrics?: MetricsAddress;

@@ -15,6 +15,7 @@ describe('options of cid-sidecar', () => {
       socket: { path: 's.sock', mode: 0o660 },
       reissueWithin: 300_000,
       allowKeyExport: false,
+      cidLifetime: 60_000,
       maxStreams: 4096,
       logLevel: 'info',
       oldNames: [],

@@ -52,6 +52,8 @@ const shape = z.object({
   resetNonces: z.boolean().default(false),
   /** Seconds. */
   reissueWithin: wholeNumber(1, 86_400).default(300),
+  /** Seconds. */
+  cidLifetime: wholeNumber(1, 86_400).default(60),
   allowKeyExport: z.boolean().default(false),
   maxStreams: wholeNumber(1, 100_000).default(DEFAULT_MAX_STREAMS),
   metrics: metricsAddress.optional(),
@@ -103,6 +105,7 @@ export function readSidecarOptions(raw: object): SidecarOptions {
       ...(group === undefined ? {} : { group }),
     },
     reissueWithin: flags.reissueWithin * 1000,
+    cidLifetime: flags.cidLifetime * 1000,
     allowKeyExport: flags.allowKeyExport,
     maxStreams: flags.maxStreams,
     logLevel: flags.logLevel,

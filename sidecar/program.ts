@@ -24,6 +24,10 @@ export function sidecarProgram(): Command {
       'the state is lost: begin anew at random places. CIDs can then repeat earlier ones, with a probability of about (CIDs before + after) / 256^nonceLength, without a key (CIDs before x after) / 256^nonceLength, and reset tokens made with keys of the lost state are gone',
     )
     .option('--reissue-within <seconds>', 'time to replace CIDs of retiring configs (default: 300)')
+    .option(
+      '--cid-lifetime <seconds>',
+      'how long a server that is cut off from its sidecar may use CIDs it has in stock (default: 60)',
+    )
     .option('--allow-key-export', 'permit LeaseNonces and ExportResetKeys, which hand out keys')
     .option('--max-streams <n>', 'streams of all clients together (default: 4096)')
     .option(

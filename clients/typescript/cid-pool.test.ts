@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,8 +28,11 @@ let pool: CidPool;
 let issue: ServerDuplexStream<IssueStreamRequest, IssueStreamResponse>;
 let watch: ServerWritableStream<object, WatchResponse>;
 let openStreams: number;
+/** Whether further IssueStreams are left without an answer. */
+let refuseIssue: boolean;
 
 beforeEach(async () => {
+  refuseIssue = false;
   folder = await mkdtemp(join(tmpdir(), `cdc${process.pid}-`));
   const socket = join(folder, 'sidecar.sock');
   server = new Server();
@@ -43,6 +47,7 @@ beforeEach(async () => {
     server.addService(SidecarServiceService, {
       ...Object.fromEntries(others),
       issueStream: (call: typeof issue) => {
+        if (refuseIssue) return;
         issue = call;
         issue.resume();
         another();
@@ -67,10 +72,10 @@ function switchTo(generation: number, zeroHostId = false): void {
   issue.write({ event: { $case: 'switch', value: { generation, zeroHostId } } });
 }
 
-function batch(generation: number, routable = true): void {
+function batch(generation: number, routable = true, lifetimeMs = 0): void {
   const [cids, tokens] = [randomBytes(12 * 4), randomBytes(16 * 4)];
   const configId = routable ? generation : 7;
-  const lengths = { count: 4, cidLength: 12 };
+  const lengths = { count: 4, cidLength: 12, lifetimeMs };
   const value = { cids, tokens, ...lengths, configId, generation, routable };
   issue.write({ event: { $case: 'batch', value } });
 }
@@ -82,6 +87,10 @@ function order(throughGeneration: number, deadline: Date): void {
 function minting(generation: number): void {
   const rest = { configId: 0, cidLength: 12, routable: true, reason: '' };
   watch.write({ event: { $case: 'minting', value: { generation, ...rest } } });
+}
+
+function alive(): void {
+  watch.write({ event: { $case: 'alive', value: {} } });
 }
 
 async function seen(condition: () => boolean): Promise<void> {
@@ -174,4 +183,82 @@ describe('an order to reissue', { timeout: 20_000 }, () => {
     await seen(() => given.length > 0);
     expect(given).toEqual([{ throughGeneration: 2, deadline }]);
   });
+});
+
+describe('a pool that hears nothing', { timeout: 20_000 }, () => {
+  const LIFETIME = 1000;
+  let said: string[];
+
+  beforeEach(async () => {
+    said = [];
+    for (const event of ['stale', 'dry', 'recovered', 'reissue'] as const) {
+      pool.on(event, () => said.push(event));
+    }
+    switchTo(1);
+    batch(1, true, LIFETIME);
+    minting(1);
+    await seen(() => pool.level === 4 && pool.connected);
+  });
+
+  it('gives 0b111 CIDs after the lifetime of its CIDs, and says so; then it goes on', async () => {
+    const [error] = await once(pool, 'stale');
+    expect(error).toMatchObject({ code: 'SIDECAR_UNAVAILABLE' });
+    expect(error.message).toMatch(/^nothing was heard from the sidecar for \d+ ms/);
+    expect(pool.take()).toMatchObject({ routable: false, generation: 1 });
+    expect(pool.stats).toMatchObject({ stale: true, dry: true, level: 4, made: 1, taken: 0 });
+    await expect(pool.ready({ timeout: 1 })).rejects.toThrow(/no CIDs came/);
+    alive();
+    await pool.ready();
+    expect(pool.stats).toMatchObject({ stale: false, dry: false, level: 4 });
+    expect(pool.take().routable).toBe(true);
+    expect(said).toEqual(['stale', 'dry', 'recovered']);
+  });
+
+  it('uses its CIDs for as long as the sidecar says that it is alive', async () => {
+    for (let i = 0; i < 12; i++) {
+      alive();
+      await sleep(LIFETIME / 5);
+    }
+    expect(pool.take().routable).toBe(true);
+    expect(said).toEqual([]);
+  });
+
+  it('does not take a Watch for a sign of life of CIDs that it says are void', async () => {
+    minting(2);
+    for (let i = 0; i < 12; i++) {
+      alive();
+      await sleep(LIFETIME / 5);
+    }
+    expect(said).toEqual(['stale', 'dry']);
+    switchTo(2);
+    batch(2, true, LIFETIME);
+    await seen(() => pool.generation === 2 && pool.level === 4);
+    expect(pool.take()).toMatchObject({ routable: true, generation: 2 });
+  });
+
+  it('gives no order to reissue before it is heard again', async () => {
+    pool.take();
+    await once(pool, 'stale');
+    order(1, new Date(1_900_000_000_000));
+    alive(); // It does not say that the order was a mistake.
+    await sleep(50);
+    expect(said).toEqual(['stale', 'dry']);
+    switchTo(2);
+    batch(2, true, LIFETIME);
+    await seen(() => said.includes('reissue'));
+    expect(said).toEqual(['stale', 'dry', 'recovered', 'reissue']);
+  });
+});
+
+it('drops CIDs of which only the Watch says that they are void', async () => {
+  switchTo(1);
+  batch(1);
+  minting(1);
+  await seen(() => pool.level === 4 && pool.connected);
+  refuseIssue = true;
+  issue.end();
+  await once(pool, 'disconnected');
+  minting(2);
+  await seen(() => pool.level === 0);
+  expect(pool.take().routable).toBe(false);
 });

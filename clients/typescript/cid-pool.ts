@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { EventEmitter } from 'node:events';
-import type { ClientDuplexStream, ClientReadableStream } from '@grpc/grpc-js';
 import { CidecarError } from '../../core/index.js';
 import type {
   CidBatch,
   GenerationSwitch,
-  IssueStreamRequest,
   IssueStreamResponse,
   SidecarServiceClient,
   WatchResponse,
@@ -13,26 +11,13 @@ import type {
 import { whyUnusable } from './batch-check.js';
 import { BatchQueue, type PooledCid } from './batch-queue.js';
 import { FailoverCids } from './failover-cids.js';
-import { closedError, FirstCids } from './first-cids.js';
+import { closedError, FirstCids, unavailable } from './first-cids.js';
+import { Freshness } from './freshness.js';
+import type { CidPoolEvents, CidPoolStats } from './pool-events.js';
 import { type CidPoolOptions, connectClient, readCidLength, readLevels } from './pool-options.js';
-import { type Reissue, ReissueOrders } from './reissue-orders.js';
-import { ResilientStream } from './resilient-stream.js';
-
-export interface CidPoolEvents {
-  /** Live connections are to get new CIDs; `paceReissue` spreads that over the time there is. */
-  reissue: [Reissue];
-  connected: [];
-  /** The sidecar cannot be reached; the pool still serves what it has. */
-  disconnected: [Error | undefined];
-  /** From here on `take()` gives 0b111 CIDs. */
-  dry: [];
-  /** CIDs are routable again. */
-  recovered: [];
-  /** The sidecar sent what cannot be used. */
-  trouble: [CidecarError];
-}
-
-type IssueCall = ClientDuplexStream<IssueStreamRequest, IssueStreamResponse>;
+import { ReissueOrders } from './reissue-orders.js';
+import { ResetTokenQuestions } from './reset-token-questions.js';
+import { type IssueCall, SidecarLink } from './sidecar-link.js';
 
 /**
  * A supply of CIDs for a QUIC stack, whose hooks can neither wait nor fail. `take()` is
@@ -45,8 +30,9 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
   readonly #lowWater: number;
   readonly #highWater: number;
   readonly #queue = new BatchQueue();
-  readonly #issue: ResilientStream<IssueStreamResponse, IssueCall>;
-  readonly #watch: ResilientStream<WatchResponse, ClientReadableStream<WatchResponse>>;
+  readonly #link: SidecarLink;
+  readonly #freshness: Freshness;
+  readonly #resetTokens: ResetTokenQuestions;
   #cidLength: number | undefined;
   #failover: FailoverCids | undefined;
   /** CIDs that were asked for on the present stream and have not come. */
@@ -54,9 +40,14 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
   #generation = 0;
   readonly #reissues = new ReissueOrders();
   readonly #firstCids = new FirstCids();
-  #connected = false;
+  /** What the present Watch says is issued now; undefined until it has said so. */
+  #watchedGeneration: number | undefined;
+  /** Whether the present IssueStream has said what is issued now. */
+  #switched = false;
   #zeroHostId = false;
   #dry = false;
+  #taken = 0;
+  #made = 0;
   #closed = false;
 
   /** Connects in the background and goes on trying. Throws ARGUMENT_INVALID. */
@@ -72,37 +63,34 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
     this.#cidLength = readCidLength(options);
     const client = connectClient(options);
     this.#client = client;
-    this.#issue = new ResilientStream({
-      open: () => client.issueStream(),
-      onOpen: (call) => this.#ask(call),
-      onMessage: ({ event }) => {
-        if (event?.$case === 'batch') this.#receive(event.value);
-        if (event?.$case === 'switch') this.#switchTo(event.value);
+    this.#freshness = new Freshness(() => this.#fallStale());
+    this.#resetTokens = new ResetTokenQuestions(client, options.socket);
+    this.#link = new SidecarLink(client, options.socket, {
+      onIssueOpen: (call) => this.#ask(call),
+      onIssue: (message) => this.#onIssue(message),
+      onWatch: (message) => this.#onWatch(message),
+      onIssueLost: () => {
+        this.#outstanding = 0;
+        this.#switched = false;
       },
-      onLost: (error) => this.#lost(error),
-    });
-    this.#watch = new ResilientStream({
-      open: () => client.watch({}),
-      onMessage: ({ event }) => {
-        if (event?.$case === 'reissue') {
-          const { throughGeneration, deadline = new Date() } = event.value;
-          this.#reissues.order({ throughGeneration, deadline });
-        }
-        if (event?.$case === 'minting') this.#reissues.noticeMissed(event.value.generation);
-        this.#giveReissue();
+      onWatchLost: () => {
+        this.#watchedGeneration = undefined;
       },
-      onLost: () => {}, // The other stream reports it.
+      onConnected: () => this.emit('connected'),
+      onDisconnected: (error) => this.emit('disconnected', error),
+      onTrouble: (error) => this.emit('trouble', error),
     });
   }
 
   /**
    * Resolves when there are CIDs. Rejects with SIDECAR_UNAVAILABLE when the pool is closed
-   * before that, or after `timeout` milliseconds, if given; the pool goes on trying then.
+   * before that, or after `timeout` milliseconds, if given; the pool goes on trying then. The
+   * message and the cause say why no CIDs came. Without a timeout only `trouble` events do.
    */
   async ready(options: { readonly timeout?: number } = {}): Promise<void> {
-    if (this.#queue.size > 0) return;
+    if (this.#queue.size > 0 && !this.#freshness.passed) return;
     if (this.#closed) throw closedError();
-    await this.#firstCids.wait(options.timeout);
+    await this.#firstCids.wait(options.timeout, () => this.#whyNone());
   }
 
   /**
@@ -111,7 +99,7 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
   get cidLength(): number {
     if (this.#cidLength !== undefined) return this.#cidLength;
     const message = 'the CID length is not known before the first CIDs come: await ready()';
-    throw new CidecarError('SIDECAR_UNAVAILABLE', message);
+    throw unavailable(message, this.#link.lastError);
   }
 
   /** How many CIDs of the sidecar the pool holds. */
@@ -119,8 +107,9 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
     return this.#queue.size;
   }
 
+  /** Whether CIDs come, and orders to replace them: one without the other is no connection. */
   get connected(): boolean {
-    return this.#connected;
+    return this.#link.connected;
   }
 
   /** The generation of the CIDs that are issued now; it grows when earlier ones become void. */
@@ -128,14 +117,30 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
     return this.#generation;
   }
 
+  get stats(): CidPoolStats {
+    return {
+      connected: this.connected,
+      level: this.level,
+      generation: this.generation,
+      dry: this.#dry,
+      stale: this.#freshness.passed,
+      silence: this.#freshness.silence,
+      taken: this.#taken,
+      made: this.#made,
+      lastError: this.#link.lastError,
+    };
+  }
+
   /**
    * A CID that was never used before. Throws SIDECAR_UNAVAILABLE only while the CID length is
    * unknown: before `ready()`, if no `cidLength` was given.
    */
   take(): PooledCid {
+    if (this.#freshness.passed) return this.#takeFailover();
     const taken = this.#queue.shift();
-    if (this.#queue.size + this.#outstanding < this.#lowWater) this.#ask(this.#issue.call);
+    if (this.#queue.size + this.#outstanding < this.#lowWater) this.#ask(this.#link.issueCall);
     if (taken === undefined) return this.#takeFailover();
+    this.#taken += 1;
     if (taken.routable) this.#reissues.took(taken.generation);
     return taken;
   }
@@ -153,21 +158,90 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
     });
   }
 
+  /**
+   * The stateless reset token, 16 octets, of a CID of this server that no connection here has:
+   * one that an earlier process had. Null where the sidecar says that it is none. A server that
+   * answered for the CIDs of others would let anybody end their connections (RFC 9000, section
+   * 21.11). The pool keeps answers for some seconds. Rejects with SIDECAR_UNAVAILABLE if there is
+   * no answer, or if 16 questions wait for one.
+   */
+  resetToken(cid: Uint8Array): Promise<Uint8Array | null> {
+    return this.#resetTokens.ask(cid);
+  }
+
   close(): void {
     this.#closed = true;
-    this.#issue.close();
-    this.#watch.close();
+    this.#link.close();
+    this.#freshness.close();
     this.#client.close();
     this.#firstCids.close();
   }
 
   #takeFailover(): PooledCid {
-    if (!this.#dry) {
-      this.#dry = true;
-      this.emit('dry');
-    }
+    this.#fallDry();
+    this.#made += 1;
     this.#failover ??= new FailoverCids(this.cidLength, this.#zeroHostId);
     return this.#failover.take(this.#generation);
+  }
+
+  #fallDry(): void {
+    if (this.#dry) return;
+    this.#dry = true;
+    this.emit('dry');
+  }
+
+  // The CIDs stay in the pool: they are good again if it turns out that nothing has changed.
+  #fallStale(): void {
+    const silence = `nothing was heard from the sidecar for ${Math.round(this.#freshness.silence)} ms`;
+    this.emit('stale', unavailable(silence, this.#link.lastError));
+    this.#fallDry();
+  }
+
+  #heard(): void {
+    const wasStale = this.#freshness.passed;
+    this.#freshness.heard();
+    if (wasStale && this.#queue.size > 0) this.#haveCids();
+  }
+
+  #haveCids(): void {
+    this.#firstCids.came();
+    if (!this.#queue.nextIsRoutable || !this.#dry) return;
+    this.#dry = false;
+    this.emit('recovered');
+  }
+
+  #whyNone(): CidecarError | undefined {
+    if (this.#link.lastError !== undefined) return this.#link.lastError;
+    const message = this.#switched
+      ? 'the sidecar answers, but sends no CIDs; its log says why'
+      : 'the sidecar does not answer';
+    return new CidecarError('SIDECAR_UNAVAILABLE', message);
+  }
+
+  #onIssue({ event }: IssueStreamResponse): void {
+    if (event?.$case === 'switch') this.#switchTo(event.value);
+    this.#heard();
+    if (event?.$case === 'batch') this.#receive(event.value);
+    this.#giveReissue();
+  }
+
+  #onWatch({ event }: WatchResponse): void {
+    if (event?.$case === 'reissue') {
+      const { throughGeneration, deadline = new Date() } = event.value;
+      this.#reissues.order({ throughGeneration, deadline });
+      if (throughGeneration >= this.#generation) this.#watchedGeneration = undefined;
+    }
+    if (event?.$case === 'minting') this.#watched(event.value.generation);
+    // Else the other stream is about to say which CIDs are void.
+    if (this.#watchedGeneration === this.#generation) this.#heard();
+    this.#giveReissue();
+  }
+
+  #watched(generation: number): void {
+    this.#watchedGeneration = generation;
+    this.#reissues.noticeMissed(generation);
+    // There is no IssueStream that could say so.
+    if (!this.#switched && generation !== this.#generation) this.#queue.filter(() => false);
   }
 
   #ask(call: IssueCall | undefined): void {
@@ -180,54 +254,39 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
   #receive(batch: CidBatch): void {
     const trouble = whyUnusable(batch, this.#cidLength);
     if (trouble !== undefined) {
-      this.#issue.abandon();
+      this.#link.abandonIssue();
       this.emit('trouble', trouble);
       return;
     }
     this.#outstanding -= batch.count;
     // The batch was on its way when its CIDs became void.
     if (batch.generation !== this.#generation) {
-      this.#ask(this.#issue.call);
+      this.#ask(this.#link.issueCall);
       return;
     }
     this.#cidLength = batch.cidLength;
+    this.#freshness.limit(batch.lifetimeMs);
     this.#queue.push(batch);
-    this.#firstCids.came();
-    if (batch.routable && this.#dry) {
-      this.#dry = false;
-      this.emit('recovered');
-    }
-    this.#giveReissue();
+    this.#haveCids();
   }
 
   // A switch also comes at the start of a stream, when mostly nothing has changed.
   #switchTo({ generation, zeroHostId }: GenerationSwitch): void {
     if (zeroHostId !== this.#zeroHostId) this.#failover = undefined;
     this.#zeroHostId = zeroHostId;
-    if (!this.#connected) {
-      this.#connected = true;
-      this.emit('connected');
-    }
+    this.#switched = true;
     if (generation < this.#generation) this.#reissues.startAnew(generation, this.#generation);
     this.#generation = generation;
     this.#queue.filter((batch) => batch.routable && batch.generation === generation);
     const credit = Math.max(0, this.#highWater - this.#queue.size - this.#outstanding);
     this.#outstanding += credit;
-    this.#issue.call?.write({ credit, acknowledgedGeneration: generation });
-    this.#giveReissue();
-  }
-
-  #lost(error: Error | undefined): void {
-    this.#outstanding = 0;
-    if (!this.#connected) return;
-    this.#connected = false;
-    if (!this.#closed) this.emit('disconnected', error);
+    this.#link.issueCall?.write({ credit, acknowledgedGeneration: generation });
   }
 
   // Orders and CIDs come on different streams. A server that obeys an order at once must not
   // replace void CIDs by CIDs that are void too, nor routable ones by 0b111 CIDs.
   #giveReissue(): void {
-    if (!this.#queue.nextIsRoutable) return;
+    if (!this.#queue.nextIsRoutable || this.#freshness.passed) return;
     const order = this.#reissues.next(this.#generation);
     if (order !== undefined) this.emit('reissue', order);
   }

@@ -49,6 +49,7 @@ export class FailoverCids {
       configId: FAILOVER_CONFIG_ID,
       generation: 0,
       routable: false,
+      lifetimeMs: 0,
     });
   }
 }

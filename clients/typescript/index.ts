@@ -5,12 +5,13 @@
 // tokens and errors are those of the sidecar. The references of tsconfig.json refuse the rest.
 
 export type { PooledCid } from './batch-queue.js';
-export { CidPool, type CidPoolEvents } from './cid-pool.js';
+export { CidPool } from './cid-pool.js';
 export {
   type PaceClock,
   type PaceFailure,
   type PaceOptions,
   paceReissue,
 } from './pace-reissue.js';
+export type { CidPoolEvents, CidPoolStats } from './pool-events.js';
 export type { CidPoolOptions } from './pool-options.js';
 export type { Reissue } from './reissue-orders.js';

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import { resolve } from 'node:path';
 import { type ChannelCredentials, credentials } from '@grpc/grpc-js';
 import { FAILOVER_MIN_CID_LENGTH, MAX_CID_LENGTH } from '../../cid/index.js';
 import { CidecarError } from '../../core/index.js';
 import { SidecarServiceClient } from '../../proto/gen/cidecar/v1/sidecar.js';
 import { isCidLength } from './cid-length.js';
+import { socketTarget } from './socket-target.js';
 
 export interface CidPoolOptions {
-  /** Path of the sidecar's unix socket. Give either this or `channel`. */
+  /** Path of the sidecar's unix socket, at most 107 octets. Give either this or `channel`. */
   readonly socket?: string;
   readonly channel?: { readonly address: string; readonly credentials: ChannelCredentials };
   /** The pool is refilled when it holds fewer CIDs than this; half of `highWater` if left out. */
@@ -48,10 +48,13 @@ export function connectClient({ socket, channel }: CidPoolOptions): SidecarServi
   if ((socket === undefined) === (channel === undefined)) {
     throw new CidecarError('ARGUMENT_INVALID', 'give either socket or channel');
   }
-  const address = channel?.address ?? `unix:${resolve(socket ?? '')}`;
+  const address = channel?.address ?? socketTarget(socket ?? '');
   return new SidecarServiceClient(address, channel?.credentials ?? credentials.createInsecure(), {
     'grpc.initial_reconnect_backoff_ms': 50,
     'grpc.max_reconnect_backoff_ms': 1_000,
+    // Else nobody would notice a sidecar on another host that is gone without a word.
+    'grpc.keepalive_time_ms': 10_000,
+    'grpc.keepalive_timeout_ms': 5_000,
     // Connections of the default pool are shared, and so is the time that they wait to reconnect.
     'grpc.use_local_subchannel_pool': 1,
   });

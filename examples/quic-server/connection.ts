@@ -47,6 +47,11 @@ export class EchoConnection {
     });
   }
 
+  /** Whether its client can still send to CIDs of this generation or of older ones. */
+  holds(throughGeneration: number): boolean {
+    return this.#cids.holds(throughGeneration);
+  }
+
   replaceCids(throughGeneration: number): void {
     this.#attempt(() => this.#cids.replace(throughGeneration));
   }

@@ -3,6 +3,17 @@ import type { Connection } from '@matrixai/quic/native/types.js';
 import type { PooledCid } from '../../clients/typescript/index.js';
 import { hex, tokenNumber } from './octets.js';
 
+/** The most CIDs that a client gets to hold as long as nothing has to be replaced. */
+const SPARES = 24;
+/**
+ * The most CIDs of one connection that a rotation replaces. The stack asks a client to retire a
+ * CID only when the client holds as many as it takes, so one that takes more has to be filled up
+ * first.
+ */
+const MOST = 256;
+/** Milliseconds after which a client has a CID, for all that a server can know. */
+const ARRIVED_MS = 500;
+
 /** Gives CIDs, and has the table in which the DCID of a datagram leads to its connection. */
 export interface CidHost {
   take(): PooledCid;
@@ -20,7 +31,11 @@ export class IssuedCids {
   readonly #clientsChoice: Uint8Array;
   readonly #spares: boolean;
   /** The CIDs that the client has not retired, the oldest first. Generations never decrease. */
-  readonly #held = new Map<string, { readonly cid: Uint8Array; readonly generation: number }>();
+  readonly #held = new Map<
+    string,
+    { readonly cid: Uint8Array; readonly generation: number; readonly givenAt: number }
+  >();
+  #clientsLimit: number | undefined;
   #replaceThrough = Number.NEGATIVE_INFINITY;
 
   /** @param clientsChoice the DCID of the client's packets until it has seen a CID of ours */
@@ -33,6 +48,15 @@ export class IssuedCids {
     // (draft-ietf-quic-load-balancers-22, "Config Failover").
     this.#spares = first.routable;
     this.#hold(first);
+  }
+
+  /**
+   * Whether the client can still send to CIDs of this generation or of older ones, and is lost
+   * when these are withdrawn. A 0b111 CID is of no config that could be.
+   */
+  holds(throughGeneration: number): boolean {
+    const [oldest] = this.#held.values();
+    return this.#spares && oldest !== undefined && oldest.generation <= throughGeneration;
   }
 
   /**
@@ -61,16 +85,32 @@ export class IssuedCids {
     this.#host.unregister(this.#clientsChoice);
   }
 
+  /** The client's active_connection_id_limit, which is known after the handshake. */
+  get #limit(): number {
+    this.#clientsLimit ??= this.#quic.stats().peerActiveConnIdLimit;
+    return this.#clientsLimit;
+  }
+
   /**
-   * A client that holds as many CIDs as it takes is asked to retire its oldest with each new one
-   * (RFC 9000, section 5.1.2). Until it has done so, `sourceCidsLeft()` is negative and the next
-   * CID has to wait: to give quiche too many is an error that spoils the connection.
+   * To make the client retire an old CID, the stack has to give it one more than it takes
+   * (RFC 9000, section 5.1.2). How many it takes is the client's active_connection_id_limit and
+   * nothing else: quiche's `sourceCidsLeft()` goes by this server's limit where that is lower,
+   * and would never let a client be filled that takes more.
+   *
+   * quiche keeps fewer than twice as many as the client takes; to give it more is an error that
+   * spoils the connection. To retire a CID that was lost on its way ends the connection too, since
+   * quiche sends it once more. So all are replaced at once if the client must have them by now,
+   * else each has to wait until the client has retired the one before.
    */
   #wantsAnother(): boolean {
-    const left = this.#quic.sourceCidsLeft();
-    if (left !== 0) return left > 0;
-    const [oldest] = this.#held.values();
-    return oldest !== undefined && oldest.generation <= this.#replaceThrough;
+    const limit = this.#limit;
+    const issued = this.#quic.activeSourceCids();
+    if (issued < Math.min(limit, SPARES)) return true;
+    if (limit > MOST || issued >= 2 * limit - 1) return false;
+    const asked = Math.max(0, issued - limit);
+    const next = [...this.#held.values()][asked];
+    if (next === undefined || next.generation > this.#replaceThrough) return false;
+    return asked === 0 || performance.now() - next.givenAt >= ARRIVED_MS;
   }
 
   /** False where the pool is dry: a live connection then keeps the CIDs that it has. */
@@ -84,7 +124,7 @@ export class IssuedCids {
 
   #hold({ cid, generation }: PooledCid): void {
     const copy = Uint8Array.from(cid); // The pool's CID is a view of a whole batch.
-    this.#held.set(hex(copy), { cid: copy, generation });
+    this.#held.set(hex(copy), { cid: copy, generation, givenAt: performance.now() });
     this.#host.register(copy);
   }
 }

@@ -71,6 +71,7 @@ async function serve(Kind: typeof Issuer, firstCallWithin = 5_000): Promise<void
     issuer,
     metrics,
     allowKeyExport: false,
+    cidLifetime: 60_000,
     log: createLog('cid-sidecar', 'error'),
     status: { started: new Date(), issued: () => 0, registryError: () => '' },
   });

@@ -21,6 +21,8 @@ export interface IssueStreamOptions {
   readonly call: Call;
   readonly scheduler: StreamScheduler;
   readonly issuer: Issuer;
+  /** Milliseconds for which a client that hears nothing may use its CIDs. */
+  readonly cidLifetime: number;
   /**
    * The most messages that gRPC may hold because the client's flow control does not take them.
    * So a client that stops reading costs the memory of a few batches.
@@ -69,9 +71,10 @@ export class IssueStream implements Taker, Acknowledging {
 
   give({ cids, tokens, count, cidLength, configId, generation, routable }: IssuedCids): void {
     this.#credit -= count;
+    const lifetimeMs = this.#options.cidLifetime;
     this.#send({
       $case: 'batch',
-      value: { cids, tokens, count, cidLength, configId, generation, routable },
+      value: { cids, tokens, count, cidLength, configId, generation, routable, lifetimeMs },
     });
   }
 

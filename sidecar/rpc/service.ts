@@ -20,6 +20,8 @@ export interface ServiceOptions {
   readonly issuer: Issuer;
   readonly status: Omit<StatusSource, 'issuer' | 'streams' | 'switchAcknowledged'>;
   readonly allowKeyExport: boolean;
+  /** Milliseconds for which a client that hears nothing may use its CIDs. */
+  readonly cidLifetime: number;
   readonly log: Log;
   readonly metrics: SidecarMetrics;
 }
@@ -49,7 +51,7 @@ export class SidecarService {
     issuer.on('switch', () => {
       for (const stream of this.#issueStreams) stream.announce();
     });
-    this.#watchers = new Watchers(issuer);
+    this.#watchers = new Watchers(issuer, options.cidLifetime);
     this.handlers = this.#makeHandlers();
   }
 
@@ -81,7 +83,7 @@ export class SidecarService {
   }
 
   #makeHandlers(): SidecarServiceServer {
-    const { issuer, status, allowKeyExport, metrics } = this.#options;
+    const { issuer, status, allowKeyExport, cidLifetime, metrics } = this.#options;
     const queries = new CidQueries(issuer);
     const secrets = new SecretExport({ issuer, metrics, allowed: allowKeyExport });
     return {
@@ -91,6 +93,7 @@ export class SidecarService {
         const stream = new IssueStream({
           call,
           issuer,
+          cidLifetime,
           scheduler: this.#scheduler,
           unsentLimit: () => this.#unsentLimit(),
           onEnd: () => {
@@ -138,12 +141,12 @@ export class SidecarService {
       const message = `count is ${count}; it goes from 1 to ${MAX_UNARY_COUNT}`;
       throw new CidecarError('ARGUMENT_INVALID', message);
     }
-    const { issuer, metrics } = this.#options;
+    const { issuer, metrics, cidLifetime: lifetimeMs } = this.#options;
     while (!cancelled()) {
       const batch = issuer.issue(count);
       if (batch !== undefined) {
         metrics.issued('unary', batch);
-        return { batch };
+        return { batch: { ...batch, lifetimeMs } };
       }
       await issuer.ready();
     }

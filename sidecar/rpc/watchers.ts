@@ -7,14 +7,21 @@ import type { ReissueOrder } from '../issuing/issuer-events.js';
 type Call = ServerWritableStream<WatchRequest, WatchResponse>;
 type Event = NonNullable<WatchResponse['event']>;
 
-/** The open Watch streams; tells each of them what changes. */
+/** The signs of life in the lifetime of CIDs: two of them may be late or lost with a stream. */
+const SIGNS_OF_LIFE = 4;
+
+/** The open Watch streams; tells each of them what changes, and that the sidecar is alive. */
 export class Watchers {
   readonly #issuer: Issuer;
+  readonly #signs: NodeJS.Timeout;
   /** Each with what is called at its end. */
   readonly #calls = new Map<Call, () => void>();
 
-  constructor(issuer: Issuer) {
+  /** @param cidLifetime milliseconds for which a client that hears nothing may use its CIDs */
+  constructor(issuer: Issuer, cidLifetime: number) {
     this.#issuer = issuer;
+    const sign = () => this.#tell({ $case: 'alive', value: {} });
+    this.#signs = setInterval(sign, cidLifetime / SIGNS_OF_LIFE).unref();
     issuer.on('minting', () => this.#tell(mintingEvent(issuer)));
     issuer.on('reissue', (order) => this.#tell(reissueEvent(order)));
   }
@@ -30,6 +37,7 @@ export class Watchers {
 
   /** Ends all so that what was sent arrives. */
   finish(): void {
+    clearInterval(this.#signs);
     for (const call of this.#calls.keys()) this.#end(call);
   }
 

@@ -207,7 +207,7 @@ function mintAll(lease: LeaseNoncesResponse): CidBatch {
   const minter = new LocalMinter(lease);
   const cids = Array.from({ length: lease.count }, () => minter.mint().cid);
   const { count, cidLength, configId, generation } = lease;
-  const rest = { count, cidLength, configId, generation, routable: true };
+  const rest = { count, cidLength, configId, generation, routable: true, lifetimeMs: 0 };
   return { cids: Buffer.concat(cids), tokens: new Uint8Array(0), ...rest };
 }
 

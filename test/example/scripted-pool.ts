@@ -30,10 +30,15 @@ export class ScriptedPool extends EventEmitter<CidPoolEvents> implements Pool {
     return { cid, token: randomBytes(16), routable, generation: this.generation };
   }
 
-  /** Begins the next generation, and orders all earlier ones to be replaced at once. */
-  turn(): void {
+  /** The token of a CID that no connection has; null, as of CIDs of other servers, by default. */
+  resetToken(_cid: Uint8Array): Promise<Uint8Array | null> {
+    return Promise.resolve(null);
+  }
+
+  /** Begins the next generation, and orders all earlier ones to be replaced, at once by default. */
+  turn(deadline = new Date(0)): void {
     this.generation += 1;
-    this.emit('reissue', { throughGeneration: this.generation - 1, deadline: new Date(0) });
+    this.emit('reissue', { throughGeneration: this.generation - 1, deadline });
   }
 
   recover(): void {

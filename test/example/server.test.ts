@@ -65,7 +65,7 @@ it('moves live connections to the next config, and again, whatever clients can h
   timeout: 120_000,
 }, async () => {
   const { server, process } = await startExample(scope, folder.socket);
-  for (const limit of [2, 3, 8, 2, 3, 8]) await open(server, limit);
+  for (const limit of [2, 3, 8, 9, 16, 24]) await open(server, limit);
   expect(configsInUse()).toEqual([0]);
 
   await mint(1, { retiring: 0, staged: 2 });
@@ -84,4 +84,16 @@ it('moves live connections to the next config, and again, whatever clients can h
 
   process.signal('SIGTERM');
   expect(await process.exited).toEqual({ code: 0, signal: null });
+});
+
+it('tells clients of a process that was killed that their connections are lost', {
+  timeout: 120_000,
+}, async () => {
+  const { server, process } = await startExample(scope, folder.socket);
+  const { connection } = await open(server, 2);
+  process.signal('SIGKILL');
+  await process.exited;
+  await startExample(scope, folder.socket, server.port);
+  // Without a reset it would wait until it gives up.
+  await expect(connection.echo()).rejects.toThrow(/^closed while waiting for echo/);
 });

@@ -12,6 +12,8 @@ export interface SidecarOptions {
   /** Whether it attaches the decapsulating program. */
   readonly decapsulates: boolean;
   readonly reissueSeconds: number;
+  /** Seconds for which a server that is cut off uses the CIDs it has. */
+  readonly cidLifetimeSeconds: number;
 }
 
 /**
@@ -47,6 +49,7 @@ export class Sidecar {
         ...['--registry', this.#document.path, '--server', this.host.name],
         ...['--state-dir', this.#stateFolder, '--socket', this.socket],
         ...['--reissue-within', String(this.#options.reissueSeconds)],
+        ...['--cid-lifetime', String(this.#options.cidLifetimeSeconds)],
         ...(this.#options.decapsulates ? this.#decapsulation() : []),
         ...(this.#started ? [] : ['--init']),
       ],

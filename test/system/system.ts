@@ -25,6 +25,8 @@ export interface SystemOptions {
   readonly tunnelFamily?: 4 | 6;
   /** Seconds in which live connections must be reissued in a rotation. Default: 2. */
   readonly reissueSeconds?: number;
+  /** Seconds for which a server without its sidecar uses the CIDs it has. Default: 60. */
+  readonly cidLifetimeSeconds?: number;
   /** The answer to HTTP/3 requests. */
   readonly body?: Uint8Array;
   /** Called with the name of what is started next. */
@@ -32,6 +34,7 @@ export interface SystemOptions {
 }
 
 const REISSUE_SECONDS = 2;
+const CID_LIFETIME_SECONDS = 60;
 
 /** The whole system in namespaces. Every part is the program that an operator would run. */
 export class System {
@@ -71,6 +74,7 @@ export class System {
             return new Sidecar(scope, host, document, {
               decapsulates: options.balancers > 0,
               reissueSeconds: options.reissueSeconds ?? REISSUE_SECONDS,
+              cidLifetimeSeconds: options.cidLifetimeSeconds ?? CID_LIFETIME_SECONDS,
             });
           })
         : [];
