@@ -97,7 +97,6 @@ export class Daemon {
 
     const follower = new RegistryFollower({
       registry,
-      serverName,
       issuer,
       log,
       onFollowed: () => this.#check(),

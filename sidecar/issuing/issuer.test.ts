@@ -12,7 +12,7 @@ import { SecretExport } from '../rpc/secret-export.js';
 import { StateStore } from '../state/state-store.js';
 import type { IssuedCids } from './issued-cids.js';
 import { Issuer } from './issuer.js';
-import { viewOf } from './server-view.js';
+import { viewAfter, viewOf } from './server-view.js';
 
 let folder: string;
 let store: StateStore;
@@ -158,6 +158,70 @@ describe('Issuer', () => {
     while ((await issue(issuer, 1000)).routable) expect(told).toEqual([1, 7, 2]);
     expect(told).toEqual([1, 7, 2, 7]);
     await rename(`${folder}.gone`, folder);
+  });
+
+  it('has no IDs any more from the document on that does not name it', async () => {
+    const state = desired([config(0, 'minting')]);
+    const issuer = await issuerOf(state);
+    const old = await issue(issuer, 1);
+    const [pool] = state.pools;
+    const taken = { ...pool!.servers[0]!, name: 'web-2' };
+    const orders: number[] = [];
+    issuer.on('reissue', ({ throughGeneration }) => orders.push(throughGeneration));
+
+    const given = { revision: 's', pools: [{ ...pool!, servers: [taken] }] };
+    await issuer.apply(viewAfter(issuer.view, given));
+    const without = await issue(issuer, 1);
+    expect(without).toMatchObject({ routable: false, cidLength: old.cidLength });
+    expect(without.generation).toBe(old.generation + 1);
+    expect(orders).toEqual([old.generation]);
+    expect(issuer.reason).toBe('the registry has no server web-1 any more');
+    const queries = new CidQueries(issuer);
+    expect(queries.isOwn(old.cids, old.cidLength)).toEqual(Uint8Array.of(0));
+    expect(queries.inspect(old.cids)).toMatchObject({ serverName: 'web-2', owner: 2 });
+    await expect(queries.resetToken(old.cids)).rejects.toMatchObject({ code: 'FOREIGN_CID' });
+    expect(await queries.resetToken(without.cids)).toEqual(without.tokens);
+
+    for (const pools of [[], [{ ...pool!, servers: [] }]]) {
+      await issuer.apply(viewAfter(issuer.view, { revision: 't', pools }));
+      expect(await issue(issuer, 1)).toMatchObject({ routable: false, cidLength: old.cidLength });
+      await expect(queries.resetToken(old.cids)).rejects.toMatchObject({ code: 'FOREIGN_CID' });
+    }
+    await issuer.apply(viewAfter(issuer.view, state));
+    const back = await issue(issuer, 1);
+    expect(back).toMatchObject({ routable: true, generation: without.generation });
+    expect(queries.isOwn(old.cids, old.cidLength)).toEqual(Uint8Array.of(1));
+    expect(orders).toEqual([old.generation]); // What followed made nothing void.
+  });
+
+  it('keeps zeroes in 0b111 CIDs while it is not told what its pool has become', async () => {
+    const codec = createCodec({ scheme: 'katran', version: 3, cidLength: 14 });
+    const v3 = { id: 6, codec, state: 'retiring' as const, resetKey: null };
+    const issuer = await issuerOf(desired([v3]));
+    await issuer.apply(viewAfter(issuer.view, { revision: 's', pools: [] }));
+    const { cids } = await issue(issuer, 1);
+    expect([...cids.subarray(1, 5)]).toEqual([0, 0, 0, 0]);
+  });
+
+  it('follows a document whose CIDs are too short for it, with 0b111 CIDs', async () => {
+    const issuer = await issuerOf(desired([config(0, 'minting')]));
+    const old = await issue(issuer, 1);
+    const [{ resetKey, ...short }] = [config(0, 'minting')];
+    const lengths = { serverIdLength: 2, nonceLength: 4, serverUseLength: 0 };
+    const codec = createCodec({
+      scheme: 'quic-lb',
+      configId: 0,
+      key: null,
+      lengthSelfEncoded: true,
+      ...lengths,
+    });
+    await issuer.apply(viewAfter(issuer.view, desired([{ ...short, resetKey, codec }])));
+    expect(await issue(issuer, 1)).toMatchObject({
+      routable: false,
+      cidLength: 12,
+      generation: old.generation + 1,
+    });
+    expect(issuer.reason).toMatch(/CIDs of 7 octets/);
   });
 
   it('issues 0b111 while the server is down, and of the first length when that changes', async () => {
