@@ -175,7 +175,7 @@ export class Daemon {
   #check(): void {
     const issuer = this.#issuer;
     const server = this.#server;
-    if (issuer?.routable) this.#trouble.over();
+    if (issuer?.trouble === undefined) this.#trouble.over();
     if (issuer === undefined || server === undefined) return; // The start is not through yet.
     if (this.#serving !== issuer.routable) {
       this.#serving = issuer.routable;

@@ -5,6 +5,7 @@ import { toHex } from '../../core/hex.js';
 import { katranConfig, octets } from '../testing/arbitraries.js';
 import { hex, vectors } from '../testing/vectors.js';
 import { createCodec } from './index.js';
+import { katran } from './katran.js';
 
 describe('vectors of Katran', () => {
   it.each(vectors.katranLayout)('$cid is host $server_id of V$version', (row) => {
@@ -96,4 +97,20 @@ describe('what does not route', () => {
       nonce: hex('aabbcc'),
     });
   });
+});
+
+it('warns of version 3 where 0b111 CIDs have few octets to differ by', () => {
+  const warnings = (version: number, cidLength: number) =>
+    katran.document.read({ version, cidLength }).warnings;
+  expect(warnings(3, 8)).toMatchObject([
+    { field: 'cidLength', message: expect.stringContaining('3 octets to differ by') },
+  ]);
+  expect(warnings(3, 11)).toHaveLength(1);
+  for (const [version, cidLength] of [
+    [3, 12],
+    [1, 8],
+    [2, 8],
+  ] as const) {
+    expect(warnings(version, cidLength)).toEqual([]);
+  }
 });

@@ -315,7 +315,7 @@ describe('Issuer', () => {
       expect(issuer.reissue).toMatchObject({ throughGeneration: old.generation });
       const token = await new CidQueries(issuer).resetToken(fresh.cids);
       expect(token).toEqual(fresh.tokens);
-      const key = issuer.resetKey(issuer.view.configs[0]!);
+      const key = issuer.keys.of(issuer.view.configs[0]!);
       expect(token).toEqual(tokenMaker(resetTokens, key).of(fresh.cids));
       expect(warned).toEqual(resetKey === null ? [0, 1] : [0]);
     },

@@ -15,12 +15,25 @@ export interface NonceRange {
   readonly count: number;
 }
 
+export interface NonceSpaceOptions {
+  /** Milliseconds since 1970; tests pass their own clock. */
+  readonly now?: () => number;
+  /** Counters of the first block that is recorded after a start; 4096 if left out. */
+  readonly firstBlock?: number;
+  /** Called after counters were recorded as used. */
+  onRecorded?(): void;
+  /** A block could not be recorded while another was in use; the same is tried again later. */
+  onFailed?(error: CidecarError): void;
+}
+
 const SMALLEST_BLOCK = 1 << 12;
 const LARGEST_BLOCK = 1 << 22;
 /** How long a block is to last at the present rate: the disk syncs a few times a second at most. */
 const BLOCK_MILLISECONDS = 2_000;
 /** A crash loses up to two blocks; neither is more than 1/4096 of the space. */
 const BLOCK_PART = 1n << 12n;
+/** Milliseconds after a block could not be recorded until issuing tries it again. */
+const RETRY_MS = 1_000;
 /** Nor is a lease, which is lost when its holder ends. */
 const LEASE_PART = 1n << 12n;
 
@@ -35,7 +48,7 @@ export class NonceSpace {
   readonly #store: StateStore;
   readonly #record: SpaceRecord;
   readonly #now: () => number;
-  readonly #onRecorded: () => void;
+  readonly #options: NonceSpaceOptions;
   readonly #size: bigint;
   #next = 0n;
   #end = 0n;
@@ -43,20 +56,17 @@ export class NonceSpace {
   /** Marked as used by a write that failed: nobody was given them, so the next claim takes them. */
   readonly #unclaimed: Stretch[] = [];
   #reserving: Promise<void> | undefined;
-  #blockSize = SMALLEST_BLOCK;
+  #blockSize: number;
   #blockBegan = 0;
+  #retryAt = 0;
 
-  /** @param onRecorded called after counters were recorded as used */
-  constructor(
-    store: StateStore,
-    record: SpaceRecord,
-    now: () => number = Date.now,
-    onRecorded: () => void = () => {},
-  ) {
+  constructor(store: StateStore, record: SpaceRecord, options: NonceSpaceOptions = {}) {
+    const { now = Date.now, firstBlock = SMALLEST_BLOCK } = options;
     this.#store = store;
     this.#record = record;
+    this.#options = options;
     this.#now = now;
-    this.#onRecorded = onRecorded;
+    this.#blockSize = firstBlock;
     this.nonceLength = record.nonceLength;
     this.permutationKey = new Secret(Buffer.from(record.permutationKey, 'hex'));
     this.#size = 1n << (8n * BigInt(record.nonceLength));
@@ -75,10 +85,13 @@ export class NonceSpace {
     this.#next += BigInt(granted);
     // Half-way through a block, so that the disk has as long as the other half lasts.
     const halfway = (this.#end - this.#next) * 2n < BigInt(this.#blockSize);
-    if (halfway && this.#ahead === undefined && this.#canClaim) {
-      this.#recordAhead().catch(() => {}); // prepare() tries again, and throws what is wrong.
-    }
+    if (halfway && this.#ahead === undefined && this.#canClaim) this.#recordInTime();
     return { first, count: granted };
+  }
+
+  /** Whether `take` has counters to give now. */
+  get ready(): boolean {
+    return this.#next < this.#end || this.#ahead !== undefined;
   }
 
   /**
@@ -86,7 +99,7 @@ export class NonceSpace {
    * NONCES_EXHAUSTED.
    */
   async prepare(): Promise<void> {
-    if (this.#next === this.#end && this.#ahead === undefined) await this.#recordAhead();
+    if (!this.ready) await this.#recordAhead();
   }
 
   /**
@@ -130,6 +143,15 @@ export class NonceSpace {
     this.#ahead = undefined;
   }
 
+  /** Has the next block recorded while this one is in use, if the disk did not just refuse that. */
+  #recordInTime(): void {
+    if (this.#now() < this.#retryAt) return;
+    this.#recordAhead().catch((error: CidecarError) => {
+      this.#retryAt = this.#now() + RETRY_MS;
+      this.#options.onFailed?.(error);
+    });
+  }
+
   #recordAhead(): Promise<void> {
     this.#reserving ??= this.#claim(BigInt(this.#blockSize))
       .then((stretch) => {
@@ -150,7 +172,7 @@ export class NonceSpace {
       this.#unclaimed.push(stretch);
       throw error;
     }
-    this.#onRecorded();
+    this.#options.onRecorded?.();
     return stretch;
   }
 
