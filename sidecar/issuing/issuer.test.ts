@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createCodec, tokenMaker } from '../../cid/index.js';
-import { Secret } from '../../core/index.js';
+import { Secret, toHex } from '../../core/index.js';
+import { FILE_CALLS, type FileCalls } from '../../daemon/atomic-file.js';
 import type { ConfigState, DesiredState, PoolConfig, ServerState } from '../../registry/index.js';
 import { SidecarMetrics } from '../metrics.js';
 import { CidQueries } from '../rpc/cid-queries.js';
@@ -18,10 +19,28 @@ let folder: string;
 let store: StateStore;
 const issuers: Issuer[] = [];
 
+/** What goes wrong, or happens, when a state file is about to take its place. */
+let onWrite: (() => void) | undefined;
+
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), `cdc${process.pid}-`));
-  store = await StateStore.open({ folder, start: 'init' });
+  onWrite = undefined;
+  const files: FileCalls = {
+    ...FILE_CALLS,
+    rename: async (from, to) => {
+      onWrite?.();
+      await FILE_CALLS.rename(from, to);
+    },
+  };
+  store = await StateStore.open({ folder, start: 'init', files });
 });
+
+/** As a disk that reports an error for every write. */
+function failWrites(): void {
+  onWrite = () => {
+    throw Object.assign(new Error('EIO: i/o error, rename'), { code: 'EIO' });
+  };
+}
 afterEach(async () => {
   for (const issuer of issuers.splice(0)) issuer.close();
   await store.close();
@@ -351,5 +370,137 @@ describe('Issuer', () => {
     await rename(`${folder}.gone`, folder);
     await recovered;
     expect(await issue(issuer, 1)).toMatchObject({ configId: 0, routable: true });
+  });
+
+  it('issues what it has recorded while nothing can be recorded, then 0b111', async () => {
+    const state = desired([config(0, 'minting')]);
+    const issuer = await issuerOf(state);
+    const first = await issue(issuer, 1);
+    const troubles: string[] = [];
+    issuer.on('trouble', ({ code }) => troubles.push(code));
+    const told: boolean[] = [];
+    issuer.on('minting', () => told.push(issuer.routable));
+    failWrites();
+
+    // A document that changes nothing of what is minted costs nothing of it either.
+    await issuer.apply(viewAfter(issuer.view, { ...state, revision: 's' }));
+    expect(issuer.issue(1)).toMatchObject({ routable: true, generation: first.generation });
+    const seen = new Set([toHex(first.cids)]);
+    let batch = await issue(issuer, 100);
+    for (; batch.routable; batch = await issue(issuer, 100)) {
+      for (let at = 0; at < batch.cids.length; at += 12) {
+        seen.add(toHex(batch.cids.subarray(at, at + 12)));
+      }
+      // The trouble is told while there is something in hand, and alarms no client yet.
+      if (seen.size > 3000 && seen.size < 4000) {
+        await expect.poll(() => troubles).toContain('STATE_UNWRITABLE');
+        expect(issuer.routable).toBe(true);
+        expect(told).toEqual([]);
+      }
+    }
+    expect(seen.size).toBe(4095); // A block, without the one before the last document.
+    expect(told).toEqual([false]);
+    expect(issuer.reason).toMatch(/EIO/);
+
+    const recovered = new Promise<void>((resolve) => issuer.once('switch', resolve));
+    onWrite = undefined;
+    await recovered;
+    expect(await issue(issuer, 1)).toMatchObject({ routable: true });
+    expect(issuer.trouble).toBeUndefined();
+  });
+
+  it('uses what is recorded of every server ID before it falls to 0b111', async () => {
+    const ids = [ID, Uint8Array.of(1, 2, 4)];
+    const state = (owned: Uint8Array[]): DesiredState => {
+      const { pools, revision } = desired([config(0, 'minting')]);
+      const [pool] = pools;
+      const servers = [{ ...pool!.servers[0]!, serverIds: new Map([[0, owned]]) }];
+      return { revision, pools: [{ ...pool!, servers }] };
+    };
+    const issuer = await issuerOf(state([ids[0]!]));
+    await issue(issuer, 1);
+    await issuer.apply(viewAfter(issuer.view, state([ids[1]!])));
+    await issue(issuer, 1);
+    await issuer.apply(viewAfter(issuer.view, state(ids)));
+    failWrites();
+    let count = 0;
+    for (let batch = await issue(issuer, 1000); batch.routable; batch = await issue(issuer, 1000)) {
+      count += batch.count;
+    }
+    expect(count).toBe(2 * 4095);
+  });
+
+  it('has 0b111 CIDs for a disk that fails, and waits rather than repeat them', async () => {
+    const issuer = await issuerOf(desired([config(0, 'retiring')]));
+    failWrites();
+    const seen = new Set<string>();
+    for (let i = 0; i < 20; i++) {
+      const { cids, count } = issuer.issue(1000)!;
+      for (let at = 0; at < count * 12; at += 12) seen.add(toHex(cids.subarray(at, at + 12)));
+    }
+    expect(seen.size).toBe(20_000);
+    issuer.close();
+
+    // Of 24 free bits, a start records 256.
+    const codec = createCodec({ scheme: 'katran', version: 3, cidLength: 8 });
+    onWrite = undefined;
+    const v3 = { id: 6, codec, state: 'retiring' as const, resetKey: null };
+    const short = await issuerOf(desired([v3]));
+    failWrites();
+    let given = 0;
+    for (let batch = short.issue(100); batch !== undefined; batch = short.issue(100)) {
+      given += batch.count;
+    }
+    expect(given).toBe(256);
+    const began = Date.now();
+    await short.ready(); // Tries once more, and fails.
+    await short.ready(); // Nothing to give, so it waits for the next attempt.
+    expect(Date.now() - began).toBeGreaterThan(500);
+    onWrite = undefined;
+    expect((await issue(short, 100)).count).toBe(100);
+  });
+
+  it('gives no token whose key is not on disk', async () => {
+    const configs = [config(0, 'retiring')];
+    const issuer = await issuerOf(desired(configs));
+    const cid = configs[0]!.codec.encode(ID, new Uint8Array(8));
+    const queries = new CidQueries(issuer);
+    failWrites();
+    await expect(queries.resetToken(cid)).rejects.toMatchObject({ code: 'STATE_UNWRITABLE' });
+    onWrite = undefined;
+    const token = await queries.resetToken(cid);
+    await store.close();
+    store = await StateStore.open({ folder, start: 'existing' });
+    const again = await issuerOf(desired(configs));
+    expect(await new CidQueries(again).resetToken(cid)).toEqual(token);
+  });
+
+  it('answers for a server that is down only with a key that the servers share', async () => {
+    const shared = new Secret(new Uint8Array(16).fill(9));
+    for (const resetKey of [null, shared]) {
+      const state = desired([{ ...config(0, 'minting'), resetKey }]);
+      const [pool] = state.pools;
+      const serverIds = new Map([[0, [Uint8Array.of(9, 9, 9)]]]);
+      const peer = { ...pool!.servers[0]!, name: 'web-2', serverIds, state: 'down' as const };
+      const servers = [...pool!.servers, peer];
+      const issuer = await issuerOf({ ...state, pools: [{ ...pool!, servers }] });
+      const cid = pool!.configs[0]!.codec.encode(Uint8Array.of(9, 9, 9), new Uint8Array(8));
+      const token = new CidQueries(issuer).resetToken(cid);
+      if (resetKey === null) await expect(token).rejects.toMatchObject({ code: 'FOREIGN_CID' });
+      else expect(await token).toEqual(tokenMaker('cmac', shared).of(cid));
+    }
+  });
+
+  it('leases nothing under a config that was left while the lease was recorded', async () => {
+    const issuer = await issuerOf(desired([config(0, 'minting'), config(1, 'staged')]));
+    await issue(issuer, 1);
+    const rotated = desired([config(0, 'retiring'), config(1, 'minting')]);
+    onWrite = () => {
+      onWrite = undefined;
+      void issuer.apply(viewAfter(issuer.view, rotated));
+    };
+    const { configId, generation } = await exportOf(issuer).leaseNonces(10);
+    expect(configId).toBe(1);
+    expect(generation).toBe(issuer.generation);
   });
 });

@@ -175,7 +175,7 @@ export class Issuer extends EventEmitter<IssuerEvents> {
       return `the configs have CIDs of ${wanted} octets now; this process issues ${this.cidLength}`;
     }
     if (this.source === undefined) return 'every nonce of every mintable config was used';
-    return this.#trouble.error?.message ?? '';
+    return this.routable ? '' : (this.#trouble.error?.message ?? '');
   }
 
   /** 1 to `count` CIDs, or undefined where none is ready; after `ready()` there may be some. */
