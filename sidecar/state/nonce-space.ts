@@ -59,6 +59,7 @@ export class NonceSpace {
   #blockSize: number;
   #blockBegan = 0;
   #retryAt = 0;
+  #taken = 0;
 
   constructor(store: StateStore, record: SpaceRecord, options: NonceSpaceOptions = {}) {
     const { now = Date.now, firstBlock = SMALLEST_BLOCK } = options;
@@ -83,6 +84,7 @@ export class NonceSpace {
     const granted = Number(smaller(left, BigInt(count)));
     const first = (this.#record.start + this.#next) % this.#size;
     this.#next += BigInt(granted);
+    this.#taken += granted;
     // Half-way through a block, so that the disk has as long as the other half lasts.
     const halfway = (this.#end - this.#next) * 2n < BigInt(this.#blockSize);
     if (halfway && this.#ahead === undefined && this.#canClaim) this.#recordInTime();
@@ -109,7 +111,9 @@ export class NonceSpace {
   async lease(count: number): Promise<NonceRange> {
     const part = this.#size / LEASE_PART;
     const { from, to } = await this.#claim(smaller(BigInt(count), part > 0n ? part : 1n));
-    return { first: (this.#record.start + from) % this.#size, count: Number(to - from) };
+    const granted = Number(to - from);
+    this.#taken += granted;
+    return { first: (this.#record.start + from) % this.#size, count: granted };
   }
 
   /** Whether there is no counter to take, now or later. */
@@ -122,11 +126,24 @@ export class NonceSpace {
     );
   }
 
+  /** Counters that were given out since this process began, leases included. */
+  get taken(): number {
+    return this.#taken;
+  }
+
   /** The part of the space, 0 to 1, that nobody was given yet. */
   get left(): number {
+    return Number((this.#left * 1_000_000n) / this.#size) / 1_000_000;
+  }
+
+  /** As many counters that is, about. */
+  get leftCount(): number {
+    return Number(this.#left);
+  }
+
+  get #left(): bigint {
     const unclaimed = this.#unclaimed.reduce((sum, { from, to }) => sum + to - from, 0n);
-    const left = this.#size - this.#record.used + unclaimed;
-    return Number((left * 1_000_000n) / this.#size) / 1_000_000;
+    return this.#size - this.#record.used + unclaimed;
   }
 
   get #canClaim(): boolean {
