@@ -75,7 +75,7 @@ it('warns again as the end comes near, and not of nonces of 8 octets', async () 
 });
 
 it('takes neither the filling of pools nor a moment of haste for the rate', async () => {
-  const filling = await watch(sourceOf(4), [5_000, ...minutes(20, 0)]);
+  const filling = await watch(sourceOf(4), [100_000, ...minutes(20, 0)]);
   expect(filling.lines).toEqual([]);
   expect(filling.seconds).toBe(Number.POSITIVE_INFINITY);
   const hasty = await watch(sourceOf(4), [0, 0, 100_000, ...minutes(3, 0)]);
