@@ -101,8 +101,17 @@ export interface CidCodec {
    * Encodes `count` CIDs of one server ID into `out` (packed, cidLength octets each). Takes
    * the nonces from `nonces` (packed, nonceLength octets each). The number of cipher calls
    * does not grow with `count`, up to 1024 CIDs.
+   *
+   * @param serverUse the first server-use octets of each CID, as many as there are or fewer; the
+   * others are random
    */
-  encodeBatch(serverId: Uint8Array, nonces: Uint8Array, count: number, out: Uint8Array): void;
+  encodeBatch(
+    serverId: Uint8Array,
+    nonces: Uint8Array,
+    count: number,
+    out: Uint8Array,
+    serverUse?: Uint8Array,
+  ): void;
 }
 
 export interface EncodeOptions {

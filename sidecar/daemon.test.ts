@@ -232,6 +232,47 @@ describe('issuing', { timeout: 120_000 }, () => {
     }
   });
 
+  it('takes the octets of a server by stream and by call, and tells where there is no room', async () => {
+    const config = (serverUseLength: number, nonceLength: number) =>
+      quicLb(0, 'minting', 'k', { serverUseLength, nonceLength });
+    await folder.key('k');
+    await folder.write(poolDocument([config(2, 8)]));
+    const sidecar = await start('--init');
+    const client = sidecar.client();
+    const serverUse = Uint8Array.of(0xab, 0xcd);
+    const useOf = (cids: Uint8Array) => [...cids.subarray(12, 14)];
+    const answer = await ask(client, 'issue', { count: 1, serverUse });
+    expect(useOf(answer.batch!.cids)).toEqual([0xab, 0xcd]);
+    await expect(
+      ask(client, 'issue', { count: 1, serverUse: new Uint8Array(3) }),
+    ).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
+
+    const workers = [1, 2, 3].map((worker) => {
+      const stream = client.issueStream();
+      stream.write({ credit: 10, acknowledgedGeneration: 0, serverUse: Uint8Array.of(worker) });
+      return next<IssueStreamResponse>(stream, ({ event }) => event?.$case === 'batch');
+    });
+    for (const [i, { event }] of (await Promise.all(workers)).entries()) {
+      const cids = event?.$case === 'batch' ? event.value.cids : new Uint8Array(0);
+      for (let at = 0; at < cids.length; at += 14) expect(cids[at + 12]).toBe(i + 1);
+    }
+
+    const late = client.issueStream();
+    late.write({ credit: 1, acknowledgedGeneration: 0 });
+    const refused = new Promise((resolve) => late.once('error', resolve));
+    late.write({ credit: 1, acknowledgedGeneration: 0, serverUse });
+    expect(await refused).toMatchObject({ code: status.INVALID_ARGUMENT });
+
+    const stream = client.issueStream();
+    stream.write({ credit: 10, acknowledgedGeneration: 0, serverUse });
+    stream.write({ credit: 10, acknowledgedGeneration: 0, serverUse });
+    await next<IssueStreamResponse>(stream, ({ event }) => event?.$case === 'batch');
+    const ended = new Promise<Error>((resolve) => stream.once('error', resolve));
+    await folder.write(poolDocument([config(1, 9)]));
+    expect((await ended).message).toMatch(/2 server-use octets; CIDs of config 0 .* have 1/);
+    client.close();
+  });
+
   it('gives no more than the credit, and refuses more credit than the limit', async () => {
     await folder.write(poolDocument([quicLb(0, 'minting', undefined)]));
     const sidecar = await start('--init');

@@ -503,4 +503,43 @@ describe('Issuer', () => {
     expect(configId).toBe(1);
     expect(generation).toBe(issuer.generation);
   });
+
+  it('puts the octets of a server into its CIDs, under the token', async () => {
+    const lengths = { serverIdLength: 3, nonceLength: 8, serverUseLength: 2 };
+    const key = new Secret(new Uint8Array(16).fill(1));
+    const codec = createCodec({
+      scheme: 'quic-lb',
+      configId: 0,
+      key,
+      lengthSelfEncoded: true,
+      ...lengths,
+    });
+    const issuer = await issuerOf(desired([{ ...config(0, 'minting'), codec }]));
+    await issue(issuer, 1);
+    const queries = new CidQueries(issuer);
+    for (const serverUse of [Uint8Array.of(7), Uint8Array.of(7, 9)]) {
+      issuer.checkServerUse(serverUse);
+      const { cids, tokens } = issuer.issue(50, serverUse)!;
+      const second = new Set<number>();
+      for (let i = 0; i < 50; i++) {
+        const cid = cids.subarray(i * 14, (i + 1) * 14);
+        expect(cid.subarray(12, 12 + serverUse.length)).toEqual(serverUse);
+        expect(queries.inspect(cid)).toMatchObject({ routable: true, serverId: ID });
+        expect(await queries.resetToken(cid)).toEqual(tokens.subarray(i * 16, (i + 1) * 16));
+        second.add(cid[13]!);
+      }
+      if (serverUse.length === 1) expect(second.size).toBeGreaterThan(20); // Random.
+    }
+    expect(() => issuer.checkServerUse(new Uint8Array(3))).toThrow(
+      '3 server-use octets; CIDs of config 0 (four-pass) have 2',
+    );
+  });
+
+  it('refuses octets of a server for Katran, whose nonces hold its workers', async () => {
+    const codec = createCodec({ scheme: 'katran', version: 2, cidLength: 12 });
+    const issuer = await issuerOf(desired([{ ...config(4, 'minting'), codec }]));
+    expect(() => issuer.checkServerUse(Uint8Array.of(1))).toThrow(
+      '1 server-use octets; CIDs of config 4 (katran-v2) have 0',
+    );
+  });
 });

@@ -17,6 +17,7 @@ import type { IssuerEvents, ReissueOrder } from './issuer-events.js';
 import { type MintedCids, MintSource } from './mint-source.js';
 import { isNews, type MintingState, makesVoid } from './minting-state.js';
 import { RecordingTrouble } from './recording-trouble.js';
+import { ReissueOrders } from './reissue-orders.js';
 import { ResetTokenKeys } from './reset-token-keys.js';
 import type { ServerView } from './server-view.js';
 
@@ -39,8 +40,7 @@ export class Issuer extends EventEmitter<IssuerEvents> {
   /** How tokens are made. What it gives may not leave before `settle()`. */
   readonly keys: ResetTokenKeys;
   readonly #store: StateStore;
-  readonly #reissueWithin: number;
-  readonly #now: () => number;
+  readonly #orders: ReissueOrders;
   readonly #spaces: NonceSpaces;
   readonly #failover: FailoverCids;
   readonly #trouble: RecordingTrouble;
@@ -56,8 +56,7 @@ export class Issuer extends EventEmitter<IssuerEvents> {
     const { store, view, reissueWithin, now = Date.now } = options;
     this.#store = store;
     this.#view = view;
-    this.#reissueWithin = reissueWithin;
-    this.#now = now;
+    this.#orders = new ReissueOrders(store.orders, reissueWithin, now);
     this.cidLength = view.live[0]?.codec.cidLength ?? FAILOVER_MIN_CID_LENGTH;
     this.#spaces = new NonceSpaces(store, {
       now,
@@ -100,7 +99,7 @@ export class Issuer extends EventEmitter<IssuerEvents> {
             serverIds: lead.serverIds.map(toHex),
           },
     );
-    if (grew) this.#orderReissue(before);
+    if (grew) this.emit('reissue', this.#orders.order(before));
     const settled = this.#settle()
       .catch((error: CidecarError) => this.#noteTrouble(error))
       .finally(() => {
@@ -126,12 +125,7 @@ export class Issuer extends EventEmitter<IssuerEvents> {
 
   /** The orders whose deadline is to come, the oldest first. */
   get reissues(): readonly ReissueOrder[] {
-    return this.#store.orders.all
-      .filter(({ deadline }) => deadline > this.#now())
-      .map(({ throughGeneration, deadline }) => ({
-        throughGeneration,
-        deadline: new Date(deadline),
-      }));
+    return this.#orders.inForce;
   }
 
   /** The newest of `reissues`. */
@@ -178,18 +172,29 @@ export class Issuer extends EventEmitter<IssuerEvents> {
     return this.routable ? '' : (this.#trouble.error?.message ?? '');
   }
 
-  /** 1 to `count` CIDs, or undefined where none is ready; after `ready()` there may be some. */
-  issue(count: number): IssuedCids | undefined {
+  /**
+   * 1 to `count` CIDs, or undefined where none is ready; after `ready()` there may be some.
+   *
+   * @param serverUse octets that passed `checkServerUse`; 0b111 CIDs carry none
+   */
+  issue(count: number, serverUse?: Uint8Array): IssuedCids | undefined {
     if (this.#settling !== undefined) return undefined;
     const { pauses } = this.#trouble;
     if (!pauses && !this.#store.durable) return undefined;
     for (const source of this.#store.durable ? this.#sources : []) {
-      const minted = source.mint(count);
+      // What comes next may have no room, and its takers are told so at that change.
+      if (serverUse !== undefined && serverUse.length > source.serverUseLength) continue;
+      const minted = source.mint(count, serverUse);
       if (minted !== undefined) return this.#routableBatch(source, minted);
       // While nothing can be recorded, what later sources have in hand is better than 0b111 CIDs.
       if (!pauses && !source.space.exhausted) return undefined;
     }
     return this.#failoverBatch(count);
+  }
+
+  /** Throws ARGUMENT_INVALID where a config that is minted has no room for server-use octets. */
+  checkServerUse(serverUse: Uint8Array): void {
+    for (const source of this.#sources) source.checkServerUse(serverUse);
   }
 
   /** Resolves when `issue` has something to give, or when it is worth asking again. */
@@ -271,13 +276,6 @@ export class Issuer extends EventEmitter<IssuerEvents> {
   #source(config: PoolConfig, serverId: Uint8Array): MintSource {
     const space = this.#spaces.of(config.codec, serverId);
     return new MintSource(config, serverId, space, this.keys.tokens(config, this.#view.server));
-  }
-
-  #orderReissue(throughGeneration: number): void {
-    const now = this.#now();
-    const deadline = now + this.#reissueWithin;
-    this.#store.orders.keep({ throughGeneration, deadline }, now);
-    this.emit('reissue', { throughGeneration, deadline: new Date(deadline) });
   }
 
   #noteTrouble(error: CidecarError): void {
