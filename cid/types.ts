@@ -94,6 +94,13 @@ export interface CidCodec {
   encode(serverId: Uint8Array, nonce: Uint8Array, options?: EncodeOptions): Uint8Array;
   decode(cid: Uint8Array): DecodedCid;
 
+  /**
+   * The same config with CIDs of another length, which its balancers route as they are; undefined
+   * where it has none. For a server that must keep its length while the config gets another.
+   * Schemes whose length is fixed leave it out.
+   */
+  ofLength?(cidLength: number): CidCodec | undefined;
+
   /** Throws SERVER_ID_INVALID unless `serverId` can be carried by this config. */
   checkServerId(serverId: Uint8Array): void;
 

@@ -128,7 +128,7 @@ export class KatranCodec extends BatchCodec implements CidCodec {
   readonly plan: DecodePlan;
   readonly secrets = [];
   readonly lease: LeaseTerms = { serverUseLength: 0, lengthSelfEncoded: false, key: null };
-  readonly #version: number;
+  readonly #version: KatranConfig['version'];
   /** Bits by which host ID and nonce are shifted against octets: 2 in V1, otherwise 0. */
   readonly #shift: number;
 
@@ -155,6 +155,12 @@ export class KatranCodec extends BatchCodec implements CidCodec {
       zeroReserved: true,
       key: null,
     };
+  }
+
+  /** With more or fewer octets of nonce, which is a nonce space of its own. */
+  ofLength(cidLength: number): KatranCodec | undefined {
+    if (cidLength < MIN_CID_LENGTH || cidLength > MAX_CID_LENGTH) return undefined;
+    return new KatranCodec({ scheme: 'katran', version: this.#version, cidLength });
   }
 
   decode(cid: Uint8Array): DecodedCid {

@@ -222,10 +222,9 @@ describe('Issuer', () => {
     expect([...cids.subarray(1, 5)]).toEqual([0, 0, 0, 0]);
   });
 
-  it('follows a document whose CIDs are too short for it, with 0b111 CIDs', async () => {
+  it('follows a document whose CIDs are too short for it, with CIDs of its own length', async () => {
     const issuer = await issuerOf(desired([config(0, 'minting')]));
     const old = await issue(issuer, 1);
-    const [{ resetKey, ...short }] = [config(0, 'minting')];
     const lengths = { serverIdLength: 2, nonceLength: 4, serverUseLength: 0 };
     const codec = createCodec({
       scheme: 'quic-lb',
@@ -234,13 +233,15 @@ describe('Issuer', () => {
       lengthSelfEncoded: true,
       ...lengths,
     });
-    await issuer.apply(viewAfter(issuer.view, desired([{ ...short, resetKey, codec }])));
+    const state = desired([{ ...config(0, 'minting'), codec }]);
+    const [pool] = state.pools;
+    const servers = [{ ...pool!.servers[0]!, serverIds: new Map([[0, [Uint8Array.of(1, 2)]]]) }];
+    await issuer.apply(viewAfter(issuer.view, { ...state, pools: [{ ...pool!, servers }] }));
     expect(await issue(issuer, 1)).toMatchObject({
-      routable: false,
+      routable: true,
       cidLength: 12,
       generation: old.generation + 1,
     });
-    expect(issuer.reason).toMatch(/CIDs of 7 octets/);
   });
 
   it('issues 0b111 while the server is down, and of the first length when that changes', async () => {
@@ -541,5 +542,83 @@ describe('Issuer', () => {
     expect(() => issuer.checkServerUse(Uint8Array.of(1))).toThrow(
       '1 server-use octets; CIDs of config 4 (katran-v2) have 0',
     );
+  });
+
+  describe('while the CID length of its pool changes', () => {
+    const of = (id: number, nonceLength: number, serverUseLength: number, state: ConfigState) => {
+      const key = new Secret(new Uint8Array(16).fill(id + 1));
+      const lengths = { serverIdLength: 3, nonceLength, serverUseLength };
+      const codec = createCodec({
+        scheme: 'quic-lb',
+        configId: id,
+        key,
+        lengthSelfEncoded: true,
+        ...lengths,
+      });
+      return { id, codec, state, resetKey: null };
+    };
+
+    it('goes on in its own length, with nothing void, and a new process takes the new one', async () => {
+      const issuer = await issuerOf(desired([of(0, 8, 0, 'minting')]));
+      const old = await issue(issuer, 100);
+      issuer.on('switch', () => expect.unreachable('nothing became void'));
+      issuer.on('reissue', () => expect.unreachable('nothing became void'));
+      const padded = desired([of(0, 8, 4, 'minting')]);
+      await issuer.apply(viewAfter(issuer.view, padded));
+      const fresh = await issue(issuer, 100);
+      expect(fresh).toMatchObject({ routable: true, cidLength: 12, generation: old.generation });
+      const token = await new CidQueries(issuer).resetToken(old.cids.subarray(0, 12));
+      expect(token).toEqual(old.tokens.subarray(0, 16));
+      issuer.close();
+
+      const next = await issuerOf(padded);
+      const longer = await issue(next, 100);
+      expect(longer).toMatchObject({ routable: true, cidLength: 16 });
+      const queries = new CidQueries(next);
+      expect(queries.isOwn(old.cids, 12)).toEqual(new Uint8Array(100).fill(1));
+      // One nonce space under both lengths.
+      const nonces = [old, fresh, longer].flatMap(({ cids, cidLength, count }) =>
+        Array.from({ length: count }, (_, i) =>
+          toHex(queries.inspect(cids.subarray(i * cidLength, (i + 1) * cidLength)).nonce),
+        ),
+      );
+      expect(new Set(nonces).size).toBe(300);
+
+      // Then to a config that fills the new length, and of it to one that is short again.
+      await next.apply(
+        viewAfter(next.view, desired([of(0, 8, 4, 'retiring'), of(1, 12, 0, 'minting')])),
+      );
+      expect(await issue(next, 1)).toMatchObject({ routable: true, configId: 1, cidLength: 16 });
+      await next.apply(
+        viewAfter(next.view, desired([of(2, 5, 7, 'minting'), of(1, 12, 0, 'retiring')])),
+      );
+      await next.apply(viewAfter(next.view, desired([of(2, 5, 0, 'minting')])));
+      expect(await issue(next, 1)).toMatchObject({ routable: true, configId: 2, cidLength: 16 });
+      next.close();
+      expect((await issuerOf(desired([of(2, 5, 0, 'minting')]))).cidLength).toBe(9);
+    });
+
+    it('says what to do where its own length is too short for the config', async () => {
+      const issuer = await issuerOf(desired([of(0, 8, 0, 'minting')]));
+      await issuer.apply(
+        viewAfter(issuer.view, desired([of(0, 8, 4, 'retiring'), of(1, 12, 0, 'minting')])),
+      );
+      expect(await issue(issuer, 1)).toMatchObject({ routable: false, cidLength: 12 });
+      expect(issuer.reason).toMatch(/16 octets now; this process issues 12.* restart the server/);
+    });
+
+    it('does the same with Katran, by octets of the nonce', async () => {
+      const katran = (cidLength: number) => ({
+        ...of(4, 8, 0, 'minting'),
+        codec: createCodec({ scheme: 'katran', version: 2, cidLength }),
+      });
+      const issuer = await issuerOf(desired([katran(12)]));
+      const old = await issue(issuer, 1);
+      for (const length of [8, 20]) {
+        await issuer.apply(viewAfter(issuer.view, desired([katran(length)])));
+        const batch = await issue(issuer, 1);
+        expect(batch).toMatchObject({ routable: true, cidLength: 12, generation: old.generation });
+      }
+    });
   });
 });

@@ -12,6 +12,7 @@ import type { NonceSpace } from '../state/nonce-space.js';
 import { NonceSpaces } from '../state/nonce-spaces.js';
 import type { StateStore } from '../state/state-store.js';
 import { FailoverCids } from './failover-cids.js';
+import { fittedView } from './fitted-view.js';
 import type { IssuedCids } from './issued-cids.js';
 import type { IssuerEvents, ReissueOrder } from './issuer-events.js';
 import { type MintedCids, MintSource } from './mint-source.js';
@@ -81,7 +82,8 @@ export class Issuer extends EventEmitter<IssuerEvents> {
    * Changes to another view. From the moment of the call nothing is minted by the old view;
    * resolves when the new one is in force.
    */
-  async apply(view: ServerView): Promise<void> {
+  async apply(wanted: ServerView): Promise<void> {
+    const view = fittedView(wanted, this.cidLength);
     const changed = this.keys.changed(this.#view, view);
     this.#view = view;
     for (const config of changed) this.emit('tokensChanged', config);
@@ -166,7 +168,7 @@ export class Issuer extends EventEmitter<IssuerEvents> {
     if (this.#view.mintable.length === 0) return this.#view.reason;
     if (this.#sources.length === 0) {
       const wanted = this.#view.mintable[0]?.config.codec.cidLength;
-      return `the configs have CIDs of ${wanted} octets now; this process issues ${this.cidLength}`;
+      return `the configs have CIDs of ${wanted} octets now; this process issues ${this.cidLength}, and no padding makes them equal: restart the server with its sidecar`;
     }
     if (this.source === undefined) return 'every nonce of every mintable config was used';
     return this.routable ? '' : (this.#trouble.error?.message ?? '');
