@@ -20,6 +20,8 @@ export interface NonceSpaceOptions {
   readonly now?: () => number;
   /** Counters of the first block that is recorded after a start; 4096 if left out. */
   readonly firstBlock?: number;
+  /** What to say when every counter was used. */
+  readonly exhaustion?: string;
   /** Called after counters were recorded as used. */
   onRecorded?(): void;
   /** A block could not be recorded while another was in use; the same is tried again later. */
@@ -206,7 +208,8 @@ export class NonceSpace {
   #markUsed(wanted: bigint): Stretch {
     const from = this.#record.used;
     if (from === this.#size) {
-      throw new CidecarError('NONCES_EXHAUSTED', 'every nonce of this server ID was used');
+      const { exhaustion = 'every nonce of this server ID was used' } = this.#options;
+      throw new CidecarError('NONCES_EXHAUSTED', exhaustion);
     }
     const to = from + smaller(wanted, this.#size - from);
     this.#record.used = to;

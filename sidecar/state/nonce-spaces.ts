@@ -32,7 +32,11 @@ export class NonceSpaces {
   ofFailover(form: FailoverForm): NonceSpace {
     const length = failoverBodyLength(form);
     const firstBlock = smaller(1n << BigInt(8 * length - FAILOVER_STARTS_BITS), MOST_FAILOVER);
-    const options = { ...this.#options, firstBlock: Number(firstBlock) };
+    const options = {
+      ...this.#options,
+      firstBlock: Number(firstBlock),
+      exhaustion: `every 0b111 CID of ${form.cidLength} octets was used: take longer CIDs`,
+    };
     return this.#space(this.#store.fingerprints.failover(form), length, options);
   }
 
