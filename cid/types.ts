@@ -82,7 +82,7 @@ export interface CidCodec {
   readonly serverIdLength: number;
   /** Octets of the part that makes each CID of a server unique. */
   readonly nonceLength: number;
-  readonly plan: DecodePlan;
+  readonly decodePlan: DecodePlan;
   /**
    * Every secret of the config, whether or not balancers need it. The revision of a document
    * and the fingerprints in the sidecar's state depend on all of them.

@@ -5,10 +5,11 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { CidecarError } from '../core/index.js';
 
 /**
- * A lock that one process holds for as long as it lives, SIGKILL included. Node has no
- * flock(2), but a lock belongs to the open file description: flock(1) of util-linux takes it
- * on the descriptor that it inherits, exits, and the lock stays with ours. Unlike an abstract
- * socket it also holds between containers that share the folder but not the network namespace.
+ * A lock that one process holds until it ends, in whatever way (SIGKILL too). Node cannot call
+ * flock(2), so flock(1) of util-linux does it. A lock belongs to an open file description, not to
+ * a process: flock(1) inherits our descriptor, locks it and exits, and we go on holding the lock.
+ * Unlike an abstract socket, it also works between containers that share the folder but not the
+ * network namespace.
  *
  * The file stays when the lock is given back: a process that removed it could remove the one
  * that another has just locked, and a third would then lock a new file beside it.
@@ -24,11 +25,11 @@ export class FileLock {
   /**
    * Creates the file, mode 0600, where there is none.
    *
-   * @param held what to say where another process holds the lock
-   * @throws CidecarError STATE_LOCKED with that text; STATE_UNWRITABLE where the file cannot be
+   * @param heldMessage the message of the error if another process holds the lock
+   * @throws CidecarError STATE_LOCKED with that message; STATE_UNWRITABLE where the file cannot be
    * opened or locked
    */
-  static async acquire(path: string, held: string): Promise<FileLock> {
+  static async acquire(path: string, heldMessage: string): Promise<FileLock> {
     let file: FileHandle;
     try {
       file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
@@ -36,9 +37,10 @@ export class FileLock {
       throw unwritable(path, `cannot create the lock file (${cause})`, cause);
     }
     try {
+      if (!(await file.stat()).isFile()) throw unwritable(path, 'is not a regular file');
       const status = await flock(file, path);
       if (status === 0) return new FileLock(file);
-      if (status === 1) throw new CidecarError('STATE_LOCKED', held, { file: path });
+      if (status === 1) throw new CidecarError('STATE_LOCKED', heldMessage, { file: path });
       throw unwritable(path, `flock failed (${status ?? 'killed'})`);
     } catch (error) {
       await file.close();

@@ -3,13 +3,20 @@ import { CidecarError } from '../core/index.js';
 import { openFileRegistry } from './file/file-registry.js';
 import type { Registry, RegistryOptions } from './types.js';
 
-// A second registry store is one folder beside file/, and one line below. It has to
-// - implement Registry: read() and watch() hand out whole states that are valid, and reject or
-//   report everything else with a CidecarError that says where the fault lies;
-// - validate with document/, so that the same mistake has the same message in every store;
-// - make revisions by the same rule, so that hosts can be compared (see DesiredState.revision);
-// - go on by itself after its source was out of reach (REGISTRY_UNAVAILABLE): daemons keep
-//   working with the last good state and never call watch() twice.
+// A second registry store is a folder beside file/, and a line below. What it has to do:
+// - It implements Registry: read() and watch() hand out whole states that are valid, and reject
+//   or report everything else with a CidecarError that says where the fault lies.
+// - It checks documents by parseDocumentInSlices (document/document.ts), so that the same mistake
+//   has the same message in every store. That asks for key files while it reads, synchronously
+//   (ReadKeyFile): a store that fetches keys fetches them before it begins.
+// - Its revisions come from parseDocument, or from revisionOf (document/revision.ts), which says
+//   the rule in words, so that hosts can be compared.
+// - What a watch reports, and what not, is decided by WatchReports (watch-reports.ts): the store
+//   passes each state and each error to it.
+// - While its source is out of reach it reports REGISTRY_UNAVAILABLE, and read() rejects with
+//   that. It tries again by itself for as long as that lasts, because daemons keep working with
+//   the last good state and never call watch() twice. (The file store has no source that can be
+//   out of reach: a file that cannot be read is FILE_UNREADABLE.)
 
 /** `scheme://...` is the address of a store; everything else is the path of a file. */
 const ADDRESS = /^[a-z][a-z0-9+.-]*:\/\//i;

@@ -70,10 +70,11 @@ export interface Registry {
   /** The state in force now. Rejects with a CidecarError that says where the fault lies. */
   read(): Promise<DesiredState>;
   /**
-   * Calls `onChange` with each further valid state, in order, and `onError` for each state that
-   * is not valid (the last good one stays in force). The state that is in force at the call is
-   * not reported. A good state is reported again when it returns after a bad one, or after
-   * another state that only a `read()` beside the watch saw.
+   * Calls `onChange` with each valid state that comes after the call, in order, and `onError` for
+   * each state that is not valid (the last good one stays in force). The state in force at the
+   * call is not reported. In two cases a state is reported that was in force before:
+   * - after an error, so that the caller knows that the error is over;
+   * - if a `read()` handed out another state meanwhile, which its caller may have put in force.
    */
   watch(handlers: WatchHandlers): Promise<Watch>;
 }

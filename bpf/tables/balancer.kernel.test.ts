@@ -98,7 +98,7 @@ describe('Balancer', () => {
     const ids = Array.from({ length: 7 }, () => randomOctets(random, 8));
     balancer.setConfig(
       1,
-      codec.plan,
+      codec.decodePlan,
       ids.map((id, i) => [id, i + 1]),
     );
     const cid = (i: number) => codec.encode(ids[i]!, randomOctets(random, 7));
@@ -133,10 +133,10 @@ describe('Balancer', () => {
     const ids = Array.from({ length: 500 }, () => randomOctets(random, 8));
     first.setConfig(
       1,
-      codec.plan,
+      codec.decodePlan,
       ids.map((id, i) => [id, 1 + (i % 7)]),
     );
-    first.setConfig(2, codecOf(3, false).plan, []);
+    first.setConfig(2, codecOf(3, false).decodePlan, []);
     first.pin(FOLDER);
     expect(() => first.pin(FOLDER)).toThrow(/cannot pin/);
     const before = {
@@ -158,8 +158,8 @@ describe('Balancer', () => {
     }).toEqual(before);
     expect(second.settings).toMatchObject({ hashSeed: 5n, mtu: 1400 });
     expect(second.vipAddresses()).toEqual([VIP.address]);
-    expect(second.configMark(1, 3)).toBe(decodePlanMark(codec.plan));
-    expect(second.configMark(2, 3)).not.toBe(decodePlanMark(codec.plan));
+    expect(second.configMark(1, 3)).toBe(decodePlanMark(codec.decodePlan));
+    expect(second.configMark(2, 3)).not.toBe(decodePlanMark(codec.decodePlan));
     const listed = new Map([...second.serverIds(1, 3)].map(([id, real]) => [toHex(id), real]));
     expect(listed).toEqual(new Map(ids.map((id, i) => [toHex(id), 1 + (i % 7)])));
 
@@ -169,7 +169,7 @@ describe('Balancer', () => {
     expect(sentTo(second, codec.encode(id, randomOctets(random, 7)))).toBe(4);
     const ring = second.allocateRing(SMALLEST_RING);
     expect(ring).not.toBe(second.vips()[0]!.ring);
-    second.setConfig(1, codec.plan, [[id, 6]]);
+    second.setConfig(1, codec.decodePlan, [[id, 6]]);
     expect(sentTo(second, codec.encode(id, randomOctets(random, 7)))).toBe(6);
   });
 
@@ -215,12 +215,12 @@ describe('Balancer', () => {
     const balancer = await world();
     const codec = codecOf(0, false);
     const id = randomOctets(random, 8);
-    balancer.setConfig(1, codec.plan, [[id, 3]]);
+    balancer.setConfig(1, codec.decodePlan, [[id, 3]]);
     const many = Array.from({ length: 40_000 }, (): [Uint8Array, number] => [
       randomOctets(random, 8),
       1,
     ]);
-    expect(() => balancer.setConfig(1, codec.plan, many)).toThrow(
+    expect(() => balancer.setConfig(1, codec.decodePlan, many)).toThrow(
       expect.objectContaining({ code: 'MAP_FULL', message: expect.stringMatching(/server_ids/) }),
     );
     expect(() => balancer.allocateRing(3 * SMALLEST_RING)).toThrow(/rings/);
@@ -232,10 +232,10 @@ describe('Balancer', () => {
   it('wipes the key of a config that is gone', async () => {
     const balancer = await world();
     const codec = codecOf(1, true, 4);
-    balancer.setConfig(1, codec.plan, []);
+    balancer.setConfig(1, codec.decodePlan, []);
     const rows = () => Buffer.from(balancer.map('configs').mmap());
     // The first words of an encryption schedule are the key itself.
-    const key = Buffer.from(codec.plan.key!.reveal());
+    const key = Buffer.from(codec.decodePlan.key!.reveal());
     expect(rows().includes(key)).toBe(true);
     balancer.clearConfig(1, 1);
     await new Promise((resolve) => setTimeout(resolve, 150));
@@ -304,7 +304,7 @@ describe('changes while packets flow', () => {
     const codec = codecOf(0, true);
     const id = randomOctets(random, 8);
     const others = Array.from({ length: 3000 }, () => randomOctets(random, 8));
-    balancer.setConfig(1, codec.plan, [[id, 3]]);
+    balancer.setConfig(1, codec.decodePlan, [[id, 3]]);
     balancer.pin(FOLDER);
     const cid = codec.encode(id, randomOctets(random, 7));
 
@@ -315,11 +315,11 @@ describe('changes while packets flow', () => {
         for (const other of others) balancer.setServerId(1, 0, other, 0);
         // The config is replaced, and others are made and cleared beside it.
         for (let i = 0; i < 20; i++) {
-          balancer.setConfig(1, codec.plan, [
+          balancer.setConfig(1, codec.decodePlan, [
             [id, 3],
             [others[i]!, 4],
           ]);
-          balancer.setConfig(1, codecOf(1, true).plan, [[others[i]!, 4]]);
+          balancer.setConfig(1, codecOf(1, true).decodePlan, [[others[i]!, 4]]);
           balancer.clearConfig(1, 1);
         }
         // The ring changes in place, VIPs are added and removed, another real changes.

@@ -57,10 +57,10 @@ function compare(config: CidConfig, cids: number): number {
   });
   // Half of the IDs lead to a real.
   const live = new Map(ids.slice(0, 12).map((id, i) => [toHex(id), i + 1]));
-  if (codec.plan.zeroReserved) live.delete('00'.repeat(length));
+  if (codec.decodePlan.zeroReserved) live.delete('00'.repeat(length));
   probe.tables.setConfig(
     1,
-    codec.plan,
+    codec.decodePlan,
     [...live].map(([id, real]) => [fromHex(id, 'id'), real]),
   );
   let routed = 0;
@@ -78,7 +78,7 @@ function compare(config: CidConfig, cids: number): number {
     }
     if (got.result === 'routes') routed++;
   }
-  for (const bits of codec.plan.configBits) probe.tables.clearConfig(1, bits);
+  for (const bits of codec.decodePlan.configBits) probe.tables.clearConfig(1, bits);
   return routed;
 }
 
@@ -152,7 +152,7 @@ describe('the vectors of draft -22', () => {
         lengthSelfEncoded: true,
         key: new Secret(fromHex(key, 'key')),
       });
-      probe.tables.setConfig(2, codec.plan, [[fromHex(sid, 'sid'), 77]]);
+      probe.tables.setConfig(2, codec.decodePlan, [[fromHex(sid, 'sid'), 77]]);
       expect(probe.ask(2, fromHex(cid, 'cid')).real).toBe(77);
       probe.tables.clearConfig(2, configId);
       expect(probe.ask(2, fromHex(cid, 'cid')).result).toBe('config-mismatch');
@@ -164,10 +164,10 @@ describe('the vectors of draft -22', () => {
       const codec = createCodec({ scheme: 'katran', version, cidLength: cid.length / 2 });
       const hex = hostId.toString(16).padStart(2 * codec.serverIdLength, '0');
       const id = fromHex(hex, 'hex');
-      probe.tables.setConfig(2, codec.plan, hostId === 0 ? [] : [[id, 5]]);
+      probe.tables.setConfig(2, codec.decodePlan, hostId === 0 ? [] : [[id, 5]]);
       expect(probe.ask(2, fromHex(cid, 'cid')).real).toBe(hostId === 0 ? 0 : 5);
       // Cleared by one of its two values, the config routes by neither.
-      probe.tables.clearConfig(2, codec.plan.configBits[0]!);
+      probe.tables.clearConfig(2, codec.decodePlan.configBits[0]!);
       expect(probe.tables.configs().filter(({ pool }) => pool === 2)).toEqual([]);
       expect(probe.ask(2, fromHex(cid, 'cid')).real).toBe(0);
     }
@@ -184,7 +184,7 @@ describe('the vectors of draft -22', () => {
       lengthSelfEncoded: true,
       key: new Secret(fromHex(key, 'key')),
     });
-    probe.tables.setConfig(2, codec.plan, [[fromHex(sid, 'sid'), 77]]);
+    probe.tables.setConfig(2, codec.decodePlan, [[fromHex(sid, 'sid'), 77]]);
     for (const { cid } of vectors.mustNotRoute) {
       expect(probe.ask(2, fromHex(cid, 'cid')).result).not.toBe('routes');
     }
@@ -204,7 +204,7 @@ describe('the length of a CID', () => {
       key: null,
     });
     const id = fromHex('ed793a', 'id');
-    probe.tables.setConfig(3, codec.plan, [[id, 9]]);
+    probe.tables.setConfig(3, codec.decodePlan, [[id, 9]]);
     const cid = codec.encode(id, octets(4));
     expect(probe.ask(3, cid, 255).result).toBe('routes');
     expect(probe.ask(3, cid, 7, 40).result).toBe('too-short');
@@ -230,7 +230,7 @@ describe('pools', () => {
     );
     const id = octets(5);
     codecs.forEach((codec, i) => {
-      probe.tables.setConfig(i + 1, codec.plan, [[id, i + 1]]);
+      probe.tables.setConfig(i + 1, codec.decodePlan, [[id, i + 1]]);
     });
     codecs.forEach((codec, i) => {
       const cid = codec.encode(id, octets(6));
@@ -264,7 +264,7 @@ describe('many server IDs', () => {
         if (sequential) new DataView(id.buffer).setUint32(0, 0x7a000000 | i);
         return [id, 1 + (i % 1000)];
       });
-      probe.tables.setConfig(1, codec.plan, ids);
+      probe.tables.setConfig(1, codec.decodePlan, ids);
       expect(probe.tables.configs()).toMatchObject([{ table: name, configBits: [2] }]);
       const nonce = octets(4);
       for (const [id, real] of ids) {

@@ -19,7 +19,7 @@ function config(serverIdLength: number, nonceLength: number, key: number | null)
 
 describe('the mark of a config', () => {
   // Plaintext, single pass, and four passes of even and odd length, with other keys and lengths.
-  const plans = [
+  const decodePlans = [
     config(3, 4, null),
     config(3, 5, null),
     config(4, 4, null),
@@ -30,19 +30,19 @@ describe('the mark of a config', () => {
     config(3, 5, 1),
     config(4, 4, 1),
     config(3, 4, 2),
-  ].map((each) => createCodec(each).plan);
-  plans.push({ ...plans[0]!, zeroReserved: true });
+  ].map((each) => createCodec(each).decodePlan);
+  decodePlans.push({ ...decodePlans[0]!, zeroReserved: true });
 
-  it('is that of its plan, whatever its table', () => {
-    for (const plan of plans) {
+  it('is that of its decode plan, whatever its table', () => {
+    for (const decodePlan of decodePlans) {
       for (const shape of SHAPES) {
-        expect(decodingMark(encodeConfig(plan, 77, shape))).toBe(decodePlanMark(plan));
+        expect(decodingMark(encodeConfig(decodePlan, 77, shape))).toBe(decodePlanMark(decodePlan));
       }
     }
   });
 
-  it('is that of no other plan, and shows no key', () => {
-    expect(new Set(plans.map(decodePlanMark)).size).toBe(plans.length);
-    expect(decodePlanMark(plans[3]!)).toMatch(/^[A-Za-z0-9+/]{43}=$/);
+  it('is that of no other decode plan, and shows no key', () => {
+    expect(new Set(decodePlans.map(decodePlanMark)).size).toBe(decodePlans.length);
+    expect(decodePlanMark(decodePlans[3]!)).toMatch(/^[A-Za-z0-9+/]{43}=$/);
   });
 });

@@ -11,7 +11,7 @@ const BLOCK = 16;
 const MAX_CID_LENGTH = 20;
 const FEISTEL_PASSES = 4;
 
-/** A struct cid_config that decodes as the plan says, with a table of `shape` at row `base`. */
+/** A struct cid_config that decodes as the decode plan says, with a table of `shape` at row `base`. */
 export function encodeConfig(decodePlan: DecodePlan, base: number, shape: TableShape): Uint8Array {
   checkDecodePlan(decodePlan);
   const octets = new Uint8Array(CID_CONFIG.size);
@@ -88,7 +88,7 @@ export function decodingMark(config: Uint8Array): string {
   return createHash('sha256').update(octets).update(`${idBits}`).digest('base64');
 }
 
-/** The {@link decodingMark} of every kernel config that decodes as the plan says. */
+/** The {@link decodingMark} of every kernel config that decodes as the decode plan says. */
 export function decodePlanMark(decodePlan: DecodePlan): string {
   return decodingMark(encodeConfig(decodePlan, 0, { kind: 'wide', rows: 2 }));
 }

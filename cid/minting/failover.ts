@@ -18,8 +18,8 @@ export const FAILOVER_ZEROES = 4;
  * Whether a config claims 0b111, that is, reads CIDs that begin so as its own. Its scheme must
  * not route a CID with {@link FAILOVER_ZEROES}, which is how CIDs that mean failover look then.
  */
-export function claimsFailover({ plan }: CidCodec): boolean {
-  return plan.configBits.includes(FAILOVER_CONFIG_ID);
+export function claimsFailover({ decodePlan }: CidCodec): boolean {
+  return decodePlan.configBits.includes(FAILOVER_CONFIG_ID);
 }
 
 export interface FailoverOptions {

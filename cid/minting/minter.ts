@@ -20,7 +20,8 @@ export interface MinterOptions {
 
 /**
  * Mints CIDs of one config and server ID, with their reset tokens, from a range of counters. It
- * does not count itself: the caller must make a range durable before it passes it here.
+ * keeps no count of those that were used. So the caller has to choose ranges that never overlap,
+ * and to record each as used, durably, before it passes it here.
  */
 export class Minter {
   readonly codec: CidCodec;
@@ -87,7 +88,7 @@ export class Minter {
 
 /** Whether the nonces of a codec's CIDs are in the clear, and therefore must be unlinkable. */
 export function showsNonces(codec: CidCodec): boolean {
-  return codec.plan.kind === 'extract';
+  return codec.decodePlan.kind === 'extract';
 }
 
 /** Counters become nonces by a permutation if CIDs show them, and unchanged otherwise. */

@@ -5,7 +5,6 @@ import { toHex } from '../../core/hex.js';
 import { katranConfig, octets } from '../testing/arbitraries.js';
 import { hex, vectors } from '../testing/vectors.js';
 import { createCodec } from './index.js';
-import { katran } from './katran.js';
 
 describe('vectors of Katran', () => {
   it.each(vectors.katranLayout)('$cid is host $server_id of V$version', (row) => {
@@ -87,7 +86,7 @@ describe('what does not route', () => {
   });
 
   it('V3 takes both 0b110 and 0b111: to Katran the latter is no failover', () => {
-    expect(v3.plan.configBits).toEqual([6, 7]);
+    expect(v3.decodePlan.configBits).toEqual([6, 7]);
     expect(v3.decode(hex('e0010304020000000000'))).toMatchObject({ serverId: hex('01030402') });
   });
 
@@ -97,20 +96,4 @@ describe('what does not route', () => {
       nonce: hex('aabbcc'),
     });
   });
-});
-
-it('warns of version 3 where 0b111 CIDs have few octets to differ by', () => {
-  const warnings = (version: number, cidLength: number) =>
-    katran.document.read({ version, cidLength }).warnings;
-  expect(warnings(3, 8)).toMatchObject([
-    { field: 'cidLength', message: expect.stringContaining('3 octets to differ by') },
-  ]);
-  expect(warnings(3, 11)).toHaveLength(1);
-  for (const [version, cidLength] of [
-    [3, 12],
-    [1, 8],
-    [2, 8],
-  ] as const) {
-    expect(warnings(version, cidLength)).toEqual([]);
-  }
 });

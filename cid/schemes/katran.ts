@@ -6,7 +6,7 @@ import { configBitsOf, FAILOVER_CONFIG_ID } from '../first-octet.js';
 import { checkInteger } from '../integer-range.js';
 import type { CidCodec, DecodedCid, DecodePlan, LeaseTerms, RandomFill } from '../types.js';
 import { BatchCodec } from './batch-codec.js';
-import { type FieldWarning, form, type Scheme } from './scheme.js';
+import { form, type Scheme } from './scheme.js';
 
 /** Katran's layouts, as mvfst issues them. */
 export interface KatranConfig {
@@ -21,8 +21,6 @@ const VERSIONS = { minimum: 1, maximum: 3 } as const;
 
 /** Octets. Katran looks for no server ID in a shorter DCID. */
 const MIN_CID_LENGTH = 8;
-/** Leaves 0b111 CIDs as many free octets as those of other pools have at least. */
-const ENOUGH_V3_CID_LENGTH = 12;
 const CID_LENGTHS = { minimum: MIN_CID_LENGTH, maximum: MAX_CID_LENGTH } as const;
 
 const VERSION_FLAG = {
@@ -42,10 +40,7 @@ export const katran: Scheme = {
       version: { kind: 'one-of', values: [1, 2, 3] },
       cidLength: { kind: 'integer', ...CID_LENGTHS, default: MIN_CID_LENGTH },
     },
-    ({ version, cidLength }) => ({
-      ...compile(version, cidLength),
-      warnings: version === 3 ? warnOfFewFailoverCids(cidLength) : [],
-    }),
+    ({ version, cidLength }) => compile(version, cidLength),
   ),
 
   // A person may give fewer octets of nonce (only a worker ID, for example) than a CID has
@@ -72,14 +67,6 @@ export const katran: Scheme = {
     compile(versionOf(version), Math.max(MIN_CID_LENGTH, cidLength)),
   ),
 };
-
-/** CIDs that mean failover have the host ID 0 in a pool of V3, and differ by what follows it. */
-function warnOfFewFailoverCids(cidLength: number): readonly FieldWarning[] {
-  if (cidLength >= ENOUGH_V3_CID_LENGTH) return [];
-  const free = cidLength - 1 - LAYOUTS[3].hostIdLength;
-  const message = `leaves 0b111 CIDs ${free} octets to differ by, so that those made by a sidecar and by clients soon coincide; take ${ENOUGH_V3_CID_LENGTH} or more`;
-  return [{ field: 'cidLength', message }];
-}
 
 function compile(version: KatranConfig['version'], cidLength: number) {
   return { codec: new KatranCodec({ scheme: 'katran', version, cidLength }), warnings: [] };
@@ -125,7 +112,7 @@ export class KatranCodec extends BatchCodec implements CidCodec {
   readonly cidLength: number;
   readonly serverIdLength: number;
   readonly nonceLength: number;
-  readonly plan: DecodePlan;
+  readonly decodePlan: DecodePlan;
   readonly secrets = [];
   readonly lease: LeaseTerms = { serverUseLength: 0, lengthSelfEncoded: false, key: null };
   readonly #version: KatranConfig['version'];
@@ -144,7 +131,7 @@ export class KatranCodec extends BatchCodec implements CidCodec {
     this.nonceLength = config.cidLength - 1 - layout.hostIdLength;
     this.#version = config.version;
     this.#shift = layout.hostIdBit % 8;
-    this.plan = {
+    this.decodePlan = {
       kind: 'extract',
       // V3 claims 0b111. CIDs that mean failover have host ID 0 in its pools, and so do not route.
       configBits: [config.version * 2, config.version * 2 + 1],
@@ -167,7 +154,7 @@ export class KatranCodec extends BatchCodec implements CidCodec {
     const first = cid[0];
     if (first === undefined) return { routable: false, reason: 'empty' };
     const bits = configBitsOf(first);
-    if (!this.plan.configBits.includes(bits)) {
+    if (!this.decodePlan.configBits.includes(bits)) {
       const failover = bits === FAILOVER_CONFIG_ID;
       return { routable: false, reason: failover ? 'failover-config' : 'config-mismatch' };
     }

@@ -205,12 +205,12 @@ it('of another length reads and is read alike, and has none where it does not fi
     fc.property(quicLbConfig, fc.integer({ min: 1, max: 24 }), (config, cidLength) => {
       const codec = createCodec(config);
       const other = codec.ofLength?.(cidLength);
-      const { minimumLength } = codec.plan;
+      const { minimumLength } = codec.decodePlan;
       const possible = cidLength >= minimumLength && cidLength <= 20;
       expect(other !== undefined).toBe(possible);
       if (other === undefined) return;
       expect(other.cidLength).toBe(cidLength);
-      expect(other.plan).toEqual(codec.plan);
+      expect(other.decodePlan).toEqual(codec.decodePlan);
       const [id, nonce] = [
         new Uint8Array(codec.serverIdLength).fill(1),
         new Uint8Array(codec.nonceLength).fill(2),

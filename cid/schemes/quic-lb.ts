@@ -176,7 +176,7 @@ export class QuicLbCodec extends BatchCodec implements CidCodec {
   readonly cidLength: number;
   readonly serverIdLength: number;
   readonly nonceLength: number;
-  readonly plan: DecodePlan;
+  readonly decodePlan: DecodePlan;
   readonly secrets: readonly Secret[];
   readonly lease: LeaseTerms;
   readonly #config: QuicLbConfig;
@@ -207,7 +207,7 @@ export class QuicLbCodec extends BatchCodec implements CidCodec {
       this.algorithm = kind = 'four-pass';
       this.#cipher = new Feistel(key, blockLength, FOUR_PASSES);
     }
-    this.plan = {
+    this.decodePlan = {
       kind,
       configBits: [configId],
       // A balancer never needs the server-use octets.
@@ -222,7 +222,7 @@ export class QuicLbCodec extends BatchCodec implements CidCodec {
 
   /** With more or fewer server-use octets. */
   ofLength(cidLength: number): QuicLbCodec | undefined {
-    const serverUseLength = cidLength - this.plan.minimumLength;
+    const serverUseLength = cidLength - this.decodePlan.minimumLength;
     if (serverUseLength < 0 || cidLength > MAX_CID_LENGTH) return undefined;
     return new QuicLbCodec({ ...this.#config, serverUseLength });
   }
@@ -234,7 +234,7 @@ export class QuicLbCodec extends BatchCodec implements CidCodec {
     if (bits === FAILOVER_CONFIG_ID) return { routable: false, reason: 'failover-config' };
     if (bits !== this.#config.configId) return { routable: false, reason: 'config-mismatch' };
     // "Unroutable CIDs": a shorter CID is unroutable; of a longer one the first octets count.
-    const end = this.plan.minimumLength;
+    const end = this.decodePlan.minimumLength;
     if (cid.length < end) return { routable: false, reason: 'too-short' };
     // The cipher works in place, so this must be a copy; Buffer.slice would not make one.
     const block = Uint8Array.from(cid.subarray(1, end));

@@ -32,8 +32,8 @@ describe('what every scheme must keep to', () => {
   it('the key of the decode plan and of a lease is one of its secrets', () => {
     fc.assert(
       fc.property(cidConfig, (config) => {
-        const { plan, secrets, lease } = createCodec(config);
-        if (plan.key !== null) expect(secrets).toContain(plan.key);
+        const { decodePlan, secrets, lease } = createCodec(config);
+        if (decodePlan.key !== null) expect(secrets).toContain(decodePlan.key);
         if (lease.key !== null) expect(secrets).toContain(lease.key);
       }),
     );

@@ -49,24 +49,28 @@ export function encryptBlock(key: Uint8Array | null, plaintext: Uint8Array): Uin
 }
 
 /** The server ID that a decode plan alone finds in a CID, or null. */
-export function serverIdByPlan(plan: DecodePlan, cid: Uint8Array): Uint8Array | null {
-  if (cid.length < plan.minimumLength || !plan.configBits.includes(cid[0]! >> 5)) return null;
+export function serverIdByDecodePlan(decodePlan: DecodePlan, cid: Uint8Array): Uint8Array | null {
+  if (cid.length < decodePlan.minimumLength || !decodePlan.configBits.includes(cid[0]! >> 5))
+    return null;
   let source = bitsOf(cid);
-  if (plan.kind !== 'extract') {
-    const block = cid.slice(1, 1 + plan.blockLength);
-    source = bitsOf(decryptBlock(plan, block));
+  if (decodePlan.kind !== 'extract') {
+    const block = cid.slice(1, 1 + decodePlan.blockLength);
+    source = bitsOf(decryptBlock(decodePlan, block));
   }
-  const bits = source.slice(plan.serverIdBitOffset, plan.serverIdBitOffset + plan.serverIdBits);
-  if (plan.zeroReserved && !bits.includes('1')) return null;
+  const bits = source.slice(
+    decodePlan.serverIdBitOffset,
+    decodePlan.serverIdBitOffset + decodePlan.serverIdBits,
+  );
+  if (decodePlan.zeroReserved && !bits.includes('1')) return null;
   return Uint8Array.from({ length: bits.length / 8 }, (_, j) =>
     Number.parseInt(bits.slice(8 * j, 8 * j + 8), 2),
   );
 }
 
-function decryptBlock(plan: DecodePlan, block: Uint8Array): Uint8Array {
-  const key = plan.key!.reveal();
-  if (plan.kind === 'single-pass') return aesInverse(key, block);
-  const length = plan.blockLength;
+function decryptBlock(decodePlan: DecodePlan, block: Uint8Array): Uint8Array {
+  const key = decodePlan.key!.reveal();
+  if (decodePlan.kind === 'single-pass') return aesInverse(key, block);
+  const length = decodePlan.blockLength;
   const half = Math.ceil(length / 2);
   const odd = length % 2 === 1;
   let left = block.slice(0, half);

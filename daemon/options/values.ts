@@ -29,7 +29,6 @@ export function wholeNumber(minimum: number, maximum: number) {
   );
 }
 
-/** One of a few words. */
 export function choice<const Words extends readonly [string, ...string[]]>(words: Words) {
   return z.enum(words, `must be one of ${words.join(', ')}`);
 }
@@ -55,14 +54,18 @@ export interface Prefix {
   readonly prefixLength: number;
 }
 
-/** The IPv4 address of a host, with the length of a prefix or without one: then it is 32. */
-export function hostPrefix4(minimum: number) {
+/**
+ * The IPv4 address of a host, with the length of a prefix or without one: then it is 32.
+ *
+ * @param shortestPrefix bits; a prefix with fewer is refused
+ */
+export function hostPrefix4(shortestPrefix: number) {
   return textOf((text): Prefix | undefined => {
     const { address = '', length = '32' } = splitPrefix(text) ?? {};
-    const prefixLength = wholeNumberIn(length, minimum, 32);
+    const prefixLength = wholeNumberIn(length, shortestPrefix, 32);
     if (prefixLength === undefined || hostAddress(address, 4) === undefined) return undefined;
     return { address, prefixLength };
-  }, `must be an IPv4 address, or one with /${minimum} to /32`);
+  }, `must be an IPv4 address, or one with /${shortestPrefix} to /32`);
 }
 
 /** Addresses or prefixes of either family, comma-separated, each as it was written. */

@@ -156,7 +156,7 @@ function configsOf(pool: Pool, reals: ReadonlyMap<string, number>): Map<number, 
       if (list === undefined || list.length === 0) continue;
       ids.set(indexOf(reals, server.name), IdList.of(list));
     }
-    configs.set(id, { plan: codec.plan, ids });
+    configs.set(id, { decodePlan: codec.decodePlan, ids });
   }
   return configs;
 }

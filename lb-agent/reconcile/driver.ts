@@ -18,12 +18,16 @@ export interface CapacityNeed {
   readonly desired: DesiredState;
 }
 
-/** What makes one kind of balancer do as the tables say. */
+/**
+ * What makes one kind of balancer do as the tables say. The reconciler is handed it together
+ * with the `Rings` of that balancer (ring.ts). Attaching is the driver's own matter: whoever
+ * wires the agent calls it on the concrete driver.
+ */
 export interface Driver {
   /**
-   * What the tables in force hold; NO_TABLES where there are none. Keys cannot be read back, so
-   * a config shows the plan of `desired` where the balancer decodes like it, and else one that
-   * equals none.
+   * What the tables in force hold; NO_TABLES where there are none. Keys cannot be read back. So
+   * where the balancer decodes as `desired` says, a config has the decode plan of `desired`, and
+   * elsewhere it has one that equals no other.
    */
   read(desired: DesiredState): Tables;
   /**

@@ -23,7 +23,7 @@ export interface Change {
 }
 
 /**
- * Who has which index, which indices rest, and which incarnation each had last. Whatever the
+ * Who has which index, which indices are in cooldown, and which incarnation each had last. Whatever the
  * tables say otherwise comes first; what an earlier agent recorded of names is a hint.
  */
 export class IndexLedger {
@@ -58,8 +58,8 @@ export class IndexLedger {
   }
 
   /**
-   * Takes in tables that were read. Without a record nobody knows which of their indices rest,
-   * so all do that were used and are not.
+   * Takes in tables that were read. Without a record nobody knows which indices are in cooldown,
+   * so every index that was used once and is not in use now goes into it.
    */
   learn({ reals, vacated }: Tables): void {
     for (const [index, { incarnation }] of reals) this.#cooldown.used(index, incarnation);
@@ -71,7 +71,7 @@ export class IndexLedger {
 
   /**
    * Records a change before its first operation. The agent may die before the last one, and
-   * the next agent must know which indices may rest already, and which incarnations are used.
+   * the next agent must know which indices may be in cooldown, and which incarnations are used.
    */
   async begin({ goal, actual, assigned }: Change): Promise<void> {
     const { target, assignment } = assigned;
@@ -87,7 +87,7 @@ export class IndexLedger {
     });
   }
 
-  /** The tables hold the target now; from now on the indices that it left rest. */
+  /** The tables hold the target now. The cooldown of indices that are no more in use begins. */
   end({ actual, assigned: { assignment, target } }: Change): void {
     this.#assignment = assignment;
     for (const [index, { incarnation }] of target.reals) this.#cooldown.used(index, incarnation);

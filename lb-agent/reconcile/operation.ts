@@ -9,9 +9,21 @@ export interface IdChange {
 }
 
 /**
- * One change of the tables, whole by itself: the process may end between any two, or the
- * kernel refuse one. Everything that the agent writes while packets flow is one of these, and
- * plan.ts says in which order.
+ * One change of the tables. The process may end between any two, or the kernel may refuse one.
+ * Packets see an operation as a whole, with three exceptions. `change-ring` takes effect entry
+ * by entry and `set-ids` ID by ID, each by one aligned word, so after a part of it every entry or
+ * ID has its old real or its new one. `set-next-hop` is three words, and a packet between two of
+ * them may leave for a wrong neighbour.
+ *
+ * Whatever says where packets go is written by these operations, in the order of plan.ts. The
+ * reconciler sets next hops ahead of the plan too, by the plan's own function (nextHopChanges).
+ * A driver writes the following by itself, because no order between it and the tables matters:
+ * - settings, such as timeouts and the hash seed, when it takes over tables at its start. Each
+ *   is one word, and means the same whatever the tables hold. While balancers have different
+ *   seeds they place new flows differently, in whatever order a seed is written;
+ * - the program of the link, which `install` replaces when the new tables are complete;
+ * - what the present tables counted while `install` was at work, which it adds a grace period
+ *   after that. Counters decide nothing.
  */
 export type Operation =
   | { readonly kind: 'set-vip' | 'remove-vip'; readonly vip: VipEntry }
@@ -46,7 +58,7 @@ export type Operation =
   /** Entry by entry, in place; as many entries as before. */
   | { readonly kind: 'change-ring'; readonly ring: number; readonly reals: Uint32Array }
   | { readonly kind: 'free-ring'; readonly ring: number }
-  /** Wipes what was freed and rests no more, keys of configs among it. */
+  /** Wipes what was freed and whose grace period is over, keys of configs among it. */
   | { readonly kind: 'sweep' };
 
 /** What complete new tables are filled by, before they take the place of the present ones. */

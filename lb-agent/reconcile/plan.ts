@@ -2,7 +2,7 @@
 import { idChanges } from './id-changes.js';
 import { sameNextHop } from './next-hop.js';
 import type { InstallOperation, Operation } from './operation.js';
-import { NO_TABLES, samePlan, sameRing, sameVip, type Tables } from './tables.js';
+import { NO_TABLES, sameDecodePlan, sameRing, sameVip, type Tables } from './tables.js';
 
 /**
  * What turns `actual` into `target`, in an order in which every prefix routes right: a CID
@@ -14,8 +14,8 @@ import { NO_TABLES, samePlan, sameRing, sameVip, type Tables } from './tables.js
  *   2. New reals are programmed with their next hops, while nothing names them. Before each,
  *      the counter at its index begins at zero: the owner before was cleared by an earlier
  *      change.
- *   3. Next hops of reals that stay are set, so that
- *   4. servers come back up by the right one, before a ring takes them in.
+ *   3. Next hops of reals that stay are set.
+ *   4. Servers come up, by the right next hop, before a ring takes them in.
  *   5. The pools follow one by one, and last those that VIPs leave for another pool: such a
  *      VIP goes by the old pool until its new pool is complete. Of each pool
  *      a. configs that are gone stop decoding, because b may use their first octets again;
@@ -52,10 +52,13 @@ export function plan(actual: Tables, target: Tables): Operation[] {
 }
 
 /**
- * What fills complete new tables, which take the place of `actual` when all is done; no packet
- * sees them before. The counters are carried over last, so that they fall short by as little
- * as possible, and know rows and indices but no owners: those that are new begin at zero
- * after that. The present tables may count in the same places, but not in these.
+ * What fills complete new tables. They take the place of `actual` when all is done, and no
+ * packet sees them before.
+ *
+ * The counters are carried over near the end, so that they miss as few packets as possible.
+ * They are carried by row and index, so a new VIP or real gets what another owner of its place
+ * counted. The resets after that are for those: they set the counters of the new tables to zero,
+ * while the present tables go on counting in theirs.
  */
 export function planInstallation(actual: Tables, target: Tables): InstallOperation[] {
   return [
@@ -154,7 +157,7 @@ function* goneConfigs(pool: number, actual: Tables, target: Tables): Generator<O
   for (const [config, entry] of actual.pools.get(pool)?.configs ?? []) {
     const wanted = target.pools.get(pool)?.configs.get(config);
     // A config of the same first octets is replaced in one step instead.
-    const replaced = wanted?.plan.configBits.join() === entry.plan.configBits.join();
+    const replaced = wanted?.decodePlan.configBits.join() === entry.decodePlan.configBits.join();
     if (!replaced) yield { kind: 'clear-config', pool, config };
   }
 }
@@ -162,7 +165,7 @@ function* goneConfigs(pool: number, actual: Tables, target: Tables): Generator<O
 function* configChanges(pool: number, actual: Tables, target: Tables): Generator<Operation> {
   for (const [config, entry] of target.pools.get(pool)?.configs ?? []) {
     const present = actual.pools.get(pool)?.configs.get(config);
-    if (present === undefined || !samePlan(present.plan, entry.plan)) {
+    if (present === undefined || !sameDecodePlan(present.decodePlan, entry.decodePlan)) {
       yield { kind: 'set-config', pool, config, entry };
       continue;
     }

@@ -74,8 +74,9 @@ export class Reconciler {
   }
 
   /**
-   * Ahead of everything else, and without a record: packets must find their next hops also
-   * while the document cannot be applied.
+   * Sets next hops ahead of everything else, and without a record: packets must find them also
+   * while the document cannot be applied. It is step 3 of the plan alone. The tables are the
+   * same otherwise, so its operations can come in any order.
    */
   #setNextHops(goal: Goal): void {
     const actual = this.#read(goal);

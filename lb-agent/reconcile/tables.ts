@@ -48,7 +48,7 @@ export interface PoolEntry {
 }
 
 export interface ConfigEntry {
-  readonly plan: DecodePlan;
+  readonly decodePlan: DecodePlan;
   /** By index of the real that owns them. */
   readonly ids: ReadonlyMap<number, IdList>;
 }
@@ -69,7 +69,7 @@ export function sameVip(a: VipEntry, b: VipEntry): boolean {
   return a.row === b.row && a.pool === b.pool && a.quic === b.quic && a.ring === b.ring;
 }
 
-export function samePlan(a: DecodePlan, b: DecodePlan): boolean {
+export function sameDecodePlan(a: DecodePlan, b: DecodePlan): boolean {
   const sameKey = a.key === null || b.key === null ? a.key === b.key : a.key.equals(b.key);
   return (
     sameKey &&

@@ -36,7 +36,6 @@ export function readConfigs(
   checkFirstOctets(configs, places, report);
   checkLengths(configs, places, report);
   checkMinting(configs, places, report);
-  checkResetKeys(configs, places, report);
   return configs;
 }
 
@@ -107,8 +106,8 @@ export function readKey(content: string, file: string): Secret {
 }
 
 function idOf(codec: CidCodec): number {
-  const [first] = codec.plan.configBits;
-  if (first === undefined) throw new Error('a plan answers to at least one config');
+  const [first] = codec.decodePlan.configBits;
+  if (first === undefined) throw new Error('a decode plan answers to at least one config');
   return first;
 }
 
@@ -117,21 +116,21 @@ function checkFirstOctets(configs: PoolConfig[], places: Path[], report: Report)
   const owner = new Map<number, number>();
   configs.forEach((config, index) => {
     const place = places[index] ?? [];
-    const rival = config.codec.plan.configBits.map((bits) => owner.get(bits)).find(isNumber);
+    const rival = config.codec.decodePlan.configBits.map((bits) => owner.get(bits)).find(isNumber);
     if (rival !== undefined) {
       const line = report.place(places[rival] ?? []);
-      const bits = config.codec.plan.configBits.join(' and ');
+      const bits = config.codec.decodePlan.configBits.join(' and ');
       report.error(
         place,
         `its CIDs begin with config ${bits}, which the config of ${line} claims too (${config.codec.algorithm} and ${configs[rival]?.codec.algorithm})`,
       );
       return;
     }
-    for (const bits of config.codec.plan.configBits) owner.set(bits, index);
+    for (const bits of config.codec.decodePlan.configBits) owner.set(bits, index);
     if (claimsFailover(config.codec) && config.state !== 'quarantined') {
       report.warn(
         place,
-        'reads CIDs that begin with 0b111 as its own, so that servers of this pool cannot fall back to unroutable CIDs',
+        'reads CIDs that begin with 0b111 as its own, so that those which servers of this pool fall back to begin with host ID 0 and have 32 random bits fewer',
       );
     }
   });
@@ -164,27 +163,6 @@ function checkMinting(configs: PoolConfig[], places: Path[], report: Report): vo
     [...second, 'state'],
     `only one config of a pool can be minting, and the config of ${report.place(first)} is`,
   );
-}
-
-/** draft-ietf-quic-load-balancers, "Stateless Reset Oracle": each config has its own reset key. */
-function checkResetKeys(configs: PoolConfig[], places: Path[], report: Report): void {
-  configs.forEach((config, index) => {
-    if (config.codec.secrets.some((secret) => config.resetKey?.equals(secret))) {
-      report.warn(
-        [...(places[index] ?? []), 'resetKeyFile'],
-        'is the key of the CIDs too; a key should serve one purpose',
-      );
-    }
-    const earlier = configs
-      .slice(0, index)
-      .findIndex((other) => config.resetKey !== null && other.resetKey?.equals(config.resetKey));
-    if (earlier === -1) return;
-    const line = report.place(places[earlier] ?? []);
-    report.warn(
-      [...(places[index] ?? []), 'resetKeyFile'],
-      `is the reset key of the config of ${line} too; each config should have its own`,
-    );
-  });
 }
 
 function isNumber(value: number | undefined): value is number {

@@ -136,7 +136,7 @@ function unread(reason: string): InspectResponse {
 // The registry refuses two configs of a pool that answer to the same bits.
 function configOf(cid: Uint8Array, configs: readonly PoolConfig[]): PoolConfig | undefined {
   const bits = firstBits(cid);
-  return configs.find(({ codec }) => codec.plan.configBits.includes(bits));
+  return configs.find(({ codec }) => codec.decodePlan.configBits.includes(bits));
 }
 
 function isFailover(cid: Uint8Array): boolean {

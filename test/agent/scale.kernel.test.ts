@@ -106,7 +106,7 @@ function serverOf(pool: number, n: number, codec: CidCodec, config: number): Ser
 function document(): DesiredState {
   const pools = Array.from({ length: POOLS }, (_, pool): Pool => {
     const codec = codecOf(pool);
-    const id = codec.plan.configBits[0] ?? 0;
+    const id = codec.decodePlan.configBits[0] ?? 0;
     return {
       name: `p${pool}`,
       vips: Array.from({ length: VIPS }, (_, n) => vipOf(pool, n)),

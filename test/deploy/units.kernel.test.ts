@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BalancerHost } from '../agent/balancer-host.js';
 import { cidOf, documentOf, type TestServer } from '../agent/documents.js';
-import { inNamespace, ipBatch, tryRun } from '../netns/command.js';
+import { inNamespace, ipBatch, run, tryRun } from '../netns/command.js';
 import { nodeArgv, PACKAGE_ROOT } from '../netns/process.js';
 import { Scope } from '../netns/scope.js';
 
@@ -120,5 +128,33 @@ describe('lb-agent@.service', () => {
     const others = capabilities.filter((name) => name !== capability);
     const { code, stderr } = await tryRun(inNamespace(host.namespace, limited(others)));
     expect([code, stderr]).toEqual([1, expect.stringMatching(/KERNEL_PERMISSION/)]);
+  });
+});
+
+describe('cid-sidecar-decap.conf', () => {
+  const BPFFS = '/sys/fs/bpf';
+  let scope: Scope;
+  let mode: number;
+  beforeEach(() => {
+    scope = new Scope('cdcunits');
+    ({ mode } = statSync(BPFFS));
+    chmodSync(BPFFS, 0o700); // As systemd mounts it.
+  });
+  afterEach(async () => {
+    chmodSync(BPFFS, mode & 0o7777);
+    await scope.dispose();
+  });
+
+  it('lets a user other than root pin where it says', async () => {
+    const text = readFileSync(join(DEPLOY, 'cid-sidecar-decap.conf'), 'utf8');
+    const folder = /--decap-pin (\/sys\/fs\/bpf\/\S+)\/%i/.exec(text)?.[1] ?? 'no folder';
+    const here = (command: string) =>
+      command
+        .replaceAll(folder, scope.pinFolder('decap'))
+        .replace('-o cidecar -g cidecar', '-o nobody -g nogroup');
+    const beforeStart = [...text.matchAll(/^ExecStartPre=\+(.+)$/gm)].map(([, line = '']) => line);
+    for (const command of beforeStart) await run(here(command).split(' '));
+    const asNobody = ['setpriv', '--reuid=nobody', '--regid=nogroup', '--clear-groups'];
+    await run([...asNobody, 'mkdir', here(`${folder}/web-1`)]);
   });
 });

@@ -124,8 +124,8 @@ function randomConfigs(random: Random, pool: number): SetupConfig[] {
   const configs: SetupConfig[] = [];
   const add = (config: CidConfig): void => {
     const codec = createCodec(config, { random: (into) => into.set(random.octets(into.length)) });
-    if (codec.plan.configBits.some((bits) => taken.has(bits))) return;
-    for (const bits of codec.plan.configBits) taken.add(bits);
+    if (codec.decodePlan.configBits.some((bits) => taken.has(bits))) return;
+    for (const bits of codec.decodePlan.configBits) taken.add(bits);
     configs.push({ pool, codec, ids: randomIds(random, codec) });
   };
   for (const version of [1, 2, 3] as const) {
@@ -163,7 +163,7 @@ function randomIds(random: Random, codec: CidCodec): [Uint8Array, number][] {
   for (let i = 0; i < count; i++) {
     const id = dense ? Uint8Array.from(base) : random.octets(codec.serverIdLength);
     if (dense) id[id.length - 1] = i;
-    if (codec.plan.zeroReserved && id.every((octet) => octet === 0)) continue;
+    if (codec.decodePlan.zeroReserved && id.every((octet) => octet === 0)) continue;
     ids.set(String.fromCharCode(...id), [id, random.between(1, REALS_NAMED)]);
   }
   return [...ids.values()];

@@ -3,7 +3,7 @@ import { finish, sum16 } from '../packets/checksum.js';
 import { type Datagram, lengthsAgree, PROTOCOL, readFrame, word16 } from './datagram.js';
 import { concat } from './encapsulate.js';
 import type { Answer } from './model.js';
-import { VERDICT } from './model.js';
+import { VERDICT } from './verdict.js';
 
 /** enum decap_reason of bpf/kernel/decap.h, in its order. */
 export const DECAP_REASONS = [

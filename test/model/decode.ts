@@ -23,7 +23,7 @@ export class PoolDecoder {
 
   add({ codec, ids }: SetupConfig): void {
     const config = { codec, ids: new Map(ids.map(([id, real]) => [key(id), real])) };
-    for (const bits of codec.plan.configBits) this.#byBits.set(bits, config);
+    for (const bits of codec.decodePlan.configBits) this.#byBits.set(bits, config);
   }
 
   /** @param cid as much of it as the packet has; of a short header all that follows */
@@ -35,7 +35,7 @@ export class PoolDecoder {
     if (config === undefined) {
       return { remark: bits === FAILOVER_BITS ? 'cid_failover' : 'cid_unknown_config' };
     }
-    if (cid.length < config.codec.plan.minimumLength) return { remark: 'cid_too_short' };
+    if (cid.length < config.codec.decodePlan.minimumLength) return { remark: 'cid_too_short' };
     const decoded = config.codec.decode(cid.subarray(0, 20));
     const real = decoded.routable ? config.ids.get(key(decoded.serverId)) : undefined;
     return real === undefined ? { remark: 'cid_unknown_server_id' } : { real, bits };

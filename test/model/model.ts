@@ -10,8 +10,7 @@ import { isIcmpError, readQuoted, tooBigAnswer } from './icmp.js';
 import { dcidOf } from './quic.js';
 import type { Setup, SetupVip } from './setup.js';
 import { Tally } from './tally.js';
-
-export const VERDICT = { aborted: 0, drop: 1, pass: 2, transmit: 3, redirect: 4 } as const;
+import { VERDICT } from './verdict.js';
 
 export interface Answer {
   readonly verdict: number;

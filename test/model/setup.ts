@@ -46,7 +46,7 @@ export function programBalancer(balancer: Balancer, setup: Setup): ProgrammedSet
     balancer.setRing(first, entries);
     return first;
   });
-  for (const { pool, codec, ids } of setup.configs) balancer.setConfig(pool, codec.plan, ids);
+  for (const { pool, codec, ids } of setup.configs) balancer.setConfig(pool, codec.decodePlan, ids);
   for (const { row, ring, ...vip } of setup.vips) {
     balancer.setVip({ ...vip, vip: row, ring: ring === undefined ? 0 : (rings[ring] ?? 0) });
   }

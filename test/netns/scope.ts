@@ -56,6 +56,12 @@ export class Scope {
     return full;
   }
 
+  /** Has namespaces removed that a program of the test makes by itself, by their full names. */
+  adoptNamespaces(full: readonly string[]): void {
+    this.#refuseIfDisposed();
+    this.#namespaces.push(...full);
+  }
+
   start(options: StartOptions): WorkerProcess {
     this.#refuseIfDisposed();
     const child = new WorkerProcess(options);

@@ -48,7 +48,7 @@ function program({ vips, configs, servers }: Pool): void {
     const ids = servers.flatMap(({ serverIds }, index) =>
       (serverIds.get(id) ?? []).map((serverId) => [serverId, index + 1] as const),
     );
-    balancer.setConfig(1, codec.plan, ids);
+    balancer.setConfig(1, codec.decodePlan, ids);
   }
   const ring = balancer.allocateRing(SMALLEST_RING);
   balancer.setRing(ring, buildRing([{ key: 'ring', real: RING_REAL, weight: 1 }], SMALLEST_RING));

@@ -62,7 +62,7 @@ class ToyCodec extends BatchCodec implements CidCodec {
   readonly nonceLength = NONCE_LENGTH;
   readonly serverIdLength: number;
   readonly cidLength: number;
-  readonly plan: DecodePlan;
+  readonly decodePlan: DecodePlan;
   readonly secrets: readonly Secret[];
   readonly lease: LeaseTerms;
 
@@ -72,7 +72,7 @@ class ToyCodec extends BatchCodec implements CidCodec {
     this.cidLength = 1 + NONCE_LENGTH + serverIdLength;
     this.secrets = [mask];
     this.lease = { serverUseLength: 0, lengthSelfEncoded: false, key: mask };
-    this.plan = {
+    this.decodePlan = {
       kind: 'extract',
       configBits: [configId],
       minimumLength: this.cidLength,
@@ -87,7 +87,8 @@ class ToyCodec extends BatchCodec implements CidCodec {
   decode(cid: Uint8Array): DecodedCid {
     if (cid.length < this.cidLength) return { routable: false, reason: 'too-short' };
     const configId = configBitsOf(cid[0] ?? 0);
-    if (configId !== this.plan.configBits[0]) return { routable: false, reason: 'config-mismatch' };
+    if (configId !== this.decodePlan.configBits[0])
+      return { routable: false, reason: 'config-mismatch' };
     return {
       routable: true,
       configId,
@@ -102,7 +103,7 @@ class ToyCodec extends BatchCodec implements CidCodec {
     for (let i = 0; i < count; i++) {
       const nonce = nonces.subarray(i * NONCE_LENGTH, (i + 1) * NONCE_LENGTH);
       const cid = out.subarray(i * this.cidLength, (i + 1) * this.cidLength);
-      cid[0] = (this.plan.configBits[0] ?? 0) << 5;
+      cid[0] = (this.decodePlan.configBits[0] ?? 0) << 5;
       cid.set(
         nonce.map((octet, j) => octet ^ this.#maskOf(j)),
         1,

@@ -69,7 +69,7 @@ export class Applier {
         balancer.noteIncarnation(operation.index, operation.incarnation);
         return;
       case 'set-config':
-        balancer.setConfig(operation.pool, operation.entry.plan, pairsOf(operation.entry));
+        balancer.setConfig(operation.pool, operation.entry.decodePlan, pairsOf(operation.entry));
         return;
       case 'clear-config':
         balancer.clearConfig(operation.pool, operation.config);
@@ -77,7 +77,7 @@ export class Applier {
       case 'set-ids': {
         const { pool, config, changes, entry } = operation;
         if (changes.length > REBUILD_SHARE * countOf(entry)) {
-          balancer.setConfig(pool, entry.plan, pairsOf(entry));
+          balancer.setConfig(pool, entry.decodePlan, pairsOf(entry));
           return;
         }
         for (const { serverId, real } of changes) {

@@ -34,7 +34,10 @@ const WATCH_MS = 1000;
 interface TableSet {
   readonly balancer: Balancer;
   readonly applier: Applier;
-  /** Whether it can stay: else its program, settings or sizes are not what is wanted. */
+  /**
+   * Whether another has to take its place: its program, its number of flows or its tunnel sources
+   * are not what is wanted. Settings are no reason, since they change in place.
+   */
   readonly outdated: boolean;
 }
 
@@ -181,6 +184,7 @@ export class XdpDriver implements Driver {
     const balancer = this.#openPinned(programId);
     if (balancer === undefined) return undefined;
     const reason = this.#reasonToReplace(balancer);
+    // Outside of the plan; operation.ts says why.
     if (reason === undefined) balancer.setSettings(settings);
     else log.info({ reason }, 'replacing the attached program and its tables');
     const applier = new Applier(balancer, sources);
@@ -218,7 +222,10 @@ export class XdpDriver implements Driver {
     return moved ? 'other tunnel source addresses' : undefined;
   }
 
-  /** Of a driver that has attached: what somebody took away is not put back by the way. */
+  /**
+   * After the program was attached, throws PIN_INVALID if its pins are gone. Somebody removed
+   * them, perhaps on purpose, and installing new tables would bring them back.
+   */
   #requirePins(): void {
     if (this.#watch !== undefined) this.#attachment.requirePins();
   }

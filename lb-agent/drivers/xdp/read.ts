@@ -64,18 +64,18 @@ function readConfigs(
   balancer: Balancer,
   desired: DesiredState,
 ): Map<number, Map<number, ConfigEntry>> {
-  const plans = new Map(
+  const decodePlans = new Map(
     desired.pools
-      .flatMap((pool) => pool.configs.map(({ codec }) => codec.plan))
-      .map((plan) => [`${plan.configBits} ${decodePlanMark(plan)}`, plan]),
+      .flatMap((pool) => pool.configs.map(({ codec }) => codec.decodePlan))
+      .map((decodePlan) => [`${decodePlan.configBits} ${decodePlanMark(decodePlan)}`, decodePlan]),
   );
   const configs = new Map<number, Map<number, ConfigEntry>>();
   for (const { pool, configBits } of balancer.configs()) {
     const [id] = configBits;
     if (id === undefined) continue;
-    const known = plans.get(`${configBits} ${balancer.configMark(pool, id)}`);
+    const known = decodePlans.get(`${configBits} ${balancer.configMark(pool, id)}`);
     const entry = {
-      plan: known ?? unknownPlan(configBits),
+      decodePlan: known ?? unknownDecodePlan(configBits),
       ids: idsByReal(balancer.serverIds(pool, id)),
     };
     const others = configs.get(pool);
@@ -86,7 +86,7 @@ function readConfigs(
 }
 
 /** Equals none of a document: none decodes an ID of no octets. */
-function unknownPlan(configBits: readonly number[]): DecodePlan {
+function unknownDecodePlan(configBits: readonly number[]): DecodePlan {
   return {
     kind: 'extract',
     configBits,

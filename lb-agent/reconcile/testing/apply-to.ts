@@ -55,7 +55,7 @@ export function applyTo(tables: Tables, operation: Operation): Tables {
       break;
     case 'set-config': {
       const configs = configsOf(operation.pool).set(operation.config, operation.entry);
-      const bits = [...configs.values()].flatMap(({ plan }) => plan.configBits);
+      const bits = [...configs.values()].flatMap(({ decodePlan }) => decodePlan.configBits);
       if (new Set(bits).size !== bits.length) throw new Error('two configs of one first octet');
       pools.set(operation.pool, { configs });
       break;
