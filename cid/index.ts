@@ -8,6 +8,11 @@ export {
   failoverCid,
   failoverCids,
 } from './minting/failover.js';
+export {
+  type FailoverForm,
+  FailoverSequence,
+  failoverBodyLength,
+} from './minting/failover-sequence.js';
 export { isOwn } from './minting/is-own.js';
 export { Minter, type MinterOptions, nonceSequenceOf, showsNonces } from './minting/minter.js';
 export { NonceSequence, noncesFromCounters, PERMUTATION_PASSES } from './minting/nonce-sequence.js';

@@ -94,6 +94,13 @@ export interface CidCodec {
   encode(serverId: Uint8Array, nonce: Uint8Array, options?: EncodeOptions): Uint8Array;
   decode(cid: Uint8Array): DecodedCid;
 
+  /**
+   * The same config with CIDs of another length, which its balancers route as they are; undefined
+   * where it has none. For a server that must keep its length while the config gets another.
+   * Schemes whose length is fixed leave it out.
+   */
+  ofLength?(cidLength: number): CidCodec | undefined;
+
   /** Throws SERVER_ID_INVALID unless `serverId` can be carried by this config. */
   checkServerId(serverId: Uint8Array): void;
 
@@ -101,8 +108,17 @@ export interface CidCodec {
    * Encodes `count` CIDs of one server ID into `out` (packed, cidLength octets each). Takes
    * the nonces from `nonces` (packed, nonceLength octets each). The number of cipher calls
    * does not grow with `count`, up to 1024 CIDs.
+   *
+   * @param serverUse the first server-use octets of each CID, as many as there are or fewer; the
+   * others are random
    */
-  encodeBatch(serverId: Uint8Array, nonces: Uint8Array, count: number, out: Uint8Array): void;
+  encodeBatch(
+    serverId: Uint8Array,
+    nonces: Uint8Array,
+    count: number,
+    out: Uint8Array,
+    serverUse?: Uint8Array,
+  ): void;
 }
 
 export interface EncodeOptions {

@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+
+/** The system calls that keep a file; tests pass some that fail, or count. */
+export interface FileCalls {
+  readonly open: typeof open;
+  readonly rename: typeof rename;
+  readonly rm: typeof rm;
+  readonly stat: typeof stat;
+}
+
+export const FILE_CALLS: FileCalls = { open, rename, rm, stat };
 
 export interface ReplacedFile {
   /** Permission bits of the new file, before the umask. */
@@ -22,23 +32,27 @@ export function temporaryName(path: string): string {
  * @throws the error of the system call that failed; the old content then still holds, unless
  * it was the last step, the sync of the folder: then a crash decides which of the two does
  */
-export async function replaceFile(path: string, { mode, content }: ReplacedFile): Promise<void> {
+export async function replaceFile(
+  path: string,
+  { mode, content }: ReplacedFile,
+  calls: FileCalls = FILE_CALLS,
+): Promise<void> {
   const temporary = temporaryName(path);
   // One that a crash left; its birth time and its permissions would be those of another file.
-  await rm(temporary, { force: true });
-  const file = await open(temporary, 'wx', mode);
+  await calls.rm(temporary, { force: true });
+  const file = await calls.open(temporary, 'wx', mode);
   try {
     await file.writeFile(typeof content === 'string' ? content : await content(file));
     await file.sync();
   } finally {
     await file.close();
   }
-  await rename(temporary, path);
-  await syncFolder(dirname(path));
+  await calls.rename(temporary, path);
+  await syncFolder(dirname(path), calls);
 }
 
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
+async function syncFolder(path: string, calls: FileCalls): Promise<void> {
+  const folder = await calls.open(path, 'r');
   try {
     await folder.sync();
   } finally {

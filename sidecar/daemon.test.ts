@@ -18,7 +18,7 @@ import { service as healthService } from 'grpc-health-check';
 import { pino } from 'pino';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createCodec, ResetTokens } from '../cid/index.js';
-import { Secret } from '../core/index.js';
+import { Secret, toHex } from '../core/index.js';
 import {
   CidOwner,
   type IssueStreamResponse,
@@ -232,6 +232,47 @@ describe('issuing', { timeout: 120_000 }, () => {
     }
   });
 
+  it('takes the octets of a server by stream and by call, and tells where there is no room', async () => {
+    const config = (serverUseLength: number, nonceLength: number) =>
+      quicLb(0, 'minting', 'k', { serverUseLength, nonceLength });
+    await folder.key('k');
+    await folder.write(poolDocument([config(2, 8)]));
+    const sidecar = await start('--init');
+    const client = sidecar.client();
+    const serverUse = Uint8Array.of(0xab, 0xcd);
+    const useOf = (cids: Uint8Array) => [...cids.subarray(12, 14)];
+    const answer = await ask(client, 'issue', { count: 1, serverUse });
+    expect(useOf(answer.batch!.cids)).toEqual([0xab, 0xcd]);
+    await expect(
+      ask(client, 'issue', { count: 1, serverUse: new Uint8Array(3) }),
+    ).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
+
+    const workers = [1, 2, 3].map((worker) => {
+      const stream = client.issueStream();
+      stream.write({ credit: 10, acknowledgedGeneration: 0, serverUse: Uint8Array.of(worker) });
+      return next<IssueStreamResponse>(stream, ({ event }) => event?.$case === 'batch');
+    });
+    for (const [i, { event }] of (await Promise.all(workers)).entries()) {
+      const cids = event?.$case === 'batch' ? event.value.cids : new Uint8Array(0);
+      for (let at = 0; at < cids.length; at += 14) expect(cids[at + 12]).toBe(i + 1);
+    }
+
+    const late = client.issueStream();
+    late.write({ credit: 1, acknowledgedGeneration: 0 });
+    const refused = new Promise((resolve) => late.once('error', resolve));
+    late.write({ credit: 1, acknowledgedGeneration: 0, serverUse });
+    expect(await refused).toMatchObject({ code: status.INVALID_ARGUMENT });
+
+    const stream = client.issueStream();
+    stream.write({ credit: 10, acknowledgedGeneration: 0, serverUse });
+    stream.write({ credit: 10, acknowledgedGeneration: 0, serverUse });
+    await next<IssueStreamResponse>(stream, ({ event }) => event?.$case === 'batch');
+    const ended = new Promise<Error>((resolve) => stream.once('error', resolve));
+    await folder.write(poolDocument([config(1, 9)]));
+    expect((await ended).message).toMatch(/2 server-use octets; CIDs of config 0 .* have 1/);
+    client.close();
+  });
+
   it('gives no more than the credit, and refuses more credit than the limit', async () => {
     await folder.write(poolDocument([quicLb(0, 'minting', undefined)]));
     const sidecar = await start('--init');
@@ -320,6 +361,62 @@ describe('rotation', { timeout: 120_000 }, () => {
     await sidecar.logs('the registry document is valid again');
     expect((await ask(client, 'status', {})).registryError).toBe('');
     client.close();
+  });
+
+  it('goes to 0b111 by a document that does not name it, and back by one that does', async () => {
+    const document = poolDocument([quicLb(0, 'minting', undefined)]);
+    await folder.write(document);
+    const sidecar = await start('--init');
+    const client = sidecar.client();
+    const other = { name: 'web-2', address: '10.0.1.12', serverId: 'ed793a' };
+    await folder.write(poolDocument([quicLb(0, 'minting', undefined)], [other]));
+    await sidecar.logs(
+      'the registry has no server of this name any more: 0b111 CIDs are issued until it has',
+    );
+    await sidecar.logs('following the registry');
+    expect(await health()).toBe('NOT_SERVING');
+    expect((await ask(client, 'issue', { count: 1 })).batch?.routable).toBe(false);
+    expect(await ask(client, 'status', {})).toMatchObject({
+      serving: false,
+      serverState: 'absent',
+      registryError: '',
+      reason: 'the registry has no server web-1 any more',
+    });
+    await folder.write(document);
+    await sidecar.logs('the registry has this server again');
+    while ((await health()) !== 'SERVING') await sleep(5);
+    expect((await ask(client, 'issue', { count: 1 })).batch?.routable).toBe(true);
+    client.close();
+  });
+
+  it('loses nothing when a server is renamed as the page on sidecars says', async () => {
+    const servers = (name: string) => [{ name, address: '10.0.1.11', serverId: 'ed793a' }];
+    const document = (name: string) => poolDocument([quicLb(0, 'minting')], servers(name));
+    await folder.write(document('web-1'));
+    const before = await start('--init');
+    const first = before.client();
+    const old = (await ask(first, 'issue', { count: 1024 })).batch!;
+    first.close();
+
+    await before.stop();
+    await folder.write(document('front-1'));
+    await rename(folder.state, `${folder.path}/front-1`);
+    await start('--server', 'front-1', '--state-dir', `${folder.path}/front-1`);
+    const second = clientOf(folder);
+    const cid = old.cids.subarray(0, 12);
+    const token = old.tokens.subarray(0, 16);
+    expect(await ask(second, 'resetToken', { cid })).toEqual({ token });
+    const fresh = (await ask(second, 'issue', { count: 1024 })).batch!;
+    expect(fresh).toMatchObject({ routable: true, generation: old.generation });
+    const all = [old, fresh].flatMap(({ cids }) =>
+      Array.from({ length: 1024 }, (_, i) => toHex(cids.subarray(i * 12, (i + 1) * 12))),
+    );
+    expect(new Set(all).size).toBe(2048);
+    const watch = second.watch({});
+    const event = await next<WatchResponse>(watch, () => true);
+    expect(event.event?.$case).toBe('minting'); // A reissue in force would come first.
+    watch.cancel();
+    second.close();
   });
 
   it('does not lose what it is told to reload while it starts', async () => {

@@ -28,8 +28,8 @@ export interface DaemonOptions extends RpcListeners {
   readonly log: Log;
 }
 
-/** Milliseconds between two log lines that count the refusals without a line of their own. */
-const FLUSH_EVERY = 10_000;
+/** Milliseconds between two rounds of what is counted and measured now and then. */
+const ROUND_EVERY = 10_000;
 /** Milliseconds that calls have to end before they are cut off. */
 const STOP_WITHIN = 5_000;
 
@@ -46,7 +46,7 @@ export class Daemon {
   #server: RpcServer | undefined;
   #follower: RegistryFollower | undefined;
   #metricsServer: MetricsServer | undefined;
-  #flushes: NodeJS.Timeout | undefined;
+  #rounds: NodeJS.Timeout | undefined;
   readonly #trouble = new SayOnce();
   #serving: boolean | undefined;
   #started = false;
@@ -95,11 +95,10 @@ export class Daemon {
     issuer.on('recorded', () => this.#nonceSupply.check(issuer.sources));
     await issuer.start();
     await issuer.ready();
-    this.#metrics.observeIssuer(issuer);
+    this.#metrics.observeIssuer(issuer, this.#nonceSupply);
 
     const follower = new RegistryFollower({
       registry,
-      serverName,
       issuer,
       log,
       onFollowed: () => this.#check(),
@@ -138,7 +137,10 @@ export class Daemon {
     }
     await this.#server.listen(this.#options);
     this.#check();
-    this.#flushes = setInterval(() => service.flushRefusals(), FLUSH_EVERY).unref();
+    this.#rounds = setInterval(() => {
+      service.flushRefusals();
+      this.#nonceSupply.measure(issuer.sources);
+    }, ROUND_EVERY).unref();
     log.info(
       {
         server: serverName,
@@ -163,7 +165,7 @@ export class Daemon {
 
   /** Ends the streams so that what was sent arrives, then gives up everything that is held. */
   async stop(): Promise<void> {
-    clearInterval(this.#flushes);
+    clearInterval(this.#rounds);
     await this.#follower?.stop();
     this.#service?.finish();
     await this.#server?.stop(STOP_WITHIN);
@@ -178,7 +180,7 @@ export class Daemon {
   #check(): void {
     const issuer = this.#issuer;
     const server = this.#server;
-    if (issuer?.routable) this.#trouble.over();
+    if (issuer?.trouble === undefined) this.#trouble.over();
     if (issuer === undefined || server === undefined) return; // The start is not through yet.
     if (this.#serving !== issuer.routable) {
       this.#serving = issuer.routable;

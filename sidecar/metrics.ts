@@ -3,6 +3,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { MetricsText } from '../daemon/metrics-server.js';
 import type { IssuedCids } from './issuing/issued-cids.js';
 import type { Issuer } from './issuing/issuer.js';
+import type { NonceSupplyMonitor } from './issuing/nonce-supply-monitor.js';
 
 /** How CIDs leave: by IssueStream, by Issue, or as leased nonces from which others mint them. */
 export type IssueKind = 'stream' | 'unary' | 'lease';
@@ -95,7 +96,7 @@ export class SidecarMetrics {
   }
 
   /** Adds what the issuer knows; to be called once. */
-  observeIssuer(issuer: Issuer): void {
+  observeIssuer(issuer: Issuer, supply: Pick<NonceSupplyMonitor, 'secondsLeft'>): void {
     const registers = [this.registry];
     new Gauge({
       name: 'cidecar_sidecar_routable',
@@ -103,6 +104,14 @@ export class SidecarMetrics {
       registers,
       collect() {
         this.set(issuer.routable ? 1 : 0);
+      },
+    });
+    new Gauge({
+      name: 'cidecar_sidecar_recording_failed',
+      help: '1 while used nonces cannot be recorded; what was recorded before is issued meanwhile.',
+      registers,
+      collect() {
+        this.set(issuer.trouble === undefined ? 0 : 1);
       },
     });
     new Gauge({
@@ -129,6 +138,19 @@ export class SidecarMetrics {
       collect() {
         this.reset();
         for (const { id, state } of issuer.view.configs) this.set({ config_id: id, state }, 1);
+      },
+    });
+    new Gauge({
+      name: 'cidecar_sidecar_nonces_exhausted_in_seconds',
+      help: 'Seconds until the nonces are used up at the rate of the last ten minutes; +Inf where none are used or there is no telling yet.',
+      labelNames: ['config_id', 'server_id'] as const,
+      registers,
+      collect() {
+        this.reset();
+        for (const { config, serverId, space } of issuer.sources) {
+          const server_id = Buffer.from(serverId).toString('hex');
+          this.set({ config_id: config.id, server_id }, supply.secondsLeft(space));
+        }
       },
     });
     new Gauge({

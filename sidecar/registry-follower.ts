@@ -3,11 +3,10 @@ import { CidecarError } from '../core/index.js';
 import type { Log } from '../daemon/log.js';
 import type { DesiredState, Registry, Watch } from '../registry/index.js';
 import type { Issuer } from './issuing/issuer.js';
-import { viewOf } from './issuing/server-view.js';
+import { type ServerView, viewAfter } from './issuing/server-view.js';
 
 export interface RegistryFollowerOptions {
   readonly registry: Registry;
-  readonly serverName: string;
   readonly issuer: Issuer;
   readonly log: Log;
   /** Called each time that the issuer changed to another document. */
@@ -50,9 +49,11 @@ export class RegistryFollower {
   }
 
   async #follow(state: DesiredState): Promise<void> {
-    const { issuer, serverName, log, onFollowed } = this.#options;
+    const { issuer, log, onFollowed } = this.#options;
     try {
-      const view = viewOf(state, serverName);
+      const { named } = issuer.view;
+      const view = viewAfter(issuer.view, state);
+      if (named !== view.named) this.#tellWhetherNamed(view);
       await issuer.apply(view);
       await issuer.ready();
       if (this.#refusal !== '') log.info('the registry document is valid again');
@@ -64,6 +65,17 @@ export class RegistryFollower {
       );
     } catch (error) {
       this.#refuse(error);
+    }
+  }
+
+  #tellWhetherNamed({ named, server: { name: server }, poolName: pool }: ServerView): void {
+    const { log } = this.#options;
+    if (named) log.info({ server, pool }, 'the registry has this server again');
+    else {
+      log.warn(
+        { server, pool },
+        'the registry has no server of this name any more: 0b111 CIDs are issued until it has',
+      );
     }
   }
 

@@ -50,8 +50,16 @@ export class Minter {
    * Writes the CIDs of the counters `first`, `first + 1`, ... modulo {@link size} into `cids`
    * (packed, codec.cidLength octets each), and their tokens into `tokens` (packed, 16 octets
    * each). Batches of 512 or more reach full speed.
+   *
+   * @param serverUse as in {@link CidCodec.encodeBatch}; tokens cover it
    */
-  mint(first: bigint, count: number, cids: Uint8Array, tokens: Uint8Array | null): void {
+  mint(
+    first: bigint,
+    count: number,
+    cids: Uint8Array,
+    tokens: Uint8Array | null,
+    serverUse?: Uint8Array,
+  ): void {
     const { cidLength, nonceLength } = this.codec;
     if (cids.length < count * cidLength) {
       throw new RangeError(`cids has ${cids.length} octets; ${count * cidLength} are written`);
@@ -70,7 +78,7 @@ export class Minter {
       const nonces = this.#nonces.subarray(0, some * nonceLength);
       const part = cids.subarray(done * cidLength, (done + some) * cidLength);
       this.#sequence.fill(first + BigInt(done), some, nonces);
-      this.codec.encodeBatch(this.serverId, nonces, some, part);
+      this.codec.encodeBatch(this.serverId, nonces, some, part, serverUse);
       if (tokens === null) continue;
       const into = tokens.subarray(done * RESET_TOKEN_LENGTH, (done + some) * RESET_TOKEN_LENGTH);
       this.#resetTokens?.batch(part, cidLength, some, into);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomFillSync } from 'node:crypto';
 import { CidecarError } from '../../core/errors.js';
+import { copyStrings } from '../crypto/strided-copy.js';
 import type { EncodeOptions, LeaseTerms, RandomFill } from '../types.js';
 
 /**
@@ -29,10 +30,24 @@ export abstract class BatchCodec {
     return out;
   }
 
-  encodeBatch(serverId: Uint8Array, nonces: Uint8Array, count: number, out: Uint8Array): void {
+  encodeBatch(
+    serverId: Uint8Array,
+    nonces: Uint8Array,
+    count: number,
+    out: Uint8Array,
+    serverUse?: Uint8Array,
+  ): void {
     this.checkServerId(serverId);
     checkNonces(this, nonces, count, out);
+    const { serverUseLength } = this.lease;
+    if (serverUse !== undefined && serverUse.length > serverUseLength) {
+      checkServerUse(serverUse, serverUseLength);
+    }
     this.writeCids(serverId, nonces, count, out, this.#random);
+    if (serverUse === undefined) return;
+    const { cidLength } = this;
+    const places = { octets: out, offset: cidLength - serverUseLength, stride: cidLength };
+    copyStrings({ octets: serverUse, offset: 0, stride: 0 }, places, serverUse.length, count);
   }
 
   /** Throws SERVER_ID_INVALID. A scheme that reserves IDs overrides this to refuse them too. */

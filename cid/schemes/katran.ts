@@ -101,8 +101,9 @@ const LAYOUTS: Readonly<Record<KatranConfig['version'], Layout>> = {
  * | V2 | bits 0-1 | bits 8-31 | from bit 32, n - 4 octets | bits 2-7 |
  * | V3 | bits 0-1 | bits 8-39 | from bit 40, n - 5 octets | bits 2-7 |
  *
- * So octet 0 of the nonce is mvfst's worker ID, and the top bit of octet 1 its process bit: a
- * server that demultiplexes by them has to choose its nonces accordingly. In every version six
+ * So octet 0 of the nonce is mvfst's worker ID, and the top bit of octet 1 its process bit. A
+ * sidecar lets nobody choose them: a counter for each worker, and one for all who name none,
+ * would make the same nonce. A server that demultiplexes by them needs a host ID for each worker. In every version six
  * bits remain, which are less than an octet; they are random, and `decode` ignores them.
  */
 export class KatranCodec extends BatchCodec implements CidCodec {
@@ -114,7 +115,7 @@ export class KatranCodec extends BatchCodec implements CidCodec {
   readonly decodePlan: DecodePlan;
   readonly secrets = [];
   readonly lease: LeaseTerms = { serverUseLength: 0, lengthSelfEncoded: false, key: null };
-  readonly #version: number;
+  readonly #version: KatranConfig['version'];
   /** Bits by which host ID and nonce are shifted against octets: 2 in V1, otherwise 0. */
   readonly #shift: number;
 
@@ -141,6 +142,12 @@ export class KatranCodec extends BatchCodec implements CidCodec {
       zeroReserved: true,
       key: null,
     };
+  }
+
+  /** With more or fewer octets of nonce, which is a nonce space of its own. */
+  ofLength(cidLength: number): KatranCodec | undefined {
+    if (cidLength < MIN_CID_LENGTH || cidLength > MAX_CID_LENGTH) return undefined;
+    return new KatranCodec({ scheme: 'katran', version: this.#version, cidLength });
   }
 
   decode(cid: Uint8Array): DecodedCid {

@@ -199,3 +199,24 @@ describe('server-use octets and free bits', () => {
     for (const cid of cids) expect(Number.parseInt(cid.slice(0, 2), 16) >> 5).toBe(5);
   });
 });
+
+it('of another length reads and is read alike, and has none where it does not fit', () => {
+  fc.assert(
+    fc.property(quicLbConfig, fc.integer({ min: 1, max: 24 }), (config, cidLength) => {
+      const codec = createCodec(config);
+      const other = codec.ofLength?.(cidLength);
+      const { minimumLength } = codec.decodePlan;
+      const possible = cidLength >= minimumLength && cidLength <= 20;
+      expect(other !== undefined).toBe(possible);
+      if (other === undefined) return;
+      expect(other.cidLength).toBe(cidLength);
+      expect(other.decodePlan).toEqual(codec.decodePlan);
+      const [id, nonce] = [
+        new Uint8Array(codec.serverIdLength).fill(1),
+        new Uint8Array(codec.nonceLength).fill(2),
+      ];
+      const cid = other.encode(id, nonce);
+      expect(codec.decode(cid)).toMatchObject({ routable: true, serverId: id, nonce });
+    }),
+  );
+});

@@ -179,7 +179,7 @@ export class QuicLbCodec extends BatchCodec implements CidCodec {
   readonly decodePlan: DecodePlan;
   readonly secrets: readonly Secret[];
   readonly lease: LeaseTerms;
-  readonly #configId: number;
+  readonly #config: QuicLbConfig;
   readonly #cipher: BlockCipher | null;
 
   /** Throws CID_CONFIG_INVALID or KEY_INVALID, naming the field. */
@@ -193,7 +193,7 @@ export class QuicLbCodec extends BatchCodec implements CidCodec {
     this.cidLength = 1 + blockLength + serverUseLength;
     this.secrets = key === null ? [] : [key];
     this.lease = { serverUseLength, lengthSelfEncoded: config.lengthSelfEncoded, key };
-    this.#configId = configId;
+    this.#config = config;
 
     let kind: DecodePlan['kind'];
     if (key === null) {
@@ -220,12 +220,19 @@ export class QuicLbCodec extends BatchCodec implements CidCodec {
     };
   }
 
+  /** With more or fewer server-use octets. */
+  ofLength(cidLength: number): QuicLbCodec | undefined {
+    const serverUseLength = cidLength - this.decodePlan.minimumLength;
+    if (serverUseLength < 0 || cidLength > MAX_CID_LENGTH) return undefined;
+    return new QuicLbCodec({ ...this.#config, serverUseLength });
+  }
+
   decode(cid: Uint8Array): DecodedCid {
     const first = cid[0];
     if (first === undefined) return { routable: false, reason: 'empty' };
     const bits = configBitsOf(first);
     if (bits === FAILOVER_CONFIG_ID) return { routable: false, reason: 'failover-config' };
-    if (bits !== this.#configId) return { routable: false, reason: 'config-mismatch' };
+    if (bits !== this.#config.configId) return { routable: false, reason: 'config-mismatch' };
     // "Unroutable CIDs": a shorter CID is unroutable; of a longer one the first octets count.
     const end = this.decodePlan.minimumLength;
     if (cid.length < end) return { routable: false, reason: 'too-short' };
@@ -253,7 +260,7 @@ export class QuicLbCodec extends BatchCodec implements CidCodec {
     const { lengthSelfEncoded, serverUseLength } = this.lease;
     // All octets are random first, and those that nothing else overwrites are server-use.
     if (serverUseLength > 0) random(out.subarray(0, count * cidLength));
-    const start = Uint8Array.of(firstOctet(this.#configId, cidLength), ...serverId);
+    const start = Uint8Array.of(firstOctet(this.#config.configId, cidLength), ...serverId);
     const cids = { octets: out, offset: 0, stride: cidLength };
     copyStrings({ octets: start, offset: 0, stride: 0 }, cids, start.length, count);
     const places = { octets: out, offset: start.length, stride: cidLength };

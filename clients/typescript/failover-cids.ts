@@ -1,32 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
-import { randomBytes, randomFillSync } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import {
   FAILOVER_CONFIG_ID,
-  failoverCids,
+  type FailoverForm,
   RESET_TOKEN_LENGTH,
   ResetTokens,
 } from '../../cid/index.js';
 import { Secret } from '../../core/index.js';
 import { BatchQueue, type PooledCid } from './batch-queue.js';
+import { FailoverCounters } from './failover-counters.js';
 
 /** How many CIDs are made at a time. */
 const BATCH = 64;
 
+/** One for all pools, because no CID may leave this process twice whichever pool makes it. */
+const countersOfThisProcess = new FailoverCounters();
+
 /**
- * 0b111 CIDs that are made in this process while the pool is dry. Their tokens are made with a
- * key that ends with the process, so the sidecar cannot make them again and says so if asked.
+ * 0b111 CIDs that are made in this process while the pool is dry, none of them twice. Their tokens
+ * are made with a key that ends with the process, so the sidecar cannot make them again and says
+ * so if asked.
  */
 export class FailoverCids {
-  readonly #cidLength: number;
-  readonly #zeroHostId: boolean;
+  readonly #form: FailoverForm;
+  readonly #counters: FailoverCounters;
   readonly #tokens = new ResetTokens(new Secret(randomBytes(16)));
   readonly #queue = new BatchQueue();
 
-  constructor(cidLength: number, zeroHostId: boolean) {
-    this.#zeroHostId = zeroHostId;
-    this.#cidLength = cidLength;
+  /** @param counters tests pass their own */
+  constructor(cidLength: number, zeroHostId: boolean, counters = countersOfThisProcess) {
+    this.#form = { cidLength, zeroHostId };
+    this.#counters = counters;
   }
 
+  /** Throws NONCES_EXHAUSTED where this process has made every CID of the form. */
   take(generation: number): PooledCid {
     if (this.#queue.size === 0) this.#refill();
     const made = this.#queue.shift();
@@ -35,17 +42,15 @@ export class FailoverCids {
   }
 
   #refill(): void {
-    const cids = new Uint8Array(BATCH * this.#cidLength);
-    const tokens = new Uint8Array(BATCH * RESET_TOKEN_LENGTH);
-    failoverCids(this.#cidLength, BATCH, cids, randomFillSync, {
-      zeroHostId: this.#zeroHostId,
-    });
-    this.#tokens.batch(cids, this.#cidLength, BATCH, tokens);
+    const { cidLength } = this.#form;
+    const { cids, count } = this.#counters.make(this.#form, BATCH);
+    const tokens = new Uint8Array(count * RESET_TOKEN_LENGTH);
+    this.#tokens.batch(cids, cidLength, count, tokens);
     this.#queue.push({
       cids,
       tokens,
-      count: BATCH,
-      cidLength: this.#cidLength,
+      count,
+      cidLength,
       configId: FAILOVER_CONFIG_ID,
       generation: 0,
       routable: false,

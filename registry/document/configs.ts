@@ -150,7 +150,7 @@ function checkLengths(configs: PoolConfig[], places: Path[], report: Report): vo
     const line = report.place(places[first] ?? []);
     report.error(
       places[index] ?? [],
-      `gives CIDs of ${config.codec.cidLength} octets, the config of ${line} of ${length}; configs of one pool must have one CID length`,
+      `gives CIDs of ${config.codec.cidLength} octets, the config of ${line} of ${length}; configs of one pool must have one CID length (raise the serverUseLength of the shorter one)`,
     );
   });
 }

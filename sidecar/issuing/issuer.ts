@@ -1,26 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-import { randomFillSync } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import {
   claimsFailover,
   FAILOVER_CONFIG_ID,
   FAILOVER_MIN_CID_LENGTH,
-  type RandomFill,
   RESET_TOKEN_LENGTH,
-  type ResetTokenKind,
-  type TokenMaker,
 } from '../../cid/index.js';
-import { CidecarError, type Secret, toHex } from '../../core/index.js';
-import type { PoolConfig, Server } from '../../registry/index.js';
+import { CidecarError, toHex } from '../../core/index.js';
+import type { PoolConfig } from '../../registry/index.js';
+import type { NonceSpace } from '../state/nonce-space.js';
 import { NonceSpaces } from '../state/nonce-spaces.js';
 import type { StateStore } from '../state/state-store.js';
 import { FailoverCids } from './failover-cids.js';
+import { fittedView } from './fitted-view.js';
 import type { IssuedCids } from './issued-cids.js';
 import type { IssuerEvents, ReissueOrder } from './issuer-events.js';
 import { type MintedCids, MintSource } from './mint-source.js';
 import { isNews, type MintingState, makesVoid } from './minting-state.js';
 import { RecordingTrouble } from './recording-trouble.js';
-import { kindOf, ResetTokenKeys } from './reset-token-keys.js';
+import { ReissueOrders } from './reissue-orders.js';
+import { ResetTokenKeys } from './reset-token-keys.js';
 import type { ServerView } from './server-view.js';
 
 export interface IssuerOptions {
@@ -30,7 +29,6 @@ export interface IssuerOptions {
   readonly reissueWithin: number;
   /** Milliseconds since 1970; tests pass their own clock. */
   readonly now?: () => number;
-  readonly random?: RandomFill;
 }
 
 /**
@@ -40,11 +38,11 @@ export interface IssuerOptions {
 export class Issuer extends EventEmitter<IssuerEvents> {
   /** Octets of every CID that is issued. Fixed for the life of the process. */
   readonly cidLength: number;
+  /** How tokens are made. What it gives may not leave before `settle()`. */
+  readonly keys: ResetTokenKeys;
   readonly #store: StateStore;
-  readonly #reissueWithin: number;
-  readonly #now: () => number;
+  readonly #orders: ReissueOrders;
   readonly #spaces: NonceSpaces;
-  readonly #keys: ResetTokenKeys;
   readonly #failover: FailoverCids;
   readonly #trouble: RecordingTrouble;
   #view: ServerView;
@@ -56,16 +54,23 @@ export class Issuer extends EventEmitter<IssuerEvents> {
 
   constructor(options: IssuerOptions) {
     super();
-    const { store, view, reissueWithin, now = Date.now, random = randomFillSync } = options;
+    const { store, view, reissueWithin, now = Date.now } = options;
     this.#store = store;
     this.#view = view;
-    this.#reissueWithin = reissueWithin;
-    this.#now = now;
+    this.#orders = new ReissueOrders(store.orders, reissueWithin, now);
     this.cidLength = view.live[0]?.codec.cidLength ?? FAILOVER_MIN_CID_LENGTH;
-    this.#spaces = new NonceSpaces(store, now, () => this.emit('recorded'));
-    this.#keys = new ResetTokenKeys(store);
-    this.#failover = new FailoverCids(this.#keys.failover, this.cidLength, random);
-    this.#trouble = new RecordingTrouble(now, () => void this.ready());
+    this.#spaces = new NonceSpaces(store, {
+      now,
+      onRecorded: () => this.emit('recorded'),
+      onFailed: (error) => this.#noteTrouble(error),
+    });
+    this.keys = new ResetTokenKeys(store);
+    this.#failover = new FailoverCids({
+      resetKey: this.keys.failover,
+      cidLength: this.cidLength,
+      space: (form) => this.#spaces.ofFailover(form),
+    });
+    this.#trouble = new RecordingTrouble(now, () => void this.#record());
   }
 
   /** Begins to issue by the view given at construction. */
@@ -77,8 +82,9 @@ export class Issuer extends EventEmitter<IssuerEvents> {
    * Changes to another view. From the moment of the call nothing is minted by the old view;
    * resolves when the new one is in force.
    */
-  async apply(view: ServerView): Promise<void> {
-    const changed = this.#keys.changed(this.#view, view);
+  async apply(wanted: ServerView): Promise<void> {
+    const view = fittedView(wanted, this.cidLength);
+    const changed = this.keys.changed(this.#view, view);
     this.#view = view;
     for (const config of changed) this.emit('tokensChanged', config);
     const usable = view.mintable.filter(({ config }) => config.codec.cidLength === this.cidLength);
@@ -91,13 +97,12 @@ export class Issuer extends EventEmitter<IssuerEvents> {
       lead === undefined
         ? null
         : {
-            config: this.#keys.mintingFingerprint(lead.config, view.server),
+            config: this.keys.mintingFingerprint(lead.config, view.server),
             serverIds: lead.serverIds.map(toHex),
           },
     );
-    if (grew) this.#orderReissue(before);
-    const settled = this.#store
-      .save()
+    if (grew) this.emit('reissue', this.#orders.order(before));
+    const settled = this.#settle()
       .catch((error: CidecarError) => this.#noteTrouble(error))
       .finally(() => {
         if (this.#settling === settled) this.#settling = undefined;
@@ -122,12 +127,7 @@ export class Issuer extends EventEmitter<IssuerEvents> {
 
   /** The orders whose deadline is to come, the oldest first. */
   get reissues(): readonly ReissueOrder[] {
-    return this.#store.orders.all
-      .filter(({ deadline }) => deadline > this.#now())
-      .map(({ throughGeneration, deadline }) => ({
-        throughGeneration,
-        deadline: new Date(deadline),
-      }));
+    return this.#orders.inForce;
   }
 
   /** The newest of `reissues`. */
@@ -145,12 +145,17 @@ export class Issuer extends EventEmitter<IssuerEvents> {
   }
 
   get routable(): boolean {
-    return this.source !== undefined && this.#trouble.error === undefined;
+    return this.#presentSource !== undefined;
   }
 
   /** The config ID of the CIDs that are issued now. */
   get configId(): number {
-    return this.routable && this.source !== undefined ? this.source.config.id : FAILOVER_CONFIG_ID;
+    return this.#presentSource?.config.id ?? FAILOVER_CONFIG_ID;
+  }
+
+  /** Why nonces cannot be recorded; undefined where they can, as far as is known. */
+  get trouble(): CidecarError | undefined {
+    return this.#trouble.error;
   }
 
   /** Whether a config of the pool claims 0b111, so that CIDs that mean failover need zeroes. */
@@ -163,37 +168,42 @@ export class Issuer extends EventEmitter<IssuerEvents> {
     if (this.#view.mintable.length === 0) return this.#view.reason;
     if (this.#sources.length === 0) {
       const wanted = this.#view.mintable[0]?.config.codec.cidLength;
-      return `the configs have CIDs of ${wanted} octets now; this process issues ${this.cidLength}`;
+      return `the configs have CIDs of ${wanted} octets now; this process issues ${this.cidLength}, and no padding makes them equal: restart the server with its sidecar`;
     }
     if (this.source === undefined) return 'every nonce of every mintable config was used';
-    return this.#trouble.error?.message ?? '';
+    return this.routable ? '' : (this.#trouble.error?.message ?? '');
   }
 
-  /** 1 to `count` CIDs, or undefined where none is ready; after `ready()` there are some. */
-  issue(count: number): IssuedCids | undefined {
+  /**
+   * 1 to `count` CIDs, or undefined where none is ready; after `ready()` there may be some.
+   *
+   * @param serverUse octets that passed `checkServerUse`; 0b111 CIDs carry none
+   */
+  issue(count: number, serverUse?: Uint8Array): IssuedCids | undefined {
     if (this.#settling !== undefined) return undefined;
     const { pauses } = this.#trouble;
     if (!pauses && !this.#store.durable) return undefined;
-    for (const source of pauses ? [] : this.#sources) {
-      const minted = source.mint(count);
+    for (const source of this.#store.durable ? this.#sources : []) {
+      // What comes next may have no room, and its takers are told so at that change.
+      if (serverUse !== undefined && serverUse.length > source.serverUseLength) continue;
+      const minted = source.mint(count, serverUse);
       if (minted !== undefined) return this.#routableBatch(source, minted);
-      if (!source.space.exhausted) return undefined;
+      // While nothing can be recorded, what later sources have in hand is better than 0b111 CIDs.
+      if (!pauses && !source.space.exhausted) return undefined;
     }
     return this.#failoverBatch(count);
   }
 
-  /** Resolves when `issue` has something to give. */
+  /** Throws ARGUMENT_INVALID where a config that is minted has no room for server-use octets. */
+  checkServerUse(serverUse: Uint8Array): void {
+    for (const source of this.#sources) source.checkServerUse(serverUse);
+  }
+
+  /** Resolves when `issue` has something to give, or when it is worth asking again. */
   async ready(): Promise<void> {
     await this.#settling;
-    try {
-      await this.settle();
-      await this.source?.space.prepare();
-      this.#trouble.ended();
-      this.#announce();
-    } catch (error) {
-      if (!(error instanceof CidecarError)) throw error;
-      if (error.code !== 'NONCES_EXHAUSTED') this.#noteTrouble(error);
-    }
+    if (!this.#trouble.pauses) await this.#record();
+    else if (!this.#failoverSpace.ready) await this.#trouble.pause();
   }
 
   /**
@@ -204,30 +214,42 @@ export class Issuer extends EventEmitter<IssuerEvents> {
     return this.#store.settle();
   }
 
-  /** The key for the tokens of a config. Nothing made with it may leave before `settle()`. */
-  resetKey(config: PoolConfig): Secret {
-    return this.#keys.of(config);
-  }
-
-  /** How the tokens of this server are made. */
-  get tokenKind(): ResetTokenKind {
-    return kindOf(this.#view.server);
-  }
-
-  /** The tokens of a server's CIDs under a config, which may not leave before `settle()`. */
-  tokens(config: PoolConfig, server: Server): TokenMaker {
-    return this.#keys.tokens(config, server);
-  }
-
   /** The token of a 0b111 CID. Throws CID_UNKNOWN where it was not issued here. */
   failoverToken(cid: Uint8Array): Uint8Array {
-    if (this.#failover.made(cid)) return this.#keys.failoverTokens(this.#view.server).of(cid);
+    if (this.#failover.made(cid)) return this.keys.failoverTokens(this.#view.server).of(cid);
     throw new CidecarError('CID_UNKNOWN', 'the sidecar did not issue this 0b111 CID');
   }
 
-  /** The key for the tokens of 0b111 CIDs. */
-  get failoverResetKey(): Secret {
-    return this.#keys.failover;
+  /** Where the next CID comes from, recorded already where nothing can be recorded. */
+  get #presentSource(): MintSource | undefined {
+    if (this.#trouble.error === undefined) return this.source;
+    return this.#store.durable ? this.#sources.find(({ space }) => space.ready) : undefined;
+  }
+
+  get #failoverSpace(): NonceSpace {
+    return this.#failover.space(this.zeroHostId);
+  }
+
+  /** Makes durable what `apply` changed, and has 0b111 CIDs in hand for a disk that fails later. */
+  async #settle(): Promise<void> {
+    await this.#failoverSpace.prepare().catch((error: CidecarError) => {
+      if (error.code !== 'NONCES_EXHAUSTED') throw error; // Only 0b111 CIDs will be missing.
+    });
+    await this.settle();
+  }
+
+  /** Records what `issue` needs next, or notes why that failed. */
+  async #record(): Promise<void> {
+    try {
+      // What is in hand takes no write, and only a write shows that the disk is well again.
+      await (this.#trouble.error === undefined ? this.settle() : this.#store.save());
+      await (this.source?.space ?? this.#failoverSpace).prepare();
+      this.#trouble.ended();
+      this.#announce();
+    } catch (error) {
+      if (!(error instanceof CidecarError)) throw error;
+      this.#noteTrouble(error);
+    }
   }
 
   #routableBatch(source: MintSource, minted: MintedCids): IssuedCids {
@@ -241,26 +263,21 @@ export class Issuer extends EventEmitter<IssuerEvents> {
     };
   }
 
-  #failoverBatch(count: number): IssuedCids {
+  #failoverBatch(most: number): IssuedCids | undefined {
     if (this.#announced?.routable !== false) this.#announce();
     const { cidLength, generation } = this;
-    const cids = this.#failover.make(count, this.zeroHostId);
+    const cids = this.#failover.make(most, this.zeroHostId);
+    if (cids === undefined) return undefined;
+    const count = cids.length / cidLength;
     const tokens = new Uint8Array(count * RESET_TOKEN_LENGTH);
-    this.#keys.failoverTokens(this.#view.server).batch(cids, cidLength, count, tokens);
+    this.keys.failoverTokens(this.#view.server).batch(cids, cidLength, count, tokens);
     const configId = FAILOVER_CONFIG_ID;
     return { cids, tokens, count, cidLength, configId, generation, routable: false };
   }
 
   #source(config: PoolConfig, serverId: Uint8Array): MintSource {
     const space = this.#spaces.of(config.codec, serverId);
-    return new MintSource(config, serverId, space, this.tokens(config, this.#view.server));
-  }
-
-  #orderReissue(throughGeneration: number): void {
-    const now = this.#now();
-    const deadline = now + this.#reissueWithin;
-    this.#store.orders.keep({ throughGeneration, deadline }, now);
-    this.emit('reissue', { throughGeneration, deadline: new Date(deadline) });
+    return new MintSource(config, serverId, space, this.keys.tokens(config, this.#view.server));
   }
 
   #noteTrouble(error: CidecarError): void {

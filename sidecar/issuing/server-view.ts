@@ -3,6 +3,7 @@ import { FAILOVER_MIN_CID_LENGTH } from '../../cid/index.js';
 import { CidecarError } from '../../core/index.js';
 import {
   type DesiredState,
+  type Pool,
   type PoolConfig,
   packedIds,
   type Server,
@@ -19,6 +20,8 @@ export interface ServerView {
   readonly revision: string;
   readonly poolName: string;
   readonly server: Server;
+  /** Whether the registry has the server; where not, `server` is what it was, down, without IDs. */
+  readonly named: boolean;
   /** Configs whose CIDs balancers decode. */
   readonly live: readonly PoolConfig[];
   readonly configs: readonly PoolConfig[];
@@ -31,18 +34,53 @@ export interface ServerView {
 }
 
 /**
- * Throws SERVER_UNKNOWN, or CID_CONFIG_INVALID where the CIDs of a live config are shorter than
- * 0b111 CIDs can be.
+ * What a sidecar starts with. Throws SERVER_UNKNOWN, or CID_CONFIG_INVALID where the CIDs of a
+ * live config are shorter than 0b111 CIDs can be: at the start both are slips that a person has
+ * to correct.
  */
 export function viewOf(state: DesiredState, serverName: string): ServerView {
-  const pool = state.pools.find(({ servers }) => servers.some(({ name }) => name === serverName));
-  const server = pool?.servers.find(({ name }) => name === serverName);
-  if (pool === undefined || server === undefined) {
+  const place = placeOf(state, serverName);
+  if (place === undefined) {
     throw new CidecarError('SERVER_UNKNOWN', `no pool has a server named ${serverName}`);
   }
+  requireRoomForFailover(place.pool.configs);
+  return viewIn(state, place.pool, place.server);
+}
 
-  requireRoomForFailover(pool.configs);
+/**
+ * What a sidecar that runs goes by next. Never throws: balancers follow a valid document whatever
+ * it says of this server, so a sidecar that stayed with the document before would issue CIDs that
+ * lead to another server, or to none. A server that is no longer in the document has no IDs.
+ */
+export function viewAfter(before: ServerView, state: DesiredState): ServerView {
+  const place = placeOf(state, before.server.name);
+  if (place !== undefined) return viewIn(state, place.pool, place.server);
+  // Where the pool is gone too, its configs say at least whether 0b111 CIDs need zeroes.
+  const pool = state.pools.find(({ name }) => name === before.poolName);
+  const configs = pool?.configs ?? before.configs;
+  const servers = pool?.servers ?? [];
+  return {
+    revision: state.revision,
+    poolName: before.poolName,
+    server: { ...before.server, serverIds: new Map(), state: 'down' },
+    named: false,
+    configs,
+    live: liveOf(configs),
+    mintable: [],
+    reason: `the registry has no server ${before.server.name} any more`,
+    owner: (configId, serverId) => ownerOf(configId, serverId, servers),
+  };
+}
 
+function placeOf(state: DesiredState, serverName: string) {
+  for (const pool of state.pools) {
+    const server = pool.servers.find(({ name }) => name === serverName);
+    if (server !== undefined) return { pool, server };
+  }
+  return undefined;
+}
+
+function viewIn(state: DesiredState, pool: Pool, server: Server): ServerView {
   const withIds = pool.configs
     .map((config) => ({ config, serverIds: server.serverIds.get(config.id) ?? [] }))
     .filter(({ serverIds }) => serverIds.length > 0);
@@ -56,28 +94,31 @@ export function viewOf(state: DesiredState, serverName: string): ServerView {
     revision: state.revision,
     poolName: pool.name,
     server,
+    named: true,
     configs: pool.configs,
-    live: pool.configs.filter((config) => config.state !== 'quarantined'),
+    live: liveOf(pool.configs),
     mintable,
     reason: mintable.length > 0 ? '' : whyNothing(server, pool.configs),
-    owner: (configId, serverId) => ownerOf(configId, serverId, server, pool.servers),
+    owner: (configId, serverId) => ownerOf(configId, serverId, [server, ...pool.servers]),
   };
 }
 
-// Searches the packed octets, own IDs first. A pool can have a million IDs: to build an index of
+function liveOf(configs: readonly PoolConfig[]): readonly PoolConfig[] {
+  return configs.filter(({ state }) => state !== 'quarantined');
+}
+
+// Searches the packed octets, in the order of the servers: own IDs first. A pool can have a million IDs: to build an index of
 // them would stop issuing for most of a second at each change of the document, while a search
 // takes a few milliseconds and sidecars are rarely asked about foreign IDs.
 function ownerOf(
   configId: number,
   serverId: Uint8Array,
-  own: Server,
   servers: readonly Server[],
 ): Server | undefined {
-  const has = ({ serverIds }: Server) => {
+  return servers.find(({ serverIds }) => {
     const ids = serverIds.get(configId);
     return ids !== undefined && holds(packedIds(ids), serverId);
-  };
-  return has(own) ? own : servers.find(has);
+  });
 }
 
 /** Whether `id` is one of the IDs of its length in `packed`. */

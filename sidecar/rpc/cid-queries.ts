@@ -66,7 +66,7 @@ export class CidQueries {
       const whose = owner === undefined ? 'no server' : `server ${owner.name}, which is not down`;
       throw new CidecarError('FOREIGN_CID', `the CID belongs to ${whose}`);
     }
-    const token = this.#issuer.tokens(config, owner).of(cid);
+    const token = this.#issuer.keys.tokens(config, owner).of(cid);
     await this.#issuer.settle(); // The key may have been made just now.
     return token;
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ServerDuplexStream } from '@grpc/grpc-js';
-import { CidecarError } from '../../core/index.js';
+import { CidecarError, equalOctets } from '../../core/index.js';
 import { requireWellFormed } from '../../daemon/grpc/malformed.js';
 import { toServiceError } from '../../daemon/grpc/status-details.js';
 import type {
@@ -39,6 +39,9 @@ export class IssueStream implements Taker, Acknowledging {
   #credit = 0;
   #unsent = 0;
   #acknowledged = 0;
+  /** Undefined until the first message, and then where it said none: all are random. */
+  #serverUse: Uint8Array | undefined;
+  #begun = false;
   #used = false;
   #open = true;
 
@@ -63,6 +66,10 @@ export class IssueStream implements Taker, Acknowledging {
   /** CIDs that the client asked for and was not sent. */
   get credit(): number {
     return this.#credit;
+  }
+
+  get serverUse(): Uint8Array | undefined {
+    return this.#serverUse;
   }
 
   wants(): number {
@@ -93,15 +100,12 @@ export class IssueStream implements Taker, Acknowledging {
 
   #receive(request: IssueStreamRequest): void {
     if (!this.#open) return;
-    try {
+    const accepted = this.#try(() => {
       requireWellFormed(request);
+      this.#takeServerUse(request.serverUse);
       this.#giveCredit(request.credit);
-    } catch (error) {
-      if (!(error instanceof CidecarError)) throw error;
-      this.#options.onRefusal(error);
-      this.#options.call.emit('error', toServiceError(error));
-      return;
-    }
+    });
+    if (!accepted) return;
     if (request.credit > 0) this.#used = true;
     // A generation above ours comes from a state that was lost (--reset-nonces). It says nothing
     // about this state, and would count for switches that the client has not heard of.
@@ -109,6 +113,39 @@ export class IssueStream implements Taker, Acknowledging {
       this.#acknowledged = Math.max(this.#acknowledged, request.acknowledgedGeneration);
     }
     this.#schedule();
+  }
+
+  /** Ends the stream where a config that is minted now has no room for its server-use octets. */
+  checkServerUse(): void {
+    const serverUse = this.#serverUse;
+    if (!this.#open || serverUse === undefined) return;
+    this.#try(() => this.#options.issuer.checkServerUse(serverUse));
+  }
+
+  /** Whether `action` succeeded; otherwise the stream ended with its error. */
+  #try(action: () => void): boolean {
+    try {
+      action();
+      return true;
+    } catch (error) {
+      if (!(error instanceof CidecarError)) throw error;
+      this.#options.onRefusal(error);
+      this.#options.call.emit('error', toServiceError(error));
+      return false;
+    }
+  }
+
+  // CIDs of two kinds on one stream could not be told apart, so the first message decides.
+  #takeServerUse(serverUse: Uint8Array | undefined): void {
+    const begun = this.#begun;
+    this.#begun = true;
+    if (serverUse === undefined || serverUse.length === 0) return;
+    if (begun && (this.#serverUse === undefined || !equalOctets(serverUse, this.#serverUse))) {
+      const message = 'the server-use octets of a stream are those of its first message';
+      throw new CidecarError('ARGUMENT_INVALID', message);
+    }
+    this.#options.issuer.checkServerUse(serverUse);
+    this.#serverUse = Uint8Array.from(serverUse);
   }
 
   #giveCredit(more: number): void {

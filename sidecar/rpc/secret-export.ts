@@ -6,6 +6,7 @@ import type {
   LeaseNoncesResponse,
 } from '../../proto/gen/cidecar/v1/sidecar.js';
 import type { Issuer } from '../issuing/issuer.js';
+import { kindOf } from '../issuing/reset-token-keys.js';
 import type { SidecarMetrics } from '../metrics.js';
 
 const MAX_LEASE = 1 << 24;
@@ -60,8 +61,8 @@ export class SecretExport {
       firstCounter: bigEndian(range.first, codec.nonceLength),
       count: range.count,
       permutationKey: showsNonces(codec) ? space.permutationKey.reveal() : new Uint8Array(0),
-      resetKey: this.#issuer.resetKey(config).reveal(),
-      resetTokens: this.#issuer.tokenKind,
+      resetKey: this.#issuer.keys.of(config).reveal(),
+      resetTokens: kindOf(this.#issuer.view.server),
     };
   }
 
@@ -70,11 +71,11 @@ export class SecretExport {
     this.#requireAllowed();
     const live = this.#issuer.view.live.map((config) => ({
       configId: config.id,
-      key: this.#issuer.resetKey(config).reveal(),
+      key: this.#issuer.keys.of(config).reveal(),
     }));
-    const resetTokens = this.#issuer.tokenKind;
+    const resetTokens = kindOf(this.#issuer.view.server);
     await this.#issuer.settle(); // Some keys may be new and not on disk yet.
-    const key = this.#issuer.failoverResetKey.reveal();
+    const key = this.#issuer.keys.failover.reveal();
     const keys = [...live, { configId: FAILOVER_CONFIG_ID, key }];
     return { keys, resetTokens };
   }

@@ -5,7 +5,7 @@ import { requireWellFormed } from '../../daemon/grpc/malformed.js';
 import { toServiceError } from '../../daemon/grpc/status-details.js';
 import type { Log } from '../../daemon/log.js';
 import { LogLimiter } from '../../daemon/log-limiter.js';
-import type { SidecarServiceServer } from '../../proto/gen/cidecar/v1/sidecar.js';
+import type { IssueRequest, SidecarServiceServer } from '../../proto/gen/cidecar/v1/sidecar.js';
 import type { Issuer } from '../issuing/issuer.js';
 import type { SidecarMetrics } from '../metrics.js';
 import { Acknowledgements } from './acknowledgements.js';
@@ -51,6 +51,9 @@ export class SidecarService {
     issuer.on('switch', () => {
       for (const stream of this.#issueStreams) stream.announce();
     });
+    issuer.on('minting', () => {
+      for (const stream of this.#issueStreams) stream.checkServerUse();
+    });
     this.#watchers = new Watchers(issuer, options.cidLifetime);
     this.handlers = this.#makeHandlers();
   }
@@ -87,7 +90,7 @@ export class SidecarService {
     const queries = new CidQueries(issuer);
     const secrets = new SecretExport({ issuer, metrics, allowed: allowKeyExport });
     return {
-      issue: this.#unary('Issue', ({ count }, cancelled) => this.#issue(count, cancelled)),
+      issue: this.#unary('Issue', (request, cancelled) => this.#issue(request, cancelled)),
       issueStream: (call) => {
         const { requestId, closed } = this.#opened('IssueStream');
         const stream = new IssueStream({
@@ -136,14 +139,15 @@ export class SidecarService {
     };
   }
 
-  async #issue(count: number, cancelled: () => boolean) {
+  async #issue({ count, serverUse }: IssueRequest, cancelled: () => boolean) {
     if (count < 1 || count > MAX_UNARY_COUNT) {
       const message = `count is ${count}; it goes from 1 to ${MAX_UNARY_COUNT}`;
       throw new CidecarError('ARGUMENT_INVALID', message);
     }
     const { issuer, metrics, cidLifetime: lifetimeMs } = this.#options;
     while (!cancelled()) {
-      const batch = issuer.issue(count);
+      if (serverUse !== undefined) issuer.checkServerUse(serverUse);
+      const batch = issuer.issue(count, serverUse);
       if (batch !== undefined) {
         metrics.issued('unary', batch);
         return { batch: { ...batch, lifetimeMs } };

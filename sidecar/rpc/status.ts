@@ -22,7 +22,7 @@ export function statusOf(source: StatusSource): StatusResponse {
   return {
     serverName: view.server.name,
     poolName: view.poolName,
-    serverState: view.server.state,
+    serverState: view.named ? view.server.state : 'absent',
     serving: issuer.routable,
     reason: issuer.reason,
     generation,

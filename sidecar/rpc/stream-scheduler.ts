@@ -5,6 +5,8 @@ import type { SidecarMetrics } from '../metrics.js';
 
 /** A stream that wants CIDs. */
 export interface Taker {
+  /** The server-use octets of its CIDs; undefined where they are all random. */
+  readonly serverUse: Uint8Array | undefined;
   /** How many CIDs it takes now; 0 takes it off the schedule. */
   wants(): number;
   give(batch: IssuedCids): void;
@@ -57,7 +59,7 @@ export class StreamScheduler {
       this.#waiting.delete(taker);
       const wanted = taker.wants();
       if (wanted <= 0) continue;
-      const batch = this.#issuer.issue(Math.min(wanted, BATCH));
+      const batch = this.#issuer.issue(Math.min(wanted, BATCH), taker.serverUse);
       // A taker that is set again comes last in the order.
       if (batch === undefined) {
         this.#waiting.set(taker, since);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHmac } from 'node:crypto';
-import type { CidCodec, ResetTokenKind } from '../../cid/index.js';
+import type { CidCodec, FailoverForm, ResetTokenKind } from '../../cid/index.js';
 import type { Secret } from '../../core/index.js';
 
 type Part = string | Uint8Array | readonly number[];
@@ -22,6 +22,11 @@ export class Fingerprints {
    */
   space(codec: CidCodec, serverId: Uint8Array): string {
     return this.#of('space', codec.scheme, ...secretsOf(codec), serverId, [codec.nonceLength]);
+  }
+
+  /** The counters of the 0b111 CIDs of one form. */
+  failover({ cidLength, zeroHostId, tailLength = 0 }: FailoverForm): string {
+    return this.#of('failover', [cidLength, zeroHostId ? 1 : 0, tailLength]);
   }
 
   /** One meaning of a config ID. */

@@ -169,4 +169,20 @@ describe('NonceSpace', () => {
     await rename(`${folder}.gone`, folder);
     expect(await take(space, 10)).not.toHaveLength(0);
   });
+
+  it('leases counters that wrap, of which none is handed out again', async () => {
+    const store = await open('init');
+    const record = store.nonces.of(NAME, 2);
+    record.start = 65_536n - 5n;
+    const space = new NonceSpace(store, record);
+    const seen = new Set<bigint>();
+    for (let leases = 0; leases < 4; leases++) {
+      const { first, count } = await space.lease(16);
+      expect(first).toBeLessThan(65_536n); // It goes into as many octets as a nonce.
+      for (let i = 0; i < count; i++) seen.add((first + BigInt(i)) % 65_536n);
+    }
+    for (const counter of await take(space, 16)) seen.add(counter % 65_536n);
+    expect(seen.size).toBe(80);
+    expect([...seen].filter((counter) => counter < 75n)).toHaveLength(75);
+  });
 });

@@ -15,12 +15,27 @@ export interface NonceRange {
   readonly count: number;
 }
 
+export interface NonceSpaceOptions {
+  /** Milliseconds since 1970; tests pass their own clock. */
+  readonly now?: () => number;
+  /** Counters of the first block that is recorded after a start; 4096 if left out. */
+  readonly firstBlock?: number;
+  /** What to say when every counter was used. */
+  readonly exhaustion?: string;
+  /** Called after counters were recorded as used. */
+  onRecorded?(): void;
+  /** A block could not be recorded while another was in use; the same is tried again later. */
+  onFailed?(error: CidecarError): void;
+}
+
 const SMALLEST_BLOCK = 1 << 12;
 const LARGEST_BLOCK = 1 << 22;
 /** How long a block is to last at the present rate: the disk syncs a few times a second at most. */
 const BLOCK_MILLISECONDS = 2_000;
 /** A crash loses up to two blocks; neither is more than 1/4096 of the space. */
 const BLOCK_PART = 1n << 12n;
+/** Milliseconds after a block could not be recorded until issuing tries it again. */
+const RETRY_MS = 1_000;
 /** Nor is a lease, which is lost when its holder ends. */
 const LEASE_PART = 1n << 12n;
 
@@ -35,7 +50,7 @@ export class NonceSpace {
   readonly #store: StateStore;
   readonly #record: SpaceRecord;
   readonly #now: () => number;
-  readonly #onRecorded: () => void;
+  readonly #options: NonceSpaceOptions;
   readonly #size: bigint;
   #next = 0n;
   #end = 0n;
@@ -43,20 +58,18 @@ export class NonceSpace {
   /** Marked as used by a write that failed: nobody was given them, so the next claim takes them. */
   readonly #unclaimed: Stretch[] = [];
   #reserving: Promise<void> | undefined;
-  #blockSize = SMALLEST_BLOCK;
+  #blockSize: number;
   #blockBegan = 0;
+  #retryAt = 0;
+  #taken = 0;
 
-  /** @param onRecorded called after counters were recorded as used */
-  constructor(
-    store: StateStore,
-    record: SpaceRecord,
-    now: () => number = Date.now,
-    onRecorded: () => void = () => {},
-  ) {
+  constructor(store: StateStore, record: SpaceRecord, options: NonceSpaceOptions = {}) {
+    const { now = Date.now, firstBlock = SMALLEST_BLOCK } = options;
     this.#store = store;
     this.#record = record;
+    this.#options = options;
     this.#now = now;
-    this.#onRecorded = onRecorded;
+    this.#blockSize = firstBlock;
     this.nonceLength = record.nonceLength;
     this.permutationKey = new Secret(Buffer.from(record.permutationKey, 'hex'));
     this.#size = 1n << (8n * BigInt(record.nonceLength));
@@ -73,12 +86,16 @@ export class NonceSpace {
     const granted = Number(smaller(left, BigInt(count)));
     const first = (this.#record.start + this.#next) % this.#size;
     this.#next += BigInt(granted);
+    this.#taken += granted;
     // Half-way through a block, so that the disk has as long as the other half lasts.
     const halfway = (this.#end - this.#next) * 2n < BigInt(this.#blockSize);
-    if (halfway && this.#ahead === undefined && this.#canClaim) {
-      this.#recordAhead().catch(() => {}); // prepare() tries again, and throws what is wrong.
-    }
+    if (halfway && this.#ahead === undefined && this.#canClaim) this.#recordInTime();
     return { first, count: granted };
+  }
+
+  /** Whether `take` has counters to give now. */
+  get ready(): boolean {
+    return this.#next < this.#end || this.#ahead !== undefined;
   }
 
   /**
@@ -86,7 +103,7 @@ export class NonceSpace {
    * NONCES_EXHAUSTED.
    */
   async prepare(): Promise<void> {
-    if (this.#next === this.#end && this.#ahead === undefined) await this.#recordAhead();
+    if (!this.ready) await this.#recordAhead();
   }
 
   /**
@@ -96,7 +113,9 @@ export class NonceSpace {
   async lease(count: number): Promise<NonceRange> {
     const part = this.#size / LEASE_PART;
     const { from, to } = await this.#claim(smaller(BigInt(count), part > 0n ? part : 1n));
-    return { first: (this.#record.start + from) % this.#size, count: Number(to - from) };
+    const granted = Number(to - from);
+    this.#taken += granted;
+    return { first: (this.#record.start + from) % this.#size, count: granted };
   }
 
   /** Whether there is no counter to take, now or later. */
@@ -109,11 +128,24 @@ export class NonceSpace {
     );
   }
 
+  /** Counters that were given out since this process began, leases included. */
+  get taken(): number {
+    return this.#taken;
+  }
+
   /** The part of the space, 0 to 1, that nobody was given yet. */
   get left(): number {
+    return Number((this.#left * 1_000_000n) / this.#size) / 1_000_000;
+  }
+
+  /** As many counters that is, about. */
+  get leftCount(): number {
+    return Number(this.#left);
+  }
+
+  get #left(): bigint {
     const unclaimed = this.#unclaimed.reduce((sum, { from, to }) => sum + to - from, 0n);
-    const left = this.#size - this.#record.used + unclaimed;
-    return Number((left * 1_000_000n) / this.#size) / 1_000_000;
+    return this.#size - this.#record.used + unclaimed;
   }
 
   get #canClaim(): boolean {
@@ -128,6 +160,15 @@ export class NonceSpace {
     this.#next = this.#ahead.from;
     this.#end = this.#ahead.to;
     this.#ahead = undefined;
+  }
+
+  /** Has the next block recorded while this one is in use, if the disk did not just refuse that. */
+  #recordInTime(): void {
+    if (this.#now() < this.#retryAt) return;
+    this.#recordAhead().catch((error: CidecarError) => {
+      this.#retryAt = this.#now() + RETRY_MS;
+      this.#options.onFailed?.(error);
+    });
   }
 
   #recordAhead(): Promise<void> {
@@ -150,7 +191,7 @@ export class NonceSpace {
       this.#unclaimed.push(stretch);
       throw error;
     }
-    this.#onRecorded();
+    this.#options.onRecorded?.();
     return stretch;
   }
 
@@ -167,7 +208,8 @@ export class NonceSpace {
   #markUsed(wanted: bigint): Stretch {
     const from = this.#record.used;
     if (from === this.#size) {
-      throw new CidecarError('NONCES_EXHAUSTED', 'every nonce of this server ID was used');
+      const { exhaustion = 'every nonce of this server ID was used' } = this.#options;
+      throw new CidecarError('NONCES_EXHAUSTED', exhaustion);
     }
     const to = from + smaller(wanted, this.#size - from);
     this.#record.used = to;

@@ -4,7 +4,12 @@ import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { CidecarError } from '../../core/index.js';
 import { FileRefused, readRegularFile } from '../../core/regular-file.js';
-import { replaceFile, temporaryName } from '../../daemon/atomic-file.js';
+import {
+  FILE_CALLS,
+  type FileCalls,
+  replaceFile,
+  temporaryName,
+} from '../../daemon/atomic-file.js';
 
 /** Of the file. A nonce space takes a few hundred, and there is one for each ID in use. */
 const MAX_OCTETS = 64 * 1024 * 1024;
@@ -73,11 +78,13 @@ export type StateContent = Omit<StateRecord, 'version' | 'sequence' | 'born'>;
  */
 export class StateFile {
   readonly path: string;
+  readonly #calls: FileCalls;
   #sequence = 0;
   #birthTimes: boolean | undefined;
 
-  constructor(path: string) {
+  constructor(path: string, calls: FileCalls = FILE_CALLS) {
     this.path = path;
+    this.#calls = calls;
   }
 
   /** Throws STATE_MISSING, STATE_CORRUPT, STATE_STALE or FILE_UNREADABLE. */
@@ -121,13 +128,11 @@ export class StateFile {
     try {
       this.#birthTimes ??= await hasBirthTimes(temporaryName(this.path));
       const keepsBirthTimes = this.#birthTimes;
-      await replaceFile(this.path, {
-        mode: 0o600,
-        content: async (file) => {
-          const born = keepsBirthTimes ? await birthTime(file) : null;
-          return serialize(content, this.#sequence + 1, born);
-        },
-      });
+      const written = async (file: FileHandle) => {
+        const born = keepsBirthTimes ? await birthTime(file) : null;
+        return serialize(content, this.#sequence + 1, born);
+      };
+      await replaceFile(this.path, { mode: 0o600, content: written }, this.#calls);
       this.#sequence += 1;
     } catch (cause) {
       const { code } = cause as NodeJS.ErrnoException;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { stat } from 'node:fs/promises';
 import { CidecarError } from '../../core/index.js';
+import { FILE_CALLS, type FileCalls } from '../../daemon/atomic-file.js';
 import { FileLock } from '../../daemon/file-lock.js';
 
 /**
@@ -11,15 +11,18 @@ import { FileLock } from '../../daemon/file-lock.js';
 export class StateLock {
   readonly #lock: FileLock;
   readonly #path: string;
+  readonly #calls: FileCalls;
 
-  private constructor(lock: FileLock, path: string) {
+  private constructor(lock: FileLock, path: string, calls: FileCalls) {
     this.#lock = lock;
     this.#path = path;
+    this.#calls = calls;
   }
 
   /** Throws STATE_LOCKED where another process holds it, STATE_UNWRITABLE where it cannot be made. */
-  static async acquire(path: string): Promise<StateLock> {
-    return new StateLock(await FileLock.acquire(path, 'another sidecar uses this folder'), path);
+  static async acquire(path: string, calls: FileCalls = FILE_CALLS): Promise<StateLock> {
+    const lock = await FileLock.acquire(path, 'another sidecar uses this folder');
+    return new StateLock(lock, path, calls);
   }
 
   /**
@@ -28,7 +31,9 @@ export class StateLock {
    */
   async check(): Promise<void> {
     const held = await this.#lock.file.stat({ bigint: true });
-    const present = await stat(this.#path, { bigint: true }).catch((cause: unknown) => cause);
+    const present = await this.#calls
+      .stat(this.#path, { bigint: true })
+      .catch((cause: unknown) => cause);
     if (present instanceof Error) {
       throw new CidecarError('STATE_REPLACED', `the lock file cannot be seen (${present.message})`);
     }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { link, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FILE_CALLS, type FileCalls } from '../../daemon/atomic-file.js';
 import { StateStore } from './state-store.js';
 
 let parent: string;
@@ -18,8 +19,11 @@ afterEach(async () => {
   await rm(parent, { recursive: true, force: true });
 });
 
-async function open(start: 'existing' | 'init' | 'reset'): Promise<StateStore> {
-  const store = await StateStore.open({ folder, start });
+async function open(
+  start: 'existing' | 'init' | 'reset',
+  files: Partial<FileCalls> = {},
+): Promise<StateStore> {
+  const store = await StateStore.open({ folder, start, files: { ...FILE_CALLS, ...files } });
   stores.push(store);
   return store;
 }
@@ -92,5 +96,86 @@ describe('StateStore', () => {
     expect(again.orders.all.map(({ deadline }) => deadline)).toEqual([1000, 3000]);
     again.orders.keep({ throughGeneration: 3, deadline: 5000 }, 2000);
     expect(again.orders.all.map(({ deadline }) => deadline)).toEqual([3000, 5000]);
+  });
+
+  it('syncs the new file before it takes its place, and then the folder', async () => {
+    const calls: string[] = [];
+    const noted = async (path: Parameters<FileCalls['open']>[0], handle: FileHandle) => {
+      const name = basename(`${path}`);
+      const sync = handle.sync.bind(handle);
+      handle.sync = async () => {
+        calls.push(`sync ${name}`);
+        await sync();
+      };
+      return handle;
+    };
+    const store = await open('init', {
+      open: async (path, flags, mode) => noted(path, await FILE_CALLS.open(path, flags, mode)),
+      rename: async (from, to) => {
+        calls.push(`rename ${basename(`${from}`)} to ${basename(`${to}`)}`);
+        await FILE_CALLS.rename(from, to);
+      },
+    });
+    calls.length = 0;
+    await store.save();
+    expect(calls).toEqual(['sync state.new', 'rename state.new to state', 'sync state']);
+    expect(basename(folder)).toBe('state'); // The last one is the folder.
+  });
+
+  it('takes no write for good that went where the lock is not', async () => {
+    let replace = false;
+    const store = await open('init', {
+      rename: async (from, to) => {
+        await FILE_CALLS.rename(from, to);
+        if (!replace) return;
+        await rename(folder, `${folder}.gone`);
+        await mkdir(folder);
+      },
+    });
+    replace = true;
+    const before = await readFile(join(folder, 'lock'), 'utf8');
+    await expect(store.save()).rejects.toMatchObject({ code: 'STATE_REPLACED' });
+    expect(await readFile(join(`${folder}.gone`, 'lock'), 'utf8')).toBe(before);
+  });
+
+  it('knows a lock file of another device by that, whatever its number', async () => {
+    let elsewhere = 0n;
+    const stat = (async (path: string) => {
+      const { dev, ino } = await FILE_CALLS.stat(path, { bigint: true });
+      return { dev: dev + elsewhere, ino };
+    }) as unknown as FileCalls['stat'];
+    const store = await open('init', { stat });
+    await store.save();
+    elsewhere = 1n;
+    await expect(store.save()).rejects.toMatchObject({ code: 'STATE_REPLACED' });
+  });
+
+  it('takes a change that comes during a write for one that is not on disk', async () => {
+    let change = () => {};
+    const store = await open('init', {
+      rename: async (from, to) => {
+        change();
+        await FILE_CALLS.rename(from, to);
+      },
+    });
+    change = () => {
+      store.generation.switchTo({ config: NAME, serverIds: ['01'] });
+      change = () => {};
+    };
+    await store.save();
+    expect(store.durable).toBe(false);
+    await store.settle();
+    expect(store.durable).toBe(true);
+    await store.close();
+    expect((await open('existing')).generation.switchTo(null)).toBe(true); // It was on disk.
+  });
+
+  it('keeps the newest orders where there are too many', async () => {
+    const store = await open('init');
+    for (let i = 1; i <= 10; i++) {
+      store.orders.keep({ throughGeneration: i, deadline: 1000 + i }, 0);
+    }
+    const kept = store.orders.all.map(({ throughGeneration }) => throughGeneration);
+    expect(kept).toEqual([3, 4, 5, 6, 7, 8, 9, 10]);
   });
 });

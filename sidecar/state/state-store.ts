@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CidecarError, SerialWork, toHex } from '../../core/index.js';
+import { FILE_CALLS, type FileCalls } from '../../daemon/atomic-file.js';
 import { Fingerprints } from './fingerprints.js';
 import { Generation } from './generation.js';
 import { NonceRecords } from './nonce-records.js';
@@ -24,6 +25,8 @@ export interface StateStoreOptions {
   readonly random?: (length: number) => Uint8Array;
   /** Milliseconds since 1970; tests pass their own clock. */
   readonly now?: () => number;
+  /** Tests pass calls that fail, or count. */
+  readonly files?: FileCalls;
 }
 
 /**
@@ -71,12 +74,12 @@ export class StateStore {
    * STATE_UNWRITABLE.
    */
   static async open(options: StateStoreOptions): Promise<StateStore> {
-    const { folder, start, random = randomBytes, now = Date.now } = options;
+    const { folder, start, random = randomBytes, now = Date.now, files = FILE_CALLS } = options;
     if (start !== 'existing') await createFolder(folder);
-    const file = new StateFile(join(folder, 'state'));
+    const file = new StateFile(join(folder, 'state'), files);
     // Otherwise a missing folder would be reported as one that cannot be locked.
     if (start === 'existing' && !(await file.exists())) await file.read();
-    const lock = await StateLock.acquire(join(folder, 'lock'));
+    const lock = await StateLock.acquire(join(folder, 'lock'), files);
     try {
       const newest = await lock.newest();
       if (start === 'existing') {
