@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { pino } from 'pino';
 import { createCodec } from '../cid/index.js';
-import { Agent } from '../lb-agent/commands/agent.js';
+import { Agent } from '../lb-agent/agent.js';
 import { PinFolder } from '../lb-agent/installation/pins.js';
 import { hostInterface } from '../lb-agent/reachability/next-hops/host-interface.js';
 import type { Goal } from '../lb-agent/reconcile/goal.js';

@@ -161,7 +161,7 @@ export class World {
           yield [id(i), odd < 0 ? World.realOf(i, family) : 2 * REALS + 1 + odd];
         }
       };
-      this.balancer.setConfig(pool, codec.plan, ids());
+      this.balancer.setConfig(pool, codec.decodePlan, ids());
     }
     this.balancer.setVip({
       vip: vipRow(pool, family),

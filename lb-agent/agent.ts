@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-import { requireKernelSupport } from '../../bpf/index.js';
-import type { Balancer } from '../../bpf/tables/index.js';
-import type { DesiredState } from '../../registry/index.js';
-import { XdpDriver, type XdpDriverOptions } from '../drivers/xdp/driver.js';
-import { maglevRings } from '../drivers/xdp/ring-cache.js';
-import type { Goal } from '../reconcile/goal.js';
-import { IndexLedger } from '../reconcile/index-ledger.js';
-import { Reconciler } from '../reconcile/reconciler.js';
-import type { AgentRecord } from '../reconcile/record.js';
-import { StateFile } from '../state/state-file.js';
+import { requireKernelSupport } from '../bpf/index.js';
+import type { Balancer } from '../bpf/tables/index.js';
+import type { DesiredState } from '../registry/index.js';
+import { XdpDriver, type XdpDriverOptions } from './drivers/xdp/driver.js';
+import { maglevRings } from './drivers/xdp/ring-cache.js';
+import type { Goal } from './reconcile/goal.js';
+import { IndexLedger } from './reconcile/index-ledger.js';
+import { Reconciler } from './reconcile/reconciler.js';
+import type { AgentRecord } from './reconcile/record.js';
+import { StateFile } from './state/state-file.js';
 
 export interface AgentOptions extends XdpDriverOptions {
   readonly stateFile: string;
