@@ -81,7 +81,7 @@ const agent = await Agent.start(
     sources: { source4: '192.0.2.1', source6: null },
     check: () => {},
     flowsPerCpu: 2 ** 14,
-    restMs: 120_000,
+    cooldownMs: 120_000,
     log: pino({ level: 'silent' }),
   },
   goalOf(first),

@@ -67,7 +67,7 @@ export async function run(options: RunOptions): Promise<void> {
         sources,
         check: (state) => checkSources(state, sources, host),
         flowsPerCpu: options.flowsPerCpu,
-        restMs: options.cooldown * 1000,
+        cooldownMs: options.cooldown * 1000,
         ...(options.object === undefined ? {} : { object: options.object }),
         log,
       },

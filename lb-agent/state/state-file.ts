@@ -39,8 +39,8 @@ const stateShape = z.object({
       cidLength: index.optional(),
     }),
   ),
+  // The cooldowns and the incarnations, under the names by which all agents so far know them.
   resting: z.array(z.object({ index, until: z.number() })),
-  /** The incarnations, under the name by which all agents so far know them. */
   generations: z.array(z.tuple([index, index])),
 });
 
@@ -59,15 +59,16 @@ export class StateFile implements RecordStore {
     try {
       const { octets } = readRegularFileSync(this.#path, MAX_OCTETS);
       const file = stateShape.parse(JSON.parse(octets.toString()));
-      const { version: _, generations: incarnations, ...record } = file;
-      return { ...record, incarnations };
+      const { version: _, generations: incarnations, resting: cooldowns, ...record } = file;
+      return { ...record, cooldowns, incarnations };
     } catch {
       return undefined;
     }
   }
 
-  async write({ incarnations, ...record }: AgentRecord): Promise<void> {
-    const content = JSON.stringify({ version: VERSION, ...record, generations: incarnations });
+  async write({ cooldowns, incarnations, ...record }: AgentRecord): Promise<void> {
+    const file = { ...record, resting: cooldowns, generations: incarnations };
+    const content = JSON.stringify({ version: VERSION, ...file });
     try {
       await mkdir(dirname(this.#path), { recursive: true, mode: 0o755 });
       await replaceFile(this.#path, { mode: 0o644, content });
