@@ -44,7 +44,7 @@ export class Owners {
     const octets = packedIds(ids);
     const hexOf = (index: number) => toHex(octets.subarray(index * length, (index + 1) * length));
     const lineOf = ({ owner, index }: { owner: Claim; index: number }) =>
-      this.#report.place([...owner.place, index]);
+      this.#report.lineText([...owner.place, index]);
     let bad = 0;
     const complain = (index: number, message: () => string) => {
       bad++;
