@@ -8,10 +8,9 @@ import { replaceFile } from '../../daemon/atomic-file.js';
 import type { AgentRecord, RecordStore } from '../reconcile/record.js';
 
 const VERSION = 1;
-const index = z.int().min(0);
-
 /** Of the file. A hundred thousand servers take half of it. */
 const MAX_OCTETS = 64 * 1024 * 1024;
+const index = z.int().min(0);
 
 const stateShape = z.object({
   version: z.literal(VERSION),
