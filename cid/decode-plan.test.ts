@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createCodec } from './codec.js';
+import { createCodec } from './schemes/index.js';
 import { cidConfig, octets } from './testing/arbitraries.js';
 import { serverIdByPlan } from './testing/reference.js';
 

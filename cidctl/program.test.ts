@@ -90,6 +90,26 @@ describe('encode', () => {
     for (const first of seen) expect(Number.parseInt(first, 16) >> 5).toBe(0);
   });
 
+  it('prints the server ID in the forms of AWS too, as decode does', async () => {
+    const awsServerId = { hex: '0x2d6575a16fa08ea4', base64: 'LWV1oW+gjqQ=' };
+    const flags = '--scheme aws-nlb --server-id 2d6575a16fa08ea4';
+    const { value } = await json(`encode ${flags}`);
+    expect(value).toMatchObject({ serverId: '2d6575a16fa08ea4', awsServerId });
+    const decoded = await json(`decode --scheme aws-nlb ${value.cid}`);
+    expect(decoded.value).toMatchObject({ serverId: '2d6575a16fa08ea4', awsServerId });
+    const { out } = await cidctl(`decode --scheme aws-nlb ${value.cid}`);
+    expect(out).toMatch(/server ID +2d6575a16fa08ea4\nAWS forms +0x2d6575a16fa08ea4 LWV1oW\+gjqQ=/);
+    expect(Object.keys((await json('encode --server-id 00')).value)).not.toContain('awsServerId');
+  });
+
+  it('warns of lengths that are not known to work', async () => {
+    const flags = 'encode --scheme aws-nlb --server-id 2d6575a16fa08ea4';
+    expect((await cidctl(`${flags} --nonce-length 8`)).err).toBe(
+      'cidctl: aws-nlb: CIDs of 17 octets; only 16 (nonceLength 7) are known to reach targets',
+    );
+    expect((await cidctl(flags)).err).toBe('');
+  });
+
   it('without --nonce takes a random one that fits', async () => {
     const cids = await Promise.all(
       [1, 2].map(() => json('encode --server-id 00112233445566778899aabb')),
@@ -272,8 +292,11 @@ describe('bad input: exit code 2, nothing printed as a result', () => {
     ['encode --server-id abc', '3 hex digits'],
     ['encode', 'server-id'],
     ['encode --server-id ed793a --nonce ee08', 'from 4 to 18'],
-    ['encode --server-id ed793a --config-id 7', '--config-id is "7"'],
-    ['encode --server-id ed793a --config-id 1e0', '--config-id is "1e0"'],
+    ['encode --server-id ed793a --config-id 7', '--config-id: must be a whole number from 0 to 6'],
+    [
+      'encode --server-id ed793a --config-id 1e0',
+      '--config-id: must be a whole number from 0 to 6',
+    ],
     ['encode --server-id 00112233445566778899aabbccddeeff', 'serverIdLength'],
     ['encode --server-id 00112233445566778899aabb --nonce 0011223344556677', 'at most 19'],
     ['encode --server-id ed793a --key-file @short', '30 hex digits'],

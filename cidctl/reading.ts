@@ -3,14 +3,14 @@ import type { UnroutableReason } from '../cid/index.js';
 import { equalOctets } from '../core/index.js';
 import type { DesiredState, Pool, PoolConfig, Server } from '../registry/index.js';
 
-/** Beyond what a CID itself can be wrong in: what the desired state says against it. */
+/** Why a CID does not route: for a reason in the CID itself, or for one in the desired state. */
 export type RefusalReason = UnroutableReason | 'config-quarantined' | 'server-down';
 
 /** What one CID means under one config of one pool. */
 export interface Reading {
   readonly pool: Pool;
   readonly config: PoolConfig;
-  /** Null where it routes. */
+  /** Null if it routes. */
   readonly refusal: RefusalReason | null;
   readonly serverId?: Uint8Array;
   readonly nonce?: Uint8Array;
@@ -18,7 +18,7 @@ export interface Reading {
 }
 
 /**
- * All readings of a CID, as balancers that work from `state` make them: routable is what
+ * What a CID means under each config, to balancers that work from `state`. It is routable if it
  * decodes, under a live config, to an ID of a server that is not down.
  */
 export function readingsOf(state: DesiredState, cid: Uint8Array): Reading[] {

@@ -101,6 +101,11 @@ export class CidecarError extends Error {
     this.errno = details.errno;
   }
 
+  /** The errors that it stands for: itself, unless it gathers several. */
+  get parts(): readonly CidecarError[] {
+    return [this];
+  }
+
   /** What to do about it, from the catalogue. */
   get hint(): string {
     return ERROR_CATALOGUE[this.code];
@@ -121,13 +126,13 @@ export class CidecarError extends Error {
 }
 
 /**
- * Errors in what a person wrote, or of a state that only a person can decide about, as
- * against errors of the machine: to start once more does not help.
+ * Errors in what a person wrote, or of a state that only a person can decide about: to start
+ * once more does not help. A file that cannot be read is none of them, because a document or a
+ * key may come later than the daemon that needs it.
  */
 const INPUT_ERRORS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'DOCUMENT_SYNTAX',
   'DOCUMENT_INVALID',
-  'FILE_UNREADABLE',
   'KEY_INVALID',
   'ARGUMENT_INVALID',
   'CID_CONFIG_INVALID',
@@ -142,12 +147,13 @@ const INPUT_ERRORS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 ]);
 
 /**
- * Exit code of a program that ends by this error: 2 for bad input, 1 for all else. Whoever
- * restarts programs leaves those alone that ended with 2, so what can pass by itself, such as
- * a full disk or a lock that another process still holds, is 1.
+ * Exit code of a program that ends by this error: 2 for bad input, 1 for all else. A service
+ * manager does not restart what ended with 2, so whatever can pass by itself is 1: a full disk,
+ * a file that is still to come, a lock that another process holds.
  */
 export function exitCodeFor(error: unknown): 1 | 2 {
-  return error instanceof CidecarError && INPUT_ERRORS.has(error.code) ? 2 : 1;
+  if (!(error instanceof CidecarError)) return 1;
+  return error.parts.some(({ code }) => INPUT_ERRORS.has(code)) ? 2 : 1;
 }
 
 /**

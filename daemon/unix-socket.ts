@@ -47,7 +47,7 @@ export async function listenOnUnixSocket(
   return {
     stop: async () => {
       server.close();
-      // Another sidecar may have taken the name over by now.
+      // Another process may have taken the name over by now.
       const present = await lstat(path).catch(() => undefined);
       if (present?.ino === ino) await unlink(path).catch(() => {});
     },

@@ -5,7 +5,9 @@ import { copyFile, mkdir, readFile, rename, rm, truncate, writeFile } from 'node
 import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Authority, type Certificate } from './testing/certificates.js';
-import { poolDocument, quicLb, SidecarFolder, SidecarProcess } from './testing/sidecar-process.js';
+import { poolDocument, quicLb } from './testing/pool-document.js';
+import { SidecarFolder } from './testing/sidecar-folder.js';
+import { SidecarProcess } from './testing/sidecar-process.js';
 
 /** Where one is running, whose things are in use. */
 let taken: SidecarFolder;
@@ -20,7 +22,7 @@ const busy = createServer();
 beforeAll(async () => {
   taken = await SidecarFolder.create();
   await taken.write(poolDocument([quicLb(0, 'minting')]));
-  running = await SidecarProcess.start(taken, ['--init', '--metrics-socket', taken.metrics]);
+  running = await SidecarProcess.start(taken, ['--init', '--metrics', taken.metrics]);
   folder = await SidecarFolder.create();
   await folder.write(poolDocument([quicLb(0, 'minting')]));
   await (await SidecarProcess.start(folder, ['--init'])).stop();
@@ -83,13 +85,18 @@ const CASES: Readonly<Record<string, Case>> = {
   '`--socket-mode 99`': () => ['--socket-mode', '99'],
   '`--max-streams 0`': () => ['--max-streams', '0'],
   '`--reissue-within 0`': () => ['--reissue-within', '0'],
+  '`--metrics here`': () => ['--metrics', 'here'],
   '`--metrics-port 0`': () => ['--metrics-port', '0'],
   '`--metrics-port` with `--metrics-socket`': () =>
     init('--metrics-port', '9464', '--metrics-socket', folder.metrics),
   '`--init` with `--reset-nonces`': () => init('--reset-nonces'),
   '`--log-level loud`': () => ['--log-level', 'loud'],
   '`--decap-sources` no prefix': () => ['--decap-sources', 'here'],
-  '`--decap-gue-port 0`': () => ['--decap-gue-port', '0'],
+  '`--gue-port 0`': () => ['--decap-interface', 'eth0', '--gue-port', '0'],
+  '`--gue-port` without `--decap-interface`': () => ['--gue-port', '6081'],
+  'an old name with a bad value (`--decap-gue-port 0`)': () => [
+    ...['--decap-interface', 'eth0', '--decap-gue-port', '0'],
+  ],
   '`--decap-pin` without `--decap-interface`': () => init('--decap-pin', '/sys/fs/bpf/decap'),
   '`--tls-key` without `--listen`': () => init('--tls-key', certificate.privateKey),
   '`--listen` without TLS files': () => init('--listen', '127.0.0.1:8443'),
@@ -125,8 +132,8 @@ const CASES: Readonly<Record<string, Case>> = {
   'socket in use': () => init('--socket', taken.socket),
   'socket path is a plain file': async () => init('--socket', await file('file')),
   'socket in no folder': () => init('--socket', `${folder.path}/none/sidecar.sock`),
-  'metrics socket in use': () => init('--metrics-socket', taken.metrics),
-  'metrics port in use': () => init('--metrics-port', port()),
+  'metrics socket in use': () => init('--metrics', taken.metrics),
+  'metrics port in use': () => init('--metrics', port()),
 };
 
 /** The rows of the page. */

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import { CidecarError, SayOnce } from '../core/index.js';
+import { SayOnce } from '../core/index.js';
 import type { Log } from '../daemon/log.js';
-import { type MetricsServer, serveMetrics } from '../daemon/metrics-server.js';
-import type { DesiredState, Registry, Watch } from '../registry/index.js';
+import { type MetricsAddress, type MetricsServer, serveMetrics } from '../daemon/metrics-server.js';
+import type { Registry } from '../registry/index.js';
 import { Issuer } from './issuing/issuer.js';
-import { FewNonces } from './issuing/nonce-supply.js';
-import { viewOf } from './issuing/view.js';
+import { NonceSupplyMonitor } from './issuing/nonce-supply-monitor.js';
+import { viewOf } from './issuing/server-view.js';
 import { SidecarMetrics } from './metrics.js';
+import { RegistryFollower } from './registry-follower.js';
 import { type RpcListeners, RpcServer } from './rpc/server.js';
 import { SidecarService } from './rpc/service.js';
 import { type StateStart, StateStore } from './state/state-store.js';
@@ -20,13 +21,14 @@ export interface DaemonOptions extends RpcListeners {
   readonly reissueWithin: number;
   readonly allowKeyExport: boolean;
   readonly maxStreams: number;
-  /** A TCP port on loopback, or the path of a unix socket. */
-  readonly metrics?: number | string;
+  /** Where metrics are served; without it there are none. */
+  readonly metrics?: MetricsAddress;
   readonly log: Log;
 }
 
-/** Milliseconds between two lines about refusals that had none of their own. */
+/** Milliseconds between two log lines that count the refusals without a line of their own. */
 const FLUSH_EVERY = 10_000;
+/** Milliseconds that calls have to end before they are cut off. */
 const STOP_WITHIN = 5_000;
 
 /** The sidecar: follows the registry, issues, serves. */
@@ -35,16 +37,15 @@ export class Daemon {
   readonly #log: Log;
   readonly #startedAt = new Date();
   readonly #metrics = new SidecarMetrics();
-  readonly #fewNonces: FewNonces;
+  readonly #nonceSupply: NonceSupplyMonitor;
   #store: StateStore | undefined;
   #issuer: Issuer | undefined;
   #service: SidecarService | undefined;
   #server: RpcServer | undefined;
-  #watch: Watch | undefined;
+  #follower: RegistryFollower | undefined;
   #metricsServer: MetricsServer | undefined;
   #flushes: NodeJS.Timeout | undefined;
   readonly #trouble = new SayOnce();
-  #registryError = '';
   #serving: boolean | undefined;
   #started = false;
   #reloadAsked = false;
@@ -52,10 +53,10 @@ export class Daemon {
   constructor(options: DaemonOptions) {
     this.#options = options;
     this.#log = options.log;
-    this.#fewNonces = new FewNonces(options.log);
+    this.#nonceSupply = new NonceSupplyMonitor(options.log);
   }
 
-  /** Serves when it resolves. On an error everything begun is undone. */
+  /** The sidecar serves when this resolves. On an error everything that was begun is undone. */
   async start(): Promise<void> {
     try {
       await this.#start();
@@ -89,11 +90,19 @@ export class Daemon {
       ),
     );
     issuer.on('minting', () => this.#check());
-    issuer.on('recorded', () => this.#fewNonces.check(issuer.sources));
+    issuer.on('recorded', () => this.#nonceSupply.check(issuer.sources));
     await issuer.start();
     await issuer.ready();
     this.#metrics.observeIssuer(issuer);
 
+    const follower = new RegistryFollower({
+      registry,
+      serverName,
+      issuer,
+      log,
+      onFollowed: () => this.#check(),
+    });
+    this.#follower = follower;
     const service = new SidecarService({
       ...this.#options,
       issuer,
@@ -101,7 +110,7 @@ export class Daemon {
       status: {
         started: this.#startedAt,
         issued: () => this.#metrics.total,
-        registryError: () => this.#registryError,
+        registryError: () => follower.refusal,
       },
     });
     this.#service = service;
@@ -117,12 +126,13 @@ export class Daemon {
     });
     if (!this.#server.reflects) log.warn('no descriptors found: reflection is off');
 
-    this.#watch = await registry.watch({
-      onChange: (state) => void this.#follow(state),
-      onError: (error) => this.#refuse(error),
-    });
+    await follower.start();
     if (this.#options.metrics !== undefined) {
-      this.#metricsServer = await serveMetrics(this.#options.metrics, this.#metrics.registry);
+      this.#metricsServer = await serveMetrics({
+        where: this.#options.metrics,
+        collect: () => this.#metrics.text(),
+        onError: (error) => log.error({ error }, 'metrics cannot be collected'),
+      });
     }
     await this.#server.listen(this.#options);
     this.#check();
@@ -141,25 +151,18 @@ export class Daemon {
   }
 
   /**
-   * Reads the registry now, as on SIGHUP; a bad document changes nothing. During the start it
-   * is put off to its end: the document that the start works from may be older.
+   * Reads the registry now, as on SIGHUP. During the start this is put off to its end, because
+   * the start may work from an older document.
    */
   async reload(): Promise<void> {
-    if (!this.#started) {
-      this.#reloadAsked = true;
-      return;
-    }
-    try {
-      await this.#follow(await this.#options.registry.read());
-    } catch (error) {
-      this.#refuse(error);
-    }
+    if (this.#started) await this.#follower?.reload();
+    else this.#reloadAsked = true;
   }
 
-  /** Lets streams end in good order, then lets go of everything. */
+  /** Ends the streams so that what was sent arrives, then gives up everything that is held. */
   async stop(): Promise<void> {
     clearInterval(this.#flushes);
-    await this.#watch?.close();
+    await this.#follower?.stop();
     this.#service?.finish();
     await this.#server?.stop(STOP_WITHIN);
     await this.#metricsServer?.close();
@@ -169,39 +172,12 @@ export class Daemon {
     if (this.#server !== undefined) this.#log.info({ issued: this.#metrics.total }, 'stopped');
   }
 
-  async #follow(state: DesiredState): Promise<void> {
-    const issuer = this.#issuer;
-    if (issuer === undefined) return;
-    try {
-      const view = viewOf(state, this.#options.serverName);
-      await issuer.apply(view);
-      await issuer.ready();
-      if (this.#registryError !== '') this.#log.info('the registry document is valid again');
-      this.#registryError = '';
-      this.#check();
-      this.#log.info(
-        { revision: view.revision, generation: issuer.generation, routable: issuer.routable },
-        'following the registry',
-      );
-    } catch (error) {
-      this.#refuse(error);
-    }
-  }
-
-  #refuse(error: unknown): void {
-    this.#registryError = error instanceof CidecarError ? error.describe() : String(error);
-    this.#log.error(
-      { error },
-      'the registry document is refused; the last good one stays in force',
-    );
-  }
-
-  // Health follows what is issued; it has no field for the reason, so that is logged.
+  // The health service has no field for the reason, so that is logged.
   #check(): void {
     const issuer = this.#issuer;
     const server = this.#server;
     if (issuer?.routable) this.#trouble.over();
-    if (issuer === undefined || server === undefined) return; // Still starting.
+    if (issuer === undefined || server === undefined) return; // The start is not through yet.
     if (this.#serving !== issuer.routable) {
       this.#serving = issuer.routable;
       server.setServing(issuer.routable);
@@ -209,6 +185,6 @@ export class Daemon {
         this.#log.warn({ reason: issuer.reason }, '0b111 CIDs are issued: not serving');
       }
     }
-    this.#fewNonces.check(issuer.sources);
+    this.#nonceSupply.check(issuer.sources);
   }
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { IssuedCids, Issuer } from './issuing/issuer.js';
+import type { MetricsText } from '../daemon/metrics-server.js';
+import type { IssuedCids } from './issuing/issued-cids.js';
+import type { Issuer } from './issuing/issuer.js';
 
-/** How CIDs leave: by IssueStream, by Issue, or as leased nonces, to be minted elsewhere. */
+/** How CIDs leave: by IssueStream, by Issue, or as leased nonces from which others mint them. */
 export type IssueKind = 'stream' | 'unary' | 'lease';
 
-/** Who is served; asked at each scrape. */
+/** What is known of clients; read at each scrape. */
 export interface ClientsSource {
   readonly connections: { readonly size: number };
   readonly issuer: { readonly generation: number };
@@ -14,7 +16,7 @@ export interface ClientsSource {
 
 const SECONDS = [0.0001, 0.0005, 0.001, 0.005, 0.02, 0.1, 0.5, 2];
 
-/** What Prometheus sees of a sidecar. */
+/** The metrics of a sidecar. */
 export class SidecarMetrics {
   readonly registry = new Registry();
   readonly streams = new Gauge({
@@ -49,12 +51,17 @@ export class SidecarMetrics {
     this.#issued.inc({ kind, config_id: configId, routable: String(routable) }, count);
   }
 
-  /** CIDs made here since the start of the process. */
+  /** What a scrape gets. */
+  async text(): Promise<MetricsText> {
+    return { text: await this.registry.metrics(), contentType: this.registry.contentType };
+  }
+
+  /** CIDs issued since the start of the process, leased nonces aside. */
   get total(): number {
     return this.#total;
   }
 
-  /** Adds what is known of clients whenever metrics are collected. */
+  /** Adds what is known of clients; to be called once. */
   observeClients({ connections, issuer, issueStreams }: ClientsSource): void {
     const registers = [this.registry];
     new Gauge({
@@ -87,7 +94,7 @@ export class SidecarMetrics {
     });
   }
 
-  /** Adds what is read off the issuer whenever metrics are collected. */
+  /** Adds what the issuer knows; to be called once. */
   observeIssuer(issuer: Issuer): void {
     const registers = [this.registry];
     new Gauge({

@@ -7,7 +7,7 @@ import { guarded, translated } from './errors.js';
 const { EPERM, EBUSY, EEXIST, EINVAL, ENODEV, ENOENT, ENOMEM, ENOSYS, EOPNOTSUPP, E2BIG, ENOSPC } =
   constants.errno;
 
-/** An error as the addon makes it. */
+/** An error like those of the addon. */
 function refusal(call: string, errno: number, log = '', subject = 'subject'): Error {
   return Object.assign(new Error(`${subject}: ${call}: text`), { call, errno, subject, log });
 }

@@ -82,7 +82,7 @@ describe.each(['native', 'generic'] as const)('%s XDP', (mode) => {
     drop.attachXdp(veth.ifindex, mode).close();
   });
 
-  test('is detached whoever holds it', () => {
+  test('is detached even while others hold it', () => {
     const link = touch.attachXdp(veth.ifindex, mode);
     link.pin(folder.at('link'));
     link.detach();

@@ -2,8 +2,8 @@
 import { createRequire } from 'node:module';
 import { addonPath } from './package-root.js';
 
-// The shape of the addon (bpf/binding/native). What it throws is a RangeError, a TypeError,
-// or an Error with the properties of NativeFailure in errors.ts.
+// The interface of the addon in bpf/binding/native. It throws a RangeError, a TypeError, or an
+// Error with the properties of NativeFailure in errors.ts.
 
 export interface NativeMapInfo {
   readonly id: number;
@@ -34,7 +34,7 @@ export interface NativeProgramInfo {
   readonly id: number;
   readonly name: string;
   readonly type: number;
-  /** Instructions that the verifier walked; 0 before Linux 5.16, which does not say. */
+  /** Instructions that the verifier walked; 0 before Linux 5.16, which does not tell. */
   readonly verifiedInstructions: number;
   readonly translatedOctets: number;
   readonly jitedOctets: number;
@@ -125,8 +125,8 @@ export interface NativeAddon {
 }
 
 /**
- * The addon, loaded at first use and not at import: commands that never touch the kernel
- * work where it was not built. Node keeps the loaded module.
+ * The addon. It is loaded at its first use and not at import, so that commands which never touch
+ * the kernel work without it. Node keeps the loaded module.
  */
 export function addon(): NativeAddon {
   return createRequire(import.meta.url)(addonPath()) as NativeAddon;

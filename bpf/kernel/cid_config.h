@@ -2,7 +2,7 @@
 /*
  * How to get from the octets of a CID to a real: the values of the maps `configs` and
  * `server_ids`. Everything that can be computed once for a config is computed by user
- * space (bpf/tables/config.ts), so that the packet program only follows it.
+ * space (bpf/tables/kernel-config.ts), so that the packet program only follows it.
  */
 #ifndef CIDECAR_CID_CONFIG_H
 #define CIDECAR_CID_CONFIG_H

@@ -15,7 +15,7 @@ struct server_id {
 };
 
 /*
- * Both rows that an ID may stand in, from one hash. bpf/tables/server-id.ts has the
+ * Both rows that an ID may stand in, from one hash. bpf/tables/id-words.ts has the
  * twin. The IDs come from the registry, not from packets, so nobody can aim at a row; and
  * an ID that fits neither of its rows makes user space build a larger table.
  */

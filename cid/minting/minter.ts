@@ -10,17 +10,17 @@ export interface MinterOptions {
   readonly codec: CidCodec;
   readonly serverId: Uint8Array;
   /**
-   * 16 octets, for this codec and server ID alone. Used where the CIDs show their nonces
-   * (plaintext, Katran); ignored where a key hides them.
+   * 16 octets that serve this codec and server ID and nothing else. Used if the CIDs show
+   * their nonces, and ignored if a key hides them.
    */
   readonly permutationKey: Secret;
-  /** Makes the reset tokens, or null for CIDs alone. */
+  /** Makes the reset tokens; null for a minter of CIDs without tokens. */
   readonly resetTokens: TokenMaker | null;
 }
 
 /**
- * Mints CIDs of one config and server ID, with their reset tokens, out of a range of
- * counters. It keeps no count: the caller makes ranges durable before it passes them here.
+ * Mints CIDs of one config and server ID, with their reset tokens, from a range of counters. It
+ * does not count itself: the caller must make a range durable before it passes it here.
  */
 export class Minter {
   readonly codec: CidCodec;
@@ -46,9 +46,9 @@ export class Minter {
   }
 
   /**
-   * The CIDs of counters `first`, `first + 1`, ... modulo {@link size}, packed into `cids`
-   * (codec.cidLength octets each), and their tokens into `tokens` (16 octets each).
-   * Batches of 512 or more reach full speed.
+   * Writes the CIDs of the counters `first`, `first + 1`, ... modulo {@link size} into `cids`
+   * (packed, codec.cidLength octets each), and their tokens into `tokens` (packed, 16 octets
+   * each). Batches of 512 or more reach full speed.
    */
   mint(first: bigint, count: number, cids: Uint8Array, tokens: Uint8Array | null): void {
     const { cidLength, nonceLength } = this.codec;
@@ -63,7 +63,7 @@ export class Minter {
     if (tokens !== null && this.#resetTokens === null) {
       throw new TypeError('this minter was given no reset key');
     }
-    // In parts, so that what one step writes is still in the cache when the next reads it.
+    // Parts are small enough that what one step writes is in the cache when the next reads it.
     for (let done = 0; done < count; done += BLOCKS_PER_CALL) {
       const some = Math.min(BLOCKS_PER_CALL, count - done);
       const nonces = this.#nonces.subarray(0, some * nonceLength);
@@ -77,12 +77,12 @@ export class Minter {
   }
 }
 
-/** Whether the CIDs of a codec show their nonces, which then must be unlinkable. */
+/** Whether the nonces of a codec's CIDs are in the clear, and therefore must be unlinkable. */
 export function showsNonces(codec: CidCodec): boolean {
   return codec.plan.kind === 'extract';
 }
 
-/** How counters become nonces under a codec: permuted where they show, as they are elsewhere. */
+/** Counters become nonces by a permutation if CIDs show them, and unchanged otherwise. */
 export function nonceSequenceOf(codec: CidCodec, permutationKey: Secret): NonceSequence {
   return new NonceSequence(codec.nonceLength, showsNonces(codec) ? permutationKey : null);
 }

@@ -2,11 +2,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { toHex } from '../../core/hex.js';
-import { createCodec } from '../codec.js';
 import { LENGTH_PAIRS, octets, quicLbConfig, secret } from '../testing/arbitraries.js';
 import { encryptBlock, fourPass } from '../testing/reference.js';
 import { configOf, hex, vectors } from '../testing/vectors.js';
-import type { QuicLbConfig } from '../types.js';
+import { createCodec } from './index.js';
+import type { QuicLbConfig } from './quic-lb.js';
 
 describe('vectors of draft -22', () => {
   it.each(vectors.encrypted)('row $row ($scheme): both ways', (row) => {

@@ -2,10 +2,10 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import type { DecodePlan } from '../types.js';
 
-// Slow and plain twins that tests hold the fast code to: written from the draft's text
-// alone, one CID at a time, sharing nothing with cid/ but types.
+// Slow and plain twins to which tests compare the fast code. They are written from the text of
+// the draft alone, work on one CID at a time, and share only types with cid/.
 
-/** Every value that "Four-Pass Encryption" names, as the draft's worked example prints them. */
+/** All values that "Four-Pass Encryption" names, as in the draft's worked example. */
 export interface FourPassSteps {
   readonly left: readonly [Uint8Array, Uint8Array, Uint8Array];
   readonly right: readonly [Uint8Array, Uint8Array, Uint8Array];
@@ -42,13 +42,13 @@ export function fourPass(key: Uint8Array, plaintext: Uint8Array): FourPassSteps 
   return { left: [left0, left1, left2], right: [right0, right1, right2], ciphertext };
 }
 
-/** sid||nonce as it stands in the CID behind the first octet. */
+/** sid||nonce as it stands in the CID after the first octet. */
 export function encryptBlock(key: Uint8Array | null, plaintext: Uint8Array): Uint8Array {
   if (key === null) return plaintext;
   return plaintext.length === 16 ? aes(key, plaintext) : fourPass(key, plaintext).ciphertext;
 }
 
-/** Server ID of a CID as somebody finds it who has nothing but a plan, or null. */
+/** The server ID that a decode plan alone finds in a CID, or null. */
 export function serverIdByPlan(plan: DecodePlan, cid: Uint8Array): Uint8Array | null {
   if (cid.length < plan.minimumLength || !plan.configBits.includes(cid[0]! >> 5)) return null;
   let source = bitsOf(cid);

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Command } from 'commander';
-import { configBitsOf } from '../../cid/index.js';
+import { configBitsOf, type Schemes } from '../../cid/index.js';
 import { toHex } from '../../core/index.js';
-import { openFileRegistry } from '../../registry/index.js';
+import { openRegistry } from '../../registry/index.js';
 import { describeReason } from '../describe-reason.js';
 import { EXIT_NOT_ROUTABLE, type Io, type SetExitCode } from '../io.js';
 import { type Reading, readingsOf } from '../reading.js';
 import { readCid } from './decode.js';
 
-export function addExplain(program: Command, io: Io, setExitCode: SetExitCode): void {
+export function addExplain(
+  program: Command,
+  io: Io,
+  setExitCode: SetExitCode,
+  schemes: Schemes,
+): void {
   program
     .command('explain')
     .description('Say what a CID means under every config. Exit code 3 if it routes nowhere.')
@@ -17,7 +22,8 @@ export function addExplain(program: Command, io: Io, setExitCode: SetExitCode): 
     .option('--json', 'print JSON')
     .action(async (text: string, flags: { registry: string; json?: true }) => {
       const cid = readCid(text);
-      const readings = readingsOf(await openFileRegistry(flags.registry).read(), cid);
+      const state = await openRegistry(flags.registry, { schemes }).read();
+      const readings = readingsOf(state, cid);
       const routable = readings.some(({ refusal }) => refusal === null);
       if (flags.json) {
         io.out(JSON.stringify({ cid: toHex(cid), routable, readings: readings.map(jsonOf) }));

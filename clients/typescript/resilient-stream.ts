@@ -6,14 +6,15 @@ export interface ResilientStreamOptions<Message, Call extends ClientReadableStre
   open(): Call;
   onOpen?(call: Call): void;
   onMessage(message: Message): void;
-  /** The stream broke or ended; it is opened again after a while. */
+  /** The stream broke or ended; it is opened again after a pause. */
   onLost(error: ServiceError | undefined): void;
 }
 
+/** Milliseconds of the first pause and of the longest one before the stream is opened again. */
 const FIRST_WAIT_MS = 50;
 const LONGEST_WAIT_MS = 2_000;
 
-/** A stream that is opened again, with growing pauses, until it is closed. */
+/** A stream that is opened again after growing pauses when it breaks, until it is closed. */
 export class ResilientStream<Message, Call extends ClientReadableStream<Message>> {
   readonly #options: ResilientStreamOptions<Message, Call>;
   #call: Call | undefined;
@@ -34,7 +35,7 @@ export class ResilientStream<Message, Call extends ClientReadableStream<Message>
     return this.#call;
   }
 
-  /** Gives the present stream up, as if it had broken. */
+  /** Gives the present stream up as if it had broken, with the longest pause. */
   abandon(): void {
     this.#backoff.useLongest();
     this.#call?.cancel();

@@ -3,7 +3,7 @@ import type { Connection } from '@matrixai/quic/native/types.js';
 import type { PooledCid } from '../../clients/typescript/index.js';
 import { hex, tokenNumber } from './octets.js';
 
-/** Where CIDs come from, and the table in which a datagram's DCID finds the connection. */
+/** Gives CIDs, and has the table in which the DCID of a datagram leads to its connection. */
 export interface CidHost {
   take(): PooledCid;
   register(cid: Uint8Array): void;
@@ -11,33 +11,34 @@ export interface CidHost {
 }
 
 /**
- * The CIDs that the client of one connection holds: as many as it can take, and others when a
- * rotation makes them void. `update()` belongs behind everything that the stack receives.
+ * The CIDs that the client of one connection holds: as many as it can take, and new ones when a
+ * rotation makes the old ones void. Call `update()` after everything that the stack receives.
  */
 export class IssuedCids {
   readonly #quic: Connection;
   readonly #host: CidHost;
   readonly #clientsChoice: Uint8Array;
   readonly #spares: boolean;
-  /** Those not retired and their generations, oldest first: generations never go back. */
+  /** The CIDs that the client has not retired, the oldest first. Generations never decrease. */
   readonly #held = new Map<string, { readonly cid: Uint8Array; readonly generation: number }>();
   #replaceThrough = Number.NEGATIVE_INFINITY;
 
-  /** `clientsChoice` is the DCID of the client's first packets, until it has seen ours. */
+  /** @param clientsChoice the DCID of the client's packets until it has seen a CID of ours */
   constructor(quic: Connection, first: PooledCid, clientsChoice: Uint8Array, host: CidHost) {
     this.#quic = quic;
     this.#host = host;
     this.#clientsChoice = Uint8Array.from(clientsChoice);
     host.register(this.#clientsChoice);
-    // With a 0b111 CID, balancers go by the addresses: no spare CID, no migration
+    // With a 0b111 CID balancers go by the addresses, so there is no spare CID and no migration
     // (draft-ietf-quic-load-balancers-22, "Config Failover").
     this.#spares = first.routable;
     this.#hold(first);
   }
 
   /**
-   * Replaces what is of this generation or older. What cannot be replaced now (the handshake
-   * is under way, the pool is dry, the client has not retired enough) is left to `update()`.
+   * Replaces the CIDs of this generation and of older ones. What cannot be replaced now (the
+   * handshake is not through, the pool is dry, the client has not retired enough) is left to
+   * `update()`.
    */
   replace(throughGeneration: number): void {
     this.#replaceThrough = Math.max(this.#replaceThrough, throughGeneration);
@@ -53,7 +54,7 @@ export class IssuedCids {
     while (this.#wantsAnother() && this.#give());
   }
 
-  /** When the connection is over. */
+  /** To be called when the connection has ended. */
   release(): void {
     for (const { cid } of this.#held.values()) this.#host.unregister(cid);
     this.#held.clear();
@@ -61,9 +62,9 @@ export class IssuedCids {
   }
 
   /**
-   * A client that holds as many CIDs as it said it can is asked to retire its oldest with each
-   * new one (RFC 9000, section 5.1.2). The next has to wait until it has: none are left, or
-   * fewer than none, meanwhile. To give quiche too many is an error, and spoils the connection.
+   * A client that holds as many CIDs as it takes is asked to retire its oldest with each new one
+   * (RFC 9000, section 5.1.2). Until it has done so, `sourceCidsLeft()` is negative and the next
+   * CID has to wait: to give quiche too many is an error that spoils the connection.
    */
   #wantsAnother(): boolean {
     const left = this.#quic.sourceCidsLeft();
@@ -72,7 +73,7 @@ export class IssuedCids {
     return oldest !== undefined && oldest.generation <= this.#replaceThrough;
   }
 
-  /** False where the pool is dry: a live connection keeps what it has, then. */
+  /** False where the pool is dry: a live connection then keeps the CIDs that it has. */
   #give(): boolean {
     const next = this.#host.take();
     if (!next.routable) return false;
@@ -82,7 +83,7 @@ export class IssuedCids {
   }
 
   #hold({ cid, generation }: PooledCid): void {
-    const copy = Uint8Array.from(cid); // The pool's is a view of a whole batch.
+    const copy = Uint8Array.from(cid); // The pool's CID is a view of a whole batch.
     this.#held.set(hex(copy), { cid: copy, generation });
     this.#host.register(copy);
   }

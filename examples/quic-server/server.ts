@@ -25,15 +25,14 @@ export type Pool = Pick<CidPool, 'cidLength' | 'take'> &
   Pick<EventEmitter<CidPoolEvents>, 'on' | 'off'>;
 
 /**
- * A QUIC echo server whose connection IDs come from a sidecar. The stack is an old quiche
- * with a raw binding; what matters is where the pool comes in: at accept (here), when the
- * client can take more CIDs (issued-cids.ts), and when the sidecar says that live connections
- * need others (here and there).
+ * A QUIC echo server whose connection IDs come from a sidecar. What to look for is where it uses
+ * the pool: when it accepts a connection (here), when a client can take more CIDs
+ * (issued-cids.ts), and when live connections need new CIDs (in both files).
  */
 export class EchoServer implements ConnectionHost {
   readonly #pool: Pool;
   readonly #config: Config;
-  /** Its port is 0 before listen(), where any will do. */
+  /** Its port can be 0, for any port, until listen() was called. */
   #local: Host;
   readonly #socket: Socket;
   readonly #connections = new Set<EchoConnection>();
@@ -46,13 +45,13 @@ export class EchoServer implements ConnectionHost {
     this.#config = config;
     this.#local = local;
     this.#socket = createSocket('udp4', (datagram, from) => this.#receive(datagram, from));
-    // After binding they come from ICMP and concern one client; QUIC times out by itself.
+    // After binding, errors come from ICMP and concern one client. QUIC notices that by its timer.
     this.#socket.on('error', (error) => process.stderr.write(`${error.message}\n`));
     pool.on('reissue', this.#reissue);
     pool.on('recovered', this.#reissueRest);
   }
 
-  /** Connections, those in their handshake included. */
+  /** How many connections there are, those in their handshake included. */
   get open(): number {
     return this.#connections.size;
   }
@@ -63,7 +62,7 @@ export class EchoServer implements ConnectionHost {
 
   async listen(): Promise<void> {
     this.#socket.bind(this.#local.port, this.#local.host);
-    await once(this.#socket, 'listening'); // Rejects with the error, if there is one instead.
+    await once(this.#socket, 'listening'); // Rejects if there is an error instead.
     this.#local = { ...this.#local, port: this.#socket.address().port };
   }
 
@@ -73,7 +72,7 @@ export class EchoServer implements ConnectionHost {
     this.#pool.off('recovered', this.#reissueRest);
     this.#closing.abort();
     for (const connection of this.#connections) connection.close();
-    setImmediate(() => this.#socket.close()); // When their last packets are out.
+    setImmediate(() => this.#socket.close()); // After their last packets were sent.
   }
 
   take(): PooledCid {
@@ -98,7 +97,7 @@ export class EchoServer implements ConnectionHost {
   }
 
   #receive(datagram: Buffer, { address, port }: RemoteInfo): void {
-    // To port 0 nothing can be sent.
+    // No answer could be sent to port 0.
     if (port === 0 || this.#closing.signal.aborted) return;
     const from = { host: address, port };
     const connection = isLongHeader(datagram)
@@ -118,10 +117,10 @@ export class EchoServer implements ConnectionHost {
     return undefined;
   }
 
-  // Synchronous from end to end: no stack waits for a CID here.
+  // All of this is synchronous: no stack waits for a CID at this point.
   #accept(clientsChoice: Uint8Array, from: Host): EchoConnection {
     const first = this.#pool.take();
-    // They go into the transport parameters of the next connection.
+    // Both become transport parameters of the next connection that is accepted.
     this.#config.setStatelessResetToken(tokenNumber(first.token));
     this.#config.setDisableActiveMigration(!first.routable);
     const quic = quiche.Connection.accept(first.cid, null, this.#local, from, this.#config);
@@ -135,11 +134,14 @@ export class EchoServer implements ConnectionHost {
     const { throughGeneration, deadline } = order;
     const replace = (connection: EchoConnection) => connection.replaceCids(throughGeneration);
     paceReissue([...this.#connections], replace, { deadline, signal: this.#closing.signal }).catch(
-      () => {}, // Closed meanwhile.
+      () => {}, // The server was closed meanwhile.
     );
   };
 
-  /** Connections that found the pool dry go on when something comes from their clients, or now. */
+  /**
+   * Connections that found the pool dry continue when their clients send something. Not to
+   * depend on that, the order is given again.
+   */
   readonly #reissueRest = (): void => {
     if (this.#lastOrder !== undefined) this.#reissue(this.#lastOrder);
   };

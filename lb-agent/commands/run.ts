@@ -1,27 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
-import { pino } from 'pino';
 import { requireKernelSupport } from '../../bpf/index.js';
 import { DEFAULT_SETTINGS, type Settings } from '../../bpf/tables/index.js';
-import { CidecarError, describeError } from '../../core/index.js';
-import { type DesiredState, openFileRegistry } from '../../registry/index.js';
-import type { Egress } from '../drivers/xdp/apply.js';
+import { CidecarError } from '../../core/index.js';
+import { createLog } from '../../daemon/log.js';
+import { type MetricsServer, serveMetrics } from '../../daemon/metrics-server.js';
+import { warnOfOldNames } from '../../daemon/options/old-names.js';
+import { type DesiredState, openRegistry } from '../../registry/index.js';
+import type { TunnelSources } from '../drivers/xdp/apply.js';
 import { AgentLock } from '../installation/pin-folder-lock.js';
 import { PinFolder } from '../installation/pins.js';
-import { type MetricsServer, serveMetrics } from '../observe/metrics.js';
+import { metricsText } from '../observe/metrics.js';
 import { type RunOptions, stateFile } from '../options.js';
 import { type HostInterface, hostInterface } from '../reachability/next-hops/host-interface.js';
 import { ipCommand, ipMonitor } from '../reachability/next-hops/ip.js';
 import { NextHops } from '../reachability/next-hops/next-hops.js';
-import { Agent } from '../reconcile/agent.js';
-import { Reconciler } from '../reconcile/reconciler.js';
+import type { Goal } from '../reconcile/goal.js';
+import { ReconcileLoop } from '../reconcile/reconcile-loop.js';
+import { mergeVerdicts } from '../reconcile/verdict.js';
+import { Agent } from './agent.js';
 
 /** `lb-agent run`: returns after SIGTERM or SIGINT, with the balancer still attached. */
 export async function run(options: RunOptions): Promise<void> {
-  const log = pino({ name: 'lb-agent', level: options.logLevel });
+  const log = createLog('lb-agent', options.logLevel);
+  warnOfOldNames(log, options.oldNames);
   requireKernelSupport();
   const host = hostInterface(options.interface);
-  const registry = openFileRegistry(options.registry, {
-    onWarning: (warning) => log.warn(warning, 'registry document'),
+  const registry = openRegistry(options.registry, {
+    onWarning: (warning) => log.warn({ warning }, 'registry document'),
   });
   const desired = await registry.read();
   const nextHops = new NextHops({
@@ -31,8 +36,13 @@ export async function run(options: RunOptions): Promise<void> {
     monitor: ipMonitor,
     log,
   });
-  const egress = egressOf(options, host, nextHops);
-  checkSources(desired, egress, host);
+  const sources = sourcesOf(options, host);
+  checkSources(desired, sources, host);
+  const goalFor = (state: DesiredState): Goal => ({
+    desired: state,
+    verdicts: mergeVerdicts(nextHops.verdicts(state)),
+    nextHop: nextHops.find,
+  });
 
   const lock = await AgentLock.acquire(options.pinDir);
   let agent: Agent | undefined;
@@ -40,7 +50,11 @@ export async function run(options: RunOptions): Promise<void> {
   try {
     // Before anything is attached: where they cannot be served, nothing is.
     if (options.metrics !== undefined) {
-      metrics = await serveMetrics(options.metrics, () => agent, log);
+      metrics = await serveMetrics({
+        where: options.metrics,
+        collect: () => metricsText(agent),
+        onError: (error) => log.error({ error }, 'metrics cannot be collected'),
+      });
     }
     await nextHops.follow(desired);
     const running = await Agent.start(
@@ -50,21 +64,19 @@ export async function run(options: RunOptions): Promise<void> {
         pins: new PinFolder(options.pinDir),
         stateFile: stateFile(options),
         settings: settingsOf(options, host),
-        egress,
+        sources,
+        check: (state) => checkSources(state, sources, host),
         flowsPerCpu: options.flowsPerCpu,
-        restMs: options.quarantine * 1000,
+        restMs: options.cooldown * 1000,
         ...(options.object === undefined ? {} : { object: options.object }),
         log,
       },
-      nextHops.reachable(desired),
+      goalFor(desired),
     );
     agent = running;
-    const reconciler = new Reconciler(running, log, (state) => checkSources(state, egress, host));
+    const loop = new ReconcileLoop((goal) => running.reconcile(goal), log);
     let inForce = desired;
-    const want = () => {
-      running.refreshNextHops();
-      reconciler.want(nextHops.reachable(inForce));
-    };
+    const want = () => loop.want(goalFor(inForce));
     nextHops.onChange(want);
     const watch = await registry.watch({
       onChange: (state) => {
@@ -72,19 +84,16 @@ export async function run(options: RunOptions): Promise<void> {
         nextHops
           .follow(state)
           .then(want)
-          .catch((error) => log.error({ message: describeError(error) }, 'next hops'));
+          .catch((error: unknown) => log.error({ error }, 'next hops cannot be followed'));
       },
-      onError: (error) => {
-        const message = error instanceof CidecarError ? error.describe() : error.message;
-        log.error({ message }, 'registry: the last good state stays in force');
-      },
+      onError: (error) => log.error({ error }, 'registry: the last good state stays in force'),
     });
     log.info({ interface: host.name, revision: desired.revision }, 'ready');
     const signal = await stopped();
     log.info({ signal }, 'stopping; the balancer stays attached');
     await watch.close();
     await nextHops.close();
-    await reconciler.close();
+    await loop.close();
   } finally {
     await nextHops.close();
     await metrics?.close();
@@ -111,20 +120,19 @@ function settingsOf(options: RunOptions, host: HostInterface): Settings {
   };
 }
 
-function egressOf(options: RunOptions, host: HostInterface, nextHops: NextHops): Egress {
+function sourcesOf(options: RunOptions, host: HostInterface): TunnelSources {
   return {
     source4: options.source?.address ?? host.address4,
     source6: options.source6 ?? host.address6,
-    nextHop: (real) => nextHops.of(real),
   };
 }
 
 /** A tunnel needs a source of the server's family: said here, rather than halfway through. */
-function checkSources(desired: DesiredState, egress: Egress, host: HostInterface): void {
+function checkSources(desired: DesiredState, sources: TunnelSources, host: HostInterface): void {
   for (const server of desired.pools.flatMap((pool) => pool.servers)) {
     if (server.encapsulation === 'l2') continue;
     const six = server.address.includes(':');
-    if ((six ? egress.source6 : egress.source4) !== null) continue;
+    if ((six ? sources.source6 : sources.source4) !== null) continue;
     throw new CidecarError(
       'ARGUMENT_INVALID',
       `${server.name} has an ${six ? 'IPv6' : 'IPv4'} address, and ${host.name} has none to tunnel from: give --source${six ? '6' : ''}`,

@@ -12,14 +12,16 @@ export interface Cooldown {
   holds(index: number): boolean;
   /** 1..65535, different from that of the index's last use. */
   nextIncarnation(index: number): number;
+  /** Of the last use of each index, as far as it is known. */
+  incarnations(): ReadonlyMap<number, number>;
 }
 
 const INCARNATIONS = 65_535;
 
 /**
  * Indices of reals that were cleared rest until no flow can remember them: a flow that was
- * placed for the server of before must not find the next one. The incarnation guards the
- * same way, but wraps; the rest is what makes a wrap harmless.
+ * placed for one server must not find the next one there. The incarnation guards the same
+ * way, but wraps; the rest is what makes a wrap harmless.
  */
 export class IndexCooldown implements Cooldown {
   readonly #restMs: number;
@@ -27,7 +29,11 @@ export class IndexCooldown implements Cooldown {
   readonly #until = new Map<number, number>();
   readonly #incarnations: Map<number, number>;
 
-  /** @param incarnations of the last use of each index, as far as it is known */
+  /**
+   * @param restMs milliseconds that an index rests
+   * @param now milliseconds since the epoch
+   * @param incarnations of the last use of each index, as far as it is known
+   */
   constructor(
     restMs: number,
     now: () => number,
@@ -55,15 +61,19 @@ export class IndexCooldown implements Cooldown {
     return ((this.#incarnations.get(index) ?? 0) % INCARNATIONS) + 1;
   }
 
-  /** Notes that an index is used, with this incarnation. */
+  /** An index is in use, with this incarnation. */
   used(index: number, incarnation: number): void {
     this.#incarnations.set(index, incarnation);
     this.#until.delete(index);
   }
 
-  /** Puts an index to rest. */
   rest(index: number): void {
     this.#until.set(index, this.#now() + this.#restMs);
+  }
+
+  /** An index that is not in use had this incarnation last. */
+  vacated(index: number, incarnation: number): void {
+    this.#incarnations.set(index, incarnation);
   }
 
   resting(): Resting[] {

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { awsNlbProfile, type CidCodec, type CidConfig, createCodec } from '../../cid/index.js';
+import {
+  type CidCodec,
+  type CompiledConfig,
+  claimsFailover,
+  type FieldValue,
+} from '../../cid/index.js';
 import { CidecarError, Secret } from '../../core/index.js';
 import type { PoolConfig } from '../types.js';
 import type { Report } from './report.js';
@@ -7,8 +12,8 @@ import type { ConfigShape, PoolShape } from './shape.js';
 import type { Path } from './source.js';
 
 /**
- * Reads a key file by the path as the document gives it; throws FILE_UNREADABLE. What it
- * warns of is said of the field that names the file.
+ * Returns the content of a key file, whose path is as the document gives it, or throws
+ * FILE_UNREADABLE. A warning is reported under the field that names the file.
  */
 export type ReadKeyFile = (path: string, warn: (message: string) => void) => string;
 
@@ -40,44 +45,52 @@ function readConfig(
   report: Report,
   readKeyFile: ReadKeyFile,
 ): PoolConfig | undefined {
-  const key = keyOf('keyFile' in shape ? shape.keyFile : undefined, [...path, 'keyFile']);
-  const resetKey = keyOf(shape.resetKeyFile, [...path, 'resetKeyFile']);
-  if (key === undefined || resetKey === undefined) return undefined;
+  const { scheme, values } = shape;
+  let keysAreGood = true;
+  const read: Record<string, FieldValue> = {};
+  for (const [name, field] of Object.entries(scheme.document.fields)) {
+    const value = values[name];
+    if (field.kind === 'key-file' && typeof value === 'string') read[name] = keyOf(value, name);
+    else if (typeof value !== 'string') read[name] = value;
+  }
+  const { resetKeyFile } = shape;
+  const resetKey = resetKeyFile === undefined ? null : keyOf(resetKeyFile, 'resetKeyFile');
+  if (!keysAreGood || resetKey === undefined) return undefined;
 
-  let codec: CidCodec;
+  let reading: CompiledConfig;
   try {
-    const { config, warnings } = cidConfigOf(shape, key);
-    codec = createCodec(config);
-    for (const warning of warnings) report.warn([...path, 'nonceLength'], warning);
+    reading = scheme.document.read(read);
   } catch (error) {
     if (!(error instanceof CidecarError)) throw error;
-    const field = error.place.field;
-    const known = field !== undefined && field in shape;
+    const { field } = error.place;
+    const known = field !== undefined && Object.hasOwn(scheme.document.fields, field);
     report.error(known ? [...path, field] : path, error.message, error.code);
     return undefined;
   }
+  const { codec, warnings } = reading;
+  for (const { field, message } of warnings) report.warn([...path, field], message);
   const id = idOf(codec);
-  if (shape.id !== undefined && shape.id !== id) {
+  if (read.id !== undefined && read.id !== id) {
     report.error([...path, 'id'], `must be ${id} (or left out): that is how its CIDs begin`);
     return undefined;
   }
   return { id, codec, state: shape.state, resetKey };
 
-  /** Null without a file, undefined when the file is wrong. */
-  function keyOf(file: string | undefined, place: Path): Secret | null | undefined {
-    if (file === undefined) return null;
+  function keyOf(file: string, field: string): Secret | undefined {
+    const place = [...path, field];
     try {
       const content = readKeyFile(file, (message) => report.warn(place, message));
       return readKey(content, file);
     } catch (error) {
       if (!(error instanceof CidecarError)) throw error;
       report.error(place, error.message, error.code);
+      keysAreGood = false;
       return undefined;
     }
   }
 }
 
-/** The 16 octets of a key file. Says what is wrong by size only, never by content. */
+/** Reads the 16 octets of a key file. Errors never show its content. Throws KEY_INVALID. */
 export function readKey(content: string, file: string): Secret {
   const text = content.trim();
   if (/[^0-9a-fA-F]/.test(text)) {
@@ -92,39 +105,13 @@ export function readKey(content: string, file: string): Secret {
   return new Secret(Buffer.from(text, 'hex'));
 }
 
-function cidConfigOf(
-  shape: ConfigShape,
-  key: Secret | null,
-): { config: CidConfig; warnings: readonly string[] } {
-  switch (shape.scheme) {
-    case 'katran': {
-      const { scheme, version, cidLength } = shape;
-      return { config: { scheme, version, cidLength }, warnings: [] };
-    }
-    case 'aws-nlb':
-      return awsNlbProfile(shape.nonceLength);
-    case 'quic-lb': {
-      const config = {
-        scheme: shape.scheme,
-        configId: shape.id,
-        serverIdLength: shape.serverIdLength,
-        nonceLength: shape.nonceLength,
-        serverUseLength: shape.serverUseLength,
-        lengthSelfEncoded: shape.lengthSelfEncoded,
-        key,
-      };
-      return { config, warnings: [] };
-    }
-  }
-}
-
 function idOf(codec: CidCodec): number {
   const [first] = codec.plan.configBits;
   if (first === undefined) throw new Error('a plan answers to at least one config');
   return first;
 }
 
-/** Two configs that answer to one first octet cannot be told apart, whatever their schemes. */
+/** Two configs whose CIDs begin alike cannot be told apart, even if their schemes differ. */
 function checkFirstOctets(configs: PoolConfig[], places: Path[], report: Report): void {
   const owner = new Map<number, number>();
   configs.forEach((config, index) => {
@@ -140,7 +127,7 @@ function checkFirstOctets(configs: PoolConfig[], places: Path[], report: Report)
       return;
     }
     for (const bits of config.codec.plan.configBits) owner.set(bits, index);
-    if (config.codec.plan.configBits.includes(7) && config.state !== 'quarantined') {
+    if (claimsFailover(config.codec) && config.state !== 'quarantined') {
       report.warn(
         place,
         'reads CIDs that begin with 0b111 as its own, so that those which servers of this pool fall back to begin with host ID 0 and have 32 random bits fewer',
@@ -149,7 +136,7 @@ function checkFirstOctets(configs: PoolConfig[], places: Path[], report: Report)
   });
 }
 
-/** A QUIC stack drops short headers whose CID is not of the length that it expects. */
+/** A QUIC stack expects CIDs of one length, and drops short headers with any other. */
 function checkLengths(configs: PoolConfig[], places: Path[], report: Report): void {
   let first: number | undefined;
   configs.forEach((config, index) => {

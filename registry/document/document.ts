@@ -1,18 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createHash, createHmac } from 'node:crypto';
+import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
+import type { Schemes } from '../../cid/index.js';
 import { readAddress } from '../../core/address.js';
-import type { CidecarError, Secret } from '../../core/index.js';
+import type { CidecarError } from '../../core/index.js';
 import type { DesiredState, Pool, Vip } from '../types.js';
 import { type ReadKeyFile, readConfigs } from './configs.js';
 import { DocumentError } from './document-error.js';
 import { checkFailoverSpace } from './failover-space.js';
+import { KeyMarks } from './key-marks.js';
 import { checkNonceSpaces } from './nonce-spaces.js';
 import { readShape } from './read-shape.js';
 import { type DocumentWarning, Report } from './report.js';
 import { checkResetKeys } from './reset-keys.js';
 import { ServerIdBudget } from './server-ids.js';
 import { readServers } from './servers.js';
-import { type DocumentShape, documentShape, type PoolShape } from './shape.js';
+import {
+  builtInDocumentShape,
+  type DocumentShape,
+  documentShape,
+  type PoolShape,
+} from './shape.js';
 import { fieldName, type Path, readSource } from './source.js';
 import { ITEMS_PER_STEP, runAtOnce, runInSlices, type Steps } from './steps.js';
 import { checkSomethingMints } from './what-mints.js';
@@ -20,8 +27,10 @@ import { checkSomethingMints } from './what-mints.js';
 export interface DocumentOptions {
   /** Name of the document in messages. */
   readonly file: string;
-  /** Content of a key file, whose path is as the document gives it. */
+  /** Reads a key file; its path is as the document gives it. */
   readonly readKeyFile: ReadKeyFile;
+  /** What configs may be of; the built-in ones unless said otherwise. */
+  readonly schemes?: Schemes;
 }
 
 export interface ParsedDocument {
@@ -30,8 +39,8 @@ export interface ParsedDocument {
 }
 
 /**
- * Reads a document as a whole, or throws a DocumentError with everything that is wrong
- * with it. Order: YAML, then the form of each field, then what needs several fields.
+ * Reads a document, or throws a DocumentError that holds all errors of the first stage that
+ * fails. The stages are YAML, the form of each field, and rules about several fields.
  */
 export function parseDocument(text: string, options: DocumentOptions): ParsedDocument {
   return runAtOnce(documentSteps(text, options));
@@ -54,7 +63,8 @@ export function parseDocumentInSlices(
 function* documentSteps(text: string, options: DocumentOptions): Steps<ParsedDocument> {
   const source = yield* readSource(text, options.file);
   const report = new Report(source, options.file);
-  const shape = yield* readShape(source.value, documentShape, report);
+  const form = options.schemes ? documentShape(options.schemes) : builtInDocumentShape;
+  const shape = yield* readShape(source.value, form, report);
   if (shape === undefined) throw failure(report);
   const budget = new ServerIdBudget();
   const pools: Pool[] = [];
@@ -124,7 +134,7 @@ function* readPool(
   return pool;
 }
 
-/** New connections need a server that takes them. */
+/** Warns of VIPs whose new connections no server takes. */
 function checkTakers({ vips, servers }: PoolShape, path: Path, report: Report): void {
   if (vips.length === 0) return;
   const place = [...path, 'servers'];
@@ -137,7 +147,7 @@ function checkTakers({ vips, servers }: PoolShape, path: Path, report: Report): 
   }
 }
 
-/** Across pools: a packet to one address, port and protocol belongs to one pool. */
+/** A packet to one address, port and protocol has to belong to one pool. */
 function* checkVips(document: DocumentShape, report: Report): Steps<void> {
   const owners = new Map<string, Path>();
   for (const [pool, { vips }] of Object.entries(document.pools)) {
@@ -159,7 +169,7 @@ function* checkVips(document: DocumentShape, report: Report): Steps<void> {
   }
 }
 
-/** Across pools: a sidecar finds its pool by the name of its server. */
+/** A sidecar finds its pool by the name of its server, so names are unique across pools. */
 function* checkServers(document: DocumentShape, report: Report): Steps<void> {
   const owners = new Map<string, Path>();
   const vips = new Set(
@@ -197,28 +207,43 @@ function canonical(text: string): string {
 const HASHED_AT_ONCE = 1024 * 1024;
 
 /**
- * Equal on every host for equal documents and keys. A key enters as the HMAC under it of the
- * text's hash, so that the revision, which is logged, is no hash of a bare key.
+ * Equal on every host for equal documents and keys. Of a key it contains the HMAC of the text
+ * under that key, because the revision is logged and must not be the hash of a bare key.
  */
 function* revisionOf(text: string, pools: readonly Pool[]): Steps<string> {
-  const ofText = createHash('sha256');
   const octets = Buffer.from(text);
-  for (let at = 0; at < octets.length; at += HASHED_AT_ONCE) {
-    ofText.update(octets.subarray(at, at + HASHED_AT_ONCE));
+  const hash = createHash('sha256');
+  yield* update(hash, octets);
+  const marks = new KeyMarks();
+  // Of each key once: a long text takes a while, and many pools can share their configs.
+  const known = new Map<string, Buffer>();
+  for (const { configs } of pools) {
     yield;
-  }
-  const digest = ofText.digest();
-  const hash = createHash('sha256').update(digest);
-  const add = (key: Secret | null) => {
-    const mark = key === null ? 'none' : createHmac('sha256', key.reveal()).update(digest).digest();
-    hash.update(mark);
-  };
-  for (const pool of pools) {
-    yield;
-    for (const config of pool.configs) {
-      add(config.codec.plan.key);
-      add(config.resetKey);
+    for (const { codec, resetKey } of configs) {
+      const { secrets } = codec;
+      for (const key of [...(secrets.length === 0 ? [null] : secrets), resetKey]) {
+        if (key === null) {
+          hash.update('none');
+          continue;
+        }
+        const mark = marks.of(key);
+        let digest = known.get(mark);
+        if (digest === undefined) {
+          const hmac = createHmac('sha256', key.reveal());
+          yield* update(hmac, octets);
+          digest = hmac.digest();
+          known.set(mark, digest);
+        }
+        hash.update(digest);
+      }
     }
   }
   return hash.digest('hex').slice(0, 16);
+}
+
+function* update(hash: Hash | Hmac, octets: Uint8Array): Steps<void> {
+  for (let at = 0; at < octets.length; at += HASHED_AT_ONCE) {
+    hash.update(octets.subarray(at, at + HASHED_AT_ONCE));
+    yield;
+  }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { FAILOVER_CONFIG_ID, FAILOVER_MIN_CID_LENGTH } from '../../cid/index.js';
+import { claimsFailover, FAILOVER_MIN_CID_LENGTH } from '../../cid/index.js';
 import type { Pool } from '../types.js';
 import type { Report } from './report.js';
 import type { PoolShape } from './shape.js';
@@ -31,7 +31,7 @@ export function checkFailoverSpace(
   // The places of configs are known where none was left out as wrong.
   if (configs.length !== shape.configs.length) return;
   const live = configs.filter(({ state }) => state !== 'quarantined');
-  const taker = live.find(({ codec }) => codec.plan.configBits.includes(FAILOVER_CONFIG_ID));
+  const taker = live.find(({ codec }) => claimsFailover(codec));
   if (taker === undefined) return;
   const { cidLength } = taker.codec;
   const bits = 8 * (cidLength - FIRST - HOST_ID);

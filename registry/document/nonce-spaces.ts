@@ -93,10 +93,10 @@ function* bySpace(shape: DocumentShape, pools: readonly Pool[]): Steps<Iterable<
 }
 
 function nameOf({ codec }: PoolConfig, marks: KeyMarks): string | undefined {
-  const { key } = codec.plan;
-  if (key === null) return undefined;
-  const { scheme } = codec.config;
-  return [scheme, marks.of(key), codec.serverIdLength, codec.nonceLength].join(' ');
+  const { scheme, secrets, serverIdLength, nonceLength } = codec;
+  if (secrets.length === 0) return undefined;
+  const keys = secrets.map((secret) => marks.of(secret));
+  return [scheme, ...keys, serverIdLength, nonceLength].join(' ');
 }
 
 /** How often an ID of one list is in another hand. */

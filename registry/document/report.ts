@@ -3,7 +3,7 @@ import { CidecarError, type ErrorCode } from '../../core/index.js';
 import { Findings } from './findings.js';
 import { fieldName, type Path, quotable, type Source } from './source.js';
 
-/** Something that is allowed and yet looks like a mistake. */
+/** Something that is allowed but looks like a mistake. */
 export interface DocumentWarning {
   readonly file: string;
   readonly line: number;
@@ -11,7 +11,7 @@ export interface DocumentWarning {
   readonly message: string;
 }
 
-/** Gathers what is wrong with a document, each with its place. */
+/** Collects the errors and warnings of a document, each with its place. */
 export class Report {
   readonly errors = new Findings<CidecarError>();
   readonly warnings = new Findings<DocumentWarning>();
@@ -44,7 +44,7 @@ export class Report {
     }));
   }
 
-  /** `line 12` of a value, for messages that point at a second place. */
+  /** The line of a value as text (`line 12`), for messages that point at a second place. */
   place(path: Path): string {
     return `line ${this.#source.lineOf(path)}`;
   }

@@ -28,8 +28,9 @@ export function checkResetKeys(shape: DocumentShape, pools: readonly Pool[], rep
   });
   const cidKeys = new Map<string, Path>();
   for (const { config, path } of places) {
-    const { key } = config.codec.plan;
-    if (key !== null && !cidKeys.has(marks.of(key))) cidKeys.set(marks.of(key), path);
+    for (const key of config.codec.secrets) {
+      if (!cidKeys.has(marks.of(key))) cidKeys.set(marks.of(key), path);
+    }
   }
   const resetKeys = new Map<string, { readonly pool: string; readonly path: Path }>();
   for (const { pool, config, path } of places) {

@@ -7,7 +7,7 @@ import type { Report } from './report.js';
 import { type Path, quotable, shortened } from './source.js';
 import { ITEMS_PER_STEP, type Steps } from './steps.js';
 
-/** One slip can repeat in every one of a million IDs; so many errors a list are enough. */
+/** The most errors that are reported for one list: one slip can repeat in a million IDs. */
 const ERRORS_PER_LIST = 5;
 
 /** How many server IDs a document may still have. */
@@ -22,10 +22,10 @@ export class ServerIdBudget {
 }
 
 /**
- * Reads one entry of `serverIds`: a list of IDs, or one text of IDs parted by white space
- * or commas, which YAML reads fifty times faster and which suits very many. An ID is hex,
- * with or without 0x; where it has 8 octets also base64, the form in which AWS hands it
- * out (AWS_LBC_QUIC_SERVER_ID).
+ * Reads one entry of `serverIds`: a list of IDs, or one text of IDs separated by white space or
+ * commas. The text is for very many IDs, since YAML reads it fifty times faster. An ID is hex,
+ * with or without 0x; one of 8 octets can also be base64, the form in which AWS hands it out
+ * (AWS_LBC_QUIC_SERVER_ID).
  */
 export function* readServerIds(
   value: unknown,

@@ -32,7 +32,7 @@ export function* readServers(
       const idPlace: Path = [...place, 'serverIds', id];
       const config = configs.find((candidate) => String(candidate.id) === id);
       if (config === undefined) {
-        // A config that is wrong itself was reported, and need not be twice.
+        // Where a config is invalid itself, that was reported already.
         if (pool.configs.length === configs.length) {
           report.error(idPlace, () => `names no config of this pool (${namesOf(configs)})`);
         }

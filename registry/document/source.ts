@@ -16,7 +16,7 @@ export type Path = readonly (string | number)[];
 /** Characters of a name, and of what the YAML library says, that a message shows. */
 const SHOWN = 200;
 
-/** `pools.web.vips[0].port` */
+/** A path as text: `pools.web.vips[0].port`. */
 export function fieldName(path: Path): string {
   return path
     .map((part, i) => {
@@ -31,25 +31,25 @@ export function shortened(text: string, most: number): string {
 }
 
 /**
- * What a message may quote of a document. A key that was pasted into one, where its file
- * belongs or behind a slip of the pen anywhere else, must not reach a log; server IDs, of
- * at most 15 octets, have fewer digits.
+ * What a message may quote of a document. Someone may have pasted a key where its file belongs,
+ * or anywhere else by mistake, and it must not reach a log. Server IDs have fewer digits, since
+ * they have at most 15 octets.
  */
 export function quotable(text: string): string {
   return text.replace(/[0-9a-f]{31,}/gi, '[hex digits]');
 }
 
-/** A YAML document as plain values, with a way back from a path to its line. */
+/** A YAML document as plain values, which knows the line of each of them. */
 export interface Source {
   readonly value: unknown;
   /**
-   * Line of the value, or of its nearest ancestor where it is missing. First line is 1. A
-   * number in the path also stands for an item of a text that is a list.
+   * The line of a value, or of its nearest ancestor where it is missing. The first line is 1. A
+   * number in the path can also mean an item of a text that stands for a list.
    */
   lineOf(path: Path): number;
 }
 
-/** Throws DocumentError (DOCUMENT_SYNTAX) that names each line which is not YAML. */
+/** Throws a DocumentError (DOCUMENT_SYNTAX) that names each line that is not YAML. */
 export function* readSource(text: string, file: string): Steps<Source> {
   const lines = new LineCounter();
   const errorAt = ({ message, offset }: YamlFault): CidecarError => {

@@ -112,13 +112,13 @@ describe('openFileRegistry', () => {
     expect(weightOf(await next())).toBe(2);
   });
 
-  it('tells of the state of before when a read beside it saw another, or none', async () => {
+  it('tells of the earlier state again when a read beside it saw another, or none', async () => {
     const registry = openFileRegistry(path, { timing: { settle: 200, poll: 60_000 } });
     await registry.read();
     const next = await follow(registry);
     writeFileSync(path, documentOf(2));
     expect(weightOf(await registry.read())).toBe(2);
-    writeFileSync(path, documentOf(1)); // Before the watch looked.
+    writeFileSync(path, documentOf(1)); // The watch has not looked yet.
     expect(weightOf(await next())).toBe(1);
     writeFileSync(path, 'pools: [');
     await expect(registry.read()).rejects.toThrow();
@@ -197,7 +197,7 @@ describe('openFileRegistry', () => {
     expect(await next()).toMatchObject({ code: 'DOCUMENT_SYNTAX' });
     unlinkSync(path);
     expect(await next()).toMatchObject({ code: 'FILE_UNREADABLE' });
-    // The good state of before comes back: who was told of a bad one is told that it is over.
+    // The earlier good state comes back: a watcher that was told of the bad one hears of it.
     writeFileSync(path, documentOf(1));
     expect(weightOf(await next())).toBe(1);
     writeFileSync(path, documentOf(4));

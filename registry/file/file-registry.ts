@@ -5,33 +5,31 @@ import { readRegularFile, readRegularFileSync, whyUnreadable } from '../../core/
 import { parseDocumentInSlices } from '../document/document.js';
 import { MAX_DOCUMENT_OCTETS, MAX_KEY_FILE_OCTETS } from '../document/limits.js';
 import type { DocumentWarning } from '../document/report.js';
-import type { DesiredState, Registry, Watch, WatchHandlers } from '../types.js';
+import type { DesiredState, Registry, RegistryOptions, Watch, WatchHandlers } from '../types.js';
 import { type Timing, watchFiles } from './watch-files.js';
 
-export interface FileRegistryOptions {
-  /** Called for each warning of each document that is read and differs from the last. */
-  readonly onWarning?: (warning: DocumentWarning) => void;
+export interface FileRegistryOptions extends RegistryOptions {
   readonly timing?: Partial<Timing>;
 }
 
-/** The desired state in one YAML file, with key files beside it. */
+/** The desired state in one YAML file that names the key files. Nothing is read yet. */
 export function openFileRegistry(path: string, options: FileRegistryOptions = {}): Registry {
   return new FileRegistry(resolve(path), path, options);
 }
 
 class FileRegistry implements Registry {
   readonly #path: string;
-  /** As the person wrote it, for messages. */
+  /** The path as it was given, for messages. */
   readonly #name: string;
   readonly #options: FileRegistryOptions;
   /**
-   * What read() handed out last: a watch begun then tells what differs. Its reader may have
-   * put it in force, so a watch that sees another one tells of that, whatever it told before.
+   * What read() handed out last. A caller may have put that in force, so a watch reports a state
+   * that differs from it, whatever the watch itself reported before.
    */
   #lastRead: { readonly revision: string | undefined } | undefined;
-  /** One reading after the other, so that an older one does not come out last. */
+  /** Readings follow each other, so that an older one does not come out last. */
   readonly #loading = new SerialWork(() => this.#load());
-  /** What the last reading looked at, the document first: also a bad one's key files count. */
+  /** The files that the last reading opened, the document first; those of a bad document too. */
   #files: readonly string[];
   readonly #warned = new SayOnce();
   /** Those who wait for a reading, or would hear of it. Without one it is given up. */
@@ -63,7 +61,7 @@ class FileRegistry implements Registry {
     this.#interested += 1;
     let closed = false;
     const reported = new SayOnce();
-    // Of this watch alone: a read() beside it must not pass for a change that was told.
+    // The state that this watch reported last. A read() beside it is no report.
     let told = this.#lastRead?.revision;
     let readSeen = this.#lastRead;
     const tell = (error: Error) => {
@@ -126,6 +124,7 @@ class FileRegistry implements Registry {
     this.#files = files;
     const options = {
       file: this.#name,
+      ...(this.#options.schemes && { schemes: this.#options.schemes }),
       readKeyFile: (name: string, warn: (message: string) => void) => {
         const path = resolve(dirname(this.#path), name);
         files.push(path);

@@ -28,7 +28,7 @@ it('sees a change of a file that is not watched yet when it is read', async () =
   const seen: string[] = [];
   const check = async () => {
     seen.push(readFileSync(key, 'utf8'));
-    // Between the reading of a newly named file and the watch on its folder.
+    // A newly named file changes after it was read and before its folder is watched.
     if (seen.length === 1) writeFileSync(key, 'new');
     return [join(folder, 'document'), key];
   };
@@ -49,7 +49,7 @@ it('watches the folder that took the place of a watched one', async () => {
   mkdirSync(join(folder, 'keys'));
   writeFileSync(key, 'second');
   await vi.waitFor(() => expect(seen).toBe('second'));
-  // Long enough for the look that re-watches; from then on events alone tell.
+  // Long enough for the poll to watch the new folder; from then on only events are left.
   await new Promise((resolve) => setTimeout(resolve, 100));
   writeFileSync(key, 'third');
   await vi.waitFor(() => expect(seen).toBe('third'));

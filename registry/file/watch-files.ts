@@ -10,18 +10,19 @@ export interface Timing {
   readonly settle: number;
   /** Milliseconds after the first event at which they are read without any quiet. */
   readonly longest: number;
-  /** Milliseconds between looks at the files without any event. */
+  /** Milliseconds between looks at the files when there are no events. */
   readonly poll: number;
 }
 
 const DEFAULT_TIMING: Timing = { settle: 50, longest: 500, poll: 5_000 };
 
 /**
- * Calls `check` when any of `files` may have changed; it answers with the files to look at
- * from then on. Folders are watched, not files: editors and deployment tools put a new file
- * in the old one's place, and Kubernetes swaps a link to the folder. In a watched folder only
- * the names count that lead to a file: others may come and go there all the time. A slow poll
- * covers file systems without events and events that got lost. Calls never overlap.
+ * Calls `check` once at the start and then whenever any of `files` may have changed; `check`
+ * answers with the files to look at from then on. Folders are watched rather than files, because
+ * editors and deployment tools put a new file in the place of the old one, and Kubernetes swaps
+ * a link to the folder. In a watched folder only the names count that lead to a file, because
+ * others may come and go there all the time. A slow poll covers file systems without events, and
+ * lost events. Calls never overlap.
  */
 export async function watchFiles(
   files: readonly string[],
@@ -37,7 +38,7 @@ interface FolderWatch {
   readonly watcher: FSWatcher;
   /** In this folder, those that lead to a file; and its own, under which it is told of itself. */
   names: ReadonlySet<string>;
-  /** Device and inode: a folder that takes this one's place needs a watch of its own. */
+  /** Device and inode. Another folder in this one's place needs a watch of its own. */
   readonly identity: string;
 }
 
@@ -61,7 +62,7 @@ class FileWatch implements Watch {
   }
 
   async start(files: readonly string[]): Promise<void> {
-    // Watch first, then check once: a change between the caller's reading and now is seen.
+    // The watch comes first and one check after it, so that no change is missed in between.
     await this.#follow(files);
     this.#polling = setInterval(() => this.#queue(() => this.#poll()), this.#timing.poll);
     this.#queue(() => this.#run());
@@ -79,7 +80,7 @@ class FileWatch implements Watch {
   #queue(task: () => Promise<void>): void {
     this.#running = this.#running
       .then(() => (this.#closed ? undefined : task()))
-      // What a caller's `check` throws must not end the watch.
+      // An error that `check` throws must not end the watch.
       .catch((error: unknown) => process.emitWarning(asError(error)));
   }
 
@@ -98,7 +99,10 @@ class FileWatch implements Watch {
     if (!this.#closed) await this.#follow(files);
   }
 
-  /** Looks again after any change of what is watched: nobody saw a file change before that. */
+  /**
+   * Watches the folders of these files. Asks for another look where they are not the ones
+   * watched so far: a change in a new one went unseen until now.
+   */
   async #follow(files: readonly string[]): Promise<void> {
     let changed = files.join('\0') !== this.#files.join('\0');
     this.#files = [...files];
@@ -127,7 +131,7 @@ class FileWatch implements Watch {
         this.#folders.set(folder, { watcher, identity, names });
         changed = true;
       } catch {
-        // No such folder now, or no inotify watch to be had: the poll sees the change.
+        // The folder is gone, or there are no inotify watches left: the poll sees changes.
       }
     }
     if (changed) this.#touched();
@@ -144,7 +148,7 @@ async function foldersOf(
       const { dev, ino } = await stat(folder, { bigint: true });
       folders.set(folder, { identity: `${dev}:${ino}`, names });
     } catch {
-      // Not there at present; the poll will find it.
+      // The folder is not there now; the poll finds it when it is.
     }
   }
   return folders;

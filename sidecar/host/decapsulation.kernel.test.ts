@@ -16,11 +16,11 @@ function inNamespace(...argv: string[]): string {
   return execFileSync('nsenter', nsenter, { encoding: 'utf8', stdio: 'pipe', cwd: root });
 }
 
-/** Attaches in a process of its own in the namespace, and says what `ip` then shows. */
+/** Attaches in a process of its own in the namespace, and returns what `ip` shows then. */
 function attach(flags: object): { during: string; after: string } {
   const code = `
     import { execFileSync } from 'node:child_process';
-    import { attachDecapsulation } from '../sidecar/decapsulation.ts';
+    import { attachDecapsulation } from './sidecar/host/decapsulation.ts';
     try {
       const attached = await attachDecapsulation(${JSON.stringify(flags)});
       const during = execFileSync('ip', ['link', 'show', 'dev', 'v0'], { encoding: 'utf8' });

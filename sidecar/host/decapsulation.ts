@@ -10,20 +10,22 @@ import {
   ifindex,
   objectPath,
 } from '../../bpf/binding/index.js';
-import { addressOctets } from '../../bpf/tables/address.js';
+import { DECAP_PREFIX, DECAP_SETTINGS } from '../../bpf/tables/decap-layout.js';
+import { addressOctets } from '../../bpf/tables/mapped-address.js';
 import { CidecarError } from '../../core/index.js';
 import type { DecapsulationFlags } from '../options.js';
 
-// Only this file of the sidecar needs the addon and privileges; main.ts imports it on demand.
+// This is the only file of the sidecar that needs the addon and privileges, so main.ts imports it
+// on demand.
 
 export interface Decapsulation {
-  /** Detaches, unless the link is pinned: then tunnels are unwrapped on. */
+  /** Detaches the program, unless the link is pinned: then it goes on unwrapping. */
   close(): void;
 }
 
 /**
- * Attaches the program that unwraps what balancers send. With a pin it outlives the
- * process, and the next one puts its own program in its place without a gap. Throws
+ * Attaches the program that unwraps what balancers send. With a pin the program outlives the
+ * process, and the next process replaces it by its own without a gap. Throws
  * INTERFACE_UNKNOWN, INTERFACE_BUSY, KERNEL_PERMISSION, KERNEL_UNSUPPORTED or PIN_INVALID.
  */
 export async function attachDecapsulation(flags: DecapsulationFlags): Promise<Decapsulation> {
@@ -36,15 +38,11 @@ export async function attachDecapsulation(flags: DecapsulationFlags): Promise<De
       flags.pin === undefined ? attach(program, index) : attachPinned(program, index, flags.pin);
     return { close: () => link.close() };
   } finally {
-    object.close(); // The link holds what it needs.
+    object.close(); // The link keeps the program and its maps.
   }
 }
 
-/** Offsets in struct decap_settings of bpf/kernel/decap.h. */
-const CHECK_SOURCES = 0;
-const GUE_PORT = 8;
-
-/** Sets a program that is loaded and not attached yet. */
+/** Writes the settings of a program that is loaded and not attached yet. */
 export function configure(
   object: BpfObject,
   { sources, guePort }: Pick<DecapsulationFlags, 'sources' | 'guePort'>,
@@ -54,22 +52,22 @@ export function configure(
   const value = settings.lookup(0);
   if (value === undefined) throw new CidecarError('PIN_INVALID', 'decap.bpf.o has no settings');
   const view = new DataView(value.buffer, value.byteOffset);
-  if (sources.length > 0) view.setUint32(CHECK_SOURCES, 1, true);
-  if (guePort !== undefined) view.setUint16(GUE_PORT, guePort); // network order
+  if (sources.length > 0) view.setUint32(DECAP_SETTINGS.check_sources, 1, true);
+  if (guePort !== undefined) view.setUint16(DECAP_SETTINGS.gue_port, guePort); // network order
   settings.update(0, value);
   settings.close();
 }
 
-/** struct decap_prefix of bpf/kernel/decap.h. */
+/** Tunnels from these prefixes are unwrapped; others are dropped once `check_sources` is set. */
 function allowSources(object: BpfObject, prefixes: readonly string[]): void {
   const sources = object.map('decap_sources');
   for (const prefix of prefixes) {
     const [address = '', length] = prefix.split('/');
     const mappedBits = isIPv4(address) ? 96 : 0;
-    const key = new Uint8Array(20);
+    const key = new Uint8Array(DECAP_PREFIX.size);
     const bits = mappedBits + Number(length ?? (isIPv4(address) ? 32 : 128));
-    new DataView(key.buffer).setUint32(0, bits, true);
-    key.set(addressOctets(address), 4);
+    new DataView(key.buffer).setUint32(DECAP_PREFIX.length, bits, true);
+    key.set(addressOctets(address), DECAP_PREFIX.address);
     sources.update(key, new Uint8Array(4));
   }
   sources.close();
@@ -96,7 +94,7 @@ function attach(program: BpfProgram, index: number): BpfLink {
   try {
     return program.attachXdp(index, 'native');
   } catch (error) {
-    // A driver without native XDP: slower, but it unwraps.
+    // The driver has no native XDP. Generic XDP is slower, but works everywhere.
     if (!(error instanceof CidecarError) || error.code !== 'KERNEL_UNSUPPORTED') throw error;
     return program.attachXdp(index, 'generic');
   }

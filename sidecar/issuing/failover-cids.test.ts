@@ -25,7 +25,7 @@ it.each([10, 11, 12, 20])('knows its own 0b111 CIDs of %i octets, and no others'
     ...each(other.make(1000, false), length),
     ...Array.from({ length: 1000 }, () => failoverCid(length, randomFillSync)),
   ];
-  // One in 65536 passes; five of 2000 do once in a hundred million runs.
+  // One in 65536 passes by chance; five of 2000 do once in a hundred million runs.
   expect(foreign.filter((cid) => own.made(cid)).length).toBeLessThan(5);
   expect(own.made(randomBytes(length - 1))).toBe(false);
 });

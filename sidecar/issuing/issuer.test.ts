@@ -10,8 +10,9 @@ import { SidecarMetrics } from '../metrics.js';
 import { CidQueries } from '../rpc/cid-queries.js';
 import { SecretExport } from '../rpc/secret-export.js';
 import { StateStore } from '../state/state-store.js';
-import { type IssuedCids, Issuer } from './issuer.js';
-import { viewOf } from './view.js';
+import type { IssuedCids } from './issued-cids.js';
+import { Issuer } from './issuer.js';
+import { viewOf } from './server-view.js';
 
 let folder: string;
 let store: StateStore;
@@ -64,9 +65,9 @@ async function issue(issuer: Issuer, count: number): Promise<IssuedCids> {
   }
 }
 
-/** Leaves only so many nonces of a config. */
+/** Marks the nonces of a config as used, all but `left`. */
 function useUp({ codec }: PoolConfig, left: bigint): void {
-  const record = store.space(store.fingerprints.space(codec, ID), codec.nonceLength);
+  const record = store.nonces.of(store.fingerprints.space(codec, ID), codec.nonceLength);
   record.used = (1n << (8n * BigInt(codec.nonceLength))) - left;
 }
 
@@ -84,7 +85,7 @@ describe('Issuer', () => {
       [1, 5],
       [7, 8],
     ]);
-    // None of them became void by that.
+    // None of the CIDs became void by that.
     expect(new Set(batches.map(({ generation }) => generation)).size).toBe(1);
     expect(issuer.routable).toBe(false);
     expect(issuer.reason).toMatch(/every nonce/);
@@ -121,11 +122,11 @@ describe('Issuer', () => {
     issuer.on('reissue', () => expect.unreachable('no CID became void'));
     await issuer.apply(viewOf(desired([config(0, 'retiring'), b]), 'web-1'));
     expect(await issue(issuer, 1)).toMatchObject({ configId: 1, generation });
-    expect(switches).toBe(1); // 0b111 CIDs not used yet are.
+    expect(switches).toBe(1); // Unused 0b111 CIDs became void.
     expect(issuer.reissues).toEqual([order]);
   });
 
-  it('has the orders of before after a restart', async () => {
+  it('still has its orders after a restart', async () => {
     const issuer = await issuerOf(desired([config(0, 'minting'), config(1, 'staged')]));
     await issue(issuer, 1);
     const rotated = desired([config(0, 'retiring'), config(1, 'minting')]);
@@ -216,7 +217,7 @@ describe('Issuer', () => {
     const rotated = desired([config(0, 'retiring'), config(1, 'minting')]);
     await issuer.apply(viewOf(rotated, 'web-1'));
     expect(await issue(issuer, 1)).toMatchObject({ configId: 7 });
-    // Of the first config there are counters in hand, for which no disk is needed.
+    // The first config has a block of counters, which need no disk any more.
     await issuer.apply(viewOf(desired([a, b]), 'web-1'));
     for (let second = 0; second < 3; second++) {
       now += 2000;
@@ -228,7 +229,7 @@ describe('Issuer', () => {
     expect(fresh).toMatchObject({ configId: 0, generation: old.generation + 2 });
     await store.close();
     store = await StateStore.open({ folder, start: 'existing' });
-    expect(store.generation).toBe(fresh.generation);
+    expect(store.generation.current).toBe(fresh.generation);
   });
 
   it.each([

@@ -2,91 +2,57 @@
 import { randomFillSync } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import {
+  claimsFailover,
   FAILOVER_CONFIG_ID,
   FAILOVER_MIN_CID_LENGTH,
   type RandomFill,
   RESET_TOKEN_LENGTH,
   type ResetTokenKind,
   type TokenMaker,
-  tokenMaker,
 } from '../../cid/index.js';
-import { Backoff, CidecarError, type Secret, toHex } from '../../core/index.js';
+import { CidecarError, type Secret, toHex } from '../../core/index.js';
 import type { PoolConfig, Server } from '../../registry/index.js';
-import { NonceSpace } from '../state/nonce-space.js';
+import { NonceSpaces } from '../state/nonce-spaces.js';
 import type { StateStore } from '../state/state-store.js';
 import { FailoverCids } from './failover-cids.js';
-import { type MintedCids, MintSource } from './source.js';
-import type { ServerView } from './view.js';
-
-/** One batch that leaves the sidecar; every CID in it is new. */
-export interface IssuedCids extends MintedCids {
-  readonly cidLength: number;
-  readonly configId: number;
-  readonly generation: number;
-  readonly routable: boolean;
-}
-
-/** Live connections replace CIDs of generations up to this one, before the deadline. */
-export interface ReissueOrder {
-  readonly throughGeneration: number;
-  readonly deadline: Date;
-}
-
-export interface IssuerEvents {
-  /** What is minted changed; CIDs of earlier generations and 0b111 CIDs not yet used are void. */
-  switch: [];
-  reissue: [ReissueOrder];
-  /** What `generation`, `configId`, `routable` or `reason` says changed; behind `switch`. */
-  minting: [];
-  /** Nonces were recorded as used, and fewer are left. */
-  recorded: [];
-  /** Tokens of this live config are made in another way than those issued before. */
-  tokensChanged: [PoolConfig];
-  /** Something to log; the issuer goes on. */
-  trouble: [CidecarError];
-}
+import type { IssuedCids } from './issued-cids.js';
+import type { IssuerEvents, ReissueOrder } from './issuer-events.js';
+import { type MintedCids, MintSource } from './mint-source.js';
+import { isNews, type MintingState, makesVoid } from './minting-state.js';
+import { RecordingTrouble } from './recording-trouble.js';
+import { kindOf, ResetTokenKeys } from './reset-token-keys.js';
+import type { ServerView } from './server-view.js';
 
 export interface IssuerOptions {
   readonly store: StateStore;
   readonly view: ServerView;
-  /** Milliseconds that connections have to replace the CIDs of a config that is retiring. */
+  /** Milliseconds that connections have to replace the CIDs of a retiring config. */
   readonly reissueWithin: number;
+  /** Milliseconds since 1970; tests pass their own clock. */
   readonly now?: () => number;
   readonly random?: RandomFill;
 }
 
-interface Told {
-  readonly generation: number;
-  readonly zeroHostId: boolean;
-  readonly configId: number;
-  readonly routable: boolean;
-  readonly reason: string;
-}
-
-/** Milliseconds for which issuing goes without a source whose nonces could not be recorded. */
-const RETRY_MS = 1_000;
-
 /**
- * Issues CIDs under the config that the desired state says, and 0b111 ones while there is
- * none to issue under. One generation lasts until CIDs already issued become void.
+ * Issues CIDs under the config that the desired state says, and 0b111 CIDs while no config can
+ * be used. One generation lasts until CIDs that were issued under it become void.
  */
 export class Issuer extends EventEmitter<IssuerEvents> {
-  /** Octets of every CID that leaves here. Fixed for the life of the process. */
+  /** Octets of every CID that is issued. Fixed for the life of the process. */
   readonly cidLength: number;
   readonly #store: StateStore;
   readonly #reissueWithin: number;
   readonly #now: () => number;
-  readonly #spaces = new Map<string, NonceSpace>();
+  readonly #spaces: NonceSpaces;
+  readonly #keys: ResetTokenKeys;
   readonly #failover: FailoverCids;
+  readonly #trouble: RecordingTrouble;
   #view: ServerView;
   #sources: readonly MintSource[] = [];
-  /** The sources may be used: the generation they belong to is on disk. */
-  #settled: Promise<void> | undefined;
-  #troubled: CidecarError | undefined;
-  #retryAt = 0;
-  readonly #retry = new Backoff({ firstMs: RETRY_MS, longestMs: RETRY_MS });
-  /** What the last events were about. */
-  #told: Told | undefined;
+  /** Set while the generation that the sources belong to is not on disk: they are not used then. */
+  #settling: Promise<void> | undefined;
+  /** What the last events said. */
+  #announced: MintingState | undefined;
 
   constructor(options: IssuerOptions) {
     super();
@@ -96,7 +62,10 @@ export class Issuer extends EventEmitter<IssuerEvents> {
     this.#reissueWithin = reissueWithin;
     this.#now = now;
     this.cidLength = view.live[0]?.codec.cidLength ?? FAILOVER_MIN_CID_LENGTH;
-    this.#failover = new FailoverCids(store.failoverResetKey, this.cidLength, random);
+    this.#spaces = new NonceSpaces(store, now, () => this.emit('recorded'));
+    this.#keys = new ResetTokenKeys(store);
+    this.#failover = new FailoverCids(this.#keys.failover, this.cidLength, random);
+    this.#trouble = new RecordingTrouble(now, () => void this.ready());
   }
 
   /** Begins to issue by the view given at construction. */
@@ -105,46 +74,41 @@ export class Issuer extends EventEmitter<IssuerEvents> {
   }
 
   /**
-   * Goes over to another view. What the old one minted is not minted any more from the
-   * moment of the call; resolves when the new one is.
+   * Changes to another view. From the moment of the call nothing is minted by the old view;
+   * resolves when the new one is in force.
    */
   async apply(view: ServerView): Promise<void> {
-    const tokensBefore = this.#tokenFingerprints();
+    const changed = this.#keys.changed(this.#view, view);
     this.#view = view;
-    const tokens = this.#tokenFingerprints();
-    for (const config of view.live) {
-      const name = this.#configFingerprint(config);
-      const earlier = tokensBefore.get(name);
-      if (earlier !== undefined && earlier !== tokens.get(name)) this.emit('tokensChanged', config);
-    }
-    const before = this.#store.generation;
+    for (const config of changed) this.emit('tokensChanged', config);
     const usable = view.mintable.filter(({ config }) => config.codec.cidLength === this.cidLength);
     this.#sources = usable.flatMap(({ config, serverIds }) =>
       serverIds.map((serverId) => this.#source(config, serverId)),
     );
-    const lead = usable[0];
-    const grew = this.#store.switchTo(
+    const [lead] = usable;
+    const before = this.generation;
+    const grew = this.#store.generation.switchTo(
       lead === undefined
         ? null
         : {
-            config: this.#mintingFingerprint(lead.config),
+            config: this.#keys.mintingFingerprint(lead.config, view.server),
             serverIds: lead.serverIds.map(toHex),
           },
     );
     if (grew) this.#orderReissue(before);
     const settled = this.#store
       .save()
-      .catch((error: CidecarError) => this.#trouble(error))
+      .catch((error: CidecarError) => this.#noteTrouble(error))
       .finally(() => {
-        if (this.#settled === settled) this.#settled = undefined;
+        if (this.#settling === settled) this.#settling = undefined;
       });
-    this.#settled = settled;
-    this.#tell();
+    this.#settling = settled;
+    this.#announce();
     await settled;
   }
 
   close(): void {
-    this.#retry.cancel();
+    this.#trouble.close();
     this.removeAllListeners();
   }
 
@@ -153,12 +117,12 @@ export class Issuer extends EventEmitter<IssuerEvents> {
   }
 
   get generation(): number {
-    return this.#store.generation;
+    return this.#store.generation.current;
   }
 
-  /** The orders in force, oldest first: each until its deadline. */
+  /** The orders whose deadline is to come, the oldest first. */
   get reissues(): readonly ReissueOrder[] {
-    return this.#store.orders
+    return this.#store.orders.all
       .filter(({ deadline }) => deadline > this.#now())
       .map(({ throughGeneration, deadline }) => ({
         throughGeneration,
@@ -166,12 +130,12 @@ export class Issuer extends EventEmitter<IssuerEvents> {
       }));
   }
 
-  /** The newest of them. */
+  /** The newest of `reissues`. */
   get reissue(): ReissueOrder | undefined {
     return this.reissues.at(-1);
   }
 
-  /** Where the next CID comes from; undefined: nowhere, 0b111. */
+  /** Where the next CID comes from; undefined where only 0b111 CIDs can be issued. */
   get source(): MintSource | undefined {
     return this.#sources.find(({ space }) => !space.exhausted);
   }
@@ -181,17 +145,17 @@ export class Issuer extends EventEmitter<IssuerEvents> {
   }
 
   get routable(): boolean {
-    return this.source !== undefined && this.#troubled === undefined;
+    return this.source !== undefined && this.#trouble.error === undefined;
   }
 
-  /** Of the CIDs that are issued now. */
+  /** The config ID of the CIDs that are issued now. */
   get configId(): number {
     return this.routable && this.source !== undefined ? this.source.config.id : FAILOVER_CONFIG_ID;
   }
 
-  /** Whether a config of the pool reads 0b111 as its own, so that 0b111 CIDs need its host ID 0. */
+  /** Whether a config of the pool claims 0b111, so that CIDs that mean failover need zeroes. */
   get zeroHostId(): boolean {
-    return this.#view.live.some(({ codec }) => codec.plan.configBits.includes(FAILOVER_CONFIG_ID));
+    return this.#view.live.some(({ codec }) => claimsFailover(codec));
   }
 
   /** Why CIDs are not routable; empty where they are. */
@@ -202,15 +166,15 @@ export class Issuer extends EventEmitter<IssuerEvents> {
       return `the configs have CIDs of ${wanted} octets now; this process issues ${this.cidLength}`;
     }
     if (this.source === undefined) return 'every nonce of every mintable config was used';
-    return this.#troubled?.message ?? '';
+    return this.#trouble.error?.message ?? '';
   }
 
-  /** 1 to `count` CIDs, or undefined: none is ready, but will be after `ready()`. */
+  /** 1 to `count` CIDs, or undefined where none is ready; after `ready()` there are some. */
   issue(count: number): IssuedCids | undefined {
-    if (this.#settled !== undefined) return undefined;
-    const inTrouble = this.#now() < this.#retryAt;
-    if (!inTrouble && !this.#store.durable) return undefined;
-    for (const source of inTrouble ? [] : this.#sources) {
+    if (this.#settling !== undefined) return undefined;
+    const { pauses } = this.#trouble;
+    if (!pauses && !this.#store.durable) return undefined;
+    for (const source of pauses ? [] : this.#sources) {
       const minted = source.mint(count);
       if (minted !== undefined) return this.#routableBatch(source, minted);
       if (!source.space.exhausted) return undefined;
@@ -220,17 +184,15 @@ export class Issuer extends EventEmitter<IssuerEvents> {
 
   /** Resolves when `issue` has something to give. */
   async ready(): Promise<void> {
-    await this.#settled;
+    await this.#settling;
     try {
       await this.settle();
       await this.source?.space.prepare();
-      this.#troubled = undefined;
-      this.#retryAt = 0;
-      this.#retry.reset();
-      this.#tell();
+      this.#trouble.ended();
+      this.#announce();
     } catch (error) {
       if (!(error instanceof CidecarError)) throw error;
-      if (error.code !== 'NONCES_EXHAUSTED') this.#trouble(error);
+      if (error.code !== 'NONCES_EXHAUSTED') this.#noteTrouble(error);
     }
   }
 
@@ -242,41 +204,34 @@ export class Issuer extends EventEmitter<IssuerEvents> {
     return this.#store.settle();
   }
 
-  /**
-   * The key behind the tokens of a config: the registry's, or one made here, of which nothing
-   * may leave before `settle()`.
-   */
+  /** The key for the tokens of a config. Nothing made with it may leave before `settle()`. */
   resetKey(config: PoolConfig): Secret {
-    return config.resetKey ?? this.#store.resetKey(this.#configFingerprint(config));
+    return this.#keys.of(config);
   }
 
   /** How the tokens of this server are made. */
   get tokenKind(): ResetTokenKind {
-    return this.#view.server.resetTokens ?? 'cmac';
+    return kindOf(this.#view.server);
   }
 
-  /** The tokens of a server's CIDs under a config; for the key see `resetKey`. */
+  /** The tokens of a server's CIDs under a config, which may not leave before `settle()`. */
   tokens(config: PoolConfig, server: Server): TokenMaker {
-    return tokenMaker(server.resetTokens ?? 'cmac', this.resetKey(config));
+    return this.#keys.tokens(config, server);
   }
 
   /** The token of a 0b111 CID. Throws CID_UNKNOWN where it was not issued here. */
   failoverToken(cid: Uint8Array): Uint8Array {
-    if (this.#failover.made(cid)) return this.#failoverTokens.of(cid);
+    if (this.#failover.made(cid)) return this.#keys.failoverTokens(this.#view.server).of(cid);
     throw new CidecarError('CID_UNKNOWN', 'the sidecar did not issue this 0b111 CID');
   }
 
-  /** The key behind the tokens of 0b111 CIDs. */
+  /** The key for the tokens of 0b111 CIDs. */
   get failoverResetKey(): Secret {
-    return this.#store.failoverResetKey;
-  }
-
-  get #failoverTokens(): TokenMaker {
-    return tokenMaker(this.tokenKind, this.failoverResetKey);
+    return this.#keys.failover;
   }
 
   #routableBatch(source: MintSource, minted: MintedCids): IssuedCids {
-    if (this.#told?.configId !== source.config.id) this.#tell();
+    if (this.#announced?.configId !== source.config.id) this.#announce();
     return {
       ...minted,
       cidLength: this.cidLength,
@@ -287,81 +242,42 @@ export class Issuer extends EventEmitter<IssuerEvents> {
   }
 
   #failoverBatch(count: number): IssuedCids {
-    if (this.#told?.routable !== false) this.#tell();
-    const { cidLength } = this;
+    if (this.#announced?.routable !== false) this.#announce();
+    const { cidLength, generation } = this;
     const cids = this.#failover.make(count, this.zeroHostId);
     const tokens = new Uint8Array(count * RESET_TOKEN_LENGTH);
-    this.#failoverTokens.batch(cids, cidLength, count, tokens);
-    const { generation } = this;
-    return {
-      cids,
-      tokens,
-      count,
-      cidLength,
-      configId: FAILOVER_CONFIG_ID,
-      generation,
-      routable: false,
-    };
+    this.#keys.failoverTokens(this.#view.server).batch(cids, cidLength, count, tokens);
+    const configId = FAILOVER_CONFIG_ID;
+    return { cids, tokens, count, cidLength, configId, generation, routable: false };
   }
 
   #source(config: PoolConfig, serverId: Uint8Array): MintSource {
-    const fingerprint = this.#store.fingerprints.space(config.codec, serverId);
-    let space = this.#spaces.get(fingerprint);
-    if (space === undefined) {
-      const record = this.#store.space(fingerprint, config.codec.nonceLength);
-      space = new NonceSpace(this.#store, record, this.#now, () => this.emit('recorded'));
-      this.#spaces.set(fingerprint, space);
-    }
+    const space = this.#spaces.of(config.codec, serverId);
     return new MintSource(config, serverId, space, this.tokens(config, this.#view.server));
-  }
-
-  /** By config: how its tokens are made. */
-  #tokenFingerprints(): Map<string, string> {
-    return new Map(
-      this.#view.live.map((config) => [
-        this.#configFingerprint(config),
-        this.#mintingFingerprint(config),
-      ]),
-    );
-  }
-
-  #mintingFingerprint({ id, codec, resetKey }: PoolConfig): string {
-    return this.#store.fingerprints.minting(id, codec, resetKey, this.tokenKind);
-  }
-
-  #configFingerprint(config: PoolConfig): string {
-    return this.#store.fingerprints.config(config.id, config.codec);
   }
 
   #orderReissue(throughGeneration: number): void {
     const now = this.#now();
     const deadline = now + this.#reissueWithin;
-    this.#store.order({ throughGeneration, deadline }, now);
+    this.#store.orders.keep({ throughGeneration, deadline }, now);
     this.emit('reissue', { throughGeneration, deadline: new Date(deadline) });
   }
 
-  #trouble(error: CidecarError): void {
-    this.#troubled = error;
-    this.#retryAt = this.#now() + RETRY_MS;
-    // Clients with a pool full of 0b111 CIDs ask for nothing, so nobody else would try.
-    this.#retry.retry(() => void this.ready());
+  #noteTrouble(error: CidecarError): void {
+    this.#trouble.began(error);
     this.emit('trouble', error);
-    this.#tell();
+    this.#announce();
   }
 
-  // Also in the middle of issuing: a watcher and a health check must not hear of 0b111 CIDs
-  // later than those who get them.
-  #tell(): void {
+  // Called in the middle of issuing too: a watcher and a health check must not hear of 0b111
+  // CIDs later than the clients that are given them.
+  #announce(): void {
     const { generation, zeroHostId, configId, routable, reason } = this;
-    const before = this.#told;
-    this.#told = { generation, zeroHostId, configId, routable, reason };
+    const now = { generation, zeroHostId, configId, routable, reason };
+    const before = this.#announced;
+    this.#announced = now;
     if (before === undefined) return;
-    const voids =
-      generation !== before.generation ||
-      zeroHostId !== before.zeroHostId ||
-      (routable && !before.routable);
-    if (voids) this.emit('switch');
-    if (voids || configId !== before.configId || routable !== before.routable) this.emit('minting');
-    else if (reason !== before.reason) this.emit('minting');
+    if (makesVoid(before, now)) this.emit('switch');
+    if (isNews(before, now)) this.emit('minting');
   }
 }

@@ -13,18 +13,18 @@ import {
 } from '../../proto/gen/cidecar/v1/sidecar.js';
 import type { DesiredState } from '../../registry/index.js';
 import { Issuer } from '../issuing/issuer.js';
-import { viewOf } from '../issuing/view.js';
+import { viewOf } from '../issuing/server-view.js';
 import { SidecarMetrics } from '../metrics.js';
 import { StateStore } from '../state/state-store.js';
 import { detailsOf } from '../testing/error-details.js';
-import { Scrape } from '../testing/metrics.js';
+import { Scrape } from '../testing/scrape.js';
 import { RpcServer } from './server.js';
 import { SidecarService } from './service.js';
 
 /** An issuer whose disk never comes back. */
 class StalledIssuer extends Issuer {
   #waited = () => {};
-  /** Somebody waits for CIDs. */
+  /** Resolves when a call waits for CIDs. */
   readonly waited = new Promise<void>((resolve) => {
     this.#waited = resolve;
   });
@@ -107,7 +107,7 @@ async function now(): Promise<Scrape> {
   return new Scrape(await metrics.registry.metrics());
 }
 
-/** Waits until no stream is left, of those that there were. */
+/** Waits until all streams have ended. */
 async function left(method: string): Promise<void> {
   await expect.poll(async () => (await now()).value('streams', { method })).toBe(0);
   expect((await now()).value('credit')).toBe(0);

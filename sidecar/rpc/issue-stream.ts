@@ -7,11 +7,12 @@ import type {
   IssueStreamRequest,
   IssueStreamResponse,
 } from '../../proto/gen/cidecar/v1/sidecar.js';
-import type { IssuedCids, Issuer } from '../issuing/issuer.js';
-import type { Acknowledging } from './acknowledgement.js';
+import type { IssuedCids } from '../issuing/issued-cids.js';
+import type { Issuer } from '../issuing/issuer.js';
+import type { Acknowledging } from './acknowledgements.js';
 import type { StreamScheduler, Taker } from './stream-scheduler.js';
 
-/** CIDs that a client may have asked for and not got, at most. */
+/** The most CIDs that a client may have asked for and not been sent. */
 export const CREDIT_LIMIT = 65_536;
 
 type Call = ServerDuplexStream<IssueStreamRequest, IssueStreamResponse>;
@@ -21,12 +22,12 @@ export interface IssueStreamOptions {
   readonly scheduler: StreamScheduler;
   readonly issuer: Issuer;
   /**
-   * Messages handed to gRPC and not yet taken by the client's flow control, at most. With
-   * this a client that stops reading costs a few batches of memory.
+   * The most messages that gRPC may hold because the client's flow control does not take them.
+   * So a client that stops reading costs the memory of a few batches.
    */
   unsentLimit(): number;
   onEnd(): void;
-  /** The client did what it must not; it is told. */
+  /** The client did something that is not allowed; it is told so. */
   onRefusal(error: CidecarError): void;
 }
 
@@ -57,7 +58,7 @@ export class IssueStream implements Taker, Acknowledging {
     return this.#used;
   }
 
-  /** CIDs that the client asked for and has not got. */
+  /** CIDs that the client asked for and was not sent. */
   get credit(): number {
     return this.#credit;
   }
@@ -74,13 +75,13 @@ export class IssueStream implements Taker, Acknowledging {
     });
   }
 
-  /** Tells the client that CIDs of earlier generations are void, those on their way included. */
+  /** Tells the client that CIDs of earlier generations are void, batches on their way included. */
   announce(): void {
     const { generation, zeroHostId } = this.#options.issuer;
     if (this.#open) this.#send({ $case: 'switch', value: { generation, zeroHostId } });
   }
 
-  /** Ends the stream in good order: what was sent arrives. */
+  /** Ends the stream so that what was sent arrives. */
   finish(): void {
     if (!this.#open) return;
     this.#close();
@@ -99,8 +100,8 @@ export class IssueStream implements Taker, Acknowledging {
       return;
     }
     if (request.credit > 0) this.#used = true;
-    // Above our own it would hold for a switch that the client cannot know of: it comes from
-    // a state that was lost (--reset-nonces), and tells nothing about this one.
+    // A generation above ours comes from a state that was lost (--reset-nonces). It says nothing
+    // about this state, and would count for switches that the client has not heard of.
     if (request.acknowledgedGeneration <= this.#options.issuer.generation) {
       this.#acknowledged = Math.max(this.#acknowledged, request.acknowledgedGeneration);
     }

@@ -8,7 +8,7 @@ import { LogLimiter } from '../../daemon/log-limiter.js';
 import type { SidecarServiceServer } from '../../proto/gen/cidecar/v1/sidecar.js';
 import type { Issuer } from '../issuing/issuer.js';
 import type { SidecarMetrics } from '../metrics.js';
-import { Acknowledgements } from './acknowledgement.js';
+import { Acknowledgements } from './acknowledgements.js';
 import { CidQueries } from './cid-queries.js';
 import { IssueStream } from './issue-stream.js';
 import { SecretExport } from './secret-export.js';
@@ -26,8 +26,8 @@ export interface ServiceOptions {
 
 const MAX_UNARY_COUNT = 1024;
 
-// Batches that wait for slow clients: 8 for each of a few streams, fewer for each of many, so
-// that thousands of streams that nobody reads cost megabytes, not gigabytes.
+// Batches that wait for slow clients: 8 a stream while there are few streams, and fewer as there
+// are more, so that thousands of streams that nobody reads cost megabytes, not gigabytes.
 const UNSENT_EACH = 8;
 const UNSENT_SHARED = 1024;
 
@@ -57,20 +57,23 @@ export class SidecarService {
     return this.#issueStreams;
   }
 
-  /** Ends all streams in good order. */
+  /** Ends all streams so that what was sent arrives. */
   finish(): void {
     for (const stream of this.#issueStreams) stream.finish();
     this.#watchers.finish();
   }
 
-  /** Logs what a client was refused, without letting clients fill the log. */
+  /**
+   * Logs what a client was refused. Many refusals share a line, so that clients cannot fill the
+   * log.
+   */
   noteRefusal(method: string, { code, message }: CidecarError, requestId = this.#requestId()) {
     const passed = this.#limiter.pass(`${method} ${code}`);
     if (passed === undefined) return;
     this.#options.log.warn({ requestId, method, code, ...passed }, message);
   }
 
-  /** Logs how many refusals went without a line of their own; to be called now and then. */
+  /** Logs how many refusals had no line of their own; to be called now and then. */
   flushRefusals(): void {
     this.#limiter.flush((kind, suppressed) =>
       this.#options.log.warn({ kind, suppressed }, 'refused, too often for a line each'),
@@ -101,7 +104,7 @@ export class SidecarService {
         this.#acknowledgements.opened(stream);
       },
       watch: (call) => {
-        // The request has no fields, so that any octets serve, but for what is no protobuf.
+        // The request has no fields, so all octets will do as long as they are protobuf.
         try {
           requireWellFormed(call.request);
         } catch (error) {
@@ -179,11 +182,11 @@ export class SidecarService {
         stop({ code });
         log.debug({ requestId, method, code }, 'answered');
       };
-      // By the client or at its deadline; gRPC says so after an answer as well.
+      // By the client or at its deadline. gRPC emits this after an answer too.
       call.on('cancelled', () => {
         if (!ended) end('CANCELLED');
       });
-      // Also turns what `answer` throws synchronously into a rejection.
+      // In a function of its own, so that what `answer` throws synchronously is a rejection too.
       void (async () => {
         requireWellFormed(call.request);
         return answer(call.request, () => ended);

@@ -10,9 +10,9 @@ export interface StatusSource {
   /** Whether no pool gives CIDs of earlier generations. */
   readonly switchAcknowledged: boolean;
   readonly started: Date;
-  /** CIDs since the start of the process. */
+  /** CIDs issued since the start of the process. */
   issued(): number;
-  /** Why the registry's newest document was refused; empty where it was not. */
+  /** Why the newest registry document was refused; empty where it is in force. */
   registryError(): string;
 }
 

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { WatchRequest, WatchResponse } from '../../proto/gen/cidecar/v1/sidecar.js';
-import type { Issuer, ReissueOrder } from '../issuing/issuer.js';
+import type { Issuer } from '../issuing/issuer.js';
+import type { ReissueOrder } from '../issuing/issuer-events.js';
 
 type Call = ServerWritableStream<WatchRequest, WatchResponse>;
 type Event = NonNullable<WatchResponse['event']>;
 
-/** The open Watch streams, and what they are told. */
+/** The open Watch streams; tells each of them what changes. */
 export class Watchers {
   readonly #issuer: Issuer;
-  /** Each with what to do at its end. */
+  /** Each with what is called at its end. */
   readonly #calls = new Map<Call, () => void>();
 
   constructor(issuer: Issuer) {
@@ -27,15 +28,15 @@ export class Watchers {
     call.write({ event: mintingEvent(this.#issuer) });
   }
 
-  /** Ends all in good order. */
+  /** Ends all so that what was sent arrives. */
   finish(): void {
     for (const call of this.#calls.keys()) this.#end(call);
   }
 
   #tell(event: Event): void {
     for (const call of this.#calls.keys()) {
-      // Events are small and rare, but a watcher that never reads must not pile them up. It
-      // will find the end of the stream behind those it has, and ask anew.
+      // Events are small and rare, but they must not pile up for a watcher that never reads. When
+      // it does read, it finds the end of the stream after the events it has, and asks anew.
       if (call.writableNeedDrain) this.#end(call);
       else call.write({ event });
     }

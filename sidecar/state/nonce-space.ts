@@ -3,13 +3,13 @@ import { CidecarError, Secret } from '../../core/index.js';
 import type { SpaceRecord } from './state-file.js';
 import type { StateStore } from './state-store.js';
 
-/** Counters from, ..., to - 1, before the start is added to them. */
+/** The counters `from` to `to - 1`; the start of the space is still to be added to them. */
 interface Stretch {
   readonly from: bigint;
   readonly to: bigint;
 }
 
-/** Counters first, first + 1, ... (count of them), modulo 256^nonceLength. */
+/** `count` counters from `first` on, modulo 256^nonceLength. */
 export interface NonceRange {
   readonly first: bigint;
   readonly count: number;
@@ -17,11 +17,11 @@ export interface NonceRange {
 
 const SMALLEST_BLOCK = 1 << 12;
 const LARGEST_BLOCK = 1 << 22;
-/** A block is to last so long at the rate seen, so that the disk syncs a few times a second at most. */
+/** How long a block is to last at the present rate: the disk syncs a few times a second at most. */
 const BLOCK_MILLISECONDS = 2_000;
-/** A crash loses at most two blocks; neither may be more than this part of the space. */
+/** A crash loses up to two blocks; neither is more than 1/4096 of the space. */
 const BLOCK_PART = 1n << 12n;
-/** The same for a lease, which is as lost when its holder ends. */
+/** Nor is a lease, which is lost when its holder ends. */
 const LEASE_PART = 1n << 12n;
 
 /**
@@ -40,13 +40,13 @@ export class NonceSpace {
   #next = 0n;
   #end = 0n;
   #ahead: Stretch | undefined;
-  /** Marked as used, but the write failed: nobody has them, and the next record gets them. */
+  /** Marked as used by a write that failed: nobody was given them, so the next claim takes them. */
   readonly #unclaimed: Stretch[] = [];
   #reserving: Promise<void> | undefined;
   #blockSize = SMALLEST_BLOCK;
   #blockBegan = 0;
 
-  /** @param onRecorded called when counters were recorded as used */
+  /** @param onRecorded called after counters were recorded as used */
   constructor(
     store: StateStore,
     record: SpaceRecord,
@@ -62,7 +62,10 @@ export class NonceSpace {
     this.#size = 1n << (8n * BigInt(record.nonceLength));
   }
 
-  /** Up to `count` counters, or undefined: none is ready. Then see `exhausted`, or `prepare()`. */
+  /**
+   * Up to `count` counters, or undefined where none is ready: `exhausted` then says whether there
+   * will be more, and `prepare()` waits for them.
+   */
   take(count: number): NonceRange | undefined {
     if (this.#next === this.#end) this.#advance();
     const left = this.#end - this.#next;
@@ -70,10 +73,10 @@ export class NonceSpace {
     const granted = Number(smaller(left, BigInt(count)));
     const first = (this.#record.start + this.#next) % this.#size;
     this.#next += BigInt(granted);
-    // Half-way through, so that the disk has the other half's time.
+    // Half-way through a block, so that the disk has as long as the other half lasts.
     const halfway = (this.#end - this.#next) * 2n < BigInt(this.#blockSize);
     if (halfway && this.#ahead === undefined && this.#canClaim) {
-      this.#recordAhead().catch(() => {}); // Whoever finds no counter left tries again and sees why.
+      this.#recordAhead().catch(() => {}); // prepare() tries again, and throws what is wrong.
     }
     return { first, count: granted };
   }
@@ -87,8 +90,8 @@ export class NonceSpace {
   }
 
   /**
-   * A range of its own, durably recorded, for someone else to use: `count` counters, or
-   * fewer, where those are more than 1/4096 of all. Throws as `prepare` does.
+   * Records a range for another process to use: `count` counters, or fewer where that is more
+   * than 1/4096 of the space. Durable when it resolves; throws as `prepare` does.
    */
   async lease(count: number): Promise<NonceRange> {
     const part = this.#size / LEASE_PART;
@@ -96,17 +99,17 @@ export class NonceSpace {
     return { first: (this.#record.start + from) % this.#size, count: Number(to - from) };
   }
 
-  /** Neither now nor later is there a counter to take. */
+  /** Whether there is no counter to take, now or later. */
   get exhausted(): boolean {
     return (
       this.#next === this.#end &&
       this.#ahead === undefined &&
-      this.#reserving === undefined && // The last ones may be on their way.
+      this.#reserving === undefined && // It may bring the last ones.
       !this.#canClaim
     );
   }
 
-  /** Part of the space that nobody has yet, 0 to 1. */
+  /** The part of the space, 0 to 1, that nobody was given yet. */
   get left(): number {
     const unclaimed = this.#unclaimed.reduce((sum, { from, to }) => sum + to - from, 0n);
     const left = this.#size - this.#record.used + unclaimed;
@@ -138,7 +141,7 @@ export class NonceSpace {
     return this.#reserving;
   }
 
-  /** 1 to `wanted` counters, durably recorded, that nobody else gets. */
+  /** Marks 1 to `wanted` counters as used, and resolves with them when that is durable. */
   async #claim(wanted: bigint): Promise<Stretch> {
     const stretch = this.#unclaimedStretch(wanted) ?? this.#markUsed(wanted);
     try {
@@ -160,7 +163,7 @@ export class NonceSpace {
     return { from, to: end };
   }
 
-  // The mark is not taken back if the write fails: what reached the disk is unknown then.
+  // The mark is not taken back if the write fails: nobody knows then what reached the disk.
   #markUsed(wanted: bigint): Stretch {
     const from = this.#record.used;
     if (from === this.#size) {

@@ -21,7 +21,7 @@ const counter = z
 
 /** One space of nonces: those of one (scheme, key, server ID, nonce length). */
 const spaceSchema = z.strictObject({
-  /** See fingerprint.ts; says nothing about the key without the salt. */
+  /** See fingerprints.ts; says nothing about the key without the salt. */
   fingerprint: hex(16),
   nonceLength: z.int().min(1).max(18),
   /** The counter begins here, at random, and runs modulo 256^nonceLength. */
@@ -32,7 +32,7 @@ const spaceSchema = z.strictObject({
   permutationKey: hex(16),
 });
 
-/** See ReissueOrder of ../issuing/issuer.ts. */
+/** See ReissueOrder of ../issuing/issuer-events.ts. */
 const orderSchema = z.strictObject({
   throughGeneration: z.int().min(1),
   /** Milliseconds since 1970. */

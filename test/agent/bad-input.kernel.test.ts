@@ -23,7 +23,7 @@ afterEach(async () => {
   rmSync(AgentLock.file(elsewhere()), { force: true });
 });
 
-/** What to run in the namespace, after what makes it bad. */
+/** Prepares what is bad, and returns what to run in the namespace. */
 type Case = () => Promise<string[]> | string[];
 
 const agent = (...args: string[]) => [...nodeArgv('lb-agent/main'), ...args];
@@ -43,7 +43,7 @@ const limited = (argv: string[], ...capabilities: string[]) => [
   ...['setpriv', `--bounding-set=${['-all', ...capabilities].join(',+')}`, ...argv],
 ];
 
-/** Takes the bpf system call away, as a kernel without it would. */
+/** Runs a program that gets ENOSYS from bpf(2), as on a kernel without it. */
 async function withoutBpf(argv: string[]): Promise<string[]> {
   const source = file(
     'nobpf.c',
@@ -66,11 +66,12 @@ long syscall(long number, long a, long b, long c, long d, long e, long f)
   return ['env', `LD_PRELOAD=${library}`, ...argv];
 }
 
-/** By row of docs/bad-input.md. */
+/** The cases by their rows in docs/bad-input.md. */
 const AGENT: Readonly<Record<string, Case>> = {
   'an unknown command': () => agent('go'),
   '`--registry` missing': () => agent('run', '--interface', 'eth0'),
   'an unknown option': () => start('--colour'),
+  'an old name with a bad value (`--quarantine 0`)': () => start('--quarantine', '0'),
   '`--mode fast`': () => start('--mode', 'fast'),
   '`--pin-dir` relative': () => start('--pin-dir', 'pins'),
   '`--pin-dir` with a dot': () => start('--pin-dir', '/sys/fs/bpf/lb.1'),
@@ -82,6 +83,8 @@ const AGENT: Readonly<Record<string, Case>> = {
   '`--hash-seed` no hex': () => start('--hash-seed', 'xyz'),
   '`--metrics here`': () => start('--metrics', 'here'),
   '`--log-level loud`': () => start('--log-level', 'loud'),
+  '`--metrics` a socket in no folder': () =>
+    start('--metrics', join(host.scope.folder, 'none/m.sock')),
   '`--metrics` a plain file': () => start('--metrics', file('file', '')),
   'registry file missing': () => start('--registry', host.scope.path('none.yaml')),
   'registry file a FIFO': async () => start('--registry', await fifo('fifo.yaml')),
@@ -129,7 +132,7 @@ const AGENT: Readonly<Record<string, Case>> = {
   'a kernel without BPF': () => withoutBpf(start()),
   '`status` where nothing is attached': () => agent('status', ...folders()),
   '`status` without permission': () => {
-    // As bpffs itself is to all but root; root without capabilities is as good as another user.
+    // Only root may enter bpffs itself, and root without capabilities is like another user.
     mkdirSync(host.pins.path, { mode: 0o700 });
     chownSync(host.pins.path, NOBODY, NOBODY);
     return limited(agent('status', '--pin-dir', `${host.pins.path}/inside`));
@@ -191,7 +194,7 @@ const CIDCTL: Readonly<Record<string, Case>> = {
   '`validate` of a bad document': () => cidctl('validate', file('broken.yaml', 'pools: [')),
 };
 
-/** The rows of the table below a heading. */
+/** The rows of the table that follows a heading. */
 function rows(heading: string): Map<string, { answer: string; exit: string }> {
   const page = readFileSync(join(PACKAGE_ROOT, 'docs/bad-input.md'), 'utf8');
   const section = page.split(/^(?=#+ )/m).find((part) => part.startsWith(`${heading}\n`)) ?? '';
@@ -203,9 +206,10 @@ function rows(heading: string): Map<string, { answer: string; exit: string }> {
   return new Map(cells.map(([input = '', answer = '', exit = '']) => [input, { answer, exit }]));
 }
 
-/** As the page writes it: without the hint, paths short, fit for Markdown. */
+/** Standard error as the page has it: without the hint, with short paths, escaped for Markdown. */
 function asWritten(stderr: string): string {
-  const [line = ''] = stderr.split('\n');
+  // Log lines are JSON; what ended it is not.
+  const line = stderr.split('\n').find((each) => !each.startsWith('{')) ?? '';
   return line
     .replace(/^(lb-agent|cidctl): /, '')
     .replace(/ \(([A-Z_]+)\)\. .*$/, ' `$1`')

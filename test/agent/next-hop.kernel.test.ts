@@ -13,7 +13,7 @@ const MAC_2 = '02:00:00:00:00:22';
 let host: BalancerHost;
 let server: string;
 
-/** The server is on a second link of the balancer's host, in a namespace of its own. */
+/** Puts the server on a second link of the balancer's host, in another namespace. */
 beforeEach(async () => {
   host = await BalancerHost.create();
   [server = ''] = await host.scope.addNamespaces(['srv']);
@@ -105,7 +105,7 @@ describe('next hops', () => {
       documentOf(hosts.map((address, i) => ({ name: `web-${i}`, address, ids: [idOf(i)] }))),
     );
     await host.start('--next-hop', 'resolve');
-    // All are asked in one go, and the last of them is asked for sure.
+    // The agent asks for all neighbours at once, so when it has asked for the last it asked for all.
     await until(async () => (await shown()).some(({ dst }) => dst === '10.9.0.99'));
     expect(await set()).toEqual(before);
     expect((await shown()).find(({ dst }) => dst === '10.9.0.13')).toHaveProperty('managed');
@@ -174,7 +174,7 @@ describe('next hops', () => {
     await until(() => real()?.down === false);
     expect(macText()).toBe(MAC_1);
 
-    // Never back to where packets came from, not even while it goes down.
+    // Packets must never go back to where they came from, not even while the server goes down.
     await run(inNamespace(host.namespace, ['ip', 'route', 'del', '10.9.0.0/24']));
     await until(() => real()?.down === true);
     expect(macText()).toBe(MAC_1);
@@ -187,7 +187,7 @@ describe('next hops', () => {
     expect(real()?.down).toBe(true);
     await host.kill();
     await ip('neigh', 'replace', '10.9.0.2', 'lladdr', MAC_2, 'dev', 'srv0', 'nud', 'permanent');
-    // The agent refuses to bring it up otherwise, and ends.
+    // Otherwise the agent refuses to bring the server up, and ends.
     await host.start();
     expect(real()?.down).toBe(false);
     expect(macText()).toBe(MAC_2);

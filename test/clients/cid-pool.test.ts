@@ -5,34 +5,19 @@ import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CidPool, type CidPoolOptions, type PooledCid } from '../../clients/typescript/index.js';
 import { toHex } from '../../core/index.js';
-import {
-  ask,
-  clientOf,
-  poolDocument,
-  quicLb,
-  SidecarFolder,
-  SidecarProcess,
-} from '../../sidecar/testing/sidecar-process.js';
+import { ask, clientOf } from '../../sidecar/testing/calls.js';
+import { poolDocument, quicLb } from '../../sidecar/testing/pool-document.js';
+import { sidecarsPerTest } from '../../sidecar/testing/test-sidecars.js';
 
-let folder: SidecarFolder;
-const running: SidecarProcess[] = [];
+const { folder, start } = sidecarsPerTest();
 const pools: CidPool[] = [];
 
 beforeEach(async () => {
-  folder = await SidecarFolder.create();
   await folder.write(poolDocument([quicLb(0, 'minting', await folder.key('a.key'))]));
 });
 afterEach(async () => {
   for (const pool of pools.splice(0)) pool.close();
-  for (const sidecar of running.splice(0)) await sidecar.stop('SIGKILL');
-  await folder.remove();
 });
-
-async function start(...flags: string[]): Promise<SidecarProcess> {
-  const sidecar = await SidecarProcess.start(folder, flags);
-  running.push(sidecar);
-  return sidecar;
-}
 
 function connect(options: Omit<CidPoolOptions, 'socket'> = {}): CidPool {
   const pool = CidPool.connect({ socket: folder.socket, ...options });
@@ -90,7 +75,7 @@ describe('CidPool', { timeout: 120_000 }, () => {
     await start();
     await recovered;
     expect(pool.take().routable).toBe(true);
-    // Its token is the pool's secret, so the sidecar must not answer with another.
+    // Only the pool knows its token, so the sidecar must not answer with another.
     const client = clientOf(folder);
     const answer = ask(client, 'resetToken', { cid: failover[0]!.cid });
     await expect(answer).rejects.toMatchObject({ code: status.NOT_FOUND });
@@ -127,7 +112,7 @@ describe('CidPool', { timeout: 120_000 }, () => {
     );
     expect(await reissue).toMatchObject([{ throughGeneration: old.generation }]);
     while (!(await ask(client, 'status', {})).switchAcknowledged) await sleep(5);
-    // From the acknowledgement on, no CID of the old config leaves the pool.
+    // After the acknowledgement no CID of the old config leaves the pool.
     for (let i = 0; i < 300; i++) {
       const { cid, routable } = pool.take();
       if (routable) expect(cid[0]! >> 5).toBe(1);

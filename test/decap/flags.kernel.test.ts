@@ -18,7 +18,7 @@ afterEach(() => {
   object.close();
 });
 
-/** What becomes of a packet in GUE variant 1 from a balancer. */
+/** The verdict on a packet in GUE variant 1, and whether it was unwrapped. */
 function result(port: number, source: string): { retval: number; unwrapped: boolean } {
   const inner = ipv4(
     { source: '192.0.2.1', destination: '198.51.100.10' },

@@ -28,11 +28,11 @@ describe('the units in deploy/', () => {
   });
   afterEach(() => scope.dispose());
 
-  /** `systemd-analyze verify` of a unit with its drop-ins; it warns where it would ignore. */
+  /** Runs `systemd-analyze verify` on a unit with its drop-ins. It warns of what systemd ignores. */
   async function verify(unit: string, change = (text: string) => text): Promise<string> {
     const folder = scope.path('units');
     mkdirSync(folder);
-    // The path of Node differs from host to host, and verify looks for it.
+    // The path of Node differs between hosts, and verify looks for the file.
     const place = (text: string) => change(text.replaceAll('/usr/bin/node', process.execPath));
     writeFileSync(join(folder, unit), place(readFileSync(join(DEPLOY, unit), 'utf8')));
     for (const name of dropIns.filter((each) => each.startsWith(basename(unit, '@.service')))) {
@@ -47,6 +47,28 @@ describe('the units in deploy/', () => {
 
   it.each(units)('%s is valid', async (unit) => {
     expect(await verify(unit)).toBe('');
+  });
+
+  it.each(units)('%s is started again after what may pass, and not after bad input', (unit) => {
+    const settings = readFileSync(join(DEPLOY, unit), 'utf8').split('\n');
+    expect(settings).toEqual(
+      expect.arrayContaining([
+        'Restart=on-failure',
+        'RestartPreventExitStatus=2',
+        'StartLimitIntervalSec=0',
+      ]),
+    );
+  });
+
+  it.each(units)('%s gives flags that the program has, by their present names', async (unit) => {
+    const text = readFileSync(join(DEPLOY, unit), 'utf8');
+    const [, command = ''] = /^ExecStart=((?:.*\\\n)*.*)$/m.exec(text) ?? [];
+    const [, entry = '', subcommand = ''] = /dist\/(\S+)\.js( run)?/.exec(command) ?? [];
+    const help = [...nodeArgv(entry), ...subcommand.trim().split(' ').filter(Boolean), '--help'];
+    const { stdout } = await tryRun(help);
+    const flags = [...command.matchAll(/--[a-z0-9-]+/g)].map(([flag]) => flag);
+    expect(flags.length).toBeGreaterThan(2);
+    for (const flag of flags) expect(stdout).toMatch(new RegExp(`^ +${flag} `, 'm'));
   });
 
   it('each drop-in belongs to one of them', () => {

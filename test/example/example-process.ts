@@ -7,7 +7,7 @@ import { makeCertificate } from '../system/tls.js';
 
 const HOST = '127.0.0.1';
 
-/** The example from its sources, on a free port, with CIDs of the sidecar at `socket`. */
+/** Starts the example from its sources, on a free port, with CIDs of the sidecar at `socket`. */
 export async function startExample(
   scope: Scope,
   socket: string,
@@ -23,7 +23,7 @@ export async function startExample(
   for (;;) {
     const port = /^echo on .*:(\d+),/m.exec(example.tail())?.[1];
     if (port !== undefined) return { process: example, server: { host: HOST, port: Number(port) } };
-    if (!example.running) await example.ready(); // Rejects with what it said.
+    if (!example.running) await example.ready(); // Rejects with what it printed.
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

@@ -4,7 +4,7 @@ import type { Client } from './clients.js';
 import { Rig } from './rig.js';
 
 const LIMITS = [2, 3, 8];
-/** The example's own limit of CIDs is above those of its clients here. */
+/** How many CIDs the clients hold together; the example would give each of them more. */
 const HELD = LIMITS.reduce((sum, limit) => sum + limit, 0);
 
 let rig: Rig;
@@ -21,7 +21,7 @@ async function openAll(): Promise<Client[]> {
   return clients;
 }
 
-/** Waits until so many CIDs of a generation were given. */
+/** Waits until `count` CIDs of a generation were given. */
 async function taken(generation: number, count: number): Promise<void> {
   const given = () => rig.pool.taken.filter((each) => each === generation).length;
   await expect.poll(given, { timeout: 20_000, interval: 5 }).toBe(count);
@@ -50,7 +50,7 @@ describe('an order to reissue', { timeout: 60_000 }, () => {
     rig.pool.turn();
     expect(await generations(clients)).toEqual([1, 1, 1]);
     rig.pool.recover();
-    // Clients do nothing meanwhile.
+    // The clients do nothing in the meantime.
     await taken(2, HELD);
     expect(await generations(clients)).toEqual([2, 2, 2]);
   });
@@ -61,7 +61,7 @@ describe('an order to reissue', { timeout: 60_000 }, () => {
     rig.pool.turn();
     await taken(2, 4);
     await generations(clients);
-    // Without an event: packets of the clients are enough.
+    // There is no event: packets of the clients are enough.
     rig.pool.level = Number.POSITIVE_INFINITY;
     await generations(clients);
     await taken(2, HELD);
@@ -71,7 +71,7 @@ describe('an order to reissue', { timeout: 60_000 }, () => {
   it('reaches a connection in its handshake once that is through', async () => {
     rig.pool.onTake = () => {
       rig.pool.onTake = () => {};
-      process.nextTick(() => rig.pool.turn()); // The answer to the Initial has just left.
+      process.nextTick(() => rig.pool.turn()); // The answer to the Initial has just been sent.
     };
     const client = await rig.open(3);
     expect(rig.pool.generation).toBe(2);

@@ -7,7 +7,7 @@ import { makeCertificate } from '../system/tls.js';
 import { Client } from './clients.js';
 import { ScriptedPool } from './scripted-pool.js';
 
-/** The example server in this process, with a pool that does what the test says. */
+/** The example server in this process, with a pool that does what the test tells it. */
 export class Rig {
   readonly pool = new ScriptedPool();
   readonly server: EchoServer;

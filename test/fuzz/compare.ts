@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Balancer } from '../../bpf/tables/index.js';
-import { ManualClock } from '../../bpf/tables/testdata/manual-clock.js';
+import { ManualClock } from '../../bpf/tables/testing/manual-clock.js';
 import { type Answer, Model } from '../model/model.js';
 import { type ProgrammedSetup, programBalancer, type Setup } from '../model/setup.js';
 import type { Count, Tally } from '../model/tally.js';

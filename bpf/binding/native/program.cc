@@ -50,7 +50,7 @@ std::string ProgramHandle::subject() const { return std::string("program ") + ab
 
 Napi::Value ProgramHandle::info(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  // The array of map IDs takes a second call: the first said only how many there are.
+  // The map IDs take a second call, because the first one only says how many there are.
   std::vector<uint32_t> ids(about_.nr_map_ids);
   bpf_prog_info again = {};
   again.nr_map_ids = static_cast<uint32_t>(ids.size());
@@ -83,7 +83,7 @@ Napi::Value ProgramHandle::attach_xdp(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const uint32_t interface = uint32_of(env, info[0], "ifindex");
   const bool native = info[1].ToBoolean();
-  // The kernel says EINVAL for no such interface as for much else.
+  // For an interface that does not exist the kernel says EINVAL, which also means much else.
   char name[IF_NAMESIZE];
   if (if_indextoname(interface, name) == nullptr)
     throw_failure(env, "if_indextoname", errno, "interface " + std::to_string(interface));

@@ -6,7 +6,7 @@ import { z } from 'zod';
 /** Runs ip(8) with these arguments and this standard input, and returns what it printed. */
 export type Ip = (args: readonly string[], input?: string) => Promise<string>;
 
-/** Calls `onLine` for each change of routes, neighbours and links until it is closed. */
+/** Calls `onLine` for each change of routes, neighbours and links, and `onEnd` when it ends. */
 export type IpMonitor = (onLine: () => void, onEnd: () => void) => { close(): void };
 
 /** How the host would send to an address. */
@@ -22,7 +22,7 @@ export interface Neighbour {
   readonly mac: Uint8Array | undefined;
   /** Of NUD_*, without the prefix. */
   readonly states: readonly string[];
-  /** Not the kernel's own to resolve: learned from elsewhere, or kept fresh by it unasked. */
+  /** Learned from elsewhere than by asking, or kept fresh by the kernel unasked. */
   readonly foreign: boolean;
 }
 
@@ -30,7 +30,7 @@ export interface Device {
   readonly name: string;
   readonly index: number;
   readonly mac: Uint8Array | undefined;
-  /** Such as `bridge` or `vlan`; undefined for physical ones and for those of virtio. */
+  /** Such as `bridge` or `vlan`; undefined for physical devices and for those of virtio. */
   readonly kind: string | undefined;
   /** The device below, of the same network namespace. */
   readonly parent: string | undefined;
@@ -120,29 +120,29 @@ function parse(text: string): unknown {
   return text.trim() === '' ? [] : JSON.parse(text);
 }
 
-/** Six octets, or undefined: tunnels and the like have other link addresses, or none; lo has zeros. */
+/** Six octets. Undefined for tunnels and the like, which have another link address or none, and for lo, whose address is all zeros. */
 function macOf(text: string | undefined): Uint8Array | undefined {
   if (text === undefined || !/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(text)) return undefined;
   const mac = Uint8Array.from(text.split(':'), (octet) => Number.parseInt(octet, 16));
   return mac.some((octet) => octet !== 0) ? mac : undefined;
 }
 
-/** Milliseconds after which a call is given up; it takes some for what it is asked here. */
-const PATIENCE = 10_000;
+/** Milliseconds after which a call is given up. Those made here take a few. */
+const TIMEOUT_MS = 10_000;
 
 /** ip(8) of this host, or with `prefix` of another network namespace. */
 export function ipCommand(prefix: readonly string[] = []): Ip {
   return (args, input = '') =>
     new Promise((resolve, reject) => {
       const [program = 'ip', ...rest] = [...prefix, 'ip', ...args];
-      const options = { encoding: 'utf8', maxBuffer: 1 << 26, timeout: PATIENCE } as const;
+      const options = { encoding: 'utf8', maxBuffer: 1 << 26, timeout: TIMEOUT_MS } as const;
       const child = execFile(program, rest, options, (error, stdout) => {
-        // With -force a batch goes on past a line that fails, and ends with 1 or 2.
+        // With -force the lines after one that fails are carried out too, and the code is 1 or 2.
         const lineFailed = args.includes('-force') && (error?.code === 1 || error?.code === 2);
         if (error === null || lineFailed) resolve(stdout);
         else reject(error);
       });
-      child.stdin?.on('error', () => {}); // Its end is reported by the call above.
+      child.stdin?.on('error', () => {}); // The call above reports how it ended.
       child.stdin?.end(input);
     });
 }

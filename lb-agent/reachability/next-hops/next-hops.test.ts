@@ -45,13 +45,16 @@ async function follow(...servers: Server[]): Promise<void> {
 }
 
 function macOf(of: Server): string {
-  return Buffer.from(nextHops.of(of)?.mac ?? [])
+  const nextHop = nextHops.find(of);
+  if (nextHop?.kind === 'reply') return '00:00:00:00:00:00';
+  return Buffer.from(nextHop?.mac ?? [])
     .toString('hex')
     .replace(/..(?=.)/g, '$&:');
 }
 
-function stateOf(of: Server): string | undefined {
-  return nextHops.reachable(desired(of)).pools[0]?.servers[0]?.state;
+function stateOf(of: Server): string {
+  const [verdict] = nextHops.verdicts(desired(of));
+  return verdict?.reachable ? 'active' : 'down';
 }
 
 /** What is read from now on is answered when the function that it returns is called. */
@@ -173,7 +176,7 @@ describe('NextHops', () => {
     fake.answer('192.0.2.254', MAC_1);
     await follow(A, l2);
     expect([macOf(A), stateOf(A)]).toEqual([MAC_1, 'active']);
-    expect([nextHops.of(l2), stateOf(l2)]).toEqual([null, 'down']);
+    expect([nextHops.find(l2), stateOf(l2)]).toEqual([null, 'down']);
     expect(lines.map(({ reason }) => reason)).toEqual([expect.stringMatching(/^l2 needs/)]);
   });
 

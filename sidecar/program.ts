@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type Command, Option } from 'commander';
+import { newProgram } from '../daemon/program.js';
+import { readSidecarOptions } from './options.js';
+import { run } from './run.js';
+
+const HELP = `
+The state folder remembers which nonces were used. The first start needs --init; every
+later one finds the folder, or refuses to run: without it, CIDs could repeat.`;
+
+/** The flags of cid-sidecar; options.ts says what each may be, and defaults. */
+export function sidecarProgram(): Command {
+  return newProgram('cid-sidecar')
+    .description('Issues connection IDs that carry the ID of the QUIC server beside it.')
+    .requiredOption('--registry <file>', 'the desired state (YAML)')
+    .requiredOption('--server <name>', 'the server in it that this sidecar stands beside')
+    .requiredOption('--state-dir <folder>', 'where used nonces are remembered')
+    .requiredOption('--socket <path>', 'unix socket to serve on')
+    .option('--socket-mode <octal>', 'permissions of the socket (default: 0660)')
+    .option('--socket-group <group>', 'group of the socket')
+    .option('--init', 'first start: create the state; refused where there is one')
+    .option(
+      '--reset-nonces',
+      'the state is lost: begin anew at random places. CIDs can then repeat earlier ones, with a probability of about (CIDs before + after) / 256^nonceLength, without a key (CIDs before x after) / 256^nonceLength, and reset tokens made with keys of the lost state are gone',
+    )
+    .option('--reissue-within <seconds>', 'time to replace CIDs of retiring configs (default: 300)')
+    .option('--allow-key-export', 'permit LeaseNonces and ExportResetKeys, which hand out keys')
+    .option('--max-streams <n>', 'streams of all clients together (default: 4096)')
+    .option(
+      '--metrics <where>',
+      'serve Prometheus metrics: host:port, a port of 127.0.0.1, or the path of a socket',
+    )
+    .addOption(new Option('--metrics-port <port>', 'old name of --metrics').hideHelp())
+    .addOption(new Option('--metrics-socket <path>', 'old name of --metrics').hideHelp())
+    .option('--listen <host:port>', 'serve on TCP too, with mutual TLS')
+    .option('--tls-certificate <file>', 'certificate chain of the TCP listener (PEM)')
+    .option('--tls-key <file>', 'its private key (PEM)')
+    .option('--tls-client-ca <file>', 'authorities of client certificates (PEM)')
+    .option('--decap-interface <name>', 'attach the decapsulating program here (needs privileges)')
+    .option('--decap-sources <prefixes>', 'unwrap tunnels from these only, comma-separated')
+    .option('--decap-pin <path>', 'keep the program attached over restarts, pinned here in bpffs')
+    .option('--gue-port <port>', 'UDP port of GUE, as the balancers send it (default: 6080)')
+    .addOption(new Option('--decap-gue-port <port>', 'old name of --gue-port').hideHelp())
+    .option('--log-level <level>', 'debug, info, warn or error (default: info)')
+    .addHelpText('after', HELP)
+    .action(async (flags: object) => run(readSidecarOptions(flags)));
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+import { link, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { StateStore } from './state-store.js';
+
+let parent: string;
+let folder: string;
+const stores: StateStore[] = [];
+
+beforeEach(async () => {
+  parent = await mkdtemp(join(tmpdir(), `cdc${process.pid}-`));
+  folder = join(parent, 'state');
+});
+afterEach(async () => {
+  for (const store of stores.splice(0)) await store.close();
+  await rm(parent, { recursive: true, force: true });
+});
+
+async function open(start: 'existing' | 'init' | 'reset'): Promise<StateStore> {
+  const store = await StateStore.open({ folder, start });
+  stores.push(store);
+  return store;
+}
+
+const NAME = '00'.repeat(16);
+
+describe('StateStore', () => {
+  it('keeps keys, marks and generation over a restart, and no two writers', async () => {
+    const store = await open('init');
+    const key = store.resetKeys.of(NAME);
+    store.generation.switchTo({ config: NAME, serverIds: ['ed793a'] });
+    const generation = store.generation.current;
+    await store.save();
+    await expect(open('existing')).rejects.toMatchObject({ code: 'STATE_LOCKED' });
+    await store.close();
+    const again = await open('existing');
+    expect(again.resetKeys.of(NAME).equals(key)).toBe(true);
+    expect(again.generation.current).toBe(generation);
+  });
+
+  it('writes nothing after it was closed, when the lock may be with somebody else', async () => {
+    const store = await open('init');
+    await store.close();
+    const next = await open('existing');
+    await next.save();
+    const before = await readFile(join(folder, 'state'), 'utf8');
+    await expect(store.save()).rejects.toMatchObject({ code: 'STATE_UNWRITABLE' });
+    expect(await readFile(join(folder, 'state'), 'utf8')).toBe(before);
+  });
+
+  it('tells an older state that comes back as the very file that it was', async () => {
+    const state = join(folder, 'state');
+    const store = await open('init');
+    await link(state, `${state}.backup`);
+    await store.save();
+    await store.close();
+    await rename(state, `${state}.newest`);
+    await rename(`${state}.backup`, state);
+    await expect(open('existing')).rejects.toMatchObject({ code: 'STATE_STALE' });
+    await rename(`${state}.newest`, state);
+    await (await open('existing')).close();
+    // A state that begins anew counts its writes on, so that it is not taken for an older one.
+    await (await open('reset')).close();
+    await open('existing');
+  });
+
+  it('makes CIDs void only when a config or a server ID goes', async () => {
+    const store = await open('init');
+    const other = 'ff'.repeat(16);
+    expect(store.generation.switchTo({ config: NAME, serverIds: ['01'] })).toBe(false); // None were issued.
+    const first = store.generation.current;
+    expect(store.generation.switchTo({ config: NAME, serverIds: ['01', '02'] })).toBe(false);
+    expect(store.generation.current).toBe(first);
+    expect(store.generation.switchTo({ config: NAME, serverIds: ['02'] })).toBe(true);
+    expect(store.generation.switchTo({ config: other, serverIds: ['02'] })).toBe(true);
+    expect(store.generation.switchTo(null)).toBe(true);
+    expect(store.generation.current).toBe(first + 3);
+    expect(store.generation.switchTo(null)).toBe(false);
+    expect(store.generation.switchTo({ config: NAME, serverIds: ['02'] })).toBe(false); // None were issued.
+    expect(store.generation.current).toBe(first + 3);
+  });
+
+  it('keeps orders over a restart, and drops those that ran out with the next', async () => {
+    const store = await open('init');
+    store.orders.keep({ throughGeneration: 1, deadline: 1000 }, 0);
+    store.orders.keep({ throughGeneration: 2, deadline: 3000 }, 0);
+    await store.save();
+    await store.close();
+    const again = await open('existing');
+    expect(again.orders.all.map(({ deadline }) => deadline)).toEqual([1000, 3000]);
+    again.orders.keep({ throughGeneration: 3, deadline: 5000 }, 2000);
+    expect(again.orders.all.map(({ deadline }) => deadline)).toEqual([3000, 5000]);
+  });
+});
