@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { pino } from 'pino';
 import { createCodec } from '../cid/index.js';
-import { Agent } from '../lb-agent/commands/agent.js';
+import { Agent } from '../lb-agent/agent.js';
 import { PinFolder } from '../lb-agent/installation/pins.js';
 import { hostInterface } from '../lb-agent/reachability/next-hops/host-interface.js';
 import type { Goal } from '../lb-agent/reconcile/goal.js';
@@ -81,7 +81,7 @@ const agent = await Agent.start(
     sources: { source4: '192.0.2.1', source6: null },
     check: () => {},
     flowsPerCpu: 2 ** 14,
-    restMs: 120_000,
+    cooldownMs: 120_000,
     log: pino({ level: 'silent' }),
   },
   goalOf(first),

@@ -4,14 +4,14 @@ import { equalOctets } from '../core/index.js';
 import type { DesiredState, Pool, PoolConfig, Server } from '../registry/index.js';
 
 /** Why a CID does not route: for a reason in the CID itself, or for one in the desired state. */
-export type RefusalReason = UnroutableReason | 'config-quarantined' | 'server-down';
+export type WhyUnroutable = UnroutableReason | 'config-quarantined' | 'server-down';
 
 /** What one CID means under one config of one pool. */
 export interface Reading {
   readonly pool: Pool;
   readonly config: PoolConfig;
   /** Null if it routes. */
-  readonly refusal: RefusalReason | null;
+  readonly unroutable: WhyUnroutable | null;
   readonly serverId?: Uint8Array;
   readonly nonce?: Uint8Array;
   readonly server?: Server;
@@ -27,15 +27,15 @@ export function readingsOf(state: DesiredState, cid: Uint8Array): Reading[] {
 
 function readingOf(pool: Pool, config: PoolConfig, cid: Uint8Array): Reading {
   const decoded = config.codec.decode(cid);
-  if (!decoded.routable) return { pool, config, refusal: decoded.reason };
+  if (!decoded.routable) return { pool, config, unroutable: decoded.reason };
   const { serverId, nonce } = decoded;
   const server = pool.servers.find(({ serverIds }) =>
     serverIds.get(config.id)?.some((id) => equalOctets(id, serverId)),
   );
   const reading = { pool, config, serverId, nonce };
   if (config.state === 'quarantined') {
-    return { ...reading, refusal: 'config-quarantined', ...(server && { server }) };
+    return { ...reading, unroutable: 'config-quarantined', ...(server && { server }) };
   }
-  if (server === undefined) return { ...reading, refusal: 'unknown-server-id' };
-  return { ...reading, server, refusal: server.state === 'down' ? 'server-down' : null };
+  if (server === undefined) return { ...reading, unroutable: 'unknown-server-id' };
+  return { ...reading, server, unroutable: server.state === 'down' ? 'server-down' : null };
 }

@@ -83,7 +83,11 @@ static __always_inline void read_cid(const struct packet *packet, struct connect
 	*cid = dcid;
 }
 
-/* Sets the reason, and the real where it is one of forwarding; changes nothing else. */
+/*
+ * Fills in the decision: the reason, the real if the packet is forwarded, and what led there (the
+ * CID, the remark, the MTU and what was refused). It counts remarks and remembers flows; the
+ * packet itself stays as it is.
+ */
 static __always_inline void decide(struct packet *packet, struct decision *decision)
 {
 	__u32 refusal;

@@ -17,7 +17,7 @@ export class RealTable {
   readonly #view: ArrayView;
   readonly #clock: Clock;
   /** Cleared indices that a packet may still be reading, and until what time. */
-  readonly #resting = new Map<number, number>();
+  readonly #inGrace = new Map<number, number>();
 
   constructor(view: ArrayView, clock: Clock) {
     this.#view = view;
@@ -65,7 +65,7 @@ export class RealTable {
 
   clear(index: number): void {
     this.#view.store64(this.#at(index), 0n);
-    this.#resting.set(index, this.#clock.now() + GRACE_MS);
+    this.#inGrace.set(index, this.#clock.now() + GRACE_MS);
   }
 
   get(index: number): RealState | undefined {
@@ -125,10 +125,10 @@ export class RealTable {
   }
 
   #waitFor(index: number): void {
-    const until = this.#resting.get(index);
+    const until = this.#inGrace.get(index);
     if (until === undefined) return;
     this.#clock.wait(until - this.#clock.now());
-    this.#resting.delete(index);
+    this.#inGrace.delete(index);
   }
 }
 

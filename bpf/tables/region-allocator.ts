@@ -8,13 +8,13 @@ export interface Region {
   readonly size: number;
 }
 
-interface Resting extends Region {
+interface RegionInGrace extends Region {
   readonly until: number;
   readonly wipe: () => void;
 }
 
 /**
- * Knows which runs of an array's entries are free. A region that is given back rests for the
+ * Knows which runs of an array's entries are free. A region that is given back waits for the
  * grace period first, because a packet may still be reading it. The kernel knows nothing of
  * regions: after a restart they are found from what the published structures name.
  */
@@ -23,7 +23,7 @@ export class RegionAllocator {
   readonly #clock: Clock;
   /** In order of start, never adjacent, never overlapping. */
   #free: Region[];
-  #resting: Resting[] = [];
+  #inGrace: RegionInGrace[] = [];
 
   /** @param table name of the array, for messages */
   constructor(table: string, whole: Region, clock: Clock) {
@@ -36,9 +36,9 @@ export class RegionAllocator {
   allocate(size: number): Region {
     this.sweep();
     let at = this.#fit(size);
-    if (at < 0 && this.#resting.length > 0) {
+    if (at < 0 && this.#inGrace.length > 0) {
       // A region is about to be free, and waiting for it is cheaper than a larger map.
-      this.#clock.wait(Math.max(...this.#resting.map(({ until }) => until)) - this.#clock.now());
+      this.#clock.wait(Math.max(...this.#inGrace.map(({ until }) => until)) - this.#clock.now());
       this.sweep();
       at = this.#fit(size);
     }
@@ -53,7 +53,7 @@ export class RegionAllocator {
 
   /** Gives a region back. `wipe` is called when no packet reads the region any more. */
   release(region: Region, wipe: () => void = () => {}): void {
-    this.#resting.push({ ...region, until: this.#clock.now() + GRACE_MS, wipe });
+    this.#inGrace.push({ ...region, until: this.#clock.now() + GRACE_MS, wipe });
   }
 
   /** Takes a region that the kernel already uses. @throws RangeError unless all of it is free */
@@ -68,21 +68,21 @@ export class RegionAllocator {
     this.#free.splice(at, 1, ...[before, after].filter((region) => region.size > 0));
   }
 
-  /** Wipes and frees the regions that have rested for the grace period. */
+  /** Wipes and frees the regions whose grace period is over. */
   sweep(): void {
     const now = this.#clock.now();
-    const due = this.#resting.filter(({ until }) => until <= now);
+    const due = this.#inGrace.filter(({ until }) => until <= now);
     if (due.length === 0) return;
-    this.#resting = this.#resting.filter(({ until }) => until > now);
+    this.#inGrace = this.#inGrace.filter(({ until }) => until > now);
     for (const region of due) {
       region.wipe();
       this.#insert(region);
     }
   }
 
-  /** Entries that are free or resting. */
+  /** Entries that are free or in their grace period. */
   get available(): number {
-    return [...this.#free, ...this.#resting].reduce((sum, { size }) => sum + size, 0);
+    return [...this.#free, ...this.#inGrace].reduce((sum, { size }) => sum + size, 0);
   }
 
   #fit(size: number): number {

@@ -106,7 +106,7 @@ class BucketTable implements ServerIdTable {
    * Freed slots, by the index of the real's word, that a packet may still be reading, and until
    * what time.
    */
-  readonly #resting = new Map<number, number>();
+  readonly #inGrace = new Map<number, number>();
 
   constructor(view: ArrayView, base: number, shape: BucketShape, clock: Clock) {
     this.shape = shape;
@@ -162,7 +162,7 @@ class BucketTable implements ServerIdTable {
     const present = this.#find(id);
     if (present >= 0) {
       this.#view.store32(4 * present, real);
-      if (real === 0) this.#resting.set(present, this.#clock.now() + GRACE_MS);
+      if (real === 0) this.#inGrace.set(present, this.#clock.now() + GRACE_MS);
       return true;
     }
     if (real === 0) return true;
@@ -207,7 +207,7 @@ class BucketTable implements ServerIdTable {
       let free = 0;
       let candidate = -1;
       for (let slot = reals; slot < reals + this.#slots; slot++) {
-        if (this.#view.u32[slot] !== 0 || this.#rests(slot)) continue;
+        if (this.#view.u32[slot] !== 0 || this.#isInGrace(slot)) continue;
         free++;
         if (candidate < 0) candidate = slot;
       }
@@ -219,11 +219,11 @@ class BucketTable implements ServerIdTable {
     return best;
   }
 
-  #rests(slot: number): boolean {
-    const until = this.#resting.get(slot);
+  #isInGrace(slot: number): boolean {
+    const until = this.#inGrace.get(slot);
     if (until === undefined) return false;
     if (until > this.#clock.now()) return true;
-    this.#resting.delete(slot);
+    this.#inGrace.delete(slot);
     return false;
   }
 

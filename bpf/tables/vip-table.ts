@@ -45,7 +45,7 @@ export class VipTable {
   readonly #mask: number;
   readonly #clock: Clock;
   /** Freed slots, by their offset, that a packet may still be reading, and until what time. */
-  readonly #resting = new Map<number, number>();
+  readonly #inGrace = new Map<number, number>();
 
   /** @param buckets a power of two: how many values of `view` are in use */
   constructor(view: ArrayView, buckets: number, clock: Clock) {
@@ -158,9 +158,9 @@ export class VipTable {
 
   #isFree(slot: number): boolean {
     if (this.#view.load32(slot + VIP_SLOT.vip) !== 0) return false;
-    const until = this.#resting.get(slot);
+    const until = this.#inGrace.get(slot);
     if (until !== undefined && until > this.#clock.now()) return false;
-    this.#resting.delete(slot);
+    this.#inGrace.delete(slot);
     return true;
   }
 
@@ -177,7 +177,7 @@ export class VipTable {
     for (let depth = 0; depth < MOST_MOVES && front.length > 0; depth++) {
       const next: number[] = [];
       for (const slot of front) {
-        if (this.#restsAt(slot)) this.#waitForRest();
+        if (this.#isInGraceAt(slot)) this.#waitForGrace();
         if (this.#isFree(slot)) return this.#shift(slot, before);
         for (const other of this.#candidates(this.#rawKeyAt(slot))) {
           if (before.has(other)) continue;
@@ -203,7 +203,7 @@ export class VipTable {
       // A packet that read the target before the copy must still find the VIP in the source.
       this.#clock.wait(GRACE_MS);
       this.#clear(from);
-      this.#waitForRest();
+      this.#waitForGrace();
       target = from;
     }
     return target;
@@ -211,17 +211,17 @@ export class VipTable {
 
   #clear(slot: number): void {
     this.#view.store32(slot + VIP_SLOT.vip, 0);
-    this.#resting.set(slot, this.#clock.now() + GRACE_MS);
+    this.#inGrace.set(slot, this.#clock.now() + GRACE_MS);
   }
 
-  #restsAt(slot: number): boolean {
+  #isInGraceAt(slot: number): boolean {
     return this.#view.load32(slot + VIP_SLOT.vip) === 0 && !this.#isFree(slot);
   }
 
-  #waitForRest(): void {
-    if (this.#resting.size === 0) return;
-    this.#clock.wait(Math.max(...this.#resting.values()) - this.#clock.now());
-    this.#resting.clear();
+  #waitForGrace(): void {
+    if (this.#inGrace.size === 0) return;
+    this.#clock.wait(Math.max(...this.#inGrace.values()) - this.#clock.now());
+    this.#inGrace.clear();
   }
 
   #rawKeyAt(slot: number): RawKey {

@@ -24,7 +24,7 @@ export function addExplain(
       const cid = readCid(text);
       const state = await openRegistry(flags.registry, { schemes }).read();
       const readings = readingsOf(state, cid);
-      const routable = readings.some(({ refusal }) => refusal === null);
+      const routable = readings.some(({ unroutable }) => unroutable === null);
       if (flags.json) {
         io.out(JSON.stringify({ cid: toHex(cid), routable, readings: readings.map(jsonOf) }));
       } else {
@@ -45,31 +45,31 @@ function describeCid(cid: Uint8Array): string {
   return `${toHex(cid)}: first three bits 0b${config}, ${cid.length - 1} octets follow, next five bits ${length}`;
 }
 
-function describe({ pool, config, refusal, serverId, nonce, server }: Reading): string {
+function describe({ pool, config, unroutable, serverId, nonce, server }: Reading): string {
   const where = `pool ${pool.name}, config ${config.id} (${config.codec.algorithm}, ${config.state})`;
   const found = [
     ...(serverId === undefined ? [] : [`server ID ${toHex(serverId)}`]),
     ...(nonce === undefined ? [] : [`nonce ${toHex(nonce)}`]),
     ...(server === undefined ? [] : [`${server.name} ${server.address} (${server.state})`]),
   ].join(', ');
-  if (refusal === null) return `${where}: routes: ${found}`;
+  if (unroutable === null) return `${where}: routes: ${found}`;
   const why =
-    refusal === 'config-quarantined'
+    unroutable === 'config-quarantined'
       ? 'config-quarantined: balancers do not decode it any more'
-      : refusal === 'server-down'
+      : unroutable === 'server-down'
         ? 'server-down: no packet goes to this server'
-        : describeReason(refusal);
+        : describeReason(unroutable);
   return `${where}: no, ${why}${found === '' ? '' : ` [${found}]`}`;
 }
 
-function jsonOf({ pool, config, refusal, serverId, nonce, server }: Reading): object {
+function jsonOf({ pool, config, unroutable, serverId, nonce, server }: Reading): object {
   return {
     pool: pool.name,
     configId: config.id,
     algorithm: config.codec.algorithm,
     configState: config.state,
-    routable: refusal === null,
-    ...(refusal === null ? {} : { reason: refusal }),
+    routable: unroutable === null,
+    ...(unroutable === null ? {} : { reason: unroutable }),
     ...(serverId === undefined ? {} : { serverId: toHex(serverId) }),
     ...(nonce === undefined ? {} : { nonce: toHex(nonce) }),
     ...(server === undefined

@@ -6,6 +6,7 @@ import { createLog } from '../../daemon/log.js';
 import { type MetricsServer, serveMetrics } from '../../daemon/metrics-server.js';
 import { warnOfOldNames } from '../../daemon/options/old-names.js';
 import { type DesiredState, openRegistry } from '../../registry/index.js';
+import { Agent } from '../agent.js';
 import type { TunnelSources } from '../drivers/xdp/apply.js';
 import { AgentLock } from '../installation/pin-folder-lock.js';
 import { PinFolder } from '../installation/pins.js';
@@ -17,7 +18,6 @@ import { NextHops } from '../reachability/next-hops/next-hops.js';
 import type { Goal } from '../reconcile/goal.js';
 import { ReconcileLoop } from '../reconcile/reconcile-loop.js';
 import { mergeVerdicts } from '../reconcile/verdict.js';
-import { Agent } from './agent.js';
 
 /** `lb-agent run`: returns after SIGTERM or SIGINT, with the balancer still attached. */
 export async function run(options: RunOptions): Promise<void> {
@@ -67,7 +67,7 @@ export async function run(options: RunOptions): Promise<void> {
         sources,
         check: (state) => checkSources(state, sources, host),
         flowsPerCpu: options.flowsPerCpu,
-        restMs: options.cooldown * 1000,
+        cooldownMs: options.cooldown * 1000,
         ...(options.object === undefined ? {} : { object: options.object }),
         log,
       },

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** One index at rest. */
-export interface Resting {
+/** An index whose cooldown is running. */
+export interface IndexInCooldown {
   readonly index: number;
   /** Milliseconds since the epoch. */
   readonly until: number;
@@ -19,33 +19,33 @@ export interface Cooldown {
 const INCARNATIONS = 65_535;
 
 /**
- * Indices of reals that were cleared rest until no flow can remember them: a flow that was
- * placed for one server must not find the next one there. The incarnation guards the same
- * way, but wraps; the rest is what makes a wrap harmless.
+ * Keeps the index of a real that was cleared from being used until no flow can remember it: a
+ * flow that was placed for one server must not find the next one there. The incarnation guards
+ * against that too, but it wraps; the cooldown is what makes a wrap harmless.
  */
 export class IndexCooldown implements Cooldown {
-  readonly #restMs: number;
+  readonly #cooldownMs: number;
   readonly #now: () => number;
   readonly #until = new Map<number, number>();
   readonly #incarnations: Map<number, number>;
 
   /**
-   * @param restMs milliseconds that an index rests
+   * @param cooldownMs milliseconds for which an index is not used after its last use
    * @param now milliseconds since the epoch
    * @param incarnations of the last use of each index, as far as it is known
    */
   constructor(
-    restMs: number,
+    cooldownMs: number,
     now: () => number,
-    resting: readonly Resting[] = [],
+    running: readonly IndexInCooldown[] = [],
     incarnations: ReadonlyMap<number, number> = new Map(),
   ) {
-    this.#restMs = restMs;
+    this.#cooldownMs = cooldownMs;
     this.#now = now;
     this.#incarnations = new Map(incarnations);
-    for (const { index, until } of resting) {
-      // A clock that was set back must not make an index rest for ever.
-      this.#until.set(index, Math.min(until, now() + restMs));
+    for (const { index, until } of running) {
+      // A clock that was set back must not keep an index in cooldown for ever.
+      this.#until.set(index, Math.min(until, now() + cooldownMs));
     }
   }
 
@@ -67,8 +67,9 @@ export class IndexCooldown implements Cooldown {
     this.#until.delete(index);
   }
 
-  rest(index: number): void {
-    this.#until.set(index, this.#now() + this.#restMs);
+  /** The cooldown of an index begins now. */
+  start(index: number): void {
+    this.#until.set(index, this.#now() + this.#cooldownMs);
   }
 
   /** An index that is not in use had this incarnation last. */
@@ -76,7 +77,7 @@ export class IndexCooldown implements Cooldown {
     this.#incarnations.set(index, incarnation);
   }
 
-  resting(): Resting[] {
+  running(): IndexInCooldown[] {
     return [...this.#until]
       .filter(([index]) => this.holds(index))
       .map(([index, until]) => ({ index, until }));

@@ -8,7 +8,7 @@ import type { AgentRecord } from './record.js';
 import { NO_TABLES, type Tables } from './tables.js';
 import { NO_GOAL } from './testing/goals.js';
 
-const REST_MS = 1000;
+const COOLDOWN_MS = 1000;
 
 let stored: AgentRecord | undefined;
 let mode: 'native' | 'generic';
@@ -27,7 +27,7 @@ function ledger(): IndexLedger {
         stored = record;
       },
     },
-    restMs: REST_MS,
+    cooldownMs: COOLDOWN_MS,
     attached: () => ({ interface: 'eth0', mode }),
     now: () => clock,
   });
@@ -49,7 +49,7 @@ describe('what is known of an index', () => {
     await ledger().begin(change(tables(7, 3), tables()));
     const { cooldown } = ledger();
     expect([cooldown.holds(7), cooldown.nextIncarnation(7)]).toEqual([true, 4]);
-    clock = REST_MS;
+    clock = COOLDOWN_MS;
     expect(cooldown.holds(7)).toBe(false);
   });
 
@@ -91,7 +91,7 @@ describe('what is known of an index', () => {
 
     stored = {
       ...{ interface: 'eth0', mode: 'native', revision: '' },
-      ...{ pools: [], servers: [], configs: [], resting: [], incarnations: [] },
+      ...{ pools: [], servers: [], configs: [], cooldowns: [], incarnations: [] },
     };
     const mindful = ledger();
     mindful.learn(read);

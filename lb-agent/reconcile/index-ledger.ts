@@ -7,8 +7,8 @@ import type { Tables } from './tables.js';
 
 export interface IndexLedgerOptions {
   readonly store: RecordStore;
-  /** Milliseconds that an index of a real rests after its use. */
-  readonly restMs: number;
+  /** Milliseconds for which an index of a real is not used after its last use. */
+  readonly cooldownMs: number;
   /** How the balancer is attached, for the record. */
   readonly attached: () => Attached;
   /** Milliseconds since the epoch. */
@@ -33,11 +33,11 @@ export class IndexLedger {
   #record: AgentRecord | undefined;
 
   constructor(options: IndexLedgerOptions) {
-    const { store, restMs, now } = options;
+    const { store, cooldownMs, now } = options;
     this.#options = options;
     this.#record = store.read();
-    const { resting = [], incarnations = [], pools = [], servers = [] } = this.#record ?? {};
-    this.#cooldown = new IndexCooldown(restMs, now, resting, new Map(incarnations));
+    const { cooldowns = [], incarnations = [], pools = [], servers = [] } = this.#record ?? {};
+    this.#cooldown = new IndexCooldown(cooldownMs, now, cooldowns, new Map(incarnations));
     this.#assignment = {
       pools: new Map(pools.map(({ name, index }) => [name, index])),
       reals: new Map(servers.map(({ name, real }) => [name, real])),
@@ -65,7 +65,7 @@ export class IndexLedger {
     for (const [index, { incarnation }] of reals) this.#cooldown.used(index, incarnation);
     for (const [index, incarnation] of vacated) {
       this.#cooldown.vacated(index, incarnation);
-      if (this.#record === undefined) this.#cooldown.rest(index);
+      if (this.#record === undefined) this.#cooldown.start(index);
     }
   }
 
@@ -76,13 +76,13 @@ export class IndexLedger {
   async begin({ goal, actual, assigned }: Change): Promise<void> {
     const { target, assignment } = assigned;
     for (const [index, { incarnation }] of actual.reals) this.#cooldown.used(index, incarnation);
-    this.#restLeft(actual, target);
+    this.#startCooldowns(actual, target);
     const incarnations = new Map(this.#cooldown.incarnations());
     for (const [index, { incarnation }] of target.reals) incarnations.set(index, incarnation);
     await this.#write({
       ...this.#options.attached(),
       ...namesOf(goal, assignment),
-      resting: this.#cooldown.resting().filter(({ index }) => !target.reals.has(index)),
+      cooldowns: this.#cooldown.running().filter(({ index }) => !target.reals.has(index)),
       incarnations: [...incarnations],
     });
   }
@@ -91,7 +91,7 @@ export class IndexLedger {
   end({ actual, assigned: { assignment, target } }: Change): void {
     this.#assignment = assignment;
     for (const [index, { incarnation }] of target.reals) this.#cooldown.used(index, incarnation);
-    this.#restLeft(actual, target);
+    this.#startCooldowns(actual, target);
   }
 
   /** Records how the balancer is attached, where that has changed. */
@@ -103,9 +103,9 @@ export class IndexLedger {
     await this.#write({ ...record, ...attached });
   }
 
-  #restLeft(actual: Tables, target: Tables): void {
+  #startCooldowns(actual: Tables, target: Tables): void {
     for (const index of actual.reals.keys()) {
-      if (!target.reals.has(index)) this.#cooldown.rest(index);
+      if (!target.reals.has(index)) this.#cooldown.start(index);
     }
   }
 

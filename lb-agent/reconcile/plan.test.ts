@@ -48,7 +48,7 @@ function* changes(goals: readonly Goal[], namesKept: boolean) {
     yield { before, after, actual, target: assigned.target, clock };
     for (const operation of plan(actual, assigned.target)) {
       actual = applyTo(actual, operation);
-      if (operation.kind === 'clear-real') cooldown.rest(operation.index);
+      if (operation.kind === 'clear-real') cooldown.start(operation.index);
       if (operation.kind === 'set-real') {
         cooldown.used(operation.index, operation.real.incarnation);
       }

@@ -14,7 +14,7 @@ import { vipKey } from './tables.js';
 import { goalArbitrary, goalOf, RINGS } from './testing/goals.js';
 import { MemoryDriver } from './testing/memory-driver.js';
 
-const REST_MS = 1000;
+const COOLDOWN_MS = 1000;
 const HOP: NextHop = {
   kind: 'neighbour',
   mac: Uint8Array.of(2, 0, 0, 0, 0, 1),
@@ -47,7 +47,7 @@ function agent(): Reconciler {
         stored = record;
       },
     },
-    restMs: REST_MS,
+    cooldownMs: COOLDOWN_MS,
     attached: () => ({ interface: 'eth0', mode: 'native' }),
     now: () => clock,
   });
@@ -266,7 +266,7 @@ describe('agents that are killed', { timeout: 60_000 }, () => {
             const { index, real } = operation;
             const last = used.get(index);
             if (last === undefined || last.incarnation === real.incarnation) return;
-            if (last.at > clock - REST_MS) throw new Error(`index ${index} has not rested`);
+            if (last.at > clock - COOLDOWN_MS) throw new Error(`index ${index} has not rested`);
           };
           await agent()
             .reconcile(wanted)

@@ -2,10 +2,10 @@
 import type { ServerState } from '../../registry/index.js';
 import type { Assignment } from './assign.js';
 import type { Goal } from './goal.js';
-import type { Resting } from './index-cooldown.js';
+import type { IndexInCooldown } from './index-cooldown.js';
 
 /**
- * What the tables do not say: the names of what they hold, and which indices rest. No keys,
+ * What the tables do not say: the names of what they hold, and which indices are in cooldown. No keys,
  * and nothing that routing depends on.
  */
 export interface AgentRecord extends Attached {
@@ -14,7 +14,7 @@ export interface AgentRecord extends Attached {
   readonly pools: readonly { readonly name: string; readonly index: number }[];
   readonly servers: readonly ServerRecord[];
   readonly configs: readonly ConfigRecord[];
-  readonly resting: readonly Resting[];
+  readonly cooldowns: readonly IndexInCooldown[];
   /** Index and incarnation. */
   readonly incarnations: readonly (readonly [number, number])[];
 }

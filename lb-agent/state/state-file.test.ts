@@ -19,7 +19,7 @@ const RECORD: AgentRecord = {
     },
   ],
   configs: [{ pool: 'web', id: 0, algorithm: 'plaintext', state: 'minting', cidLength: 8 }],
-  resting: [{ index: 3, until: 1000 }],
+  cooldowns: [{ index: 3, until: 1000 }],
   incarnations: [
     [1, 1],
     [3, 7],
@@ -46,8 +46,8 @@ describe('the state file', () => {
 
   it('has the form that all agents of version 1 read and write', async () => {
     await new StateFile(path).write(RECORD);
-    const { incarnations, ...rest } = RECORD;
-    const form = { version: 1, ...rest, generations: incarnations };
+    const { cooldowns, incarnations, ...rest } = RECORD;
+    const form = { version: 1, ...rest, resting: cooldowns, generations: incarnations };
     expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual(form);
 
     const configs = [{ pool: 'web', id: 0, algorithm: 'plaintext', state: 'minting' }];

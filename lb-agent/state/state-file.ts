@@ -8,10 +8,9 @@ import { replaceFile } from '../../daemon/atomic-file.js';
 import type { AgentRecord, RecordStore } from '../reconcile/record.js';
 
 const VERSION = 1;
-const index = z.int().min(0);
-
 /** Of the file. A hundred thousand servers take half of it. */
 const MAX_OCTETS = 64 * 1024 * 1024;
+const index = z.int().min(0);
 
 const stateShape = z.object({
   version: z.literal(VERSION),
@@ -39,8 +38,8 @@ const stateShape = z.object({
       cidLength: index.optional(),
     }),
   ),
+  // The cooldowns and the incarnations, under the names by which all agents so far know them.
   resting: z.array(z.object({ index, until: z.number() })),
-  /** The incarnations, under the name by which all agents so far know them. */
   generations: z.array(z.tuple([index, index])),
 });
 
@@ -59,15 +58,16 @@ export class StateFile implements RecordStore {
     try {
       const { octets } = readRegularFileSync(this.#path, MAX_OCTETS);
       const file = stateShape.parse(JSON.parse(octets.toString()));
-      const { version: _, generations: incarnations, ...record } = file;
-      return { ...record, incarnations };
+      const { version: _, generations: incarnations, resting: cooldowns, ...record } = file;
+      return { ...record, cooldowns, incarnations };
     } catch {
       return undefined;
     }
   }
 
-  async write({ incarnations, ...record }: AgentRecord): Promise<void> {
-    const content = JSON.stringify({ version: VERSION, ...record, generations: incarnations });
+  async write({ cooldowns, incarnations, ...record }: AgentRecord): Promise<void> {
+    const file = { ...record, resting: cooldowns, generations: incarnations };
+    const content = JSON.stringify({ version: VERSION, ...file });
     try {
       await mkdir(dirname(this.#path), { recursive: true, mode: 0o755 });
       await replaceFile(this.#path, { mode: 0o644, content });

@@ -118,7 +118,7 @@ function checkFirstOctets(configs: PoolConfig[], places: Path[], report: Report)
     const place = places[index] ?? [];
     const rival = config.codec.decodePlan.configBits.map((bits) => owner.get(bits)).find(isNumber);
     if (rival !== undefined) {
-      const line = report.place(places[rival] ?? []);
+      const line = report.lineText(places[rival] ?? []);
       const bits = config.codec.decodePlan.configBits.join(' and ');
       report.error(
         place,
@@ -147,7 +147,7 @@ function checkLengths(configs: PoolConfig[], places: Path[], report: Report): vo
     }
     const length = configs[first]?.codec.cidLength;
     if (config.codec.cidLength === length) return;
-    const line = report.place(places[first] ?? []);
+    const line = report.lineText(places[first] ?? []);
     report.error(
       places[index] ?? [],
       `gives CIDs of ${config.codec.cidLength} octets, the config of ${line} of ${length}; configs of one pool must have one CID length (raise the serverUseLength of the shorter one)`,
@@ -161,7 +161,7 @@ function checkMinting(configs: PoolConfig[], places: Path[], report: Report): vo
   if (first === undefined || second === undefined) return;
   report.error(
     [...second, 'state'],
-    `only one config of a pool can be minting, and the config of ${report.place(first)} is`,
+    `only one config of a pool can be minting, and the config of ${report.lineText(first)} is`,
   );
 }
 

@@ -162,7 +162,7 @@ function* checkVips(document: DocumentShape, report: Report): Steps<void> {
       report.error(
         place,
         () =>
-          `VIP ${vip.protocol} ${vip.address} port ${vip.port} is ${fieldName(rival)} too (${report.place(rival)}); a VIP belongs to one pool, once`,
+          `VIP ${vip.protocol} ${vip.address} port ${vip.port} is ${fieldName(rival)} too (${report.lineText(rival)}); a VIP belongs to one pool, once`,
       );
     }
   }
@@ -184,7 +184,7 @@ function* checkServers(document: DocumentShape, report: Report): Steps<void> {
         report.error(
           [...place, 'name'],
           () =>
-            `${server.name} is the name of ${fieldName(rival)} too (${report.place(rival)}); names are unique in the document`,
+            `${server.name} is the name of ${fieldName(rival)} too (${report.lineText(rival)}); names are unique in the document`,
         );
       }
       if (vips.has(canonical(server.address))) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isMap, isNode, isPair, isScalar, isSeq, type LineCounter, type Scalar } from 'yaml';
-import type { Path } from './source.js';
+import type { Path } from './path.js';
 import type { Nodes } from './yaml-nodes.js';
 
 /** How far apart the items of a text are whose offsets are kept. */

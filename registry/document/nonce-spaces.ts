@@ -119,7 +119,7 @@ function tell(
   const { owner } = first;
   const place = [...holding.place, index];
   const what = () =>
-    `server ID ${toHex(id)} of ${holding.server.name} is, under the same key, one of ${owner.server.name} too (${report.place([...owner.place, first.index])})`;
+    `server ID ${toHex(id)} of ${holding.server.name} is, under the same key, one of ${owner.server.name} too (${report.lineText([...owner.place, first.index])})`;
   if (mintsNow(holding) && mintsNow(owner) && holding.server.address !== owner.server.address) {
     clash.errors += 1;
     if (clash.errors > TOLD_PER_LIST) return;

@@ -7,7 +7,7 @@ import type { Report } from './report.js';
 import type { Path } from './source.js';
 import type { Steps } from './steps.js';
 
-/** One slip can repeat in every one of a million IDs; so many errors a list are enough. */
+/** The most errors that are reported for one list: one slip can repeat in a million IDs. */
 const ERRORS_PER_LIST = 5;
 
 interface Claim {
@@ -44,7 +44,7 @@ export class Owners {
     const octets = packedIds(ids);
     const hexOf = (index: number) => toHex(octets.subarray(index * length, (index + 1) * length));
     const lineOf = ({ owner, index }: { owner: Claim; index: number }) =>
-      this.#report.place([...owner.place, index]);
+      this.#report.lineText([...owner.place, index]);
     let bad = 0;
     const complain = (index: number, message: () => string) => {
       bad++;

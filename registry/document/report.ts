@@ -45,7 +45,7 @@ export class Report {
   }
 
   /** The line of a value as text (`line 12`), for messages that point at a second place. */
-  place(path: Path): string {
+  lineText(path: Path): string {
     return `line ${this.#source.lineOf(path)}`;
   }
 }

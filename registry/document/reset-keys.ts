@@ -43,7 +43,7 @@ export function checkResetKeys(shape: DocumentShape, pools: readonly Pool[], rep
       report.warn(
         place,
         () =>
-          `is the key of the CIDs too (${report.place(cidKey)}); a key should serve one purpose`,
+          `is the key of the CIDs too (${report.lineText(cidKey)}); a key should serve one purpose`,
       );
     }
     const earlier = resetKeys.get(mark);
@@ -52,7 +52,7 @@ export function checkResetKeys(shape: DocumentShape, pools: readonly Pool[], rep
       report.warn(
         place,
         () =>
-          `is the reset key of pool ${earlier.pool} too (${report.place(earlier.path)}): anybody could have the servers of one pool reset connections of the other; give each pool its own`,
+          `is the reset key of pool ${earlier.pool} too (${report.lineText(earlier.path)}): anybody could have the servers of one pool reset connections of the other; give each pool its own`,
       );
     }
   }

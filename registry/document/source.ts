@@ -5,13 +5,13 @@ import { DocumentError } from './document-error.js';
 import { Findings } from './findings.js';
 import { MAX_DOCUMENT_OCTETS } from './limits.js';
 import { LineFinder } from './line-finder.js';
+import type { Path } from './path.js';
 import { plainValuesOf } from './plain-values.js';
 import type { Steps } from './steps.js';
 import { nodesOf, type YamlFault } from './yaml-nodes.js';
 import { type Refuse, tokensOf } from './yaml-tokens.js';
 
-/** Where a value stands: names of fields, and numbers for the items of a list. */
-export type Path = readonly (string | number)[];
+export type { Path };
 
 /** Characters of a name, and of what the YAML library says, that a message shows. */
 const SHOWN = 200;

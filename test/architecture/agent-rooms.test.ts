@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 const REFUSED = [
   ['reconcile', '../drivers/xdp/driver.js'],
@@ -24,6 +24,13 @@ const REFUSED = [
   ['observe', '../state/state-file.js'],
   ['observe', '../installation/pins.js'],
   ['observe', '../commands/status.js'],
+  ['observe', '../agent.js'],
+  ['reconcile', '../agent.js'],
+  ['drivers/xdp', '../../agent.js'],
+  ['drivers/other', '../../agent.js'],
+  ['reachability/next-hops', '../../agent.js'],
+  ['state', '../agent.js'],
+  ['installation', '../agent.js'],
 ] as const;
 
 const ALLOWED = [
@@ -32,6 +39,7 @@ const ALLOWED = [
   ['drivers/xdp', '../../reconcile/driver.js'],
   ['observe', '../drivers/xdp/attached-tables.js'],
   ['commands', '../state/state-file.js'],
+  ['commands', '../agent.js'],
 ] as const;
 
 /** A copy of our folders, in which each case is a file with the one import. */

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-import { requireKernelSupport } from '../../bpf/index.js';
-import type { Balancer } from '../../bpf/tables/index.js';
-import type { DesiredState } from '../../registry/index.js';
-import { XdpDriver, type XdpDriverOptions } from '../drivers/xdp/driver.js';
-import { maglevRings } from '../drivers/xdp/ring-cache.js';
-import type { Goal } from '../reconcile/goal.js';
-import { IndexLedger } from '../reconcile/index-ledger.js';
-import { Reconciler } from '../reconcile/reconciler.js';
-import type { AgentRecord } from '../reconcile/record.js';
-import { StateFile } from '../state/state-file.js';
+import { requireKernelSupport } from '../bpf/index.js';
+import type { Balancer } from '../bpf/tables/index.js';
+import type { DesiredState } from '../registry/index.js';
+import { XdpDriver, type XdpDriverOptions } from './drivers/xdp/driver.js';
+import { maglevRings } from './drivers/xdp/ring-cache.js';
+import type { Goal } from './reconcile/goal.js';
+import { IndexLedger } from './reconcile/index-ledger.js';
+import { Reconciler } from './reconcile/reconciler.js';
+import type { AgentRecord } from './reconcile/record.js';
+import { StateFile } from './state/state-file.js';
 
 export interface AgentOptions extends XdpDriverOptions {
   readonly stateFile: string;
-  /** Milliseconds that an index of a real rests after its use. */
-  readonly restMs: number;
+  /** Milliseconds for which an index of a real is not used after its last use. */
+  readonly cooldownMs: number;
   /** Throws where this host cannot do what a document wants. */
   readonly check: (desired: DesiredState) => void;
 }
@@ -28,7 +28,7 @@ export class Agent {
     this.#driver = driver;
     this.#ledger = new IndexLedger({
       store: new StateFile(options.stateFile),
-      restMs: options.restMs,
+      cooldownMs: options.cooldownMs,
       attached: () => ({ interface: options.interface.name, mode: driver.mode }),
       now: Date.now,
     });
