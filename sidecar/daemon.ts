@@ -3,6 +3,7 @@ import { SayOnce } from '../core/index.js';
 import type { Log } from '../daemon/log.js';
 import { type MetricsAddress, type MetricsServer, serveMetrics } from '../daemon/metrics-server.js';
 import type { Registry } from '../registry/index.js';
+import type { DecapsulationKeeper } from './host/decapsulation-keeper.js';
 import { Issuer } from './issuing/issuer.js';
 import { NonceSupplyMonitor } from './issuing/nonce-supply-monitor.js';
 import { viewOf } from './issuing/server-view.js';
@@ -24,6 +25,8 @@ export interface DaemonOptions extends RpcListeners {
   /** Where metrics are served; without it there are none. */
   readonly metrics?: MetricsAddress;
   readonly log: Log;
+  /** What unwraps the balancers' tunnels; left out, this process attaches nothing. */
+  readonly decapsulation?: DecapsulationKeeper;
 }
 
 /** Milliseconds between two log lines that count the refusals without a line of their own. */
@@ -67,7 +70,7 @@ export class Daemon {
   }
 
   async #start(): Promise<void> {
-    const { registry, serverName, stateFolder, stateStart, log } = this.#options;
+    const { registry, serverName, stateFolder, stateStart, log, decapsulation } = this.#options;
     const view = viewOf(await registry.read(), serverName);
     const store = await StateStore.open({ folder: stateFolder, start: stateStart });
     this.#store = store;
@@ -94,6 +97,7 @@ export class Daemon {
     await issuer.start();
     await issuer.ready();
     this.#metrics.observeIssuer(issuer);
+    if (decapsulation !== undefined) this.#metrics.observeDecapsulation(decapsulation);
 
     const follower = new RegistryFollower({
       registry,
@@ -111,6 +115,7 @@ export class Daemon {
         started: this.#startedAt,
         issued: () => this.#metrics.total,
         registryError: () => follower.refusal,
+        ...(decapsulation && { decapsulation }),
       },
     });
     this.#service = service;
@@ -172,17 +177,26 @@ export class Daemon {
     if (this.#server !== undefined) this.#log.info({ issued: this.#metrics.total }, 'stopped');
   }
 
+  /** To be called when something beside the registry changed that decides whether it serves. */
+  check(): void {
+    this.#check();
+  }
+
   // The health service has no field for the reason, so that is logged.
   #check(): void {
     const issuer = this.#issuer;
     const server = this.#server;
     if (issuer?.routable) this.#trouble.over();
     if (issuer === undefined || server === undefined) return; // The start is not through yet.
-    if (this.#serving !== issuer.routable) {
-      this.#serving = issuer.routable;
-      server.setServing(issuer.routable);
+    const detached = this.#options.decapsulation?.attached === false;
+    const serving = issuer.routable && !detached;
+    if (this.#serving !== serving) {
+      this.#serving = serving;
+      server.setServing(serving);
       if (!issuer.routable) {
         this.#log.warn({ reason: issuer.reason }, '0b111 CIDs are issued: not serving');
+      } else if (detached) {
+        this.#log.warn('tunnels of the balancers are not unwrapped: not serving');
       }
     }
     this.#nonceSupply.check(issuer.sources);

@@ -14,6 +14,16 @@ export interface ClientsSource {
   readonly issueStreams: Iterable<{ readonly credit: number; readonly acknowledged: number }>;
 }
 
+/** What is known of decapsulation; read at each scrape. */
+export interface DecapsulationSource {
+  readonly attached: boolean;
+  counters(): readonly {
+    readonly reason: string;
+    readonly packets: number;
+    readonly octets: number;
+  }[];
+}
+
 const SECONDS = [0.0001, 0.0005, 0.001, 0.005, 0.02, 0.1, 0.5, 2];
 
 /** The metrics of a sidecar. */
@@ -92,6 +102,33 @@ export class SidecarMetrics {
         this.set(sum);
       },
     });
+  }
+
+  /** Adds the program that unwraps tunnels; to be called once. */
+  observeDecapsulation(decapsulation: DecapsulationSource): void {
+    const registers = [this.registry];
+    new Gauge({
+      name: 'cidecar_sidecar_decap_attached',
+      help: '1 while the program that unwraps tunnels is attached; 0: the server gets no packets.',
+      registers,
+      collect() {
+        this.set(decapsulation.attached ? 1 : 0);
+      },
+    });
+    for (const unit of ['packets', 'octets'] as const) {
+      new Counter({
+        name: `cidecar_sidecar_decap_${unit}_total`,
+        help: `What came in at the interface of decapsulation, in ${unit}, by what was made of it.`,
+        labelNames: ['reason'] as const,
+        registers,
+        collect() {
+          this.reset();
+          for (const { reason, ...counter } of decapsulation.counters()) {
+            this.inc({ reason }, counter[unit]);
+          }
+        },
+      });
+    }
   }
 
   /** Adds what the issuer knows; to be called once. */

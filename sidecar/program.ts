@@ -10,8 +10,20 @@ later one finds the folder, or refuses to run: without it, CIDs could repeat.`;
 
 /** The flags of cid-sidecar; options.ts says what each may be, and defaults. */
 export function sidecarProgram(): Command {
-  return newProgram('cid-sidecar')
-    .description('Issues connection IDs that carry the ID of the QUIC server beside it.')
+  const program = newProgram('cid-sidecar').description(
+    'Issues connection IDs that carry the ID of the QUIC server beside it.',
+  );
+  const run = addRun(program);
+  addDetach(program);
+  // Without a command it runs, so its help is that of the program.
+  program.addHelpText('after', () => `\n${run.helpInformation()}${HELP}`);
+  return program;
+}
+
+function addRun(program: Command): Command {
+  return program
+    .command('run', { isDefault: true })
+    .description('Issue CIDs until SIGTERM; what is done without a command.')
     .requiredOption('--registry <file>', 'the desired state (YAML)')
     .requiredOption('--server <name>', 'the server in it that this sidecar stands beside')
     .requiredOption('--state-dir <folder>', 'where used nonces are remembered')
@@ -42,6 +54,16 @@ export function sidecarProgram(): Command {
     .option('--gue-port <port>', 'UDP port of GUE, as the balancers send it (default: 6080)')
     .addOption(new Option('--decap-gue-port <port>', 'old name of --gue-port').hideHelp())
     .option('--log-level <level>', 'debug, info, warn or error (default: info)')
-    .addHelpText('after', HELP)
     .action(async (flags: object) => run(readSidecarOptions(flags)));
+}
+
+function addDetach(program: Command): void {
+  program
+    .command('detach')
+    .description('Take away the decapsulating program that a stopped sidecar left pinned.')
+    .requiredOption('--decap-pin <path>', 'where it is pinned')
+    .action(async ({ decapPin }: { decapPin: string }) => {
+      const { detachPinned } = await import('./host/decapsulation.js');
+      detachPinned(decapPin);
+    });
 }

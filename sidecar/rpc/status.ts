@@ -1,7 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { ConfigStatus, StatusResponse } from '../../proto/gen/cidecar/v1/sidecar.js';
+import type {
+  ConfigStatus,
+  DecapsulationCounter,
+  StatusResponse,
+} from '../../proto/gen/cidecar/v1/sidecar.js';
 import type { PoolConfig } from '../../registry/index.js';
 import type { Issuer } from '../issuing/issuer.js';
+
+/** The program that unwraps tunnels. */
+export interface DecapsulationSource {
+  readonly interface: string;
+  readonly attached: boolean;
+  /** Why it is not attached; empty where it is. */
+  readonly error: string;
+  counters(): DecapsulationCounter[];
+}
 
 export interface StatusSource {
   readonly issuer: Issuer;
@@ -14,10 +27,11 @@ export interface StatusSource {
   issued(): number;
   /** Why the newest registry document was refused; empty where it is in force. */
   registryError(): string;
+  readonly decapsulation?: DecapsulationSource;
 }
 
 export function statusOf(source: StatusSource): StatusResponse {
-  const { issuer, streams, switchAcknowledged, started } = source;
+  const { issuer, streams, switchAcknowledged, started, decapsulation } = source;
   const { view, generation } = issuer;
   return {
     serverName: view.server.name,
@@ -34,6 +48,16 @@ export function statusOf(source: StatusSource): StatusResponse {
     registryRevision: view.revision,
     registryError: source.registryError(),
     started,
+    decapsulation: decapsulation && {
+      interface: decapsulation.interface,
+      attached: decapsulation.attached,
+      error: decapsulation.error,
+      counters: decapsulation.counters(),
+    },
+    registrySince: undefined,
+    registryRefusedSince: undefined,
+    version: '',
+    commit: '',
   };
 }
 
