@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+export { differences } from './differences.js';
 export { type ReadKeyFile, readKey } from './document/configs.js';
 export { type DocumentOptions, type ParsedDocument, parseDocument } from './document/document.js';
 export { DocumentError } from './document/document-error.js';

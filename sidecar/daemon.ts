@@ -2,6 +2,8 @@
 import { SayOnce } from '../core/index.js';
 import type { Log } from '../daemon/log.js';
 import { type MetricsAddress, type MetricsServer, serveMetrics } from '../daemon/metrics-server.js';
+import { daemonMetrics, RegistryHealth } from '../daemon/registry-health.js';
+import { buildInfo } from '../daemon/version.js';
 import type { Registry } from '../registry/index.js';
 import type { DecapsulationKeeper } from './host/decapsulation-keeper.js';
 import { Issuer } from './issuing/issuer.js';
@@ -39,7 +41,8 @@ export class Daemon {
   readonly #options: DaemonOptions;
   readonly #log: Log;
   readonly #startedAt = new Date();
-  readonly #metrics = new SidecarMetrics();
+  readonly #health = new RegistryHealth();
+  readonly #metrics = new SidecarMetrics(daemonMetrics('cid-sidecar', this.#health));
   readonly #nonceSupply: NonceSupplyMonitor;
   #store: StateStore | undefined;
   #issuer: Issuer | undefined;
@@ -71,7 +74,8 @@ export class Daemon {
 
   async #start(): Promise<void> {
     const { registry, serverName, stateFolder, stateStart, log, decapsulation } = this.#options;
-    const view = viewOf(await registry.read(), serverName);
+    const state = await registry.read();
+    const view = viewOf(state, serverName);
     const store = await StateStore.open({ folder: stateFolder, start: stateStart });
     this.#store = store;
     if (stateStart === 'reset') {
@@ -96,14 +100,17 @@ export class Daemon {
     issuer.on('recorded', () => this.#nonceSupply.check(issuer.sources));
     await issuer.start();
     await issuer.ready();
+    this.#health.applied(view.revision);
     this.#metrics.observeIssuer(issuer);
     if (decapsulation !== undefined) this.#metrics.observeDecapsulation(decapsulation);
 
     const follower = new RegistryFollower({
       registry,
+      state,
       serverName,
       issuer,
       log,
+      health: this.#health,
       onFollowed: () => this.#check(),
     });
     this.#follower = follower;
@@ -114,7 +121,8 @@ export class Daemon {
       status: {
         started: this.#startedAt,
         issued: () => this.#metrics.total,
-        registryError: () => follower.refusal,
+        registry: this.#health,
+        build: buildInfo(),
         ...(decapsulation && { decapsulation }),
       },
     });

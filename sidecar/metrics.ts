@@ -29,6 +29,7 @@ const SECONDS = [0.0001, 0.0005, 0.001, 0.005, 0.02, 0.1, 0.5, 2];
 /** The metrics of a sidecar. */
 export class SidecarMetrics {
   readonly registry = new Registry();
+  readonly #common: Registry;
   readonly streams = new Gauge({
     name: 'cidecar_sidecar_streams',
     help: 'Open streams.',
@@ -56,6 +57,11 @@ export class SidecarMetrics {
   });
   #total = 0;
 
+  /** @param common metrics that both daemons have */
+  constructor(common = new Registry()) {
+    this.#common = common;
+  }
+
   issued(kind: IssueKind, { configId, routable, count }: Omit<IssuedCids, 'cids' | 'tokens'>) {
     if (kind !== 'lease') this.#total += count;
     this.#issued.inc({ kind, config_id: configId, routable: String(routable) }, count);
@@ -63,7 +69,10 @@ export class SidecarMetrics {
 
   /** What a scrape gets. */
   async text(): Promise<MetricsText> {
-    return { text: await this.registry.metrics(), contentType: this.registry.contentType };
+    return {
+      text: await Registry.merge([this.registry, this.#common]).metrics(),
+      contentType: this.registry.contentType,
+    };
   }
 
   /** CIDs issued since the start of the process, leased nonces aside. */

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { newProgram } from '../daemon/program.js';
 import { readSidecarOptions } from './options.js';
 import { run } from './run.js';
+import { status } from './status-command.js';
 
 const HELP = `
 The state folder remembers which nonces were used. The first start needs --init; every
@@ -14,6 +15,7 @@ export function sidecarProgram(): Command {
     'Issues connection IDs that carry the ID of the QUIC server beside it.',
   );
   const run = addRun(program);
+  addStatus(program);
   addDetach(program);
   // Without a command it runs, so its help is that of the program.
   program.addHelpText('after', () => `\n${run.helpInformation()}${HELP}`);
@@ -55,6 +57,15 @@ function addRun(program: Command): Command {
     .addOption(new Option('--decap-gue-port <port>', 'old name of --gue-port').hideHelp())
     .option('--log-level <level>', 'debug, info, warn or error (default: info)')
     .action(async (flags: object) => run(readSidecarOptions(flags)));
+}
+
+function addStatus(program: Command): void {
+  program
+    .command('status')
+    .description('Show what a running sidecar issues, what it follows, and which build it is.')
+    .requiredOption('--socket <path>', 'unix socket of the sidecar')
+    .option('--json', 'for programs')
+    .action(async (flags: { socket: string; json?: true }) => status(flags));
 }
 
 function addDetach(program: Command): void {

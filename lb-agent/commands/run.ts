@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { requireKernelSupport } from '../../bpf/index.js';
 import { DEFAULT_SETTINGS, type Settings } from '../../bpf/tables/index.js';
-import { CidecarError } from '../../core/index.js';
+import { CidecarError, describeError } from '../../core/index.js';
 import { createLog } from '../../daemon/log.js';
 import { type MetricsServer, serveMetrics } from '../../daemon/metrics-server.js';
 import { warnOfOldNames } from '../../daemon/options/old-names.js';
-import { type DesiredState, openRegistry } from '../../registry/index.js';
+import { daemonMetrics, RegistryHealth } from '../../daemon/registry-health.js';
+import { type DesiredState, differences, openRegistry } from '../../registry/index.js';
 import type { TunnelSources } from '../drivers/xdp/apply.js';
 import { AgentLock } from '../installation/pin-folder-lock.js';
 import { PinFolder } from '../installation/pins.js';
@@ -29,6 +30,8 @@ export async function run(options: RunOptions): Promise<void> {
     onWarning: (warning) => log.warn({ warning }, 'registry document'),
   });
   const desired = await registry.read();
+  const health = new RegistryHealth();
+  const common = daemonMetrics('lb-agent', health);
   const nextHops = new NextHops({
     mode: options.nextHop,
     ingress: { name: host.name, native: options.mode === 'native' },
@@ -52,7 +55,7 @@ export async function run(options: RunOptions): Promise<void> {
     if (options.metrics !== undefined) {
       metrics = await serveMetrics({
         where: options.metrics,
-        collect: () => metricsText(agent),
+        collect: () => metricsText(agent, common),
         onError: (error) => log.error({ error }, 'metrics cannot be collected'),
       });
     }
@@ -74,19 +77,31 @@ export async function run(options: RunOptions): Promise<void> {
       goalFor(desired),
     );
     agent = running;
-    const loop = new ReconcileLoop((goal) => running.reconcile(goal), log);
+    health.applied(desired.revision);
+    let applied = desired;
+    const loop = new ReconcileLoop(async (goal) => {
+      await running.reconcile(goal);
+      health.applied(goal.desired.revision);
+      const changes = differences(applied, goal.desired);
+      applied = goal.desired;
+      if (changes.length > 0) log.info({ changes }, 'changed as the registry says');
+    }, log);
     let inForce = desired;
     const want = () => loop.want(goalFor(inForce));
     nextHops.onChange(want);
     const watch = await registry.watch({
       onChange: (state) => {
         inForce = state;
+        health.accepted();
         nextHops
           .follow(state)
           .then(want)
           .catch((error: unknown) => log.error({ error }, 'next hops cannot be followed'));
       },
-      onError: (error) => log.error({ error }, 'registry: the last good state stays in force'),
+      onError: (error) => {
+        health.refused(describeError(error));
+        log.error({ error }, 'registry: the last good state stays in force');
+      },
     });
     log.info({ interface: host.name, revision: desired.revision }, 'ready');
     const signal = await stopped();

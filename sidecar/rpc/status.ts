@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { RegistryHealth } from '../../daemon/registry-health.js';
+import type { BuildInfo } from '../../daemon/version.js';
 import type {
   ConfigStatus,
   DecapsulationCounter,
@@ -25,13 +27,13 @@ export interface StatusSource {
   readonly started: Date;
   /** CIDs issued since the start of the process. */
   issued(): number;
-  /** Why the newest registry document was refused; empty where it is in force. */
-  registryError(): string;
+  readonly registry: RegistryHealth;
+  readonly build: BuildInfo;
   readonly decapsulation?: DecapsulationSource;
 }
 
 export function statusOf(source: StatusSource): StatusResponse {
-  const { issuer, streams, switchAcknowledged, started, decapsulation } = source;
+  const { issuer, streams, switchAcknowledged, started, decapsulation, registry, build } = source;
   const { view, generation } = issuer;
   return {
     serverName: view.server.name,
@@ -46,7 +48,7 @@ export function statusOf(source: StatusSource): StatusResponse {
     issued: source.issued(),
     configs: view.configs.map((config) => configStatus(config, issuer)),
     registryRevision: view.revision,
-    registryError: source.registryError(),
+    registryError: registry.refusal,
     started,
     decapsulation: decapsulation && {
       interface: decapsulation.interface,
@@ -54,10 +56,9 @@ export function statusOf(source: StatusSource): StatusResponse {
       error: decapsulation.error,
       counters: decapsulation.counters(),
     },
-    registrySince: undefined,
-    registryRefusedSince: undefined,
-    version: '',
-    commit: '',
+    registrySince: registry.since,
+    registryRefusedSince: registry.refusedSince,
+    ...build,
   };
 }
 
