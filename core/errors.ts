@@ -39,7 +39,7 @@ export const ERROR_CATALOGUE = {
 
   // State on disk.
   STATE_MISSING:
-    'On the very first start add --init. If the state was lost, start with --reset-nonces and read what that risks.',
+    'On the very first start add --init, or always --init-if-missing where the command line cannot change. If the state was lost, start with --reset-nonces and read what that risks.',
   STATE_CORRUPT: 'Start with --reset-nonces and read what that risks.',
   STATE_STALE: 'Start with --reset-nonces and read what that risks.',
   STATE_PRESENT: 'Leave --init out: it is for the first start only.',

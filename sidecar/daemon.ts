@@ -78,6 +78,12 @@ export class Daemon {
     const view = viewOf(state, serverName);
     const store = await StateStore.open({ folder: stateFolder, start: stateStart });
     this.#store = store;
+    if (stateStart === 'init-if-missing' && store.begun) {
+      log.warn(
+        { folder: stateFolder },
+        'there was no state, so one is begun, with nonces at random places: if this server had one before, CIDs can repeat those issued then, with a probability of about (CIDs before + CIDs after) / 256^nonceLength, without a key (CIDs before x CIDs after) / 256^nonceLength',
+      );
+    }
     if (stateStart === 'reset') {
       log.warn(
         'nonces begin anew at random places: CIDs can repeat those issued before the reset, with a probability of about (CIDs before + CIDs after) / 256^nonceLength, without a key (CIDs before x CIDs after) / 256^nonceLength',

@@ -34,6 +34,10 @@ function addRun(program: Command): Command {
     .option('--socket-group <group>', 'group of the socket')
     .option('--init', 'first start: create the state; refused where there is one')
     .option(
+      '--init-if-missing',
+      'create the state where there is none, for command lines that cannot change (pods). If a state was lost, this risks what --reset-nonces does',
+    )
+    .option(
       '--reset-nonces',
       'the state is lost: begin anew at random places. CIDs can then repeat earlier ones, with a probability of about (CIDs before + after) / 256^nonceLength, without a key (CIDs before x after) / 256^nonceLength, and reset tokens made with keys of the lost state are gone',
     )
