@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync } from 'node:fs';
 import { CidecarError, fromHex, type Secret } from '../core/index.js';
+import { FileRefused, readRegularFileSync } from '../core/regular-file.js';
 import { readOption } from '../daemon/options/read.js';
 import { wholeNumber } from '../daemon/options/values.js';
-import { readKey } from '../registry/index.js';
+import { MAX_KEY_FILE_OCTETS, readKey } from '../registry/index.js';
 
 /**
  * Octets as tools print them: hex digits, perhaps after `0x`, perhaps with a colon between
@@ -23,10 +23,11 @@ export function readInteger(text: string, what: string, minimum: number, maximum
 export function readKeyFile(path: string): Secret {
   let content: string;
   try {
-    content = readFileSync(path, 'utf8');
+    content = readRegularFileSync(path, MAX_KEY_FILE_OCTETS).octets.toString();
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    throw new CidecarError('FILE_UNREADABLE', `the key file cannot be read (${code})`, {
+    const why = cause instanceof FileRefused ? cause.message : `cannot be read (${code})`;
+    throw new CidecarError('FILE_UNREADABLE', `the key file ${why}`, {
       file: path,
       cause,
     });

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -232,6 +233,25 @@ describe('validate', () => {
     const { value } = await json('validate @bad.yaml');
     expect(value).toMatchObject({ valid: false, errors: [{ line: 5, code: 'DOCUMENT_INVALID' }] });
   });
+
+  it('says how many more errors there are than it lists', async () => {
+    writeFileSync(file('many.yaml'), Array.from({ length: 1500 }, (_, i) => `k${i}: 1\n`).join(''));
+    const { value } = await json('validate @many.yaml');
+    expect(value).toMatchObject({ valid: false, more: 501, errors: { length: 1000 } });
+    expect((await cidctl('validate @many.yaml')).err).toMatch(/\.\.\. and 1481 more errors$/);
+    const { value: few } = await json('validate @bad.yaml');
+    expect(few).not.toHaveProperty('more');
+  });
+
+  it('tells of warnings in text and in JSON', async () => {
+    const text = DOCUMENT.replace('minting', 'staged');
+    writeFileSync(file('nothing.yaml'), text);
+    const { code, err } = await cidctl('validate @nothing.yaml');
+    expect(code).toBe(0);
+    expect(err).toMatch(/nothing\.yaml:\d+: pools\.web\.configs: none is minting: .* \(warning\)/);
+    const { value } = await json('validate @nothing.yaml');
+    expect(value).toMatchObject({ valid: true, warnings: [{ field: 'pools.web.configs' }] });
+  });
 });
 
 describe('keygen', () => {
@@ -247,6 +267,23 @@ describe('keygen', () => {
     expect(readFileSync(file('fresh'), 'utf8')).toBe(content);
     expect(again.out + again.err).not.toContain(content.trim());
   });
+});
+
+it('waits for nobody on a FIFO: not for a key, a document, or a place for a key', async () => {
+  execFileSync('mkfifo', [file('fifo')]);
+  for (const line of [
+    'encode --server-id ed793a --key-file @fifo',
+    'validate @fifo',
+    'explain 0720b1d07b359d3c --registry @fifo',
+  ]) {
+    const { code, err } = await cidctl(line);
+    expect(code).toBe(2);
+    expect(err).toContain('is a FIFO, not a regular file');
+  }
+  expect((await cidctl('keygen @fifo')).err).toContain('exists and is not overwritten');
+  expect((await cidctl('encode --server-id ed793a --key-file /dev/zero')).err).toContain(
+    'a device',
+  );
 });
 
 describe('bad input: exit code 2, nothing printed as a result', () => {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -31,6 +31,14 @@ it('has one holder, and another when that one gives it back', async () => {
   expect(await next.file.readFile('utf8')).toBe('kept');
   await next.release();
   expect(existsSync(path)).toBe(true);
+});
+
+it('is refused where the file is a FIFO, on whose content a holder would wait', async () => {
+  execFileSync('mkfifo', [path]);
+  await expect(FileLock.acquire(path, '')).rejects.toMatchObject({
+    code: 'STATE_UNWRITABLE',
+    message: 'is not a regular file',
+  });
 });
 
 it('is given back by the death of the holder', async () => {

@@ -36,6 +36,7 @@ export class FileLock {
       throw unwritable(path, `cannot create the lock file (${cause})`, cause);
     }
     try {
+      if (!(await file.stat()).isFile()) throw unwritable(path, 'is not a regular file');
       const status = await flock(file, path);
       if (status === 0) return new FileLock(file);
       if (status === 1) throw new CidecarError('STATE_LOCKED', held, { file: path });

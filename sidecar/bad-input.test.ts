@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { copyFile, mkdir, readFile, rename, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Authority, type Certificate } from './testing/certificates.js';
@@ -49,6 +50,13 @@ async function file(name: string, content = ''): Promise<string> {
   return `${folder.path}/${name}`;
 }
 
+/** Made anew: opening it to read would wait for a writer that never comes. */
+async function fifo(path: string): Promise<string> {
+  await rm(path, { force: true });
+  execFileSync('mkfifo', [path]);
+  return path;
+}
+
 /** A state folder in good order but for what is done to its file. */
 async function state(name: string, spoil: (path: string) => Promise<unknown>): Promise<string[]> {
   const path = `${folder.path}/${name}`;
@@ -94,10 +102,13 @@ const CASES: Readonly<Record<string, Case>> = {
   '`--listen` without TLS files': () => init('--listen', '127.0.0.1:8443'),
   '`--listen` no host:port': () => [...tls(), '--listen', 'nowhere'],
   'TLS file missing': () => tls({ certificate: `${folder.path}/none.pem` }),
+  'TLS file a FIFO': async () => tls({ certificate: await fifo(`${folder.path}/fifo.pem`) }),
   'TLS certificate that is none': async () => tls({ certificate: await file('empty.pem') }),
   'TLS key of another certificate': () => tls({ privateKey: other.privateKey }),
   'address of `--listen` in use': () => tls(),
   'registry file missing': () => ['--registry', `${folder.path}/none.yaml`],
+  'registry file a FIFO': async () => ['--registry', await fifo(`${folder.path}/fifo.yaml`)],
+  'registry file a device': () => ['--registry', '/dev/zero'],
   'registry malformed': async () => ['--registry', await file('broken.yaml', 'pools: [')],
   'server not in the registry': () => init('--server', 'web-9'),
   'CIDs of fewer than 8 octets': async () => {
@@ -109,6 +120,8 @@ const CASES: Readonly<Record<string, Case>> = {
     return init('--registry', await file('short.yaml', JSON.stringify(document)));
   },
   'first start without `--init`, or state gone': () => [],
+  'state file a FIFO': () => state('pipe', fifo),
+  'lock file a FIFO': () => state('piped', (path) => fifo(path.replace(/state$/, 'lock'))),
   'state torn': () => state('torn', async (path) => truncate(path, 300)),
   'an octet of the state changed': () => state('changed', flip),
   'state restored from a copy': () => state('copy', async () => {}),

@@ -2,7 +2,12 @@
 import type { Command } from 'commander';
 import type { Schemes } from '../../cid/index.js';
 import { CidecarError } from '../../core/index.js';
-import { type DesiredState, type DocumentWarning, openRegistry } from '../../registry/index.js';
+import {
+  type DesiredState,
+  DocumentError,
+  type DocumentWarning,
+  openRegistry,
+} from '../../registry/index.js';
 import { exitCodeOf, type Io, type SetExitCode } from '../io.js';
 
 export function addValidate(
@@ -33,7 +38,8 @@ export function addValidate(
         else printGood(file, state, warnings, io);
       } catch (error) {
         if (!flags.json || !(error instanceof CidecarError)) throw error;
-        io.out(JSON.stringify({ valid: false, errors: jsonErrors(error) }));
+        const more = error instanceof DocumentError && error.more > 0 ? { more: error.more } : {};
+        io.out(JSON.stringify({ valid: false, errors: jsonErrors(error), ...more }));
         setExitCode(exitCodeOf(error));
       }
     });

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { CidecarError } from '../../core/index.js';
+import { readRegularFileSync } from '../../core/regular-file.js';
 import { replaceFile } from '../../daemon/atomic-file.js';
 import type { AgentRecord, RecordStore } from '../reconcile/record.js';
 
 const VERSION = 1;
+/** Of the file. A hundred thousand servers take half of it. */
+const MAX_OCTETS = 64 * 1024 * 1024;
 const index = z.int().min(0);
 
 const stateShape = z.object({
@@ -54,7 +56,9 @@ export class StateFile implements RecordStore {
 
   read(): AgentRecord | undefined {
     try {
-      const file = stateShape.parse(JSON.parse(readFileSync(this.#path, 'utf8')));
+      const file = stateShape.parse(
+        JSON.parse(readRegularFileSync(this.#path, MAX_OCTETS).octets.toString()),
+      );
       const { version: _, generations: incarnations, ...record } = file;
       return { ...record, incarnations };
     } catch {

@@ -36,7 +36,6 @@ export function readConfigs(
   checkFirstOctets(configs, places, report);
   checkLengths(configs, places, report);
   checkMinting(configs, places, report);
-  checkResetKeys(configs, places, report);
   return configs;
 }
 
@@ -131,7 +130,7 @@ function checkFirstOctets(configs: PoolConfig[], places: Path[], report: Report)
     if (claimsFailover(config.codec) && config.state !== 'quarantined') {
       report.warn(
         place,
-        'reads CIDs that begin with 0b111 as its own, so that servers of this pool cannot fall back to unroutable CIDs',
+        'reads CIDs that begin with 0b111 as its own, so that those which servers of this pool fall back to begin with host ID 0 and have 32 random bits fewer',
       );
     }
   });
@@ -164,27 +163,6 @@ function checkMinting(configs: PoolConfig[], places: Path[], report: Report): vo
     [...second, 'state'],
     `only one config of a pool can be minting, and the config of ${report.place(first)} is`,
   );
-}
-
-/** draft-ietf-quic-load-balancers, "Stateless Reset Oracle": each config has its own reset key. */
-function checkResetKeys(configs: PoolConfig[], places: Path[], report: Report): void {
-  configs.forEach((config, index) => {
-    if (config.codec.secrets.some((secret) => config.resetKey?.equals(secret))) {
-      report.warn(
-        [...(places[index] ?? []), 'resetKeyFile'],
-        'is the key of the CIDs too; a key should serve one purpose',
-      );
-    }
-    const earlier = configs
-      .slice(0, index)
-      .findIndex((other) => config.resetKey !== null && other.resetKey?.equals(config.resetKey));
-    if (earlier === -1) return;
-    const line = report.place(places[earlier] ?? []);
-    report.warn(
-      [...(places[index] ?? []), 'resetKeyFile'],
-      `is the reset key of the config of ${line} too; each config should have its own`,
-    );
-  });
 }
 
 function isNumber(value: number | undefined): value is number {

@@ -10,11 +10,14 @@ const PRINTED = 20;
  */
 export class DocumentError extends CidecarError {
   readonly errors: readonly [CidecarError, ...CidecarError[]];
+  /** How many errors there are beyond `errors`, which is a list of bounded length. */
+  readonly more: number;
 
-  constructor(errors: readonly [CidecarError, ...CidecarError[]]) {
+  constructor(errors: readonly [CidecarError, ...CidecarError[]], more = 0) {
     const [first] = errors;
     super(first.code, first.message, { ...first.place, cause: first.cause });
     this.errors = errors;
+    this.more = more;
   }
 
   override get parts(): readonly CidecarError[] {
@@ -23,8 +26,9 @@ export class DocumentError extends CidecarError {
 
   /** One line for each error, in the order of the document. */
   override describe(): string {
-    const lines = this.errors.slice(0, PRINTED).map((error) => error.describe());
-    const rest = this.errors.length - PRINTED;
+    const printed = this.errors.slice(0, PRINTED);
+    const lines = printed.map((error) => error.describe());
+    const rest = this.errors.length - printed.length + this.more;
     if (rest > 0) lines.push(`... and ${rest} more errors`);
     return lines.join('\n');
   }

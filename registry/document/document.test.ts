@@ -412,7 +412,9 @@ describe('parseDocument', () => {
     expect(error).not.toContain(key.slice(4, 10));
   });
 
-  it('answers anything at all with a state or with errors that have a place', () => {
+  it('answers anything at all with a state or with errors that have a place', {
+    timeout: 60_000,
+  }, () => {
     const part = fc.constantFrom(...GOOD.split(/(?<=[\s{}[\],:])/), 'null', '~', '&a', '*a', '? ');
     fc.assert(
       fc.property(fc.array(part, { maxLength: 60 }), (parts) => {

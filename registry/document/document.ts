@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createHash, createHmac } from 'node:crypto';
-import type { z } from 'zod';
+import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
 import type { Schemes } from '../../cid/index.js';
 import { readAddress } from '../../core/address.js';
-import type { CidecarError, Secret } from '../../core/index.js';
+import type { CidecarError } from '../../core/index.js';
 import type { DesiredState, Pool, Vip } from '../types.js';
 import { type ReadKeyFile, readConfigs } from './configs.js';
 import { DocumentError } from './document-error.js';
+import { checkFailoverSpace } from './failover-space.js';
+import { KeyMarks } from './key-marks.js';
+import { checkNonceSpaces } from './nonce-spaces.js';
+import { readShape } from './read-shape.js';
 import { type DocumentWarning, Report } from './report.js';
+import { checkResetKeys } from './reset-keys.js';
+import { ServerIdBudget } from './server-ids.js';
 import { readServers } from './servers.js';
 import {
   builtInDocumentShape,
@@ -16,6 +21,8 @@ import {
   type PoolShape,
 } from './shape.js';
 import { fieldName, type Path, readSource } from './source.js';
+import { ITEMS_PER_STEP, runAtOnce, runInSlices, type Steps } from './steps.js';
+import { checkSomethingMints } from './what-mints.js';
 
 export interface DocumentOptions {
   /** Name of the document in messages. */
@@ -36,54 +43,75 @@ export interface ParsedDocument {
  * fails. The stages are YAML, the form of each field, and rules about several fields.
  */
 export function parseDocument(text: string, options: DocumentOptions): ParsedDocument {
-  const source = readSource(text, options.file);
+  return runAtOnce(documentSteps(text, options));
+}
+
+/**
+ * The same in slices of a few milliseconds, so that a daemon serves and hears signals while it
+ * reads a large document.
+ *
+ * @param signal when it is aborted, the reading ends soon and throws its reason
+ */
+export function parseDocumentInSlices(
+  text: string,
+  options: DocumentOptions,
+  signal: AbortSignal,
+): Promise<ParsedDocument> {
+  return runInSlices(documentSteps(text, options), signal);
+}
+
+function* documentSteps(text: string, options: DocumentOptions): Steps<ParsedDocument> {
+  const source = yield* readSource(text, options.file);
   const report = new Report(source, options.file);
   const form = options.schemes ? documentShape(options.schemes) : builtInDocumentShape;
-  const shape = form.safeParse(source.value);
-  if (!shape.success) {
-    for (const issue of shape.error.issues) reportIssue(issue, report);
-    throw failure(report);
+  const shape = yield* readShape(source.value, form, report);
+  if (shape === undefined) throw failure(report);
+  const budget = new ServerIdBudget();
+  const pools: Pool[] = [];
+  for (const [name, pool] of Object.entries(shape.pools)) {
+    yield;
+    pools.push(yield* readPool(name, pool, report, options.readKeyFile, budget));
   }
-  const pools = Object.entries(shape.data.pools).map(([name, pool]) =>
-    readPool(name, pool, report, options.readKeyFile),
-  );
-  checkVips(shape.data, report);
-  checkServers(shape.data, report);
-  if (report.errors.length > 0) throw failure(report);
-  return { state: { revision: revisionOf(text, pools), pools }, warnings: report.warnings };
+  yield* checkVips(shape, report);
+  yield* checkServers(shape, report);
+  yield* checkNonceSpaces(shape, pools, report);
+  checkResetKeys(shape, pools, report);
+  if (report.errors.kept.length > 0) throw failure(report);
+  const revision = yield* revisionOf(text, pools);
+  return { state: { revision, pools }, warnings: warningsOf(report) };
 }
 
 function failure(report: Report): DocumentError {
-  const errors = [...report.errors].sort((a, b) => lineOf(a) - lineOf(b));
+  const errors = [...report.errors.kept].sort((a, b) => lineOf(a) - lineOf(b));
   const [first, ...rest] = errors;
   if (first === undefined) throw new Error('a document that does not validate has an error');
-  return new DocumentError([first, ...rest]);
+  return new DocumentError([first, ...rest], report.errors.more);
 }
 
 function lineOf(error: CidecarError): number {
   return error.place.line ?? 0;
 }
 
-function reportIssue(issue: z.core.$ZodIssue, report: Report): void {
-  const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
-  switch (issue.code) {
-    case 'unrecognized_keys':
-      for (const key of issue.keys) report.error([...path, key], 'is no field that is known here');
-      return;
-    case 'invalid_key': {
-      const [inner] = issue.issues;
-      report.error(path, inner?.message ?? issue.message);
-      return;
-    }
-    default:
-      report.error(path, issue.message);
-  }
+/** In the order of the document's checks; the last one says how many there are beyond those. */
+function warningsOf({ warnings, file }: Report): DocumentWarning[] {
+  const [last] = warnings.kept.slice(-1);
+  if (last === undefined || warnings.more === 0) return warnings.kept;
+  const message = `and ${warnings.more} more warnings`;
+  return [...warnings.kept, { file, line: last.line, field: last.field, message }];
 }
 
-function readPool(name: string, shape: PoolShape, report: Report, readKeyFile: ReadKeyFile): Pool {
+function* readPool(
+  name: string,
+  shape: PoolShape,
+  report: Report,
+  readKeyFile: ReadKeyFile,
+  budget: ServerIdBudget,
+): Steps<Pool> {
   const path: Path = ['pools', name];
   const configs = readConfigs(shape, path, report, readKeyFile);
-  const vips = shape.vips.flatMap((vip, index): Vip[] => {
+  const vips: Vip[] = [];
+  for (const [index, vip] of shape.vips.entries()) {
+    if (index % ITEMS_PER_STEP === 0) yield;
     const place: Path = [...path, 'vips', index];
     if (vip.protocol === 'tcp' && vip.quic === true) {
       report.error([...place, 'quic'], 'must be false on a tcp VIP: QUIC runs over udp');
@@ -91,15 +119,19 @@ function readPool(name: string, shape: PoolShape, report: Report, readKeyFile: R
     const reading = readAddress(vip.address);
     if ('problem' in reading) {
       report.error([...place, 'address'], reading.problem);
-      return [];
+      continue;
     }
     const { port, protocol } = vip;
     const quic = vip.quic ?? protocol === 'udp';
-    return [{ address: reading.address.text, port, protocol, quic }];
-  });
-  const servers = readServers(shape, configs, path, report);
+    vips.push({ address: reading.address.text, port, protocol, quic });
+  }
+  const servers = yield* readServers(shape, configs, path, report, budget);
   checkTakers(shape, path, report);
-  return { name, vips, configs, servers };
+  const pool: Pool = { name, vips, configs, servers };
+  checkFailoverSpace(shape, pool, path, report);
+  // Without errors, the lists of the pool are those of the document, item by item.
+  if (report.errors.kept.length === 0) checkSomethingMints(pool, path, report);
+  return pool;
 }
 
 /** Warns of VIPs whose new connections no server takes. */
@@ -116,40 +148,44 @@ function checkTakers({ vips, servers }: PoolShape, path: Path, report: Report): 
 }
 
 /** A packet to one address, port and protocol has to belong to one pool. */
-function checkVips(document: DocumentShape, report: Report): void {
+function* checkVips(document: DocumentShape, report: Report): Steps<void> {
   const owners = new Map<string, Path>();
   for (const [pool, { vips }] of Object.entries(document.pools)) {
-    vips.forEach((vip, index) => {
+    for (const [index, vip] of vips.entries()) {
+      if (owners.size % ITEMS_PER_STEP === 0) yield;
       const key = `${canonical(vip.address)} ${vip.protocol} ${vip.port}`;
       const place: Path = ['pools', pool, 'vips', index];
       const rival = owners.get(key);
       if (rival === undefined) {
         owners.set(key, place);
-        return;
+        continue;
       }
       report.error(
         place,
-        `VIP ${vip.protocol} ${vip.address} port ${vip.port} is ${fieldName(rival)} too (${report.place(rival)}); a VIP belongs to one pool, once`,
+        () =>
+          `VIP ${vip.protocol} ${vip.address} port ${vip.port} is ${fieldName(rival)} too (${report.place(rival)}); a VIP belongs to one pool, once`,
       );
-    });
+    }
   }
 }
 
 /** A sidecar finds its pool by the name of its server, so names are unique across pools. */
-function checkServers(document: DocumentShape, report: Report): void {
+function* checkServers(document: DocumentShape, report: Report): Steps<void> {
   const owners = new Map<string, Path>();
   const vips = new Set(
     Object.values(document.pools).flatMap((pool) => pool.vips.map((vip) => canonical(vip.address))),
   );
   for (const [pool, { servers }] of Object.entries(document.pools)) {
-    servers.forEach((server, index) => {
+    for (const [index, server] of servers.entries()) {
+      if (index % ITEMS_PER_STEP === 0) yield;
       const place: Path = ['pools', pool, 'servers', index];
       const rival = owners.get(server.name);
       if (rival === undefined) owners.set(server.name, place);
       else {
         report.error(
           [...place, 'name'],
-          `${server.name} is the name of ${fieldName(rival)} too (${report.place(rival)}); names are unique in the document`,
+          () =>
+            `${server.name} is the name of ${fieldName(rival)} too (${report.place(rival)}); names are unique in the document`,
         );
       }
       if (vips.has(canonical(server.address))) {
@@ -158,7 +194,7 @@ function checkServers(document: DocumentShape, report: Report): void {
           `${server.address} is a VIP: what is sent there would come back to the balancer`,
         );
       }
-    });
+    }
   }
 }
 
@@ -167,22 +203,47 @@ function canonical(text: string): string {
   return 'address' in reading ? reading.address.text : text;
 }
 
+/** Octets that are hashed in one go. */
+const HASHED_AT_ONCE = 1024 * 1024;
+
 /**
  * Equal on every host for equal documents and keys. Of a key it contains the HMAC of the text
  * under that key, because the revision is logged and must not be the hash of a bare key.
  */
-function revisionOf(text: string, pools: readonly Pool[]): string {
-  const hash = createHash('sha256').update(text);
-  const add = (key: Secret | null) => {
-    const mark = key === null ? 'none' : createHmac('sha256', key.reveal()).update(text).digest();
-    hash.update(mark);
-  };
-  for (const pool of pools) {
-    for (const config of pool.configs) {
-      const { secrets } = config.codec;
-      for (const secret of secrets.length === 0 ? [null] : secrets) add(secret);
-      add(config.resetKey);
+function* revisionOf(text: string, pools: readonly Pool[]): Steps<string> {
+  const octets = Buffer.from(text);
+  const hash = createHash('sha256');
+  yield* update(hash, octets);
+  const marks = new KeyMarks();
+  // Of each key once: a long text takes a while, and many pools can share their configs.
+  const known = new Map<string, Buffer>();
+  for (const { configs } of pools) {
+    yield;
+    for (const { codec, resetKey } of configs) {
+      const { secrets } = codec;
+      for (const key of [...(secrets.length === 0 ? [null] : secrets), resetKey]) {
+        if (key === null) {
+          hash.update('none');
+          continue;
+        }
+        const mark = marks.of(key);
+        let digest = known.get(mark);
+        if (digest === undefined) {
+          const hmac = createHmac('sha256', key.reveal());
+          yield* update(hmac, octets);
+          digest = hmac.digest();
+          known.set(mark, digest);
+        }
+        hash.update(digest);
+      }
     }
   }
   return hash.digest('hex').slice(0, 16);
+}
+
+function* update(hash: Hash | Hmac, octets: Uint8Array): Steps<void> {
+  for (let at = 0; at < octets.length; at += HASHED_AT_ONCE) {
+    hash.update(octets.subarray(at, at + HASHED_AT_ONCE));
+    yield;
+  }
 }

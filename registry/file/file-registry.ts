@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync, statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { CidecarError, SayOnce, SerialWork } from '../../core/index.js';
-import { parseDocument } from '../document/document.js';
+import { readRegularFile, readRegularFileSync, whyUnreadable } from '../../core/regular-file.js';
+import { parseDocumentInSlices } from '../document/document.js';
+import { MAX_DOCUMENT_OCTETS, MAX_KEY_FILE_OCTETS } from '../document/limits.js';
 import type { DocumentWarning } from '../document/report.js';
 import type { DesiredState, Registry, RegistryOptions, Watch, WatchHandlers } from '../types.js';
 import { type Timing, watchFiles } from './watch-files.js';
@@ -32,6 +32,9 @@ class FileRegistry implements Registry {
   /** The files that the last reading opened, the document first; those of a bad document too. */
   #files: readonly string[];
   readonly #warned = new SayOnce();
+  /** Those who wait for a reading, or would hear of it. Without one it is given up. */
+  #interested = 0;
+  #abort = new AbortController();
 
   constructor(path: string, name: string, options: FileRegistryOptions) {
     this.#path = path;
@@ -41,6 +44,7 @@ class FileRegistry implements Registry {
   }
 
   async read(): Promise<DesiredState> {
+    this.#interested += 1;
     try {
       const state = await this.#loading.run();
       this.#lastRead = { revision: state.revision };
@@ -48,10 +52,14 @@ class FileRegistry implements Registry {
     } catch (error) {
       this.#lastRead = { revision: undefined };
       throw error;
+    } finally {
+      this.#leave();
     }
   }
 
   async watch(handlers: WatchHandlers): Promise<Watch> {
+    this.#interested += 1;
+    let closed = false;
     const reported = new SayOnce();
     // The state that this watch reported last. A read() beside it is no report.
     let told = this.#lastRead?.revision;
@@ -66,6 +74,7 @@ class FileRegistry implements Registry {
     const check = async (): Promise<readonly string[]> => {
       try {
         const state = await this.#loading.run();
+        if (closed) return this.#files;
         const read = this.#lastRead;
         const readOther = read !== readSeen && read?.revision !== state.revision;
         const changed = reported.over() || state.revision !== told || readOther;
@@ -73,7 +82,8 @@ class FileRegistry implements Registry {
         told = state.revision;
         if (changed) handlers.onChange(state);
       } catch (error) {
-        if (reported.isNews(error)) tell(error instanceof Error ? error : new Error(String(error)));
+        if (!closed && reported.isNews(error))
+          tell(error instanceof Error ? error : new Error(String(error)));
       }
       return this.#files;
     };
@@ -84,34 +94,44 @@ class FileRegistry implements Registry {
         // The first check reports it, and the first good state counts as a change.
       }
     }
-    return watchFiles(this.#files, check, this.#options.timing);
+    const watch = await watchFiles(this.#files, check, this.#options.timing);
+    return {
+      close: async () => {
+        if (closed) return;
+        closed = true;
+        await watch.close();
+        this.#leave();
+      },
+    };
+  }
+
+  #leave(): void {
+    this.#interested -= 1;
+    if (this.#interested === 0) this.#abort.abort();
   }
 
   async #load(): Promise<DesiredState> {
+    if (this.#abort.signal.aborted) this.#abort = new AbortController();
+    const { signal } = this.#abort;
     let text: string;
     try {
-      text = await readFile(this.#path, 'utf8');
+      text = (await readRegularFile(this.#path, MAX_DOCUMENT_OCTETS)).octets.toString();
     } catch (cause) {
-      throw unreadable(cause, this.#name, { file: this.#name });
+      const message = `${this.#name} ${whyUnreadable(cause)}`;
+      throw new CidecarError('FILE_UNREADABLE', message, { file: this.#name, cause });
     }
     const files = [this.#path];
     this.#files = files;
-    const { state, warnings } = parseDocument(text, {
+    const options = {
       file: this.#name,
       ...(this.#options.schemes && { schemes: this.#options.schemes }),
-      readKeyFile: (name, warn) => {
+      readKeyFile: (name: string, warn: (message: string) => void) => {
         const path = resolve(dirname(this.#path), name);
         files.push(path);
-        try {
-          if ((statSync(path).mode & 0o004) !== 0) {
-            warn(`key file ${name} can be read by every user of this host; chmod 600 it`);
-          }
-          return readFileSync(path, 'utf8');
-        } catch (cause) {
-          throw unreadable(cause, `key file ${name}`);
-        }
+        return readKeyFile(path, name, warn);
       },
-    });
+    };
+    const { state, warnings } = await parseDocumentInSlices(text, options, signal);
     this.#warn(warnings);
     return state;
   }
@@ -122,14 +142,15 @@ class FileRegistry implements Registry {
   }
 }
 
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'does not exist',
-  EACCES: 'may not be read by this user',
-  EISDIR: 'is a folder',
-};
-
-function unreadable(cause: unknown, what: string, place: { file?: string } = {}): CidecarError {
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-  const reason = REASONS[code] ?? `cannot be read (${code === '' ? String(cause) : code})`;
-  return new CidecarError('FILE_UNREADABLE', `${what} ${reason}`, { ...place, cause });
+function readKeyFile(path: string, name: string, warn: (message: string) => void): string {
+  try {
+    const { octets, mode } = readRegularFileSync(path, MAX_KEY_FILE_OCTETS);
+    if ((mode & 0o004) !== 0) {
+      warn(`key file ${name} can be read by every user of this host; chmod 600 it`);
+    }
+    return octets.toString();
+  } catch (cause) {
+    const message = `key file ${name} ${whyUnreadable(cause)}`;
+    throw new CidecarError('FILE_UNREADABLE', message, { cause });
+  }
 }

@@ -3,7 +3,11 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { CidecarError } from '../../core/index.js';
+import { FileRefused, readRegularFile } from '../../core/regular-file.js';
 import { replaceFile, temporaryName } from '../../daemon/atomic-file.js';
+
+/** Of the file. A nonce space takes a few hundred, and there is one for each ID in use. */
+const MAX_OCTETS = 64 * 1024 * 1024;
 
 const hex = (octets?: number) =>
   z
@@ -135,19 +139,12 @@ export class StateFile {
   }
 
   async #readText(): Promise<{ text: string; born: string }> {
-    let file: FileHandle;
     try {
-      file = await open(this.path, 'r');
+      const { octets, birthtimeNs } = await readRegularFile(this.path, MAX_OCTETS);
+      return { text: octets.toString(), born: birthtimeNs.toString() };
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw unreadable(this.path, cause);
       throw new CidecarError('STATE_MISSING', 'there is no state file', { file: this.path });
-    }
-    try {
-      return { text: await file.readFile('utf8'), born: await birthTime(file) };
-    } catch (cause) {
-      throw unreadable(this.path, cause);
-    } finally {
-      await file.close();
     }
   }
 
@@ -206,7 +203,9 @@ async function hasBirthTimes(probe: string): Promise<boolean> {
 
 function unreadable(file: string, cause: unknown): CidecarError {
   const { code } = cause as NodeJS.ErrnoException;
-  return new CidecarError('FILE_UNREADABLE', `cannot read the state file (${code ?? cause})`, {
+  const why = cause instanceof FileRefused ? `the state file ${cause.message}` : undefined;
+  const message = why ?? `cannot read the state file (${code ?? cause})`;
+  return new CidecarError('FILE_UNREADABLE', message, {
     file,
     cause,
   });

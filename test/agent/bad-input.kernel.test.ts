@@ -35,6 +35,10 @@ const file = (name: string, content: string) => {
   writeFileSync(path, content);
   return path;
 };
+const fifo = async (name: string) => {
+  await run(['mkfifo', host.scope.path(name)]);
+  return host.scope.path(name);
+};
 const limited = (argv: string[], ...capabilities: string[]) => [
   ...['setpriv', `--bounding-set=${['-all', ...capabilities].join(',+')}`, ...argv],
 ];
@@ -83,6 +87,7 @@ const AGENT: Readonly<Record<string, Case>> = {
     start('--metrics', join(host.scope.folder, 'none/m.sock')),
   '`--metrics` a plain file': () => start('--metrics', file('file', '')),
   'registry file missing': () => start('--registry', host.scope.path('none.yaml')),
+  'registry file a FIFO': async () => start('--registry', await fifo('fifo.yaml')),
   'registry malformed': () => start('--registry', file('broken.yaml', 'pools: [')),
   'an IPv6 server, no IPv6 address to tunnel from': () => {
     host.write(documentOf([{ ...ONE, address: '2001:db8::1' }]));
@@ -176,12 +181,16 @@ const CIDCTL: Readonly<Record<string, Case>> = {
     cidctl('encode', '--server-id', 'aabbcc', '--nonce', '00112233', '--nonce-length', '5'),
   'key file missing': () =>
     cidctl('decode', ...lengths, '--key-file', host.scope.path('none.key'), '0720b1d07b359d3c'),
+  'key file a FIFO': async () =>
+    cidctl('decode', ...lengths, '--key-file', await fifo('fifo.key'), '0720b1d07b359d3c'),
   'key of the wrong size': () =>
     cidctl('decode', ...lengths, '--key-file', file('short.key', KEY.slice(2)), '0720b1d07b359d3c'),
   '`keygen` over a file': () => cidctl('keygen', file('web-0.key', KEY)),
   '`keygen` in no folder': () => cidctl('keygen', join(host.scope.folder, 'none/web-0.key')),
+  '`keygen` over a FIFO': async () => cidctl('keygen', await fifo('fifo.key')),
   '`explain` without `--registry`': () => cidctl('explain', '0720b1d07b359d3c'),
   '`validate` of no file': () => cidctl('validate', host.scope.path('none.yaml')),
+  '`validate` of a FIFO': async () => cidctl('validate', await fifo('fifo.yaml')),
   '`validate` of a bad document': () => cidctl('validate', file('broken.yaml', 'pools: [')),
 };
 
