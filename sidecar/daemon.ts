@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-import { SayOnce } from '../core/index.js';
+import { join } from 'node:path';
+import { describeError, SayOnce } from '../core/index.js';
+import { LastGood } from '../daemon/last-good.js';
 import type { Log } from '../daemon/log.js';
 import { type MetricsAddress, type MetricsServer, serveMetrics } from '../daemon/metrics-server.js';
 import { daemonMetrics, RegistryHealth } from '../daemon/registry-health.js';
 import { buildInfo } from '../daemon/version.js';
-import type { Registry } from '../registry/index.js';
+import {
+  type DesiredState,
+  type Registry,
+  type StateSource,
+  serializeSource,
+  stateFromSource,
+} from '../registry/index.js';
 import type { DecapsulationKeeper } from './host/decapsulation-keeper.js';
 import { Issuer } from './issuing/issuer.js';
 import { NonceSupplyMonitor } from './issuing/nonce-supply-monitor.js';
@@ -44,6 +52,9 @@ export class Daemon {
   readonly #health = new RegistryHealth();
   readonly #metrics = new SidecarMetrics(daemonMetrics('cid-sidecar', this.#health));
   readonly #nonceSupply: NonceSupplyMonitor;
+  readonly #lastGood: LastGood;
+  /** By revision. */
+  readonly #sources = new Map<string, StateSource>();
   #store: StateStore | undefined;
   #issuer: Issuer | undefined;
   #service: SidecarService | undefined;
@@ -59,6 +70,7 @@ export class Daemon {
   constructor(options: DaemonOptions) {
     this.#options = options;
     this.#log = options.log;
+    this.#lastGood = new LastGood(join(options.stateFolder, 'last-good'), options.log);
     this.#nonceSupply = new NonceSupplyMonitor(options.log);
   }
 
@@ -74,7 +86,7 @@ export class Daemon {
 
   async #start(): Promise<void> {
     const { registry, serverName, stateFolder, stateStart, log, decapsulation } = this.#options;
-    const state = await registry.read();
+    const state = await this.#firstState(registry);
     const view = viewOf(state, serverName);
     const store = await StateStore.open({ folder: stateFolder, start: stateStart });
     this.#store = store;
@@ -117,7 +129,10 @@ export class Daemon {
       issuer,
       log,
       health: this.#health,
-      onFollowed: () => this.#check(),
+      onFollowed: () => {
+        this.#keepSource();
+        this.#check();
+      },
     });
     this.#follower = follower;
     const service = new SidecarService({
@@ -145,6 +160,7 @@ export class Daemon {
     });
     if (!this.#server.reflects) log.warn('no descriptors found: reflection is off');
 
+    this.#keepSource();
     await follower.start();
     if (this.#options.metrics !== undefined) {
       this.#metricsServer = await serveMetrics({
@@ -167,6 +183,35 @@ export class Daemon {
     );
     this.#started = true;
     if (this.#reloadAsked) await this.reload();
+  }
+
+  /** What a state was made of, to be kept once it is in force. */
+  noteSource({ revision }: DesiredState, source: StateSource): void {
+    this.#sources.set(revision, source);
+    // Only the newest can still come into force, and the one in force is on disk.
+    for (const other of this.#sources.keys()) if (other !== revision) this.#sources.delete(other);
+  }
+
+  // Where the registry holds something bad, what was in force when this sidecar last ran.
+  async #firstState(registry: Registry): Promise<DesiredState> {
+    try {
+      return await registry.read();
+    } catch (error) {
+      const saved = await this.#lastGood.read();
+      if (saved === undefined) throw error;
+      const state = stateFromSource(saved, this.#lastGood.path);
+      this.#health.refused(describeError(error));
+      this.#log.error(
+        { error, revision: state.revision },
+        'the registry document is refused; starting from the last good one, which was saved',
+      );
+      return state;
+    }
+  }
+
+  #keepSource(): void {
+    const source = this.#sources.get(this.#health.revision);
+    if (source !== undefined) void this.#lastGood.save(serializeSource(source));
   }
 
   /**

@@ -12,6 +12,7 @@ export async function run(options: SidecarOptions): Promise<void> {
   warnOfOldNames(log, options.oldNames);
   const registry = openRegistry(options.registry, {
     onWarning: (warning) => log.warn({ warning }, 'registry document'),
+    onSource: (state, source) => daemon.noteSource(state, source),
   });
   const decapsulation =
     options.decap && keeperOf(options.decap, { log, onChange: () => daemon.check() });

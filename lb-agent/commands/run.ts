@@ -2,11 +2,19 @@
 import { requireKernelSupport } from '../../bpf/index.js';
 import { DEFAULT_SETTINGS, type Settings } from '../../bpf/tables/index.js';
 import { CidecarError, describeError } from '../../core/index.js';
+import { LastGood } from '../../daemon/last-good.js';
 import { createLog } from '../../daemon/log.js';
 import { type MetricsServer, serveMetrics } from '../../daemon/metrics-server.js';
 import { warnOfOldNames } from '../../daemon/options/old-names.js';
 import { daemonMetrics, RegistryHealth } from '../../daemon/registry-health.js';
-import { type DesiredState, differences, openRegistry } from '../../registry/index.js';
+import {
+  type DesiredState,
+  differences,
+  openRegistry,
+  type StateSource,
+  serializeSource,
+  stateFromSource,
+} from '../../registry/index.js';
 import type { TunnelSources } from '../drivers/xdp/apply.js';
 import { AgentLock } from '../installation/pin-folder-lock.js';
 import { PinFolder } from '../installation/pins.js';
@@ -26,11 +34,30 @@ export async function run(options: RunOptions): Promise<void> {
   warnOfOldNames(log, options.oldNames);
   requireKernelSupport();
   const host = hostInterface(options.interface);
+  let newest: { readonly revision: string; readonly source: StateSource } | undefined;
+  const lastGood = new LastGood(`${stateFile(options)}.last-good`, log);
+  const keepSource = (revision: string) => {
+    if (newest?.revision === revision) void lastGood.save(serializeSource(newest.source));
+  };
   const registry = openRegistry(options.registry, {
     onWarning: (warning) => log.warn({ warning }, 'registry document'),
+    onSource: ({ revision }, source) => {
+      newest = { revision, source };
+    },
   });
-  const desired = await registry.read();
   const health = new RegistryHealth();
+  const desired = await registry.read().catch(async (error: unknown) => {
+    // What was in force when this agent last ran, if it did.
+    const saved = await lastGood.read();
+    if (saved === undefined) throw error;
+    const state = stateFromSource(saved, lastGood.path);
+    health.refused(describeError(error));
+    log.error(
+      { error, revision: state.revision },
+      'the registry document is refused; starting from the last good one, which was saved',
+    );
+    return state;
+  });
   const common = daemonMetrics('lb-agent', health);
   const nextHops = new NextHops({
     mode: options.nextHop,
@@ -78,10 +105,12 @@ export async function run(options: RunOptions): Promise<void> {
     );
     agent = running;
     health.applied(desired.revision);
+    keepSource(desired.revision);
     let applied = desired;
     const loop = new ReconcileLoop(async (goal) => {
       await running.reconcile(goal);
       health.applied(goal.desired.revision);
+      keepSource(goal.desired.revision);
       const changes = differences(applied, goal.desired);
       applied = goal.desired;
       if (changes.length > 0) log.info({ changes }, 'changed as the registry says');
