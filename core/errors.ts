@@ -32,14 +32,14 @@ export const ERROR_CATALOGUE = {
   INTERFACE_BUSY:
     'Another XDP program is attached; detach it first, or name its pin folder to take it over.',
   PIN_INVALID:
-    'Start an agent that pins here, or name its folder with --pin-dir; remove one that is of no use.',
+    'Name where a running program is pinned (--pin-dir of an agent, --decap-pin of a sidecar). `lb-agent detach` and `cid-sidecar detach` remove pins that are of no use.',
   MAP_FULL:
     'The kernel tables are too small for the desired state; the agent reloads with larger ones.',
   KERNEL_CALL_FAILED: 'The kernel refused the call named; see errno.',
 
   // State on disk.
   STATE_MISSING:
-    'On the very first start add --init. If the state was lost, start with --reset-nonces and read what that risks.',
+    'On the very first start add --init, or always --init-if-missing where the command line cannot change. If the state was lost, start with --reset-nonces and read what that risks.',
   STATE_CORRUPT: 'Start with --reset-nonces and read what that risks.',
   STATE_STALE: 'Start with --reset-nonces and read what that risks.',
   STATE_PRESENT: 'Leave --init out: it is for the first start only.',

@@ -5,13 +5,20 @@ import { CidecarError } from '../core/index.js';
 export type Log = Logger;
 
 /**
- * JSON lines on stderr, each with the name of the program. An error is logged under `error`:
+ * JSON lines on stderr, each with its level as a word, its time in ISO 8601 (UTC) and the name
+ * of the program. An error is logged under `error`:
  * one of ours with its `code` and `text`, any other, which is a bug, with its `text` and
  * `stack`. Secrets stay out of it by their type (class Secret), not by the names of fields.
  */
 export function createLog(program: string, level: string): Log {
   return pino(
-    { level, serializers: { error: loggedError }, base: { program } },
+    {
+      level,
+      serializers: { error: loggedError },
+      base: { program },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (word) => ({ level: word }) },
+    },
     pino.destination(2),
   );
 }

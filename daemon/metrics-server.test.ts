@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { type RequestOptions, request } from 'node:http';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -105,4 +105,22 @@ it('answers to nothing else, and survives what cannot be collected', async () =>
   expect((await get({ socketPath: socket })).status).toBe(500);
   expect(errors).toEqual([oops]);
   expect((await get({ socketPath: socket })).status).toBe(500);
+});
+
+describe('metrics beside clients that hold connections', () => {
+  it.each([
+    ['say nothing', ''],
+    ['ask and never end', 'GET /metrics HTTP/1.1\r\nHost: x\r\n'],
+  ])('that %s are served', async (_what, text) => {
+    await serve({ socket });
+    const idle = Array.from({ length: 40 }, () => connect(socket));
+    for (const each of idle) {
+      each.on('error', () => {});
+      await once(each, 'connect');
+      each.write(text);
+    }
+    for (let i = 0; i < 3; i++)
+      expect(await get({ socketPath: socket })).toMatchObject({ status: 200 });
+    for (const each of idle) each.destroy();
+  });
 });

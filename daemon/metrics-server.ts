@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createServer, type Server } from 'node:http';
+import type { Socket } from 'node:net';
 import { listenOnTcp, type TcpAddress } from './tcp-address.js';
 import { listenOnUnixSocket } from './unix-socket.js';
 
@@ -26,8 +27,10 @@ export interface MetricsServer {
 
 /** Of the metrics socket: its owner and group may write to it, which is what connecting needs. */
 const MODE = 0o660;
-/** Scrapers are few. */
+/** Scrapers are few; a connection over the limit takes the place of the one idle for longest. */
 const MAX_CONNECTIONS = 16;
+/** Milliseconds that a new connection has to ask, and one that was served to ask again. */
+const IDLE = 5_000;
 
 /**
  * Serves `GET /metrics` over HTTP, on TCP or on a unix socket, which takes the place of one
@@ -49,7 +52,12 @@ export async function serveMetrics(options: MetricsOptions): Promise<MetricsServ
       },
     );
   });
-  server.maxConnections = MAX_CONNECTIONS;
+  server.headersTimeout = IDLE;
+  server.requestTimeout = IDLE;
+  server.keepAliveTimeout = IDLE;
+  // This ends connections that never asked, too, which the others do only now and then.
+  server.setTimeout(IDLE);
+  makeRoom(server);
   const stop = await listen(server, options.where);
   return {
     close: async () => {
@@ -58,6 +66,27 @@ export async function serveMetrics(options: MetricsOptions): Promise<MetricsServ
       await stopped;
     },
   };
+}
+
+/** Closes the connection that has been open the longest without a request under way. */
+function makeRoom(server: Server): void {
+  /** Open connections by the time of their last request; true while one is answered. */
+  const open = new Map<Socket, boolean>();
+  server.on('connection', (socket: Socket) => {
+    open.set(socket, false);
+    socket.once('close', () => open.delete(socket));
+    if (open.size <= MAX_CONNECTIONS) return;
+    const idle = [...open].find(([, answering]) => !answering)?.[0] ?? socket;
+    open.delete(idle);
+    idle.destroy();
+  });
+  server.prependListener('request', ({ socket }, response) => {
+    open.delete(socket);
+    open.set(socket, true);
+    response.once('close', () => {
+      if (open.has(socket)) open.set(socket, false);
+    });
+  });
 }
 
 async function listen(server: Server, where: MetricsAddress): Promise<() => Promise<void>> {

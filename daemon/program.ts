@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Command, CommanderError } from 'commander';
 import { CidecarError, describeError, exitCodeFor } from '../core/index.js';
+import { versionText } from './version.js';
 
 const EXIT_OK = 0;
 /** Of what commander itself refuses: unknown options, missing arguments. */
@@ -19,13 +20,18 @@ export const PROCESS_OUTPUT: ProgramOutput = {
 
 /** A program that runProgram runs; its subcommands inherit what is set here. */
 export function newProgram(name: string, output: ProgramOutput = PROCESS_OUTPUT): Command {
-  return new Command(name)
-    .exitOverride()
-    .showHelpAfterError('(--help shows what the command accepts)')
-    .configureOutput({
-      writeOut: (text) => output.out(text.trimEnd()),
-      writeErr: (text) => output.err(text.trimEnd()),
-    });
+  return (
+    new Command(name)
+      .version(versionText(), '--version', 'print version and commit')
+      // So that a command may have a --version of its own.
+      .enablePositionalOptions()
+      .exitOverride()
+      .showHelpAfterError('(--help shows what the command accepts)')
+      .configureOutput({
+        writeOut: (text) => output.out(text.trimEnd()),
+        writeErr: (text) => output.err(text.trimEnd()),
+      })
+  );
 }
 
 /**

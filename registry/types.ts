@@ -2,6 +2,7 @@
 import type { CidCodec, ResetTokenKind, Schemes } from '../cid/index.js';
 import type { Secret } from '../core/index.js';
 import type { DocumentWarning } from './document/report.js';
+import type { StateSource } from './file/last-good.js';
 
 /**
  * The desired state, which every daemon works towards. A store validates it as a whole before
@@ -82,6 +83,8 @@ export interface Registry {
 export interface RegistryOptions {
   /** Called for each warning of a state, unless the state read before had the same warnings. */
   readonly onWarning?: (warning: DocumentWarning) => void;
+  /** Called with what each valid state was made of, before the state is handed out. */
+  readonly onSource?: (state: DesiredState, source: StateSource) => void;
   /** The schemes that configs can have; the built-in ones if left out. */
   readonly schemes?: Schemes;
 }

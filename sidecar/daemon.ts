@@ -1,8 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-import { SayOnce } from '../core/index.js';
+import { join } from 'node:path';
+import { describeError, SayOnce } from '../core/index.js';
+import { LastGood } from '../daemon/last-good.js';
 import type { Log } from '../daemon/log.js';
 import { type MetricsAddress, type MetricsServer, serveMetrics } from '../daemon/metrics-server.js';
-import type { Registry } from '../registry/index.js';
+import { daemonMetrics, RegistryHealth } from '../daemon/registry-health.js';
+import { buildInfo } from '../daemon/version.js';
+import {
+  type DesiredState,
+  type Registry,
+  type StateSource,
+  serializeSource,
+  stateFromSource,
+} from '../registry/index.js';
+import type { DecapsulationKeeper } from './host/decapsulation-keeper.js';
 import { Issuer } from './issuing/issuer.js';
 import { NonceSupplyMonitor } from './issuing/nonce-supply-monitor.js';
 import { viewOf } from './issuing/server-view.js';
@@ -26,6 +37,8 @@ export interface DaemonOptions extends RpcListeners {
   /** Where metrics are served; without it there are none. */
   readonly metrics?: MetricsAddress;
   readonly log: Log;
+  /** What unwraps the balancers' tunnels; left out, this process attaches nothing. */
+  readonly decapsulation?: DecapsulationKeeper;
 }
 
 /** Milliseconds between two rounds of what is counted and measured now and then. */
@@ -38,8 +51,12 @@ export class Daemon {
   readonly #options: DaemonOptions;
   readonly #log: Log;
   readonly #startedAt = new Date();
-  readonly #metrics = new SidecarMetrics();
+  readonly #health = new RegistryHealth();
+  readonly #metrics = new SidecarMetrics(daemonMetrics('cid-sidecar', this.#health));
   readonly #nonceSupply: NonceSupplyMonitor;
+  readonly #lastGood: LastGood;
+  /** By revision. */
+  readonly #sources = new Map<string, StateSource>();
   #store: StateStore | undefined;
   #issuer: Issuer | undefined;
   #service: SidecarService | undefined;
@@ -55,6 +72,7 @@ export class Daemon {
   constructor(options: DaemonOptions) {
     this.#options = options;
     this.#log = options.log;
+    this.#lastGood = new LastGood(join(options.stateFolder, 'last-good'), options.log);
     this.#nonceSupply = new NonceSupplyMonitor(options.log);
   }
 
@@ -69,10 +87,17 @@ export class Daemon {
   }
 
   async #start(): Promise<void> {
-    const { registry, serverName, stateFolder, stateStart, log } = this.#options;
-    const view = viewOf(await registry.read(), serverName);
+    const { registry, serverName, stateFolder, stateStart, log, decapsulation } = this.#options;
+    const state = await this.#firstState(registry);
+    const view = viewOf(state, serverName);
     const store = await StateStore.open({ folder: stateFolder, start: stateStart });
     this.#store = store;
+    if (stateStart === 'init-if-missing' && store.begun) {
+      log.warn(
+        { folder: stateFolder },
+        'there was no state, so one is begun, with nonces at random places: if this server had one before, CIDs can repeat those issued then, with a probability of about (CIDs before + CIDs after) / 256^nonceLength, without a key (CIDs before x CIDs after) / 256^nonceLength',
+      );
+    }
     if (stateStart === 'reset') {
       log.warn(
         'nonces begin anew at random places: CIDs can repeat those issued before the reset, with a probability of about (CIDs before + CIDs after) / 256^nonceLength, without a key (CIDs before x CIDs after) / 256^nonceLength',
@@ -95,13 +120,20 @@ export class Daemon {
     issuer.on('recorded', () => this.#nonceSupply.check(issuer.sources));
     await issuer.start();
     await issuer.ready();
+    this.#health.applied(view.revision);
     this.#metrics.observeIssuer(issuer, this.#nonceSupply);
+    if (decapsulation !== undefined) this.#metrics.observeDecapsulation(decapsulation);
 
     const follower = new RegistryFollower({
       registry,
+      state,
       issuer,
       log,
-      onFollowed: () => this.#check(),
+      health: this.#health,
+      onFollowed: () => {
+        this.#keepSource();
+        this.#check();
+      },
     });
     this.#follower = follower;
     const service = new SidecarService({
@@ -111,7 +143,9 @@ export class Daemon {
       status: {
         started: this.#startedAt,
         issued: () => this.#metrics.total,
-        registryError: () => follower.refusal,
+        registry: this.#health,
+        build: buildInfo(),
+        ...(decapsulation && { decapsulation }),
       },
     });
     this.#service = service;
@@ -127,6 +161,7 @@ export class Daemon {
     });
     if (!this.#server.reflects) log.warn('no descriptors found: reflection is off');
 
+    this.#keepSource();
     await follower.start();
     if (this.#options.metrics !== undefined) {
       this.#metricsServer = await serveMetrics({
@@ -154,6 +189,35 @@ export class Daemon {
     if (this.#reloadAsked) await this.reload();
   }
 
+  /** What a state was made of, to be kept once it is in force. */
+  noteSource({ revision }: DesiredState, source: StateSource): void {
+    this.#sources.set(revision, source);
+    // Only the newest can still come into force, and the one in force is on disk.
+    for (const other of this.#sources.keys()) if (other !== revision) this.#sources.delete(other);
+  }
+
+  // Where the registry holds something bad, what was in force when this sidecar last ran.
+  async #firstState(registry: Registry): Promise<DesiredState> {
+    try {
+      return await registry.read();
+    } catch (error) {
+      const saved = await this.#lastGood.read();
+      if (saved === undefined) throw error;
+      const state = stateFromSource(saved, this.#lastGood.path);
+      this.#health.refused(describeError(error));
+      this.#log.error(
+        { error, revision: state.revision },
+        'the registry document is refused; starting from the last good one, which was saved',
+      );
+      return state;
+    }
+  }
+
+  #keepSource(): void {
+    const source = this.#sources.get(this.#health.revision);
+    if (source !== undefined) void this.#lastGood.save(serializeSource(source));
+  }
+
   /**
    * Reads the registry now, as on SIGHUP. During the start this is put off to its end, because
    * the start may work from an older document.
@@ -176,17 +240,26 @@ export class Daemon {
     if (this.#server !== undefined) this.#log.info({ issued: this.#metrics.total }, 'stopped');
   }
 
+  /** To be called when something beside the registry changed that decides whether it serves. */
+  check(): void {
+    this.#check();
+  }
+
   // The health service has no field for the reason, so that is logged.
   #check(): void {
     const issuer = this.#issuer;
     const server = this.#server;
     if (issuer?.trouble === undefined) this.#trouble.over();
     if (issuer === undefined || server === undefined) return; // The start is not through yet.
-    if (this.#serving !== issuer.routable) {
-      this.#serving = issuer.routable;
-      server.setServing(issuer.routable);
+    const detached = this.#options.decapsulation?.attached === false;
+    const serving = issuer.routable && !detached;
+    if (this.#serving !== serving) {
+      this.#serving = serving;
+      server.setServing(serving);
       if (!issuer.routable) {
         this.#log.warn({ reason: issuer.reason }, '0b111 CIDs are issued: not serving');
+      } else if (detached) {
+        this.#log.warn('tunnels of the balancers are not unwrapped: not serving');
       }
     }
     this.#nonceSupply.check(issuer.sources);

@@ -15,11 +15,22 @@ export interface ClientsSource {
   readonly issueStreams: Iterable<{ readonly credit: number; readonly acknowledged: number }>;
 }
 
+/** What is known of decapsulation; read at each scrape. */
+export interface DecapsulationSource {
+  readonly attached: boolean;
+  counters(): readonly {
+    readonly reason: string;
+    readonly packets: number;
+    readonly octets: number;
+  }[];
+}
+
 const SECONDS = [0.0001, 0.0005, 0.001, 0.005, 0.02, 0.1, 0.5, 2];
 
 /** The metrics of a sidecar. */
 export class SidecarMetrics {
   readonly registry = new Registry();
+  readonly #common: Registry;
   readonly streams = new Gauge({
     name: 'cidecar_sidecar_streams',
     help: 'Open streams.',
@@ -47,6 +58,11 @@ export class SidecarMetrics {
   });
   #total = 0;
 
+  /** @param common metrics that both daemons have */
+  constructor(common = new Registry()) {
+    this.#common = common;
+  }
+
   issued(kind: IssueKind, { configId, routable, count }: Omit<IssuedCids, 'cids' | 'tokens'>) {
     if (kind !== 'lease') this.#total += count;
     this.#issued.inc({ kind, config_id: configId, routable: String(routable) }, count);
@@ -54,7 +70,10 @@ export class SidecarMetrics {
 
   /** What a scrape gets. */
   async text(): Promise<MetricsText> {
-    return { text: await this.registry.metrics(), contentType: this.registry.contentType };
+    return {
+      text: await Registry.merge([this.registry, this.#common]).metrics(),
+      contentType: this.registry.contentType,
+    };
   }
 
   /** CIDs issued since the start of the process, leased nonces aside. */
@@ -93,6 +112,33 @@ export class SidecarMetrics {
         this.set(sum);
       },
     });
+  }
+
+  /** Adds the program that unwraps tunnels; to be called once. */
+  observeDecapsulation(decapsulation: DecapsulationSource): void {
+    const registers = [this.registry];
+    new Gauge({
+      name: 'cidecar_sidecar_decap_attached',
+      help: '1 while the program that unwraps tunnels is attached; 0: the server gets no packets.',
+      registers,
+      collect() {
+        this.set(decapsulation.attached ? 1 : 0);
+      },
+    });
+    for (const unit of ['packets', 'octets'] as const) {
+      new Counter({
+        name: `cidecar_sidecar_decap_${unit}_total`,
+        help: `What came in at the interface of decapsulation, in ${unit}, by what was made of it.`,
+        labelNames: ['reason'] as const,
+        registers,
+        collect() {
+          this.reset();
+          for (const { reason, ...counter } of decapsulation.counters()) {
+            this.inc({ reason }, counter[unit]);
+          }
+        },
+      });
+    }
   }
 
   /** Adds what the issuer knows; to be called once. */

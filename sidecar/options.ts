@@ -49,6 +49,7 @@ const shape = z.object({
   socketMode: octalMode.default(0o660),
   socketGroup: text.optional(),
   init: z.boolean().default(false),
+  initIfMissing: z.boolean().default(false),
   resetNonces: z.boolean().default(false),
   /** Seconds. */
   reissueWithin: wholeNumber(1, 86_400).default(300),
@@ -116,12 +117,17 @@ export function readSidecarOptions(raw: object): SidecarOptions {
   };
 }
 
-function stateStartOf({ init, resetNonces }: Flags): SidecarOptions['stateStart'] {
-  if (init && resetNonces) {
-    const [first, second] = [flagOf('init'), flagOf('resetNonces')];
-    throw new CidecarError('ARGUMENT_INVALID', `${first} and ${second} exclude each other`);
+function stateStartOf(flags: Flags): SidecarOptions['stateStart'] {
+  const starts = { init: 'init', initIfMissing: 'init-if-missing', resetNonces: 'reset' } as const;
+  const given = (['init', 'initIfMissing', 'resetNonces'] as const).filter((name) => flags[name]);
+  const [first, second] = given;
+  if (first !== undefined && second !== undefined) {
+    throw new CidecarError(
+      'ARGUMENT_INVALID',
+      `${flagOf(first)} and ${flagOf(second)} exclude each other`,
+    );
   }
-  return resetNonces ? 'reset' : init ? 'init' : 'existing';
+  return first === undefined ? 'existing' : starts[first];
 }
 
 function decapsulationOf(flags: Flags): DecapsulationFlags | undefined {

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { newProgram } from '../daemon/program.js';
 import { readSidecarOptions } from './options.js';
 import { run } from './run.js';
+import { status } from './status-command.js';
 
 const HELP = `
 The state folder remembers which nonces were used. The first start needs --init; every
@@ -10,8 +11,21 @@ later one finds the folder, or refuses to run: without it, CIDs could repeat.`;
 
 /** The flags of cid-sidecar; options.ts says what each may be, and defaults. */
 export function sidecarProgram(): Command {
-  return newProgram('cid-sidecar')
-    .description('Issues connection IDs that carry the ID of the QUIC server beside it.')
+  const program = newProgram('cid-sidecar').description(
+    'Issues connection IDs that carry the ID of the QUIC server beside it.',
+  );
+  const run = addRun(program);
+  addStatus(program);
+  addDetach(program);
+  // Without a command it runs, so its help is that of the program.
+  program.addHelpText('after', () => `\n${run.helpInformation()}${HELP}`);
+  return program;
+}
+
+function addRun(program: Command): Command {
+  return program
+    .command('run', { isDefault: true })
+    .description('Issue CIDs until SIGTERM; what is done without a command.')
     .requiredOption('--registry <file>', 'the desired state (YAML)')
     .requiredOption('--server <name>', 'the server in it that this sidecar stands beside')
     .requiredOption('--state-dir <folder>', 'where used nonces are remembered')
@@ -19,6 +33,10 @@ export function sidecarProgram(): Command {
     .option('--socket-mode <octal>', 'permissions of the socket (default: 0660)')
     .option('--socket-group <group>', 'group of the socket')
     .option('--init', 'first start: create the state; refused where there is one')
+    .option(
+      '--init-if-missing',
+      'create the state where there is none, for command lines that cannot change (pods). If a state was lost, this risks what --reset-nonces does',
+    )
     .option(
       '--reset-nonces',
       'the state is lost: begin anew at random places. CIDs can then repeat earlier ones, with a probability of about (CIDs before + after) / 256^nonceLength, without a key (CIDs before x after) / 256^nonceLength, and reset tokens made with keys of the lost state are gone',
@@ -46,6 +64,25 @@ export function sidecarProgram(): Command {
     .option('--gue-port <port>', 'UDP port of GUE, as the balancers send it (default: 6080)')
     .addOption(new Option('--decap-gue-port <port>', 'old name of --gue-port').hideHelp())
     .option('--log-level <level>', 'debug, info, warn or error (default: info)')
-    .addHelpText('after', HELP)
     .action(async (flags: object) => run(readSidecarOptions(flags)));
+}
+
+function addStatus(program: Command): void {
+  program
+    .command('status')
+    .description('Show what a running sidecar issues, what it follows, and which build it is.')
+    .requiredOption('--socket <path>', 'unix socket of the sidecar')
+    .option('--json', 'for programs')
+    .action(async (flags: { socket: string; json?: true }) => status(flags));
+}
+
+function addDetach(program: Command): void {
+  program
+    .command('detach')
+    .description('Take away the decapsulating program that a stopped sidecar left pinned.')
+    .requiredOption('--decap-pin <path>', 'where it is pinned')
+    .action(async ({ decapPin }: { decapPin: string }) => {
+      const { detachPinned } = await import('./host/decapsulation.js');
+      detachPinned(decapPin);
+    });
 }

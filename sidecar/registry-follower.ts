@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CidecarError } from '../core/index.js';
 import type { Log } from '../daemon/log.js';
-import type { DesiredState, Registry, Watch } from '../registry/index.js';
+import type { RegistryHealth } from '../daemon/registry-health.js';
+import { type DesiredState, differences, type Registry, type Watch } from '../registry/index.js';
 import type { Issuer } from './issuing/issuer.js';
 import { type ServerView, viewAfter } from './issuing/server-view.js';
 
 export interface RegistryFollowerOptions {
   readonly registry: Registry;
+  /** What the issuer begins with. */
+  readonly state: DesiredState;
   readonly issuer: Issuer;
   readonly log: Log;
+  readonly health: RegistryHealth;
   /** Called each time that the issuer changed to another document. */
   onFollowed(): void;
 }
@@ -17,15 +21,12 @@ export interface RegistryFollowerOptions {
 export class RegistryFollower {
   readonly #options: RegistryFollowerOptions;
   #watch: Watch | undefined;
-  #refusal = '';
+  /** What is in force. */
+  #state: DesiredState | undefined;
 
   constructor(options: RegistryFollowerOptions) {
     this.#options = options;
-  }
-
-  /** Why the newest document was refused; empty where it is in force. */
-  get refusal(): string {
-    return this.#refusal;
+    this.#state = options.state;
   }
 
   async start(): Promise<void> {
@@ -49,18 +50,26 @@ export class RegistryFollower {
   }
 
   async #follow(state: DesiredState): Promise<void> {
-    const { issuer, log, onFollowed } = this.#options;
+    const { issuer, log, health, onFollowed } = this.#options;
     try {
       const { named } = issuer.view;
       const view = viewAfter(issuer.view, state);
+      const changes = this.#state === undefined ? undefined : differences(this.#state, state);
       if (named !== view.named) this.#tellWhetherNamed(view);
       await issuer.apply(view);
       await issuer.ready();
-      if (this.#refusal !== '') log.info('the registry document is valid again');
-      this.#refusal = '';
+      if (health.refusal !== '') log.info('the registry document is valid again');
+      health.accepted();
+      health.applied(view.revision);
+      this.#state = state;
       onFollowed();
       log.info(
-        { revision: view.revision, generation: issuer.generation, routable: issuer.routable },
+        {
+          revision: view.revision,
+          changes,
+          generation: issuer.generation,
+          routable: issuer.routable,
+        },
         'following the registry',
       );
     } catch (error) {
@@ -80,7 +89,7 @@ export class RegistryFollower {
   }
 
   #refuse(error: unknown): void {
-    this.#refusal = error instanceof CidecarError ? error.describe() : String(error);
+    this.#options.health.refused(error instanceof CidecarError ? error.describe() : String(error));
     this.#options.log.error(
       { error },
       'the registry document is refused; the last good one stays in force',

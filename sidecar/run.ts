@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createLog } from '../daemon/log.js';
+import { createLog, type Log } from '../daemon/log.js';
 import { warnOfOldNames } from '../daemon/options/old-names.js';
 import { openRegistry } from '../registry/index.js';
 import { Daemon } from './daemon.js';
-import type { Decapsulation } from './host/decapsulation.js';
-import type { SidecarOptions } from './options.js';
+import { DecapsulationKeeper } from './host/decapsulation-keeper.js';
+import type { DecapsulationFlags, SidecarOptions } from './options.js';
 
 /** `cid-sidecar`: returns after SIGTERM or SIGINT, when what was open has ended in good order. */
 export async function run(options: SidecarOptions): Promise<void> {
@@ -12,8 +12,16 @@ export async function run(options: SidecarOptions): Promise<void> {
   warnOfOldNames(log, options.oldNames);
   const registry = openRegistry(options.registry, {
     onWarning: (warning) => log.warn({ warning }, 'registry document'),
+    onSource: (state, source) => daemon.noteSource(state, source),
   });
-  const daemon = new Daemon({ ...options, registry, log });
+  const decapsulation =
+    options.decap && keeperOf(options.decap, { log, onChange: () => daemon.check() });
+  const daemon: Daemon = new Daemon({
+    ...options,
+    registry,
+    log,
+    ...(decapsulation && { decapsulation }),
+  });
 
   let stopping = false;
   const stopped = new Promise<void>((resolve) => {
@@ -28,18 +36,23 @@ export async function run(options: SidecarOptions): Promise<void> {
   });
   process.on('SIGHUP', () => void daemon.reload());
 
-  let decapsulation: Decapsulation | undefined;
   const start = async () => {
-    if (options.decap !== undefined) {
-      const { attachDecapsulation } = await import('./host/decapsulation.js');
-      if (stopping) return;
-      decapsulation = await attachDecapsulation(options.decap);
-    }
-    await daemon.start();
+    await decapsulation?.start();
+    if (!stopping) await daemon.start();
   };
   // A signal during the start ends it: what has begun by then is let go of by stop().
   await Promise.race([start(), stopped]);
   await stopped;
   decapsulation?.close();
   await daemon.stop();
+}
+
+function keeperOf(flags: DecapsulationFlags, { log, onChange }: { log: Log; onChange(): void }) {
+  return new DecapsulationKeeper({
+    interface: flags.interface,
+    sources: flags.sources,
+    attach: async () => (await import('./host/decapsulation.js')).attachDecapsulation(flags),
+    log,
+    onChange,
+  });
 }

@@ -81,7 +81,7 @@ describe('flags by the names of an earlier release', { timeout: 60_000 }, () => 
       .map((line) => JSON.parse(line));
     expect(warned).toEqual([
       expect.objectContaining({
-        level: 40,
+        level: 'warn',
         program: 'cid-sidecar',
         option: '--metrics-socket',
         use: '--metrics',

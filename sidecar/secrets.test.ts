@@ -176,7 +176,7 @@ describe('secrets', { timeout: 60_000 }, () => {
     }
     expect(ids('IssueStream', 'stream opened')).toHaveLength(3);
     expect(ids('IssueStream', 'stream closed')).toEqual(ids('IssueStream', 'stream opened'));
-    const refused = lines.find(({ code, level }) => code === 'CREDIT_EXCEEDED' && level === 40);
+    const refused = lines.find(({ code, level }) => code === 'CREDIT_EXCEEDED' && level === 'warn');
     expect(ids('IssueStream', 'stream opened')).toContain(refused.requestId);
   });
 });

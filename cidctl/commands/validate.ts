@@ -26,7 +26,15 @@ export function addValidate(
       const onWarning = (warning: DocumentWarning) => warnings.push(warning);
       try {
         const state = await openRegistry(file, { onWarning, schemes }).read();
-        if (flags.json) io.out(JSON.stringify({ valid: true, warnings, pools: sizes(state) }));
+        if (flags.json)
+          io.out(
+            JSON.stringify({
+              valid: true,
+              revision: state.revision,
+              warnings,
+              pools: sizes(state),
+            }),
+          );
         else printGood(file, state, warnings, io);
       } catch (error) {
         if (!flags.json || !(error instanceof CidecarError)) throw error;
@@ -59,6 +67,7 @@ function printGood(
     io.err(`${file}:${line}: ${field}: ${message} (warning)`);
   }
   io.out(`${file}: valid`);
+  io.out(`  revision ${state.revision}`);
   for (const { name, vips, configs, servers, serverIds } of sizes(state)) {
     io.out(
       `  pool ${name}: VIPs ${vips}, configs ${configs}, servers ${servers}, server IDs ${serverIds}`,

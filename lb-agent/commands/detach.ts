@@ -20,6 +20,8 @@ export async function detach(options: OtherOptions): Promise<void> {
     }
     pins.remove();
     rmSync(stateFile(options), { force: true });
+    // It holds keys, which nothing here needs any more.
+    rmSync(`${stateFile(options)}.last-good`, { force: true });
   } finally {
     await lock.release();
   }

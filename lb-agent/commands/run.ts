@@ -1,11 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 import { requireKernelSupport } from '../../bpf/index.js';
 import { DEFAULT_SETTINGS, type Settings } from '../../bpf/tables/index.js';
-import { CidecarError } from '../../core/index.js';
+import { CidecarError, describeError } from '../../core/index.js';
+import { LastGood } from '../../daemon/last-good.js';
 import { createLog } from '../../daemon/log.js';
 import { type MetricsServer, serveMetrics } from '../../daemon/metrics-server.js';
 import { warnOfOldNames } from '../../daemon/options/old-names.js';
-import { type DesiredState, openRegistry } from '../../registry/index.js';
+import { daemonMetrics, RegistryHealth } from '../../daemon/registry-health.js';
+import {
+  type DesiredState,
+  differences,
+  openRegistry,
+  type StateSource,
+  serializeSource,
+  stateFromSource,
+} from '../../registry/index.js';
 import { Agent } from '../agent.js';
 import type { TunnelSources } from '../drivers/xdp/apply.js';
 import { AgentLock } from '../installation/pin-folder-lock.js';
@@ -25,10 +34,31 @@ export async function run(options: RunOptions): Promise<void> {
   warnOfOldNames(log, options.oldNames);
   requireKernelSupport();
   const host = hostInterface(options.interface);
+  let newest: { readonly revision: string; readonly source: StateSource } | undefined;
+  const lastGood = new LastGood(`${stateFile(options)}.last-good`, log);
+  const keepSource = (revision: string) => {
+    if (newest?.revision === revision) void lastGood.save(serializeSource(newest.source));
+  };
   const registry = openRegistry(options.registry, {
     onWarning: (warning) => log.warn({ warning }, 'registry document'),
+    onSource: ({ revision }, source) => {
+      newest = { revision, source };
+    },
   });
-  const desired = await registry.read();
+  const health = new RegistryHealth();
+  const desired = await registry.read().catch(async (error: unknown) => {
+    // What was in force when this agent last ran, if it did.
+    const saved = await lastGood.read();
+    if (saved === undefined) throw error;
+    const state = stateFromSource(saved, lastGood.path);
+    health.refused(describeError(error));
+    log.error(
+      { error, revision: state.revision },
+      'the registry document is refused; starting from the last good one, which was saved',
+    );
+    return state;
+  });
+  const common = daemonMetrics('lb-agent', health);
   const nextHops = new NextHops({
     mode: options.nextHop,
     ingress: { name: host.name, native: options.mode === 'native' },
@@ -52,7 +82,7 @@ export async function run(options: RunOptions): Promise<void> {
     if (options.metrics !== undefined) {
       metrics = await serveMetrics({
         where: options.metrics,
-        collect: () => metricsText(agent),
+        collect: () => metricsText(agent, common),
         onError: (error) => log.error({ error }, 'metrics cannot be collected'),
       });
     }
@@ -74,19 +104,33 @@ export async function run(options: RunOptions): Promise<void> {
       goalFor(desired),
     );
     agent = running;
-    const loop = new ReconcileLoop((goal) => running.reconcile(goal), log);
+    health.applied(desired.revision);
+    keepSource(desired.revision);
+    let applied = desired;
+    const loop = new ReconcileLoop(async (goal) => {
+      await running.reconcile(goal);
+      health.applied(goal.desired.revision);
+      keepSource(goal.desired.revision);
+      const changes = differences(applied, goal.desired);
+      applied = goal.desired;
+      if (changes.length > 0) log.info({ changes }, 'changed as the registry says');
+    }, log);
     let inForce = desired;
     const want = () => loop.want(goalFor(inForce));
     nextHops.onChange(want);
     const watch = await registry.watch({
       onChange: (state) => {
         inForce = state;
+        health.accepted();
         nextHops
           .follow(state)
           .then(want)
           .catch((error: unknown) => log.error({ error }, 'next hops cannot be followed'));
       },
-      onError: (error) => log.error({ error }, 'registry: the last good state stays in force'),
+      onError: (error) => {
+        health.refused(describeError(error));
+        log.error({ error }, 'registry: the last good state stays in force');
+      },
     });
     log.info({ interface: host.name, revision: desired.revision }, 'ready');
     const signal = await stopped();

@@ -13,10 +13,13 @@ export interface MetricsSource {
 }
 
 /**
- * The kernel's counters as Prometheus metrics. A registry a scrape: names that are gone from
+ * The kernel's counters as Prometheus metrics, and those that both daemons have. A registry a scrape: names that are gone from
  * the document are gone from the metrics.
  */
-export async function metricsText(source: MetricsSource | undefined): Promise<MetricsText> {
+export async function metricsText(
+  source: MetricsSource | undefined,
+  common: Registry,
+): Promise<MetricsText> {
   const registry = new Registry();
   const registers = [registry];
   new Gauge({
@@ -63,7 +66,8 @@ export async function metricsText(source: MetricsSource | undefined): Promise<Me
     }
     for (const { pool, id, serverIds } of status.configs) ids.set({ pool, config: id }, serverIds);
   }
-  return { text: await registry.metrics(), contentType: registry.contentType };
+  const all = Registry.merge([registry, common]);
+  return { text: await all.metrics(), contentType: registry.contentType };
 
   function pair(name: string, help: string, labelNames: string[]) {
     const counter = (unit: string) =>

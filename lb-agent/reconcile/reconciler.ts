@@ -92,8 +92,10 @@ export class Reconciler {
     await ledger.begin(change);
     this.#apply(operations, target);
     ledger.end(change);
-    const changes = operations.filter(changesTables).length;
-    if (changes > 0) log.info({ operations: changes }, 'kernel tables changed');
+    const changes = operations.filter(changesTables);
+    if (changes.length > 0) {
+      log.info({ operations: changes.length, kinds: kindsOf(changes) }, 'kernel tables changed');
+    }
   }
 
   async #install(goal: Goal): Promise<void> {
@@ -135,6 +137,13 @@ export class Reconciler {
     }
     this.#knowledge = { kind: 'known', tables: target };
   }
+}
+
+/** How many there are of each kind. */
+function kindsOf(operations: readonly Operation[]): Record<string, number> {
+  const kinds: Record<string, number> = {};
+  for (const { kind } of operations) kinds[kind] = (kinds[kind] ?? 0) + 1;
+  return kinds;
 }
 
 function changesTables({ kind }: Operation): boolean {

@@ -96,17 +96,21 @@ class FileRegistry implements Registry {
     }
     const files = [this.#path];
     this.#files = files;
+    const keyFiles: Record<string, string> = {};
     const options = {
       file: this.#name,
       ...(this.#options.schemes && { schemes: this.#options.schemes }),
       readKeyFile: (name: string, warn: (message: string) => void) => {
         const path = resolve(dirname(this.#path), name);
         files.push(path);
-        return readKeyFile(path, name, warn);
+        const content = readKeyFile(path, name, warn);
+        keyFiles[name] = content;
+        return content;
       },
     };
     const { state, warnings } = await parseDocumentInSlices(text, options, signal);
     this.#warn(warnings);
+    this.#options.onSource?.(state, { text, keyFiles });
     return state;
   }
 

@@ -4,31 +4,29 @@ import { isIPv4 } from 'node:net';
 import { dirname } from 'node:path';
 import {
   BpfLink,
+  type BpfMap,
   BpfObject,
   type BpfProgram,
   ensureBpffs,
   ifindex,
   objectPath,
 } from '../../bpf/binding/index.js';
-import { DECAP_PREFIX, DECAP_SETTINGS } from '../../bpf/tables/decap-layout.js';
+import { readCounter } from '../../bpf/tables/counters.js';
+import { DECAP_PREFIX, DECAP_REASONS, DECAP_SETTINGS } from '../../bpf/tables/decap-layout.js';
 import { addressOctets } from '../../bpf/tables/mapped-address.js';
 import { CidecarError } from '../../core/index.js';
 import type { DecapsulationFlags } from '../options.js';
+import type { Attachment } from './decapsulation-keeper.js';
 
-// This is the only file of the sidecar that needs the addon and privileges, so main.ts imports it
-// on demand.
-
-export interface Decapsulation {
-  /** Detaches the program, unless the link is pinned: then it goes on unwrapping. */
-  close(): void;
-}
+// This is the only file of the sidecar that needs the addon and privileges, so it is imported on
+// demand.
 
 /**
  * Attaches the program that unwraps what balancers send. With a pin the program outlives the
  * process, and the next process replaces it by its own without a gap. Throws
  * INTERFACE_UNKNOWN, INTERFACE_BUSY, KERNEL_PERMISSION, KERNEL_UNSUPPORTED or PIN_INVALID.
  */
-export async function attachDecapsulation(flags: DecapsulationFlags): Promise<Decapsulation> {
+export async function attachDecapsulation(flags: DecapsulationFlags): Promise<Attachment> {
   const index = ifindex(flags.interface);
   const object = await BpfObject.load(objectPath('decap'));
   try {
@@ -36,10 +34,39 @@ export async function attachDecapsulation(flags: DecapsulationFlags): Promise<De
     const program = object.program('decap');
     const link =
       flags.pin === undefined ? attach(program, index) : attachPinned(program, index, flags.pin);
-    return { close: () => link.close() };
+    return attachmentOf(link, index, object.map('decap_stats'));
   } finally {
     object.close(); // The link keeps the program and its maps.
   }
+}
+
+function attachmentOf(link: BpfLink, index: number, stats: BpfMap): Attachment {
+  return {
+    // The kernel sets the interface of a link to 0 when that is gone or the link was detached.
+    attached: () => link.info().ifindex === index,
+    counters: () =>
+      DECAP_REASONS.map((reason, row) => ({ reason, ...readCounter(stats, row) })).filter(
+        ({ packets }) => packets > 0,
+      ),
+    close: () => {
+      stats.close();
+      link.close();
+    },
+  };
+}
+
+/**
+ * Takes away a program that a sidecar left pinned, whether its interface is still there or not.
+ * Throws PIN_INVALID where no link is pinned, KERNEL_PERMISSION.
+ */
+export function detachPinned(pin: string): void {
+  if (!existsSync(pin)) {
+    throw new CidecarError('PIN_INVALID', 'nothing is pinned here', { file: pin });
+  }
+  const link = BpfLink.openPinned(pin);
+  if (link.info().ifindex !== 0) link.detach();
+  link.unpin(pin);
+  link.close();
 }
 
 /** Writes the settings of a program that is loaded and not attached yet. */
@@ -82,9 +109,21 @@ function attachPinned(program: BpfProgram, index: number, pin: string): BpfLink 
     return link;
   }
   const link = BpfLink.openPinned(pin);
-  if (link.info().ifindex !== index) {
+  const { ifindex: present } = link.info();
+  if (present === 0) {
+    // Its interface is gone, made anew perhaps, or it was detached: the pin holds nothing.
     link.close();
-    throw new CidecarError('PIN_INVALID', 'the pinned link is on another interface', { file: pin });
+    const fresh = attach(program, index);
+    fresh.pinReplacing(pin);
+    return fresh;
+  }
+  if (present !== index) {
+    link.close();
+    throw new CidecarError(
+      'PIN_INVALID',
+      'the program pinned here is on another interface; `cid-sidecar detach` takes it away',
+      { file: pin },
+    );
   }
   link.update(program);
   return link;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createCodec } from '../../cid/index.js';
 import { ERROR_CATALOGUE, Secret } from '../../core/index.js';
 import { createLog } from '../../daemon/log.js';
+import { RegistryHealth } from '../../daemon/registry-health.js';
 import {
   type IssueStreamResponse,
   SidecarServiceClient,
@@ -73,7 +75,12 @@ async function serve(Kind: typeof Issuer, firstCallWithin = 5_000): Promise<void
     allowKeyExport: false,
     cidLifetime: 60_000,
     log: createLog('cid-sidecar', 'error'),
-    status: { started: new Date(), issued: () => 0, registryError: () => '' },
+    status: {
+      started: new Date(),
+      issued: () => 0,
+      registry: new RegistryHealth(),
+      build: { version: '', commit: '' },
+    },
   });
   server = new RpcServer({
     handlers: service.handlers,

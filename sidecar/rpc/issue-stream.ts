@@ -10,6 +10,7 @@ import type {
 import type { IssuedCids } from '../issuing/issued-cids.js';
 import type { Issuer } from '../issuing/issuer.js';
 import type { Acknowledging } from './acknowledgements.js';
+import type { ConnectionWindow, WindowShare } from './connection-window.js';
 import type { StreamScheduler, Taker } from './stream-scheduler.js';
 
 /** The most CIDs that a client may have asked for and not been sent. */
@@ -28,6 +29,8 @@ export interface IssueStreamOptions {
    * So a client that stops reading costs the memory of a few batches.
    */
   unsentLimit(): number;
+  /** Bounds what the streams of its connection have queued. */
+  readonly window: ConnectionWindow;
   onEnd(): void;
   /** The client did something that is not allowed; it is told so. */
   onRefusal(error: CidecarError): void;
@@ -36,6 +39,7 @@ export interface IssueStreamOptions {
 /** The sidecar's end of one IssueStream. */
 export class IssueStream implements Taker, Acknowledging {
   readonly #options: IssueStreamOptions;
+  readonly #share: WindowShare;
   #credit = 0;
   #unsent = 0;
   #acknowledged = 0;
@@ -47,6 +51,7 @@ export class IssueStream implements Taker, Acknowledging {
 
   constructor(options: IssueStreamOptions) {
     this.#options = options;
+    this.#share = options.window.join(() => this.#schedule());
     const { call } = options;
     call.on('data', (request: IssueStreamRequest) => this.#receive(request));
     call.on('end', () => this.finish());
@@ -73,7 +78,8 @@ export class IssueStream implements Taker, Acknowledging {
   }
 
   wants(): number {
-    return this.#open && this.#unsent < this.#options.unsentLimit() ? this.#credit : 0;
+    const room = this.#unsent < this.#options.unsentLimit() && this.#share.hasRoom;
+    return this.#open && room ? this.#credit : 0;
   }
 
   give({ cids, tokens, count, cidLength, configId, generation, routable }: IssuedCids): void {
@@ -159,8 +165,10 @@ export class IssueStream implements Taker, Acknowledging {
 
   #send(event: NonNullable<IssueStreamResponse['event']>): void {
     this.#unsent += 1;
+    const sent = this.#share.queue();
     this.#options.call.write({ event }, () => {
       this.#unsent -= 1;
+      sent();
       this.#schedule();
     });
   }
@@ -173,6 +181,7 @@ export class IssueStream implements Taker, Acknowledging {
     if (!this.#open) return;
     this.#open = false;
     this.#options.scheduler.remove(this);
+    this.#share.leave();
     this.#options.onEnd();
   }
 }

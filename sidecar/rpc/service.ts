@@ -10,6 +10,7 @@ import type { Issuer } from '../issuing/issuer.js';
 import type { SidecarMetrics } from '../metrics.js';
 import { Acknowledgements } from './acknowledgements.js';
 import { CidQueries } from './cid-queries.js';
+import { ConnectionWindow } from './connection-window.js';
 import { IssueStream } from './issue-stream.js';
 import { SecretExport } from './secret-export.js';
 import { type StatusSource, statusOf } from './status.js';
@@ -39,6 +40,8 @@ export class SidecarService {
   readonly #options: ServiceOptions;
   readonly #scheduler: StreamScheduler;
   readonly #issueStreams = new Set<IssueStream>();
+  /** By the names of their connections. */
+  readonly #windows = new Map<string, ConnectionWindow>();
   readonly #acknowledgements = new Acknowledgements();
   readonly #watchers: Watchers;
   readonly #limiter = new LogLimiter();
@@ -93,14 +96,18 @@ export class SidecarService {
       issue: this.#unary('Issue', (request, cancelled) => this.#issue(request, cancelled)),
       issueStream: (call) => {
         const { requestId, closed } = this.#opened('IssueStream');
+        const connection = call.getPeer();
+        const window = this.#windowOf(connection);
         const stream = new IssueStream({
           call,
+          window,
           issuer,
           cidLifetime,
           scheduler: this.#scheduler,
           unsentLimit: () => this.#unsentLimit(),
           onEnd: () => {
             this.#issueStreams.delete(stream);
+            if (window.shares === 0) this.#windows.delete(connection);
             this.#acknowledgements.ended(stream, issuer.generation);
             closed();
           },
@@ -155,6 +162,14 @@ export class SidecarService {
       await issuer.ready();
     }
     return { batch: undefined };
+  }
+
+  #windowOf(connection: string): ConnectionWindow {
+    const present = this.#windows.get(connection);
+    if (present !== undefined) return present;
+    const window = new ConnectionWindow();
+    this.#windows.set(connection, window);
+    return window;
   }
 
   #unsentLimit(): number {

@@ -1,10 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type FileHandle, link, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import {
+  type FileHandle,
+  link,
+  mkdir,
+  mkdtemp,
+  readFile,
+  rename,
+  rm,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FILE_CALLS, type FileCalls } from '../../daemon/atomic-file.js';
-import { StateStore } from './state-store.js';
+import { type StateStart, StateStore } from './state-store.js';
 
 let parent: string;
 let folder: string;
@@ -19,10 +28,7 @@ afterEach(async () => {
   await rm(parent, { recursive: true, force: true });
 });
 
-async function open(
-  start: 'existing' | 'init' | 'reset',
-  files: Partial<FileCalls> = {},
-): Promise<StateStore> {
+async function open(start: StateStart, files: Partial<FileCalls> = {}): Promise<StateStore> {
   const store = await StateStore.open({ folder, start, files: { ...FILE_CALLS, ...files } });
   stores.push(store);
   return store;
@@ -42,6 +48,21 @@ describe('StateStore', () => {
     const again = await open('existing');
     expect(again.resetKeys.of(NAME).equals(key)).toBe(true);
     expect(again.generation.current).toBe(generation);
+  });
+
+  it('begins where there is none and goes on where there is one, with one command line', async () => {
+    const store = await open('init-if-missing');
+    expect(store.begun).toBe(true);
+    const key = store.resetKeys.of(NAME);
+    await store.save();
+    await expect(open('init-if-missing')).rejects.toMatchObject({ code: 'STATE_LOCKED' });
+    await store.close();
+    const again = await open('init-if-missing');
+    expect(again.begun).toBe(false);
+    expect(again.resetKeys.of(NAME).equals(key)).toBe(true);
+    await again.close();
+    await writeFile(join(folder, 'state'), 'not a state');
+    await expect(open('init-if-missing')).rejects.toMatchObject({ code: 'STATE_CORRUPT' });
   });
 
   it('writes nothing after it was closed, when the lock may be with somebody else', async () => {

@@ -14,9 +14,10 @@ import { StateLock } from './state-lock.js';
 
 /**
  * `existing`: there must be a state. `init`: there must be none. `reset`: the sidecar begins
- * anew at random places, whatever there is.
+ * anew at random places, whatever there is. `init-if-missing`: as `existing` where there is a
+ * state, else as `init`; a state that cannot be used is refused all the same.
  */
-export type StateStart = 'existing' | 'init' | 'reset';
+export type StateStart = 'existing' | 'init' | 'reset' | 'init-if-missing';
 
 export interface StateStoreOptions {
   readonly folder: string;
@@ -40,6 +41,8 @@ export class StateStore {
   readonly nonces: NonceRecords;
   readonly orders: Orders;
   readonly resetKeys: ResetKeys;
+  /** Whether there was no state to go on from, so that nonces begin at random places. */
+  readonly begun: boolean;
   readonly #file: StateFile;
   readonly #lock: StateLock;
   readonly #content: StateContent;
@@ -55,7 +58,9 @@ export class StateStore {
     lock: StateLock,
     random: (length: number) => Uint8Array,
     content: StateContent,
+    begun: boolean,
   ) {
+    this.begun = begun;
     this.#file = file;
     this.#lock = lock;
     this.#content = content;
@@ -74,9 +79,10 @@ export class StateStore {
    * STATE_UNWRITABLE.
    */
   static async open(options: StateStoreOptions): Promise<StateStore> {
-    const { folder, start, random = randomBytes, now = Date.now, files = FILE_CALLS } = options;
-    if (start !== 'existing') await createFolder(folder);
+    const { folder, random = randomBytes, now = Date.now, files = FILE_CALLS } = options;
+    if (options.start !== 'existing') await createFolder(folder);
     const file = new StateFile(join(folder, 'state'), files);
+    const start = await definite(options.start, file);
     // Otherwise a missing folder would be reported as one that cannot be locked.
     if (start === 'existing' && !(await file.exists())) await file.read();
     const lock = await StateLock.acquire(join(folder, 'lock'), files);
@@ -91,7 +97,7 @@ export class StateStore {
             { file: file.path },
           );
         }
-        return new StateStore(file, lock, random, content);
+        return new StateStore(file, lock, random, content, false);
       }
       if (start === 'init' && (await file.exists())) {
         throw new CidecarError('STATE_PRESENT', 'there is state in this folder already', {
@@ -99,7 +105,7 @@ export class StateStore {
         });
       }
       file.continueFrom(newest);
-      const store = new StateStore(file, lock, random, firstContent(random, now));
+      const store = new StateStore(file, lock, random, firstContent(random, now), true);
       await store.save();
       return store;
     } catch (error) {
@@ -150,6 +156,15 @@ export class StateStore {
     });
     this.#saved = changes;
   }
+}
+
+/** Two that start at once may both find none; the lock then lets one in, and it refuses the other. */
+async function definite(
+  start: StateStart,
+  file: StateFile,
+): Promise<Exclude<StateStart, 'init-if-missing'>> {
+  if (start !== 'init-if-missing') return start;
+  return (await file.exists()) ? 'existing' : 'init';
 }
 
 function firstContent(random: (length: number) => Uint8Array, now: () => number): StateContent {

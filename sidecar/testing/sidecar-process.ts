@@ -47,7 +47,15 @@ export class SidecarProcess {
     const own = ['--registry', folder.document, '--state-dir', folder.state];
     const socket = ['--socket', folder.socket];
     if (server !== null) socket.push('--server', server);
-    const args = [...nodeFlags, ...program('sidecar/main'), ...own, ...socket, ...flags];
+    // As the unit starts it.
+    const args = [
+      '--max-semi-space-size=8',
+      ...nodeFlags,
+      ...program('sidecar/main'),
+      ...own,
+      ...socket,
+      ...flags,
+    ];
     const [command = process.execPath, ...rest] = [...through, process.execPath, ...args];
     this.child = spawn(command, rest, {
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -27,7 +27,7 @@ describe('an agent whose program is not attached any more', () => {
     const link = host.pins.openLink();
     link?.detach();
     link?.close();
-    expect(await host.logged(AGAIN)).toMatchObject({ level: 50, interface: 'eth0' });
+    expect(await host.logged(AGAIN)).toMatchObject({ level: 'error', interface: 'eth0' });
     expect(await host.xdp()).toEqual(before);
     expectRoute();
   });
@@ -36,7 +36,7 @@ describe('an agent whose program is not attached any more', () => {
     await host.start();
     const link = host.pins.openLink();
     rmSync(host.pins.path, { recursive: true });
-    expect(await host.logged(UNPINNED)).toMatchObject({ level: 50, interface: 'eth0' });
+    expect(await host.logged(UNPINNED)).toMatchObject({ level: 'error', interface: 'eth0' });
     link?.detach();
     link?.close();
     // A change of the document makes the agent look too.
