@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import { CidecarError } from '../../core/index.js';
+import { CidecarError, makeFolders } from '../../core/index.js';
 import { replaceFile } from '../../daemon/atomic-file.js';
 import type { AgentRecord, RecordStore } from '../reconcile/record.js';
 
@@ -65,7 +64,7 @@ export class StateFile implements RecordStore {
   async write({ incarnations, ...record }: AgentRecord): Promise<void> {
     const content = JSON.stringify({ version: VERSION, ...record, generations: incarnations });
     try {
-      await mkdir(dirname(this.#path), { recursive: true, mode: 0o755 });
+      makeFolders(dirname(this.#path), 0o755);
       await replaceFile(this.#path, { mode: 0o644, content });
     } catch (cause) {
       throw new CidecarError('STATE_UNWRITABLE', 'cannot write what the agent remembers', {

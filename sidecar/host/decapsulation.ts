@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
 import { dirname } from 'node:path';
 import {
@@ -12,7 +12,7 @@ import {
 } from '../../bpf/binding/index.js';
 import { DECAP_PREFIX, DECAP_SETTINGS } from '../../bpf/tables/decap-layout.js';
 import { addressOctets } from '../../bpf/tables/mapped-address.js';
-import { CidecarError } from '../../core/index.js';
+import { CidecarError, makeFolders } from '../../core/index.js';
 import type { DecapsulationFlags } from '../options.js';
 
 // This is the only file of the sidecar that needs the addon and privileges, so main.ts imports it
@@ -76,7 +76,7 @@ function allowSources(object: BpfObject, prefixes: readonly string[]): void {
 function attachPinned(program: BpfProgram, index: number, pin: string): BpfLink {
   ensureBpffs();
   if (!existsSync(pin)) {
-    mkdirSync(dirname(pin), { recursive: true, mode: 0o700 });
+    makePinFolder(dirname(pin));
     const link = attach(program, index);
     link.pin(pin);
     return link;
@@ -88,6 +88,17 @@ function attachPinned(program: BpfProgram, index: number, pin: string): BpfLink 
   }
   link.update(program);
   return link;
+}
+
+function makePinFolder(folder: string): void {
+  try {
+    makeFolders(folder, 0o700);
+  } catch (cause) {
+    throw new CidecarError('PIN_INVALID', `cannot make the folder of the pin (${cause})`, {
+      file: folder,
+      cause,
+    });
+  }
 }
 
 function attach(program: BpfProgram, index: number): BpfLink {

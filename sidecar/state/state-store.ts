@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CidecarError, SerialWork, toHex } from '../../core/index.js';
+import { CidecarError, makeFolders, SerialWork, toHex } from '../../core/index.js';
 import { Fingerprints } from './fingerprints.js';
 import { Generation } from './generation.js';
 import { NonceRecords } from './nonce-records.js';
@@ -72,7 +71,7 @@ export class StateStore {
    */
   static async open(options: StateStoreOptions): Promise<StateStore> {
     const { folder, start, random = randomBytes, now = Date.now } = options;
-    if (start !== 'existing') await createFolder(folder);
+    if (start !== 'existing') createFolder(folder);
     const file = new StateFile(join(folder, 'state'));
     // Otherwise a missing folder would be reported as one that cannot be locked.
     if (start === 'existing' && !(await file.exists())) await file.read();
@@ -163,9 +162,9 @@ function firstContent(random: (length: number) => Uint8Array, now: () => number)
   };
 }
 
-async function createFolder(folder: string): Promise<void> {
+function createFolder(folder: string): void {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    makeFolders(folder, 0o700);
   } catch (cause) {
     throw new CidecarError('STATE_UNWRITABLE', `cannot create the state folder (${cause})`, {
       file: folder,

@@ -102,6 +102,8 @@ const AGENT: Readonly<Record<string, Case>> = {
   'no native XDP in the driver (`--mode generic` works)': () =>
     start('--interface', 'lo', '--source', '192.0.2.9'),
   'pin folder not in bpffs': () => start('--pin-dir', elsewhere()),
+  'pin folder below one that takes no others, as in a sysfs without bpffs': () =>
+    start('--pin-dir', '/sys/kernel/one/two'),
   'pin folder holds something else': async () => {
     const object = await BpfObject.load(objectPath('pass'));
     const program = object.program('pass');
