@@ -7,7 +7,7 @@ import { BpfObject, objectPath } from '../../bpf/index.js';
 import { AgentLock } from '../../lb-agent/installation/pin-folder-lock.js';
 import { inNamespace, run, tryRun } from '../netns/command.js';
 import { nodeArgv, PACKAGE_ROOT } from '../netns/process.js';
-import { BalancerHost } from './balancer-host.js';
+import { BalancerHost, VIP } from './balancer-host.js';
 import { documentOf, type TestServer } from './documents.js';
 
 const ONE: TestServer = { name: 'web-1', address: '10.0.1.11', ids: ['ed793a'] };
@@ -88,6 +88,7 @@ const AGENT: Readonly<Record<string, Case>> = {
     host.write(documentOf([{ ...ONE, address: '2001:db8::1' }]));
     return start();
   },
+  '`--source` that is a VIP': () => start('--source', VIP),
   'interface missing': () => start('--interface', 'eth9'),
   'interface busy': async () => {
     const object = await BpfObject.load(objectPath('pass'));

@@ -6,7 +6,7 @@ import { z } from 'zod';
 /** Runs ip(8) with these arguments and this standard input, and returns what it printed. */
 export type Ip = (args: readonly string[], input?: string) => Promise<string>;
 
-/** Calls `onLine` for each change of routes, neighbours and links, and `onEnd` when it ends. */
+/** Calls `onLine` for each change that is watched for, and `onEnd` when it ends. */
 export type IpMonitor = (onLine: () => void, onEnd: () => void) => { close(): void };
 
 /** How the host would send to an address. */
@@ -14,6 +14,8 @@ export interface Route {
   /** Of either family, whatever the address (RFC 5549); null: the address is on the link. */
   readonly gateway: string | null;
   readonly device: string;
+  /** That packets of this host would have; null: the kernel says none. */
+  readonly source: string | null;
   /** `local`, `broadcast` and the like; undefined for what leads to another host. */
   readonly type: string | undefined;
 }
@@ -43,6 +45,7 @@ const routes = z.array(
     gateway: z.string().optional(),
     via: z.object({ host: z.string() }).optional(),
     dev: z.string(),
+    prefsrc: z.string().optional(),
   }),
 );
 const neighbours = z.array(
@@ -78,8 +81,9 @@ export async function readRoutes(
   const found = new Map<string, Route>();
   // One JSON array a command that succeeded; dst is the address as ip writes it.
   for (const line of output.split('\n').filter((text) => text.startsWith('['))) {
-    for (const { dst, gateway, via, dev, type } of routes.parse(parse(line))) {
-      found.set(dst, { gateway: gateway ?? via?.host ?? null, device: dev, type });
+    for (const { dst, gateway, via, dev, type, prefsrc } of routes.parse(parse(line))) {
+      const hop = gateway ?? via?.host ?? null;
+      found.set(dst, { gateway: hop, device: dev, source: prefsrc ?? null, type });
     }
   }
   return found;
@@ -147,12 +151,15 @@ export function ipCommand(prefix: readonly string[] = []): Ip {
     });
 }
 
-export const ipMonitor: IpMonitor = (onLine, onEnd) => {
-  const child = spawn('ip', ['monitor', 'neigh', 'route', 'link'], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  createInterface({ input: child.stdout }).on('line', onLine);
-  child.once('error', onEnd);
-  child.once('exit', onEnd);
-  return { close: () => child.kill() };
-};
+/** Watches for changes of these objects of ip(8). */
+export function ipMonitor(
+  ...objects: readonly ('address' | 'neigh' | 'route' | 'link')[]
+): IpMonitor {
+  return (onLine, onEnd) => {
+    const child = spawn('ip', ['monitor', ...objects], { stdio: ['ignore', 'pipe', 'ignore'] });
+    createInterface({ input: child.stdout }).on('line', onLine);
+    child.once('error', onEnd);
+    child.once('exit', onEnd);
+    return { close: () => child.kill() };
+  };
+}
