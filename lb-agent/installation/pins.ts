@@ -25,6 +25,8 @@ const TABLE_SET = /^g([1-9][0-9]*)$/;
  */
 export class PinFolder {
   readonly path: string;
+  /** What {@link create} made. */
+  #made: readonly string[] = [];
 
   constructor(path: string) {
     this.path = path;
@@ -37,9 +39,8 @@ export class PinFolder {
   /** Makes the folder, and mounts bpffs where the folder stands below its usual place and it is missing. */
   create(): void {
     if (`${dirname(this.path)}/`.startsWith(`${BPFFS}/`)) ensureBpffs(BPFFS);
-    let made: readonly string[];
     try {
-      made = makeFolders(this.path, 0o700);
+      this.#made = makeFolders(this.path, 0o700);
     } catch (cause) {
       throw new CidecarError('PIN_INVALID', `cannot make the pin folder (${cause})`, {
         file: this.path,
@@ -47,10 +48,16 @@ export class PinFolder {
       });
     }
     if (isBpffs(this.path)) return;
-    removeFolders(made);
+    this.undoCreate();
     throw new CidecarError('PIN_INVALID', 'is not in bpffs, where alone things can be pinned', {
       file: this.path,
     });
+  }
+
+  /** After a start that failed: removes the folders that {@link create} made and nobody uses. */
+  undoCreate(): void {
+    removeFolders(this.#made);
+    this.#made = [];
   }
 
   /** @throws CidecarError KERNEL_PERMISSION where this user may not even look */

@@ -26,7 +26,7 @@ export interface Decapsulation {
 /**
  * Attaches the program that unwraps what balancers send. With a pin the program outlives the
  * process, and the next process replaces it by its own without a gap. Throws
- * INTERFACE_UNKNOWN, INTERFACE_BUSY, KERNEL_PERMISSION, KERNEL_UNSUPPORTED or PIN_INVALID.
+ * INTERFACE_UNKNOWN, INTERFACE_BUSY, DRIVER_REFUSED, KERNEL_PERMISSION or PIN_INVALID.
  */
 export async function attachDecapsulation(flags: DecapsulationFlags): Promise<Decapsulation> {
   const index = ifindex(flags.interface);
@@ -105,8 +105,8 @@ function attach(program: BpfProgram, index: number): BpfLink {
   try {
     return program.attachXdp(index, 'native');
   } catch (error) {
-    // The driver has no native XDP. Generic XDP is slower, but works everywhere.
-    if (!(error instanceof CidecarError) || error.code !== 'KERNEL_UNSUPPORTED') throw error;
+    // The driver has no native XDP here. Generic XDP is slower, but works everywhere.
+    if (!(error instanceof CidecarError) || error.code !== 'DRIVER_REFUSED') throw error;
     return program.attachXdp(index, 'generic');
   }
 }

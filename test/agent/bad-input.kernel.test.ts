@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { chownSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BpfObject, objectPath } from '../../bpf/index.js';
 import { AgentLock } from '../../lb-agent/installation/pin-folder-lock.js';
-import { inNamespace, run, tryRun } from '../netns/command.js';
+import { inNamespace, ipBatch, run, tryRun } from '../netns/command.js';
 import { nodeArgv, PACKAGE_ROOT } from '../netns/process.js';
 import { BalancerHost, VIP } from './balancer-host.js';
 import { documentOf, type TestServer } from './documents.js';
@@ -98,6 +98,11 @@ const AGENT: Readonly<Record<string, Case>> = {
     await run(inNamespace(host.namespace, ['ip', 'link', 'set', 'dev', 'eth0', ...pinned]));
     program.close();
     object.close();
+    return start();
+  },
+  'an MTU that the driver refuses in native mode': async () => {
+    const links = ['eth0', 'peer0'].map((name) => `link set ${name} mtu 9000`);
+    await ipBatch(host.namespace, links);
     return start();
   },
   'no native XDP in the driver (`--mode generic` works)': () =>
@@ -210,6 +215,7 @@ function asWritten(stderr: string): string {
     .replaceAll(`${host.scope.folder}/`, '')
     .replaceAll(host.pins.path, '/sys/fs/bpf/lb')
     .replace(/(agent|events)-[0-9a-f]{16}\.lock/, '$1-....lock')
+    .replace(/\(ID [0-9]+,/, '(ID 52,')
     .replace(release(), '5.4')
     .replaceAll('<', '&lt;')
     .replaceAll('|', '\\|');
@@ -228,8 +234,10 @@ describe.each([
   it.each(Object.keys(cases))('%s', async (input) => {
     const argv = await cases[input]?.();
     const pinned = host.pins.tableSets();
+    const made = existsSync(host.pins.path);
     const { code, stderr } = await tryRun(inNamespace(host.namespace, argv ?? []));
     expect(host.pins.tableSets()).toEqual(pinned);
+    expect(existsSync(host.pins.path)).toBe(made);
     expect({ answer: asWritten(stderr), exit: String(code) }).toEqual(table.get(input));
   });
 });

@@ -56,14 +56,18 @@ export class XdpDriver implements Driver {
    * @throws CidecarError PIN_INVALID where the pins are those of another interface
    */
   constructor(options: XdpDriverOptions) {
-    options.pins.create();
+    const { pins } = options;
+    pins.create();
     this.#options = options;
     this.#sources = options.sources;
-    this.#attachment = Attachment.open({ ...options, indexOf: ifindex });
+    let attachment: Attachment | undefined;
     try {
+      attachment = Attachment.open({ ...options, indexOf: ifindex });
+      this.#attachment = attachment;
       this.#tableSet = this.#takeOver();
     } catch (error) {
-      this.#attachment.close();
+      attachment?.close();
+      pins.undoCreate();
       throw error;
     }
   }
@@ -185,6 +189,7 @@ export class XdpDriver implements Driver {
   abandon(): void {
     this.#attachment.undo();
     this.close();
+    this.#options.pins.undoCreate();
   }
 
   #takeOver(): TableSet | undefined {
