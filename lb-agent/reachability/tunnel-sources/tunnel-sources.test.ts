@@ -117,7 +117,7 @@ describe('TunnelSources', () => {
     addresses = [];
     await vi.advanceTimersByTimeAsync(60_000);
     expect(sources.current.source4).toBe('192.0.2.1');
-    expect(lines.filter(({ level }) => level === 50)).toHaveLength(1);
+    expect(lines.filter(({ level }) => level >= 40)).toHaveLength(1);
   });
 
   it('wait at the start for an address that the kernel is looking at', async () => {

@@ -193,7 +193,7 @@ export class TunnelSources {
     if (address === null) {
       // Better than none: routers may know the way back all the same.
       if (before !== null && !waiting && this.#said.isNews(because, topic)) {
-        log.error({ source: before, because }, 'tunnels come from an address that went away');
+        log.warn({ source: before, because }, 'tunnels come from an address that went away');
       }
       return;
     }
