@@ -95,6 +95,24 @@ interface Egress {
   readonly condition: string | null;
 }
 
+/**
+ * Those of the addresses that are of this host: what is sent there by a tunnel comes back to
+ * the host's own stack, and never out of it.
+ */
+export async function ownAddresses(addresses: Iterable<string>, ip: Ip): Promise<Set<string>> {
+  const each = [...new Set(addresses)];
+  if (each.length === 0) return new Set();
+  const routes = await readRoutes(each, ip);
+  return new Set(each.filter((address) => isOwn(routes.get(address))));
+}
+
+function isOwn(route: Route | undefined): boolean {
+  return route?.type === 'local';
+}
+
+/** Said of an address of this host, by whatever way packets for the server would leave. */
+export const OWN_ADDRESS = 'it is an address of this host';
+
 type EgressOrNone = Egress | { readonly none: string };
 
 function egressOf(
@@ -102,7 +120,7 @@ function egressOf(
   devices: ReadonlyMap<string, Device>,
   ingress: Ingress,
 ): EgressOrNone {
-  if (route.type === 'local') return { none: 'it is an address of this host' };
+  if (isOwn(route)) return { none: OWN_ADDRESS };
   if (route.type !== undefined) return { none: `its route is of type ${route.type}` };
   const by = `its route leaves by ${route.device}`;
   const device = devices.get(route.device);
