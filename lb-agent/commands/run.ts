@@ -10,6 +10,7 @@ import { AgentLock } from '../installation/pin-folder-lock.js';
 import { PinFolder } from '../installation/pins.js';
 import { metricsText } from '../observe/metrics.js';
 import { type RunOptions, stateFile } from '../options.js';
+import { HostChecks } from '../reachability/host-checks/host-checks.js';
 import { type HostInterface, hostInterface } from '../reachability/next-hops/host-interface.js';
 import { ipCommand, ipMonitor } from '../reachability/next-hops/ip.js';
 import { NextHops } from '../reachability/next-hops/next-hops.js';
@@ -29,10 +30,13 @@ export async function run(options: RunOptions): Promise<void> {
     onWarning: (warning) => log.warn({ warning }, 'registry document'),
   });
   const desired = await registry.read();
+  const ingress = { name: host.name, native: options.mode === 'native' };
+  const ip = ipCommand();
+  const checks = new HostChecks({ ingress, ip, log });
   const nextHops = new NextHops({
     mode: options.nextHop,
-    ingress: { name: host.name, native: options.mode === 'native' },
-    ip: ipCommand(),
+    ingress,
+    ip,
     monitor: ipMonitor('neigh', 'route', 'link'),
     log,
   });
@@ -40,7 +44,7 @@ export async function run(options: RunOptions): Promise<void> {
     interface: host.name,
     source4: options.source,
     source6: options.source6,
-    ip: ipCommand(),
+    ip,
     monitor: ipMonitor('address', 'route'),
     log,
   });
@@ -50,12 +54,16 @@ export async function run(options: RunOptions): Promise<void> {
     nextHop: nextHops.find,
   });
 
+  const check = (state: DesiredState) => {
+    sources.check(state);
+    checks.check(state);
+  };
   let lock: FileLock | undefined;
   let agent: Agent | undefined;
   let metrics: MetricsServer | undefined;
   try {
-    await sources.follow(desired);
-    sources.check(desired);
+    await Promise.all([sources.follow(desired), checks.follow(desired)]);
+    check(desired);
     lock = await AgentLock.acquire(options.pinDir);
     // Before anything is attached: where they cannot be served, nothing is.
     if (options.metrics !== undefined) {
@@ -74,7 +82,7 @@ export async function run(options: RunOptions): Promise<void> {
         stateFile: stateFile(options),
         settings: settingsOf(options, host),
         sources: sources.current,
-        check: (state) => sources.check(state),
+        check,
         flowsPerCpu: options.flowsPerCpu,
         restMs: options.cooldown * 1000,
         ...(options.object === undefined ? {} : { object: options.object }),
@@ -94,7 +102,7 @@ export async function run(options: RunOptions): Promise<void> {
     const watch = await registry.watch({
       onChange: (state) => {
         inForce = state;
-        Promise.all([nextHops.follow(state), sources.follow(state)])
+        Promise.all([nextHops.follow(state), sources.follow(state), checks.follow(state)])
           .then(() => {
             running.useSources(sources.current);
             want();

@@ -89,6 +89,12 @@ const AGENT: Readonly<Record<string, Case>> = {
     return start();
   },
   '`--source` that is a VIP': () => start('--source', VIP),
+  'an `l2` server with an address of this host': () => {
+    const document = JSON.parse(documentOf([{ ...ONE, address: '192.0.2.1' }]));
+    document.pools.web.servers[0].encapsulation = 'l2';
+    host.write(JSON.stringify(document));
+    return start();
+  },
   'interface missing': () => start('--interface', 'eth9'),
   'interface busy': async () => {
     const object = await BpfObject.load(objectPath('pass'));
