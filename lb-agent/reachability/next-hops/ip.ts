@@ -20,6 +20,9 @@ export interface Route {
   readonly type: string | undefined;
 }
 
+/** One of several ways of a route. */
+export type Hop = Pick<Route, 'gateway' | 'device'>;
+
 export interface Neighbour {
   readonly mac: Uint8Array | undefined;
   /** Of NUD_*, without the prefix. */
@@ -46,6 +49,20 @@ const routes = z.array(
     via: z.object({ host: z.string() }).optional(),
     dev: z.string(),
     prefsrc: z.string().optional(),
+  }),
+);
+const multipath = z.array(
+  z.object({
+    nexthops: z
+      .array(
+        z.object({
+          gateway: z.string().optional(),
+          via: z.object({ host: z.string() }).optional(),
+          dev: z.string().optional(),
+          flags: z.array(z.string()).default([]),
+        }),
+      )
+      .default([]),
   }),
 );
 const neighbours = z.array(
@@ -85,6 +102,35 @@ export async function readRoutes(
       const hop = gateway ?? via?.host ?? null;
       found.set(dst, { gateway: hop, device: dev, source: prefsrc ?? null, type });
     }
+  }
+  return found;
+}
+
+/**
+ * All ways of the route to each address where it has several, by address: of these the kernel
+ * chooses one for each flow, and a `route get` shows but one.
+ *
+ * @param addresses with routes to other hosts
+ */
+export async function readHops(addresses: readonly string[], ip: Ip): Promise<Map<string, Hop[]>> {
+  if (addresses.length === 0) return new Map();
+  const output = await ip(
+    ['-j', '-force', '-batch', '-'],
+    addresses.map((address) => `route get fibmatch ${address}\n`).join(''),
+  );
+  // What is printed has prefixes in place of the addresses, so only their order tells.
+  const lines = output.split('\n').filter((text) => text.startsWith('['));
+  if (lines.length !== addresses.length) return new Map();
+  const found = new Map<string, Hop[]>();
+  for (const [i, address] of addresses.entries()) {
+    const each = multipath.parse(parse(lines[i] ?? '')).flatMap(({ nexthops }) => nexthops);
+    const hops = each.flatMap(({ gateway, via, dev: device, flags }): Hop[] => {
+      const alive = !flags.includes('dead') && !flags.includes('linkdown');
+      return alive && device !== undefined
+        ? [{ gateway: gateway ?? via?.host ?? null, device }]
+        : [];
+    });
+    if (hops.length > 0) found.set(address, hops);
   }
   return found;
 }
