@@ -14,7 +14,6 @@ import { DECAP_PREFIX, DECAP_SETTINGS } from '../../bpf/tables/decap-layout.js';
 import { addressOctets } from '../../bpf/tables/mapped-address.js';
 import { CidecarError, makeFolders } from '../../core/index.js';
 import type { DecapsulationFlags } from '../options.js';
-import { DecapVips } from './decap-vips.js';
 
 // This is the only file of the sidecar that needs the addon and privileges, so main.ts imports it
 // on demand.
@@ -22,37 +21,22 @@ import { DecapVips } from './decap-vips.js';
 export interface Decapsulation {
   /** Detaches the program, unless the link is pinned: then it goes on unwrapping. */
   close(): void;
-  /** Inner destinations to unwrap for beside those of before, where only some are allowed. */
-  allowVips(vips: Iterable<string>): void;
 }
 
 /**
- * Attaches the program that unwraps what balancers send, for these inner destinations only
- * where `vips` names any set of them. With a pin the program outlives the
+ * Attaches the program that unwraps what balancers send. With a pin the program outlives the
  * process, and the next process replaces it by its own without a gap. Throws
  * INTERFACE_UNKNOWN, INTERFACE_BUSY, DRIVER_REFUSED, KERNEL_PERMISSION or PIN_INVALID.
  */
-export async function attachDecapsulation(
-  flags: DecapsulationFlags,
-  vips?: Iterable<string>,
-): Promise<Decapsulation> {
+export async function attachDecapsulation(flags: DecapsulationFlags): Promise<Decapsulation> {
   const index = ifindex(flags.interface);
   const object = await BpfObject.load(objectPath('decap'));
   try {
     configure(object, flags);
-    // Before it is attached, or it would unwrap for any address meanwhile.
-    const allowed = vips === undefined ? undefined : new DecapVips(object);
-    allowed?.allow(vips ?? []);
     const program = object.program('decap');
     const link =
       flags.pin === undefined ? attach(program, index) : attachPinned(program, index, flags.pin);
-    return {
-      allowVips: (more) => allowed?.allow(more),
-      close: () => {
-        allowed?.close();
-        link.close();
-      },
-    };
+    return { close: () => link.close() };
   } finally {
     object.close(); // The link keeps the program and its maps.
   }
