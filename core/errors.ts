@@ -30,7 +30,9 @@ export const ERROR_CATALOGUE = {
     'The verifier log is attached as `log`; please report it with the kernel version.',
   INTERFACE_UNKNOWN: 'Check the interface name with `ip link`.',
   INTERFACE_BUSY:
-    'Another XDP program is attached; detach it first, or name its pin folder to take it over.',
+    'If the program is that of another agent, name its folder with --pin-dir. Else have its owner detach it: `ip link set dev NAME xdp off`, or `bpftool link detach` where a link holds it (`bpftool net`, `bpftool link`).',
+  DRIVER_REFUSED:
+    'Drivers limit XDP by MTU, queues (`ethtool -L`) and offloads such as LRO (`ethtool -K`); `--mode generic` works above any driver. docs/lb-host.md, step 3, has more.',
   PIN_INVALID:
     'Name where a running program is pinned (--pin-dir of an agent, --decap-pin of a sidecar). `lb-agent detach` and `cid-sidecar detach` remove pins that are of no use.',
   MAP_FULL:

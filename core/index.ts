@@ -11,6 +11,7 @@ export {
   exitCodeFor,
 } from './errors.js';
 export { equalOctets, fromHex, toHex } from './hex.js';
+export { makeFolders, removeFolders } from './make-folders.js';
 export { SayOnce } from './say-once.js';
 export { Secret } from './secret.js';
 export { SerialWork } from './serial-work.js';

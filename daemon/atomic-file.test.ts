@@ -9,9 +9,31 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { basename, join } from 'node:path';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { replaceFile, temporaryName } from './atomic-file.js';
+
+/** What was done, in its order, and to which path. */
+const calls: string[] = [];
+vi.mock('node:fs/promises', async (original) => {
+  const fs = await original<typeof import('node:fs/promises')>();
+  return {
+    ...fs,
+    open: async (...args: Parameters<typeof fs.open>) => {
+      const file = await fs.open(...args);
+      const { sync } = file;
+      file.sync = () => {
+        calls.push(`sync ${basename(String(args[0]))}`);
+        return sync.call(file);
+      };
+      return file;
+    },
+    rename: (from: string, to: string) => {
+      calls.push(`rename ${basename(from)} ${basename(to)}`);
+      return fs.rename(from, to);
+    },
+  };
+});
 
 let folder: string;
 let path: string;
@@ -59,4 +81,10 @@ it('leaves the old content where the new one cannot be made or written', async (
   await expect(replaceFile(nowhere, { mode: 0o600, content: 'new' })).rejects.toMatchObject({
     code: 'ENOENT',
   });
+});
+
+it('is on disk before it takes its place, and its place is then', async () => {
+  calls.length = 0;
+  await replaceFile(path, { mode: 0o600, content: 'new' });
+  expect(calls).toEqual(['sync state.new', 'rename state.new state', `sync ${basename(folder)}`]);
 });

@@ -2,6 +2,7 @@
 import { requireKernelSupport } from '../bpf/index.js';
 import type { Balancer } from '../bpf/tables/index.js';
 import type { DesiredState } from '../registry/index.js';
+import type { TunnelSources } from './drivers/xdp/apply.js';
 import { XdpDriver, type XdpDriverOptions } from './drivers/xdp/driver.js';
 import { maglevRings } from './drivers/xdp/ring-cache.js';
 import type { Goal } from './reconcile/goal.js';
@@ -65,6 +66,11 @@ export class Agent {
   async reconcile(goal: Goal): Promise<void> {
     this.#driver.checkAttached();
     await this.#reconciler.reconcile(goal);
+  }
+
+  /** Tunnels come from these addresses, as soon as the next goal is reached. */
+  useSources(sources: TunnelSources): void {
+    this.#driver.useSources(sources);
   }
 
   attached(): boolean {

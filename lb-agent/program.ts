@@ -41,9 +41,10 @@ function addRun(program: Command): void {
     .option('--state-dir <folder>', 'names of what is pinned (default: in /run/cidecar)')
     .option(
       '--source <address[/length]>',
-      'outer IPv4 source; bits after the length vary by flow (default: the interface’s address)',
+      'outer IPv4 source; bits after the length vary by flow (default: that of the routes, or ' +
+        'the interface’s first address that is no VIP)',
     )
-    .option('--source6 <address>', 'outer IPv6 source (default: the interface’s address)')
+    .option('--source6 <address>', 'outer IPv6 source (default: as --source)')
     .option(
       '--next-hop <how>',
       'reply: tunnels leave by the neighbour that the packet came from; resolve: by the routes ' +

@@ -2,7 +2,6 @@
 import type { CidCodec, ResetTokenKind, Schemes } from '../cid/index.js';
 import type { Secret } from '../core/index.js';
 import type { DocumentWarning } from './document/report.js';
-import type { StateSource } from './file/last-good.js';
 
 /**
  * The desired state, which every daemon works towards. A store validates it as a whole before
@@ -96,4 +95,13 @@ export interface WatchHandlers {
 
 export interface Watch {
   close(): Promise<void>;
+}
+
+/**
+ * What a state was made of: the text of the document, and the content of its key files by their
+ * names in it. It holds the keys, so it is to be guarded as they are.
+ */
+export interface StateSource {
+  readonly text: string;
+  readonly keyFiles: Readonly<Record<string, string>>;
 }

@@ -91,6 +91,7 @@ const CASES: Readonly<Record<string, Case>> = {
   '`--metrics-port` with `--metrics-socket`': () =>
     init('--metrics-port', '9464', '--metrics-socket', folder.metrics),
   '`--init` with `--reset-nonces`': () => init('--reset-nonces'),
+  '`--init-if-missing` with `--init` or `--reset-nonces`': () => init('--init-if-missing'),
   '`--log-level loud`': () => ['--log-level', 'loud'],
   '`--decap-sources` no prefix': () => ['--decap-sources', 'here'],
   '`--gue-port 0`': () => ['--decap-interface', 'eth0', '--gue-port', '0'],

@@ -11,13 +11,11 @@ const {
   ENXIO,
   ENOENT,
   EINVAL,
-  EOPNOTSUPP,
+  ENOMEM,
   ENOSYS,
   E2BIG,
   ENOSPC,
 } = constants.errno;
-/** The kernel's own ENOTSUPP, which leaks out of bpf(2) and has no name in user space. */
-const ENOTSUPP = 524;
 
 /** The error that the addon throws when the kernel or libbpf refuses a call. */
 interface NativeFailure extends Error {
@@ -49,7 +47,9 @@ function code({ call, errno, log }: NativeFailure): ErrorCode {
     case 'bpf_link_create':
       if (errno === EBUSY || errno === EEXIST) return 'INTERFACE_BUSY';
       if (errno === ENODEV) return 'INTERFACE_UNKNOWN';
-      return errno === EOPNOTSUPP || errno === ENOTSUPP ? 'KERNEL_UNSUPPORTED' : commonCode(errno);
+      if (errno === ENOMEM || errno === ENOSYS) return commonCode(errno);
+      // Whatever else it is lies in the driver and how its interface is set up.
+      return errno === EPERM || errno === EACCES ? 'KERNEL_PERMISSION' : 'DRIVER_REFUSED';
     case 'bpf_link_update':
       // This EPERM says that the link runs another program than the expected one.
       return errno === EPERM ? 'INTERFACE_BUSY' : commonCode(errno);

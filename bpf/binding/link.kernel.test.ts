@@ -110,7 +110,8 @@ test('an interface that is not there', () => {
 
 test('a driver without native XDP', () => {
   expect(caught(() => touch.attachXdp(ifindex('lo'), 'native'))).toMatchObject({
-    code: 'KERNEL_UNSUPPORTED',
+    code: 'DRIVER_REFUSED',
+    message: expect.stringMatching(/the kernel says ".*native mode"; lo has driver/),
   });
 });
 

@@ -92,6 +92,26 @@ export interface NativeRingBuffer {
   close(): void;
 }
 
+export interface NativeXdpProgram {
+  readonly id: number;
+  /** Empty where this process may not ask. */
+  readonly name: string;
+  readonly mode: 'native' | 'generic' | 'offloaded';
+}
+
+/** What cannot be read is left out. */
+export interface NativeDriver {
+  /** Of the interface. */
+  readonly name?: string;
+  readonly driver?: string;
+  /** Octets. */
+  readonly mtu?: number;
+  readonly rxQueues?: number;
+  readonly txQueues?: number;
+  /** As many as `ethtool -L` could set. */
+  readonly mostQueues?: number;
+}
+
 export interface NativeProbe {
   readonly release: string;
   readonly bpf: boolean;
@@ -122,6 +142,9 @@ export interface NativeAddon {
   isBpffs(path: string): boolean;
   mountBpffs(path: string): void;
   probe(): NativeProbe;
+  /** Of whatever origin. */
+  xdpPrograms(ifindex: number): readonly NativeXdpProgram[];
+  driverOf(ifindex: number): NativeDriver;
 }
 
 /**

@@ -3,6 +3,7 @@ import { guarded } from './errors.js';
 import { BpfLink } from './link.js';
 import { addon, type NativeProgram, type NativeProgramInfo } from './native.js';
 import { pinAt, pinReplacingAt, removePin } from './pin.js';
+import { circumstancesOf, explainRefusal } from './refusal.js';
 
 export type ProgramInfo = NativeProgramInfo;
 
@@ -67,10 +68,15 @@ export class BpfProgram {
    * Attaches the program to an interface as a bpf_link, which lasts while a handle or a pin
    * holds it.
    * @throws CidecarError INTERFACE_BUSY when another program is attached, INTERFACE_UNKNOWN,
-   *   KERNEL_UNSUPPORTED when the driver has no native XDP, KERNEL_PERMISSION.
+   *   DRIVER_REFUSED when the driver has no native XDP or not for this interface as it is set up,
+   *   KERNEL_PERMISSION.
    */
   attachXdp(ifindex: number, mode: XdpMode): BpfLink {
-    return new BpfLink(guarded(() => this.native.attachXdp(ifindex, mode === 'native')));
+    try {
+      return new BpfLink(guarded(() => this.native.attachXdp(ifindex, mode === 'native')));
+    } catch (error) {
+      throw explainRefusal(error, circumstancesOf(ifindex));
+    }
   }
 
   /** @throws CidecarError PIN_INVALID when something is at the path, or it is not in bpffs. */

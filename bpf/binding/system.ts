@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { CidecarError } from '../../core/errors.js';
+import { makeFolders } from '../../core/make-folders.js';
 import { guarded, translated } from './errors.js';
 import { addon, type NativeProbe } from './native.js';
 
@@ -26,19 +27,45 @@ export function isBpffs(path: string): boolean {
   return guarded(() => addon().isBpffs(path));
 }
 
-/** Mounts bpffs if it is not there, which needs root. */
+/**
+ * Mounts bpffs if it is not there, which needs root. Not in a mount namespace other than that
+ * of process 1, as below `ip netns exec`: what is pinned there is gone with this process.
+ *
+ * @throws CidecarError PIN_INVALID there, KERNEL_PERMISSION
+ */
 export function ensureBpffs(path = '/sys/fs/bpf'): void {
   const native = addon();
   if (native.isBpffs(path)) return;
   try {
-    mkdirSync(path, { recursive: true });
+    makeFolders(path);
   } catch (cause) {
-    throw new CidecarError('KERNEL_PERMISSION', `cannot make the folder ${path} for bpffs`, {
-      file: path,
-      cause,
-    });
+    throw new CidecarError(
+      'KERNEL_PERMISSION',
+      `cannot make the folder ${path} for bpffs (${cause})`,
+      {
+        file: path,
+        cause,
+      },
+    );
+  }
+  if (hasOwnMounts()) {
+    throw new CidecarError(
+      'PIN_INVALID',
+      'bpffs is not mounted here, and what this process mounts would end with it; on the host, `mount -t bpf bpf /sys/fs/bpf`, and enter network namespaces with nsenter, because `ip netns exec` hides that',
+      { file: path },
+    );
   }
   guarded(() => native.mountBpffs(path));
+}
+
+/** Whether this process is known to have another mount namespace than process 1. */
+function hasOwnMounts(): boolean {
+  const mountsOf = (process: string) => readlinkSync(`/proc/${process}/ns/mnt`);
+  try {
+    return mountsOf('self') !== mountsOf('1');
+  } catch {
+    return false; // Not everybody may see process 1.
+  }
 }
 
 export interface KernelSupport extends NativeProbe {

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { CidecarError } from '../../core/errors.js';
+import { makeFolders } from '../../core/make-folders.js';
 import { BpfMap, BpfProgram } from '../binding/index.js';
 import type { MapName } from './balancer-capacity.js';
 import { BalancerHandles, MAP_NAMES, SETTINGS_MAP } from './balancer-handles.js';
@@ -17,7 +18,7 @@ export function pinBalancer({ program, objectMark, maps }: BalancerHandles, fold
   const temporary = `${folder}-new-${process.pid}`;
   rmSync(temporary, { recursive: true, force: true });
   try {
-    mkdirSync(temporary, { recursive: true });
+    makeFolders(temporary);
     for (const [name, map] of maps) map.pin(join(temporary, name));
     program.pin(join(temporary, PROGRAM_PIN));
     for (const mark of [ABI_MARK, objectMark]) {

@@ -102,11 +102,12 @@ export class CidTables {
     if (table.set(id, real)) return;
     for (const [other, otherReal] of table.entries()) list.add(other, otherReal);
     list.add(id, real);
-    const built = this.#build(list, (base, shape) => {
+    const encode = (base: number, shape: TableShape) => {
       const config = this.#configs.value(row).slice();
       placeTable(config, base, shape, idBits);
       return config;
-    });
+    };
+    const built = this.#buildWithRoom(list, encode);
     this.#name(pool, this.#namesOf(pool, row), built);
   }
 
@@ -168,9 +169,23 @@ export class CidTables {
     this.#idRows.sweep();
   }
 
+  /**
+   * Like {@link #build}, with room for half as many IDs again, where there are the rows: IDs that
+   * come one by one would fill a table that just fits again and again.
+   */
+  #buildWithRoom(list: RoutedIds, encode: Encode): number {
+    try {
+      return this.#build(list, encode, GROWTH);
+    } catch (error) {
+      const full = error instanceof CidecarError && error.code === 'MAP_FULL';
+      if (!full && !(error instanceof RangeError)) throw error;
+      return this.#build(list, encode);
+    }
+  }
+
   /** Fills a table and a config that nothing names yet; returns the config's row. */
-  #build(list: RoutedIds, encode: (base: number, shape: TableShape) => Uint8Array): number {
-    let shape = chooseShape(list);
+  #build(list: RoutedIds, encode: Encode, room = 1): number {
+    let shape = chooseShape(list, room);
     for (let growths = 0; ; growths++) {
       const region = this.#idRows.allocate(rowsOfShape(shape));
       this.#wipeRows(region);
@@ -185,11 +200,7 @@ export class CidTables {
     }
   }
 
-  #place(
-    region: Region,
-    table: ServerIdTable,
-    encode: (base: number, shape: TableShape) => Uint8Array,
-  ): number {
+  #place(region: Region, table: ServerIdTable, encode: Encode): number {
     let row: number | undefined;
     try {
       const octets = encode(region.start, table.shape);
@@ -265,6 +276,12 @@ export class CidTables {
     ).filter((row) => row !== 0);
   }
 }
+
+/** IDs that a table which was too small finds places for, by those that it has. */
+const GROWTH = 1.5;
+
+/** Makes the octets of a config whose table begins at a row. */
+type Encode = (base: number, shape: TableShape) => Uint8Array;
 
 const BITS = [0, 1, 2, 3, 4, 5, 6, 7];
 

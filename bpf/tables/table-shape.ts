@@ -58,8 +58,12 @@ export function bucketShape(count: number, idLength: number, load?: number): Buc
   return { kind, rows };
 }
 
-/** A dense table, which is the cheapest to read, if the IDs lie densely enough; else buckets. */
-export function chooseShape(ids: RoutedIds): TableShape {
+/**
+ * A dense table, which is the cheapest to read, if the IDs lie densely enough; else buckets.
+ *
+ * @param room how many times as many IDs as there are are to find a place in buckets
+ */
+export function chooseShape(ids: RoutedIds, room = 1): TableShape {
   const buckets = bucketShape(ids.length, ids.idLength);
   const indexBits = Math.max(LEAST_INDEX_BITS, ids.differingBits());
   const denseOctets = 4 * 2 ** indexBits;
@@ -67,7 +71,9 @@ export function chooseShape(ids: RoutedIds): TableShape {
     DENSE_ALWAYS_OCTETS,
     DENSE_MEMORY_FACTOR * SERVER_ID_ROW.size * buckets.rows,
   );
-  if (indexBits > MOST_INDEX_BITS || denseOctets > affordable) return buckets;
+  if (indexBits > MOST_INDEX_BITS || denseOctets > affordable) {
+    return bucketShape(Math.ceil(room * ids.length), ids.idLength);
+  }
   return { kind: 'dense', indexBits, tag: ids.length > 0 ? ids.id(0) : [0, 0, 0, 0] };
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { requireKernelSupport } from '../../bpf/index.js';
 import { DEFAULT_SETTINGS, type Settings } from '../../bpf/tables/index.js';
-import { CidecarError, describeError } from '../../core/index.js';
+import { describeError } from '../../core/index.js';
+import type { FileLock } from '../../daemon/file-lock.js';
 import { LastGood } from '../../daemon/last-good.js';
 import { createLog } from '../../daemon/log.js';
 import { type MetricsServer, serveMetrics } from '../../daemon/metrics-server.js';
@@ -16,14 +17,15 @@ import {
   stateFromSource,
 } from '../../registry/index.js';
 import { Agent } from '../agent.js';
-import type { TunnelSources } from '../drivers/xdp/apply.js';
 import { AgentLock } from '../installation/pin-folder-lock.js';
 import { PinFolder } from '../installation/pins.js';
 import { metricsText } from '../observe/metrics.js';
 import { type RunOptions, stateFile } from '../options.js';
+import { HostChecks } from '../reachability/host-checks/host-checks.js';
 import { type HostInterface, hostInterface } from '../reachability/next-hops/host-interface.js';
 import { ipCommand, ipMonitor } from '../reachability/next-hops/ip.js';
 import { NextHops } from '../reachability/next-hops/next-hops.js';
+import { TunnelSources } from '../reachability/tunnel-sources/tunnel-sources.js';
 import type { Goal } from '../reconcile/goal.js';
 import { ReconcileLoop } from '../reconcile/reconcile-loop.js';
 import { mergeVerdicts } from '../reconcile/verdict.js';
@@ -59,25 +61,41 @@ export async function run(options: RunOptions): Promise<void> {
     return state;
   });
   const common = daemonMetrics('lb-agent', health);
+  const ingress = { name: host.name, native: options.mode === 'native' };
+  const ip = ipCommand();
+  const checks = new HostChecks({ ingress, ip, log });
   const nextHops = new NextHops({
     mode: options.nextHop,
-    ingress: { name: host.name, native: options.mode === 'native' },
-    ip: ipCommand(),
-    monitor: ipMonitor,
+    ingress,
+    ip,
+    monitor: ipMonitor('neigh', 'route', 'link'),
     log,
   });
-  const sources = sourcesOf(options, host);
-  checkSources(desired, sources, host);
+  const sources = new TunnelSources({
+    interface: host.name,
+    source4: options.source,
+    source6: options.source6,
+    ip,
+    monitor: ipMonitor('address', 'route'),
+    log,
+  });
   const goalFor = (state: DesiredState): Goal => ({
     desired: state,
     verdicts: mergeVerdicts(nextHops.verdicts(state)),
     nextHop: nextHops.find,
   });
 
-  const lock = await AgentLock.acquire(options.pinDir);
+  const check = (state: DesiredState) => {
+    sources.check(state);
+    checks.check(state);
+  };
+  let lock: FileLock | undefined;
   let agent: Agent | undefined;
   let metrics: MetricsServer | undefined;
   try {
+    await Promise.all([sources.follow(desired), checks.follow(desired)]);
+    check(desired);
+    lock = await AgentLock.acquire(options.pinDir);
     // Before anything is attached: where they cannot be served, nothing is.
     if (options.metrics !== undefined) {
       metrics = await serveMetrics({
@@ -94,8 +112,8 @@ export async function run(options: RunOptions): Promise<void> {
         pins: new PinFolder(options.pinDir),
         stateFile: stateFile(options),
         settings: settingsOf(options, host),
-        sources,
-        check: (state) => checkSources(state, sources, host),
+        sources: sources.current,
+        check,
         flowsPerCpu: options.flowsPerCpu,
         cooldownMs: options.cooldown * 1000,
         ...(options.object === undefined ? {} : { object: options.object }),
@@ -118,14 +136,20 @@ export async function run(options: RunOptions): Promise<void> {
     let inForce = desired;
     const want = () => loop.want(goalFor(inForce));
     nextHops.onChange(want);
+    sources.onChange(() => {
+      running.useSources(sources.current);
+      want();
+    });
     const watch = await registry.watch({
       onChange: (state) => {
         inForce = state;
         health.accepted();
-        nextHops
-          .follow(state)
-          .then(want)
-          .catch((error: unknown) => log.error({ error }, 'next hops cannot be followed'));
+        Promise.all([nextHops.follow(state), sources.follow(state), checks.follow(state)])
+          .then(() => {
+            running.useSources(sources.current);
+            want();
+          })
+          .catch((error: unknown) => log.error({ error }, 'this host cannot be followed'));
       },
       onError: (error) => {
         health.refused(describeError(error));
@@ -136,13 +160,13 @@ export async function run(options: RunOptions): Promise<void> {
     const signal = await stopped();
     log.info({ signal }, 'stopping; the balancer stays attached');
     await watch.close();
-    await nextHops.close();
+    await Promise.all([nextHops.close(), sources.close()]);
     await loop.close();
   } finally {
-    await nextHops.close();
+    await Promise.all([nextHops.close(), sources.close()]);
     await metrics?.close();
     agent?.close();
-    await lock.release();
+    await lock?.release();
   }
 }
 
@@ -162,26 +186,6 @@ function settingsOf(options: RunOptions, host: HostInterface): Settings {
     sampleEvery: DEFAULT_SETTINGS.sampleEvery,
     eventsPerSecond: DEFAULT_SETTINGS.eventsPerSecond,
   };
-}
-
-function sourcesOf(options: RunOptions, host: HostInterface): TunnelSources {
-  return {
-    source4: options.source?.address ?? host.address4,
-    source6: options.source6 ?? host.address6,
-  };
-}
-
-/** A tunnel needs a source of the server's family: said here, rather than halfway through. */
-function checkSources(desired: DesiredState, sources: TunnelSources, host: HostInterface): void {
-  for (const server of desired.pools.flatMap((pool) => pool.servers)) {
-    if (server.encapsulation === 'l2') continue;
-    const six = server.address.includes(':');
-    if ((six ? sources.source6 : sources.source4) !== null) continue;
-    throw new CidecarError(
-      'ARGUMENT_INVALID',
-      `${server.name} has an ${six ? 'IPv6' : 'IPv4'} address, and ${host.name} has none to tunnel from: give --source${six ? '6' : ''}`,
-    );
-  }
 }
 
 function stopped(): Promise<string> {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { CidecarError } from '../../core/index.js';
+import { CidecarError, makeFolders } from '../../core/index.js';
 import { FileLock } from '../../daemon/file-lock.js';
 
 const RUN_FOLDER = '/run/cidecar';
@@ -31,12 +30,14 @@ function lockFor(purpose: Purpose) {
     /** @throws CidecarError STATE_LOCKED where another process has it, STATE_UNWRITABLE */
     async acquire(pinFolder: string, runFolder = RUN_FOLDER): Promise<FileLock> {
       const path = file(pinFolder, runFolder);
-      await mkdir(runFolder, { recursive: true, mode: 0o755 }).catch((cause: unknown) => {
+      try {
+        makeFolders(runFolder, 0o755);
+      } catch (cause) {
         throw new CidecarError('STATE_UNWRITABLE', `cannot create the lock file (${cause})`, {
           file: path,
           cause,
         });
-      });
+      }
       return FileLock.acquire(path, `${HOLDERS[purpose]} ${pinFolder}`);
     },
   };

@@ -1,22 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-} from 'node:fs';
+import { existsSync, lstatSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Balancer, BpfLink, ensureBpffs, isBpffs } from '../../bpf/index.js';
-import { CidecarError } from '../../core/index.js';
+import { CidecarError, makeFolders, removeFolders } from '../../core/index.js';
 
 /** A program with its maps, pinned in a folder of their own, whole or not at all. */
 export interface Pinnable {
   pin(folder: string): void;
 }
 
+/** Where bpffs usually is. */
+const BPFFS = '/sys/fs/bpf';
 const TABLE_SET = /^g([1-9][0-9]*)$/;
 
 /**
@@ -31,6 +25,8 @@ const TABLE_SET = /^g([1-9][0-9]*)$/;
  */
 export class PinFolder {
   readonly path: string;
+  /** What {@link create} made. */
+  #made: readonly string[] = [];
 
   constructor(path: string) {
     this.path = path;
@@ -40,24 +36,28 @@ export class PinFolder {
     return join(this.path, 'link');
   }
 
-  /** Makes the folder, and mounts bpffs where the folder stands in its usual place and it is missing. */
+  /** Makes the folder, and mounts bpffs where the folder stands below its usual place and it is missing. */
   create(): void {
-    const parent = dirname(this.path);
-    if (parent === '/sys/fs/bpf') ensureBpffs(parent);
-    let made: string | undefined;
+    if (`${dirname(this.path)}/`.startsWith(`${BPFFS}/`)) ensureBpffs(BPFFS);
     try {
-      made = mkdirSync(this.path, { recursive: true, mode: 0o700 });
+      this.#made = makeFolders(this.path, 0o700);
     } catch (cause) {
-      throw new CidecarError('PIN_INVALID', 'cannot make the pin folder', {
+      throw new CidecarError('PIN_INVALID', `cannot make the pin folder (${cause})`, {
         file: this.path,
         cause,
       });
     }
     if (isBpffs(this.path)) return;
-    if (made !== undefined) rmSync(made, { recursive: true });
+    this.undoCreate();
     throw new CidecarError('PIN_INVALID', 'is not in bpffs, where alone things can be pinned', {
       file: this.path,
     });
+  }
+
+  /** After a start that failed: removes the folders that {@link create} made and nobody uses. */
+  undoCreate(): void {
+    removeFolders(this.#made);
+    this.#made = [];
   }
 
   /** @throws CidecarError KERNEL_PERMISSION where this user may not even look */

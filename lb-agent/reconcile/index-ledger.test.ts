@@ -53,6 +53,26 @@ describe('what is known of an index', () => {
     expect(cooldown.holds(7)).toBe(false);
   });
 
+  it('is recorded of all in cooldown, also of those that earlier changes left', async () => {
+    const one = ledger();
+    const first = change(tables(7), tables());
+    await one.begin(first);
+    one.end(first);
+    clock = 100;
+    await one.begin(change(tables(8), tables(9)));
+    expect(stored?.cooldowns).toEqual([
+      { index: 7, until: COOLDOWN_MS },
+      { index: 8, until: 100 + COOLDOWN_MS },
+    ]);
+    expect(stored?.incarnations).toEqual([
+      [7, 1],
+      [8, 1],
+      [9, 1],
+    ]);
+    const { cooldown } = ledger();
+    expect([7, 8, 9].map((index) => cooldown.holds(index))).toEqual([true, true, false]);
+  });
+
   it('takes in what a change that failed halfway has left', async () => {
     const one = ledger();
     // Index 7 was programmed, then the change failed: the next one finds it, and removes it.

@@ -132,6 +132,22 @@ describe('a reconciler', () => {
     expect(addresses()).toHaveLength(9);
   });
 
+  it('says once that tables are full, however often larger ones cannot be loaded', async () => {
+    const one = agent();
+    await one.reconcile(goal(2));
+    driver.before = ({ kind }) => {
+      if (kind === 'switch') throw new Error('the pins were removed');
+    };
+    for (let attempt = 0; attempt < 3; attempt++) {
+      await expect(one.reconcile(goal(9, [443, 444, 445, 446]))).rejects.toThrow('removed');
+    }
+    expect(lines.map(({ msg }) => msg)).toEqual(['tables are full; loading larger ones']);
+    driver.before = () => {};
+    await one.reconcile(goal(9, [443, 444, 445, 446]));
+    await one.reconcile(goal(60, [443, 444, 445, 446]));
+    expect(lines.filter(({ msg }) => msg.includes('full'))).toHaveLength(2);
+  });
+
   it('installs larger tables when one is found full halfway, from what was reached', async () => {
     const one = agent();
     await one.reconcile(goal(2));

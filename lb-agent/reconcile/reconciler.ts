@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Logger } from 'pino';
-import { CidecarError } from '../../core/index.js';
+import { CidecarError, SayOnce } from '../../core/index.js';
 import type { DesiredState } from '../../registry/index.js';
 import { assign } from './assign.js';
 import { needFor } from './capacity.js';
@@ -36,6 +36,8 @@ const IN_DOUBT: Knowledge = { kind: 'in doubt' };
 export class Reconciler {
   readonly #options: ReconcilerOptions;
   #knowledge: Knowledge = IN_DOUBT;
+  /** That tables are full, until larger ones are in their place. */
+  readonly #full = new SayOnce();
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
@@ -59,8 +61,12 @@ export class Reconciler {
       await this.#changeInPlace(goal, capacity);
     } catch (error) {
       if (!(error instanceof CidecarError) || error.code !== 'MAP_FULL') throw error;
-      log.info({ table: error.message }, 'tables are full; loading larger ones');
+      // While they cannot be loaded, the last word is why not, and not this at each attempt.
+      if (this.#full.isNews(error)) {
+        log.info({ table: error.message }, 'tables are full; loading larger ones');
+      }
       await this.#install(goal);
+      this.#full.over();
     }
   }
 

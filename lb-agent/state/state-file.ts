@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import { CidecarError } from '../../core/index.js';
+import { CidecarError, makeFolders } from '../../core/index.js';
 import { readRegularFileSync } from '../../core/regular-file.js';
 import { replaceFile } from '../../daemon/atomic-file.js';
 import type { AgentRecord, RecordStore } from '../reconcile/record.js';
@@ -69,7 +68,7 @@ export class StateFile implements RecordStore {
     const file = { ...record, resting: cooldowns, generations: incarnations };
     const content = JSON.stringify({ version: VERSION, ...file });
     try {
-      await mkdir(dirname(this.#path), { recursive: true, mode: 0o755 });
+      makeFolders(dirname(this.#path), 0o755);
       await replaceFile(this.#path, { mode: 0o644, content });
     } catch (cause) {
       throw new CidecarError('STATE_UNWRITABLE', 'cannot write what the agent remembers', {

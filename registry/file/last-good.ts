@@ -3,16 +3,7 @@ import { z } from 'zod';
 import type { Schemes } from '../../cid/index.js';
 import { CidecarError } from '../../core/index.js';
 import { parseDocument } from '../document/document.js';
-import type { DesiredState } from '../types.js';
-
-/**
- * What a state was made of: the text of the document, and the content of its key files by their
- * names in it. It holds the keys, so it is to be guarded as they are.
- */
-export interface StateSource {
-  readonly text: string;
-  readonly keyFiles: Readonly<Record<string, string>>;
-}
+import type { DesiredState, StateSource } from '../types.js';
 
 const shape = z.strictObject({
   version: z.literal(1),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
 import { dirname } from 'node:path';
 import {
@@ -14,7 +14,7 @@ import {
 import { readCounter } from '../../bpf/tables/counters.js';
 import { DECAP_PREFIX, DECAP_REASONS, DECAP_SETTINGS } from '../../bpf/tables/decap-layout.js';
 import { addressOctets } from '../../bpf/tables/mapped-address.js';
-import { CidecarError } from '../../core/index.js';
+import { CidecarError, makeFolders } from '../../core/index.js';
 import type { DecapsulationFlags } from '../options.js';
 import type { Attachment } from './decapsulation-keeper.js';
 
@@ -24,7 +24,7 @@ import type { Attachment } from './decapsulation-keeper.js';
 /**
  * Attaches the program that unwraps what balancers send. With a pin the program outlives the
  * process, and the next process replaces it by its own without a gap. Throws
- * INTERFACE_UNKNOWN, INTERFACE_BUSY, KERNEL_PERMISSION, KERNEL_UNSUPPORTED or PIN_INVALID.
+ * INTERFACE_UNKNOWN, INTERFACE_BUSY, DRIVER_REFUSED, KERNEL_PERMISSION or PIN_INVALID.
  */
 export async function attachDecapsulation(flags: DecapsulationFlags): Promise<Attachment> {
   const index = ifindex(flags.interface);
@@ -103,7 +103,7 @@ function allowSources(object: BpfObject, prefixes: readonly string[]): void {
 function attachPinned(program: BpfProgram, index: number, pin: string): BpfLink {
   ensureBpffs();
   if (!existsSync(pin)) {
-    mkdirSync(dirname(pin), { recursive: true, mode: 0o700 });
+    makePinFolder(dirname(pin));
     const link = attach(program, index);
     link.pin(pin);
     return link;
@@ -129,12 +129,23 @@ function attachPinned(program: BpfProgram, index: number, pin: string): BpfLink 
   return link;
 }
 
+function makePinFolder(folder: string): void {
+  try {
+    makeFolders(folder, 0o700);
+  } catch (cause) {
+    throw new CidecarError('PIN_INVALID', `cannot make the folder of the pin (${cause})`, {
+      file: folder,
+      cause,
+    });
+  }
+}
+
 function attach(program: BpfProgram, index: number): BpfLink {
   try {
     return program.attachXdp(index, 'native');
   } catch (error) {
-    // The driver has no native XDP. Generic XDP is slower, but works everywhere.
-    if (!(error instanceof CidecarError) || error.code !== 'KERNEL_UNSUPPORTED') throw error;
+    // The driver has no native XDP here. Generic XDP is slower, but works everywhere.
+    if (!(error instanceof CidecarError) || error.code !== 'DRIVER_REFUSED') throw error;
     return program.attachXdp(index, 'generic');
   }
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CidecarError, SerialWork, toHex } from '../../core/index.js';
+import { CidecarError, makeFolders, SerialWork, toHex } from '../../core/index.js';
 import { FILE_CALLS, type FileCalls } from '../../daemon/atomic-file.js';
 import { Fingerprints } from './fingerprints.js';
 import { Generation } from './generation.js';
@@ -80,7 +79,7 @@ export class StateStore {
    */
   static async open(options: StateStoreOptions): Promise<StateStore> {
     const { folder, random = randomBytes, now = Date.now, files = FILE_CALLS } = options;
-    if (options.start !== 'existing') await createFolder(folder);
+    if (options.start !== 'existing') createFolder(folder);
     const file = new StateFile(join(folder, 'state'), files);
     const start = await definite(options.start, file);
     // Otherwise a missing folder would be reported as one that cannot be locked.
@@ -181,9 +180,9 @@ function firstContent(random: (length: number) => Uint8Array, now: () => number)
   };
 }
 
-async function createFolder(folder: string): Promise<void> {
+function createFolder(folder: string): void {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    makeFolders(folder, 0o700);
   } catch (cause) {
     throw new CidecarError('STATE_UNWRITABLE', `cannot create the state folder (${cause})`, {
       file: folder,

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import { chownSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BpfObject, objectPath } from '../../bpf/index.js';
 import { AgentLock } from '../../lb-agent/installation/pin-folder-lock.js';
-import { inNamespace, run, tryRun } from '../netns/command.js';
+import { inNamespace, ipBatch, run, tryRun } from '../netns/command.js';
 import { nodeArgv, PACKAGE_ROOT } from '../netns/process.js';
-import { BalancerHost } from './balancer-host.js';
+import { BalancerHost, VIP } from './balancer-host.js';
 import { documentOf, type TestServer } from './documents.js';
 
 const ONE: TestServer = { name: 'web-1', address: '10.0.1.11', ids: ['ed793a'] };
@@ -93,6 +93,13 @@ const AGENT: Readonly<Record<string, Case>> = {
     host.write(documentOf([{ ...ONE, address: '2001:db8::1' }]));
     return start();
   },
+  '`--source` that is a VIP': () => start('--source', VIP),
+  'an `l2` server with an address of this host': () => {
+    const document = JSON.parse(documentOf([{ ...ONE, address: '192.0.2.1' }]));
+    document.pools.web.servers[0].encapsulation = 'l2';
+    host.write(JSON.stringify(document));
+    return start();
+  },
   'interface missing': () => start('--interface', 'eth9'),
   'interface busy': async () => {
     const object = await BpfObject.load(objectPath('pass'));
@@ -104,9 +111,16 @@ const AGENT: Readonly<Record<string, Case>> = {
     object.close();
     return start();
   },
+  'an MTU that the driver refuses in native mode': async () => {
+    const links = ['eth0', 'peer0'].map((name) => `link set ${name} mtu 9000`);
+    await ipBatch(host.namespace, links);
+    return start();
+  },
   'no native XDP in the driver (`--mode generic` works)': () =>
     start('--interface', 'lo', '--source', '192.0.2.9'),
   'pin folder not in bpffs': () => start('--pin-dir', elsewhere()),
+  'pin folder below one that takes no others, as in a sysfs without bpffs': () =>
+    start('--pin-dir', '/sys/kernel/one/two'),
   'pin folder holds something else': async () => {
     const object = await BpfObject.load(objectPath('pass'));
     const program = object.program('pass');
@@ -216,6 +230,7 @@ function asWritten(stderr: string): string {
     .replaceAll(`${host.scope.folder}/`, '')
     .replaceAll(host.pins.path, '/sys/fs/bpf/lb')
     .replace(/(agent|events)-[0-9a-f]{16}\.lock/, '$1-....lock')
+    .replace(/\(ID [0-9]+,/, '(ID 52,')
     .replace(release(), '5.4')
     .replaceAll('<', '&lt;')
     .replaceAll('|', '\\|');
@@ -234,8 +249,10 @@ describe.each([
   it.each(Object.keys(cases))('%s', async (input) => {
     const argv = await cases[input]?.();
     const pinned = host.pins.tableSets();
+    const made = existsSync(host.pins.path);
     const { code, stderr } = await tryRun(inNamespace(host.namespace, argv ?? []));
     expect(host.pins.tableSets()).toEqual(pinned);
+    expect(existsSync(host.pins.path)).toBe(made);
     expect({ answer: asWritten(stderr), exit: String(code) }).toEqual(table.get(input));
   });
 });

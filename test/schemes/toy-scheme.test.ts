@@ -137,7 +137,7 @@ describe('cidctl', () => {
   it.each([
     ['encode --scheme toy --server-id a002', '--mask is missing'],
     ['decode --scheme toy a002', '--mask is missing: CIDs are masked'],
-    ['decode --scheme toy --mask @mask --toy-id 7 a0', '--toy-id is "7"'],
+    ['decode --scheme toy --mask @mask --toy-id 7 a0', '--toy-id: must be a whole number'],
     ['encode --scheme toy --config-id 1 --server-id a002', '--config-id means nothing with'],
     ['encode --server-id a002 --mask @mask', '--mask means nothing with --scheme quic-lb'],
   ])('refuses %s', async (line, message) => {

@@ -17,7 +17,7 @@ const REBUILD_SHARE = 0.5;
 /** Carries out operations on one set of the kernel's tables. */
 export class Applier {
   readonly #balancer: Balancer;
-  readonly #sources: TunnelSources;
+  #sources: TunnelSources;
   /** First entry of each ring, by the number that the plan gave it. */
   readonly #rings = new Map<number, number>();
 
@@ -35,6 +35,11 @@ export class Applier {
   renumberRings(firstEntries: Iterable<number>): void {
     this.#rings.clear();
     for (const first of firstEntries) this.#rings.set(first, first);
+  }
+
+  /** Of reals that are set from now on. */
+  useSources(sources: TunnelSources): void {
+    this.#sources = sources;
   }
 
   apply(operation: Operation): void {

@@ -19,6 +19,7 @@ export interface XdpDriverOptions {
   readonly mode: XdpMode;
   readonly pins: PinFolder;
   readonly settings: Partial<Settings>;
+  /** To begin with; see {@link XdpDriver.useSources}. */
   readonly sources: TunnelSources;
   readonly flowsPerCpu: number;
   readonly log: Logger;
@@ -49,6 +50,7 @@ export class XdpDriver implements Driver {
   readonly #options: XdpDriverOptions;
   readonly #attachment: Attachment;
   #tableSet: TableSet | undefined;
+  #sources: TunnelSources;
   #watch: NodeJS.Timeout | undefined;
 
   /**
@@ -57,13 +59,18 @@ export class XdpDriver implements Driver {
    * @throws CidecarError PIN_INVALID where the pins are those of another interface
    */
   constructor(options: XdpDriverOptions) {
-    options.pins.create();
+    const { pins } = options;
+    pins.create();
     this.#options = options;
-    this.#attachment = Attachment.open({ ...options, indexOf: ifindex });
+    this.#sources = options.sources;
+    let attachment: Attachment | undefined;
     try {
+      attachment = Attachment.open({ ...options, indexOf: ifindex });
+      this.#attachment = attachment;
       this.#tableSet = this.#takeOver();
     } catch (error) {
-      this.#attachment.close();
+      attachment?.close();
+      pins.undoCreate();
       throw error;
     }
   }
@@ -107,7 +114,7 @@ export class XdpDriver implements Driver {
     let number: number | undefined;
     let finishCounters: (() => void) | undefined;
     try {
-      const applier = new Applier(balancer, this.#options.sources);
+      const applier = new Applier(balancer, this.#sources);
       for (const operation of operations) {
         if (operation.kind !== 'carry-counters') applier.apply(operation);
         else if (old !== undefined) finishCounters = balancer.copyCounters(old);
@@ -159,6 +166,19 @@ export class XdpDriver implements Driver {
     return this.#attachment.attached();
   }
 
+  /** Tunnels come from these addresses, as soon as the next goal is reached. */
+  useSources(sources: TunnelSources): void {
+    this.#sources = sources;
+    if (this.#tableSet === undefined) return;
+    const { balancer, applier, outdated } = this.#tableSet;
+    applier.useSources(sources);
+    this.#tableSet = {
+      balancer,
+      applier,
+      outdated: outdated || this.#hasOtherSources(balancer),
+    };
+  }
+
   /** Lets go of every handle; what is pinned stays. */
   close(): void {
     clearInterval(this.#watch);
@@ -172,10 +192,11 @@ export class XdpDriver implements Driver {
   abandon(): void {
     this.#attachment.undo();
     this.close();
+    this.#options.pins.undoCreate();
   }
 
   #takeOver(): TableSet | undefined {
-    const { pins, sources, settings, log } = this.#options;
+    const { pins, settings, log } = this.#options;
     const { programId } = this.#attachment;
     if (programId === undefined) {
       pins.tidy(undefined);
@@ -187,7 +208,7 @@ export class XdpDriver implements Driver {
     // Outside of the plan; operation.ts says why.
     if (reason === undefined) balancer.setSettings(settings);
     else log.info({ reason }, 'replacing the attached program and its tables');
-    const applier = new Applier(balancer, sources);
+    const applier = new Applier(balancer, this.#sources);
     return { balancer, applier, outdated: reason !== undefined };
   }
 
@@ -211,15 +232,19 @@ export class XdpDriver implements Driver {
   }
 
   #reasonToReplace(balancer: Balancer): string | undefined {
-    const { sources, flowsPerCpu, object } = this.#options;
+    const { flowsPerCpu, object } = this.#options;
     if (balancer.object !== objectMark(object ?? objectPath('balancer'))) {
       return 'another packet program';
     }
     if (!balancer.hasFlowsPerCpu(flowsPerCpu)) return 'another number of flows';
-    const moved = balancer.reals().some(({ source }) => {
-      return source !== undefined && source !== sources.source4 && source !== sources.source6;
+    return this.#hasOtherSources(balancer) ? 'other tunnel source addresses' : undefined;
+  }
+
+  #hasOtherSources(balancer: Balancer): boolean {
+    const { source4, source6 } = this.#sources;
+    return balancer.reals().some(({ source }) => {
+      return source !== undefined && source !== source4 && source !== source6;
     });
-    return moved ? 'other tunnel source addresses' : undefined;
   }
 
   /**

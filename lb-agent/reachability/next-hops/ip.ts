@@ -6,7 +6,7 @@ import { z } from 'zod';
 /** Runs ip(8) with these arguments and this standard input, and returns what it printed. */
 export type Ip = (args: readonly string[], input?: string) => Promise<string>;
 
-/** Calls `onLine` for each change of routes, neighbours and links, and `onEnd` when it ends. */
+/** Calls `onLine` for each change that is watched for, and `onEnd` when it ends. */
 export type IpMonitor = (onLine: () => void, onEnd: () => void) => { close(): void };
 
 /** How the host would send to an address. */
@@ -14,9 +14,14 @@ export interface Route {
   /** Of either family, whatever the address (RFC 5549); null: the address is on the link. */
   readonly gateway: string | null;
   readonly device: string;
+  /** That packets of this host would have; null: the kernel says none. */
+  readonly source: string | null;
   /** `local`, `broadcast` and the like; undefined for what leads to another host. */
   readonly type: string | undefined;
 }
+
+/** One of several ways of a route. */
+export type Hop = Pick<Route, 'gateway' | 'device'>;
 
 export interface Neighbour {
   readonly mac: Uint8Array | undefined;
@@ -43,6 +48,21 @@ const routes = z.array(
     gateway: z.string().optional(),
     via: z.object({ host: z.string() }).optional(),
     dev: z.string(),
+    prefsrc: z.string().optional(),
+  }),
+);
+const multipath = z.array(
+  z.object({
+    nexthops: z
+      .array(
+        z.object({
+          gateway: z.string().optional(),
+          via: z.object({ host: z.string() }).optional(),
+          dev: z.string().optional(),
+          flags: z.array(z.string()).default([]),
+        }),
+      )
+      .default([]),
   }),
 );
 const neighbours = z.array(
@@ -78,9 +98,39 @@ export async function readRoutes(
   const found = new Map<string, Route>();
   // One JSON array a command that succeeded; dst is the address as ip writes it.
   for (const line of output.split('\n').filter((text) => text.startsWith('['))) {
-    for (const { dst, gateway, via, dev, type } of routes.parse(parse(line))) {
-      found.set(dst, { gateway: gateway ?? via?.host ?? null, device: dev, type });
+    for (const { dst, gateway, via, dev, type, prefsrc } of routes.parse(parse(line))) {
+      const hop = gateway ?? via?.host ?? null;
+      found.set(dst, { gateway: hop, device: dev, source: prefsrc ?? null, type });
     }
+  }
+  return found;
+}
+
+/**
+ * All ways of the route to each address where it has several, by address: of these the kernel
+ * chooses one for each flow, and a `route get` shows but one.
+ *
+ * @param addresses with routes to other hosts
+ */
+export async function readHops(addresses: readonly string[], ip: Ip): Promise<Map<string, Hop[]>> {
+  if (addresses.length === 0) return new Map();
+  const output = await ip(
+    ['-j', '-force', '-batch', '-'],
+    addresses.map((address) => `route get fibmatch ${address}\n`).join(''),
+  );
+  // What is printed has prefixes in place of the addresses, so only their order tells.
+  const lines = output.split('\n').filter((text) => text.startsWith('['));
+  if (lines.length !== addresses.length) return new Map();
+  const found = new Map<string, Hop[]>();
+  for (const [i, address] of addresses.entries()) {
+    const each = multipath.parse(parse(lines[i] ?? '')).flatMap(({ nexthops }) => nexthops);
+    const hops = each.flatMap(({ gateway, via, dev: device, flags }): Hop[] => {
+      const alive = !flags.includes('dead') && !flags.includes('linkdown');
+      return alive && device !== undefined
+        ? [{ gateway: gateway ?? via?.host ?? null, device }]
+        : [];
+    });
+    if (hops.length > 0) found.set(address, hops);
   }
   return found;
 }
@@ -147,12 +197,15 @@ export function ipCommand(prefix: readonly string[] = []): Ip {
     });
 }
 
-export const ipMonitor: IpMonitor = (onLine, onEnd) => {
-  const child = spawn('ip', ['monitor', 'neigh', 'route', 'link'], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  createInterface({ input: child.stdout }).on('line', onLine);
-  child.once('error', onEnd);
-  child.once('exit', onEnd);
-  return { close: () => child.kill() };
-};
+/** Watches for changes of these objects of ip(8). */
+export function ipMonitor(
+  ...objects: readonly ('address' | 'neigh' | 'route' | 'link')[]
+): IpMonitor {
+  return (onLine, onEnd) => {
+    const child = spawn('ip', ['monitor', ...objects], { stdio: ['ignore', 'pipe', 'ignore'] });
+    createInterface({ input: child.stdout }).on('line', onLine);
+    child.once('error', onEnd);
+    child.once('exit', onEnd);
+    return { close: () => child.kill() };
+  };
+}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type NextHop, REPLY, sameNextHop } from '../../reconcile/next-hop.js';
-import type { Resolution } from './resolve.js';
+import { OWN_ADDRESS, type Resolution } from './resolve.js';
 
 /** What is known of the next hop of one server, by all that was resolved so far. */
 export interface NextHopState {
@@ -50,6 +50,12 @@ export function stateAfter(
       return { nextHop: REPLY, reachable: true, waiting: true, reason: reason && meanwhile };
     }
   }
+}
+
+/** Of a server whose packets go back the way they came: the router finds the way, if there is one. */
+export function stateByReply(own: boolean): NextHopState {
+  const reason = own ? OWN_ADDRESS : null;
+  return { nextHop: REPLY, reachable: !own, waiting: false, reason };
 }
 
 function throughGateway(nextHop: NextHop | null, gateway: string): NextHopState {

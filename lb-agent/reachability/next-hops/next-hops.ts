@@ -6,8 +6,8 @@ import type { FindNextHop } from '../../reconcile/goal.js';
 import { REPLY } from '../../reconcile/next-hop.js';
 import type { Verdict } from '../../reconcile/verdict.js';
 import type { Ip, IpMonitor } from './ip.js';
-import { type NextHopState, sameState, stateAfter } from './next-hop-state.js';
-import { type Ingress, type Resolution, resolveAddresses } from './resolve.js';
+import { type NextHopState, sameState, stateAfter, stateByReply } from './next-hop-state.js';
+import { type Ingress, ownAddresses, type Resolution, resolveAddresses } from './resolve.js';
 
 /** `reply`: back to the neighbour that a packet came from. `resolve`: as the host would route. */
 export type NextHopMode = 'reply' | 'resolve';
@@ -33,7 +33,8 @@ const RETRY_MS = 1_000;
 
 /**
  * The next hop of each server, kept right while neighbours and routes change. An `l2` server
- * cannot do without, so it is resolved in either mode.
+ * cannot do without, so it is resolved in either mode. Of a server whose packets go back the
+ * way they came, all that this host can say is whether it is the host itself.
  */
 export class NextHops {
   readonly #options: NextHopsOptions;
@@ -80,12 +81,10 @@ export class NextHops {
   async follow(desired: DesiredState): Promise<void> {
     const servers = desired.pools.flatMap((pool) => pool.servers);
     this.#followed = new Map(
-      servers
-        .filter((server) => this.#resolves(server))
-        .map(({ address, encapsulation }) => {
-          const target = { address, encapsulation };
-          return [keyOf(target), target];
-        }),
+      servers.map(({ address, encapsulation }) => {
+        const target = { address, encapsulation };
+        return [keyOf(target), target];
+      }),
     );
     if (this.#followed.size === 0) return;
     await this.#resolving.run();
@@ -121,7 +120,6 @@ export class NextHops {
   }
 
   #reaches(server: Target): boolean {
-    if (!this.#resolves(server)) return true;
     // Where nothing could be read, a tunnel is left as it is.
     return this.#states.get(keyOf(server))?.reachable ?? server.encapsulation !== 'l2';
   }
@@ -166,8 +164,14 @@ export class NextHops {
       const unseen = [...followed.keys()].some((key) => !this.#states.has(key));
       const ask = unseen || start - this.#asked >= this.#pauseMs();
       if (ask) this.#asked = start;
-      const addresses = [...followed.values()].map(({ address }) => address);
-      this.#judge(followed, await resolveAddresses(addresses, ip, ingress, ask));
+      const targets = [...followed.values()];
+      const addressesOf = (resolved: boolean) =>
+        targets.filter((each) => this.#resolves(each) === resolved).map(({ address }) => address);
+      const [resolutions, own] = await Promise.all([
+        resolveAddresses(addressesOf(true), ip, ingress, ask),
+        ownAddresses(addressesOf(false), ip),
+      ]);
+      this.#judge(followed, resolutions, own);
       this.#report();
       this.#errors.over();
     } catch (error) {
@@ -183,17 +187,29 @@ export class NextHops {
   #judge(
     followed: ReadonlyMap<string, Target>,
     resolutions: ReadonlyMap<string, Resolution>,
+    own: ReadonlySet<string>,
   ): void {
     const states = new Map<string, NextHopState>();
-    for (const [key, { address, encapsulation }] of followed) {
+    for (const [key, target] of followed) {
       const before = this.#states.get(key);
-      const resolution = resolutions.get(address);
-      if (resolution === undefined) continue;
-      const state = stateAfter(before, resolution, encapsulation === 'l2');
+      const state = this.#stateOf(target, before, resolutions, own);
+      if (state === undefined) continue;
       states.set(key, state);
       if (!sameState(before, state)) this.#untold = true;
     }
     this.#states = states;
+  }
+
+  #stateOf(
+    target: Target,
+    before: NextHopState | undefined,
+    resolutions: ReadonlyMap<string, Resolution>,
+    own: ReadonlySet<string>,
+  ): NextHopState | undefined {
+    const { address, encapsulation } = target;
+    if (!this.#resolves(target)) return stateByReply(own.has(address));
+    const resolution = resolutions.get(address);
+    return resolution && stateAfter(before, resolution, encapsulation === 'l2');
   }
 
   #pauseMs(): number {

@@ -49,6 +49,32 @@ describe('the next hop of a server', () => {
     });
   });
 
+  it('is another gateway of the route where the one that the kernel shows is dead', async () => {
+    const OTHER = '192.0.2.253';
+    const hop = (gateway: string, flags: string[] = []) => ({ gateway, dev: 'eth0', flags });
+    fake.routes.set(SERVER, { gateway: GATEWAY, nexthops: [hop(GATEWAY), hop(OTHER)] });
+    fake.answer(OTHER, THERE);
+    expect(await resolution()).toMatchObject({ kind: 'resolved', gateway: OTHER });
+    fake.answer(GATEWAY, MAC);
+    expect(await resolution()).toMatchObject({ kind: 'resolved', gateway: GATEWAY });
+
+    // All are asked, and what is wrong with each is said.
+    fake.neighbours = [{ dst: GATEWAY, dev: 'eth0', state: ['FAILED'] }];
+    expect(await resolution({ ask: true })).toMatchObject({
+      kind: 'asked',
+      reason: `no answer from ${GATEWAY} dev eth0; no answer from ${OTHER} dev eth0`,
+    });
+    expect(fake.asked).toEqual([
+      `neigh change ${GATEWAY} dev eth0 use`,
+      `neigh add ${OTHER} dev eth0 use`,
+    ]);
+
+    // One that the kernel knows to be dead is none.
+    fake.routes.set(SERVER, { gateway: GATEWAY, nexthops: [hop(GATEWAY), hop(OTHER, ['dead'])] });
+    fake.answer(OTHER, THERE);
+    expect(await resolution()).toMatchObject({ kind: 'silent' });
+  });
+
   it.each([
     ['asked', ['INCOMPLETE']],
     ['silent', ['FAILED']],

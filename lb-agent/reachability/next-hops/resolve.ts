@@ -2,11 +2,13 @@
 import type { NextHop } from '../../reconcile/next-hop.js';
 import {
   type Device,
+  type Hop,
   type Ip,
   type Neighbour,
   neighbourKey,
   type Route,
   readDevices,
+  readHops,
   readNeighbours,
   readRoutes,
 } from './ip.js';
@@ -64,6 +66,11 @@ export async function resolveAddresses(
     readNeighbours(ip),
     readDevices(ip),
   ]);
+  const remote = each.filter((address) => {
+    const route = routes.get(address);
+    return route !== undefined && route.type === undefined;
+  });
+  const hops = await readHops(remote, ip);
   const questions = new Set<string>();
   const resolutions = new Map<string, Resolution>();
   for (const address of each) {
@@ -72,19 +79,42 @@ export async function resolveAddresses(
       resolutions.set(address, { kind: 'unroutable', reason: 'this host has no route to it' });
       continue;
     }
-    const egress = egressOf(route, devices, ingress);
-    if ('none' in egress) {
-      resolutions.set(address, { kind: 'unroutable', reason: egress.none });
-      continue;
-    }
-    const key = neighbourKey(route.gateway ?? address, route.device);
-    const neighbour = neighbours.get(key);
-    resolutions.set(address, resolutionBy(neighbour, egress, key, route.gateway));
-    const question = questionFor(neighbour);
-    if (question !== undefined) questions.add(`neigh ${question} ${key} use\n`);
+    const ways = waysOf(route, hops.get(address) ?? []).map((way): Resolution => {
+      const egress = egressOf(way, devices, ingress);
+      if ('none' in egress) return { kind: 'unroutable', reason: egress.none };
+      const key = neighbourKey(way.gateway ?? address, way.device);
+      const neighbour = neighbours.get(key);
+      const question = questionFor(neighbour);
+      if (question !== undefined) questions.add(`neigh ${question} ${key} use\n`);
+      return resolutionBy(neighbour, egress, key, way.gateway);
+    });
+    resolutions.set(address, bestOf(ways));
   }
   if (ask && questions.size > 0) await ip(['-force', '-batch', '-'], [...questions].join(''));
   return resolutions;
+}
+
+/** The way that the kernel shows, then the others of its route. */
+function waysOf(route: Route, hops: readonly Hop[]): Route[] {
+  const others = hops.filter(({ gateway, device }) => {
+    return gateway !== route.gateway || device !== route.device;
+  });
+  return [route, ...others.map((hop) => ({ ...route, ...hop }))];
+}
+
+/** The first way whose neighbour answers, or else what is wrong with all of them. */
+function bestOf(ways: readonly Resolution[]): Resolution {
+  const resolved = ways.find(({ kind }) => kind === 'resolved');
+  const [first] = ways;
+  if (resolved !== undefined) return resolved;
+  if (first === undefined) throw new Error('a route has no way');
+  // A neighbour that may still answer is better than one that did not, or cannot.
+  const waiting =
+    ways.find(({ kind }) => kind === 'asked') ?? ways.find(({ kind }) => kind === 'silent');
+  const best = waiting ?? first;
+  if (best.kind === 'resolved') return best;
+  const reasons = ways.map((way) => (way.kind === 'resolved' ? '' : way.reason));
+  return { ...best, reason: [...new Set(reasons)].join('; ') };
 }
 
 /** The device that packets leave by. */
@@ -95,6 +125,24 @@ interface Egress {
   readonly condition: string | null;
 }
 
+/**
+ * Those of the addresses that are of this host: what is sent there by a tunnel comes back to
+ * the host's own stack, and never out of it.
+ */
+export async function ownAddresses(addresses: Iterable<string>, ip: Ip): Promise<Set<string>> {
+  const each = [...new Set(addresses)];
+  if (each.length === 0) return new Set();
+  const routes = await readRoutes(each, ip);
+  return new Set(each.filter((address) => isOwn(routes.get(address))));
+}
+
+function isOwn(route: Route | undefined): boolean {
+  return route?.type === 'local';
+}
+
+/** Said of an address of this host, by whatever way packets for the server would leave. */
+export const OWN_ADDRESS = 'it is an address of this host';
+
 type EgressOrNone = Egress | { readonly none: string };
 
 function egressOf(
@@ -102,7 +150,7 @@ function egressOf(
   devices: ReadonlyMap<string, Device>,
   ingress: Ingress,
 ): EgressOrNone {
-  if (route.type === 'local') return { none: 'it is an address of this host' };
+  if (isOwn(route)) return { none: OWN_ADDRESS };
   if (route.type !== undefined) return { none: `its route is of type ${route.type}` };
   const by = `its route leaves by ${route.device}`;
   const device = devices.get(route.device);
