@@ -13,11 +13,12 @@ import { nodeArgv, type WorkerProcess } from '../netns/process.js';
 import { Scope } from '../netns/scope.js';
 import { ethernet, ipText, ipv4, quicShort, udp } from '../packets/build.js';
 
-const logLine = z.looseObject({ level: z.int(), msg: z.string() });
+const logLine = z.looseObject({
+  level: z.enum(['debug', 'info', 'warn', 'error', 'fatal']),
+  msg: z.string(),
+});
 export type LogLine = z.infer<typeof logLine>;
 
-/** The number of pino's level. */
-const ERROR = 50;
 const XDP_TX = 3;
 /** Offset of the destination in an outer IPv4 header that follows an Ethernet header. */
 const OUTER_DESTINATION = 14 + 16;
@@ -138,7 +139,7 @@ export class BalancerHost {
     for (;;) {
       const lines = this.lines().slice(before);
       if (lines.some(({ msg }) => msg === 'desired state applied')) return;
-      const bad = lines.find(({ level }) => level >= ERROR);
+      const bad = lines.find(({ level }) => level === 'error' || level === 'fatal');
       if (bad !== undefined) throw new Error(JSON.stringify(bad));
       if (this.agent?.running !== true) throw new Error('the agent ended');
       await sleep(10);

@@ -41,7 +41,7 @@ describe('a host that forwards', () => {
     ]);
     await sysctl('net.ipv4.ip_forward=1', 'net.ipv4.conf.all.send_redirects=0');
     await host.start('--mode', 'generic');
-    expect(warnings(/^this host forwards/)).toMatchObject([{ level: 40, vips: VIP }]);
+    expect(warnings(/^this host forwards/)).toMatchObject([{ level: 'warn', vips: VIP }]);
     expect(await forwardedOf(3)).toBeGreaterThanOrEqual(3);
     await host.agent?.stop();
 
