@@ -93,3 +93,20 @@ it('is idle when what waits has ended too', async () => {
   await waiting;
   await isIdle;
 });
+
+it('is one at work, though the work itself asks for more before it first waits', async () => {
+  let atOnce = 0;
+  let most = 0;
+  let runs = 0;
+  const work: SerialWork<void> = new SerialWork(async () => {
+    runs += 1;
+    atOnce += 1;
+    most = Math.max(most, atOnce);
+    if (runs < 3) void work.run();
+    await Promise.resolve();
+    atOnce -= 1;
+  });
+  await work.run();
+  await work.idle();
+  expect([runs, most]).toEqual([3, 1]);
+});

@@ -34,9 +34,12 @@ export class SerialWork<Result = void> {
   }
 
   #start(): Promise<Result> {
-    // Async, so that also what the work throws at once is a rejection.
-    const running = (async () => this.#work())();
+    // Set before the work begins: a call out of the work waits for the next piece like any other.
+    const begun = later<Result>();
+    const running = begun.promise;
     this.#running = running;
+    // Async, so that also what the work throws at once is a rejection.
+    begun.resolve((async () => this.#work())());
     // The first that hears of the end, so nobody can find this idle while a caller waits.
     const goOn = () => this.#goOn();
     running.then(goOn, goOn);

@@ -57,7 +57,8 @@ export class ResilientStream<Message, Call extends ClientReadableStream<Message>
       this.#call = undefined;
       if (this.#closed) return;
       onLost(error);
-      this.#backoff.retry(() => this.#open());
+      // The listener may have closed it.
+      if (!this.#closed) this.#backoff.retry(() => this.#open());
     };
     call.on('data', (message: Message) => {
       if (this.#call !== call) return;

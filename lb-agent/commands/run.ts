@@ -91,6 +91,7 @@ export async function run(options: RunOptions): Promise<void> {
   };
   let lock: FileLock | undefined;
   let agent: Agent | undefined;
+  let loop: ReconcileLoop | undefined;
   let metrics: MetricsServer | undefined;
   try {
     await Promise.all([sources.follow(desired), checks.follow(desired)]);
@@ -125,7 +126,7 @@ export async function run(options: RunOptions): Promise<void> {
     health.applied(desired.revision);
     keepSource(desired.revision);
     let applied = desired;
-    const loop = new ReconcileLoop(async (goal) => {
+    const reconciling = new ReconcileLoop(async (goal) => {
       await running.reconcile(goal);
       health.applied(goal.desired.revision);
       keepSource(goal.desired.revision);
@@ -133,8 +134,9 @@ export async function run(options: RunOptions): Promise<void> {
       applied = goal.desired;
       if (changes.length > 0) log.info({ changes }, 'changed as the registry says');
     }, log);
+    loop = reconciling;
     let inForce = desired;
-    const want = () => loop.want(goalFor(inForce));
+    const want = () => reconciling.want(goalFor(inForce));
     nextHops.onChange(want);
     sources.onChange(() => {
       running.useSources(sources.current);
@@ -160,10 +162,10 @@ export async function run(options: RunOptions): Promise<void> {
     const signal = await stopped();
     log.info({ signal }, 'stopping; the balancer stays attached');
     await watch.close();
-    await Promise.all([nextHops.close(), sources.close()]);
-    await loop.close();
   } finally {
     await Promise.all([nextHops.close(), sources.close()]);
+    // Before the lock: no attempt may outlive it.
+    await loop?.close();
     await metrics?.close();
     agent?.close();
     await lock?.release();

@@ -52,7 +52,8 @@ function readReals(balancer: Balancer): Pick<Tables, 'reals' | 'vacated'> {
     reals.set(index, { address, encapsulation, incarnation, down, nextHop });
   }
   const vacated = new Map<number, number>();
-  for (let index = 1; index < capacityOf(balancer).reals; index++) {
+  const end = capacityOf(balancer).reals;
+  for (let index = 1; index < end; index++) {
     const incarnation = balancer.incarnation(index);
     if (incarnation !== 0 && !reals.has(index)) vacated.set(index, incarnation);
   }
