@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * The server of a packet: by its CID, which touches no state; else by the flow table, else
- * by the ring (draft-ietf-quic-load-balancers-22, "Load Balancer Forwarding", with the
- * 4-tuple as the only table). A server that is unprogrammed or down is nobody's choice.
+ * Chooses the server of a packet: by its CID, which touches no state, else by the flow table,
+ * else by the ring. This is "Load Balancer Forwarding" of draft-ietf-quic-load-balancers-22
+ * with the 4-tuple as the only table. A server that is unprogrammed or down is never chosen.
  */
 #ifndef CIDECAR_CHOOSE_H
 #define CIDECAR_CHOOSE_H
@@ -16,19 +16,19 @@
 #include "ring.h"
 #include "vip.h"
 
-/* What is known of a packet once its VIP is found; the rest of the program fills it in. */
+/* Starts with the VIP of a packet; the steps that follow fill in the rest. */
 struct decision {
 	const struct vip_slot *vip;
 	struct vip_stats *stats;
-	const struct real *real; /* where to, once chosen */
-	struct way way; /* and how */
+	const struct real *real; /* the chosen server; NULL = none */
+	struct way way; /* how packets leave for it */
 	__u32 real_index;
 	__u32 reason; /* the outcome */
-	__u32 remark; /* why not by CID, or 0 */
-	struct connection_id cid; /* what was read as one; octets NULL = nothing */
-	bool refused; /* chosen, but the packet cannot go there: the reason says why */
-	__u32 mtu; /* of the tunnel that it does not fit */
-	bool quoted; /* an ICMP error: the tuple is that of the packet it is about */
+	__u32 remark; /* why the CID did not decide, or 0 */
+	struct connection_id cid; /* octets NULL = none was read */
+	bool refused; /* a server is chosen, but the packet cannot go there; see reason */
+	__u32 mtu; /* of the tunnel that the packet does not fit */
+	bool quoted; /* the packet is an ICMP error; the tuple is that of the quoted flow */
 };
 
 static __always_inline bool real_takes_packets(const struct real *real)
@@ -36,7 +36,7 @@ static __always_inline bool real_takes_packets(const struct real *real)
 	return real && way_takes_packets(real_way(real));
 }
 
-/* Remarks for enum cid_result, in its order; CID_ROUTES has none. */
+/* CID_ROUTES has no remark. */
 static __always_inline __u32 cid_remark(enum cid_result result)
 {
 	switch (result) {
@@ -53,7 +53,7 @@ static __always_inline __u32 cid_remark(enum cid_result result)
 	}
 }
 
-/* Returns 0 where the CID leads to a server, else the remark that says why it does not. */
+/* Returns 0 if the CID leads to a server, else the remark that says why it does not. */
 static __always_inline __u32 choose_by_cid(struct decision *decision, const __u8 *data_end,
 					   __u32 octets)
 {
@@ -83,7 +83,7 @@ static __always_inline __u32 choose_by_cid(struct decision *decision, const __u8
 	return 0;
 }
 
-/* What choosing without a CID finds. */
+/* The result of a choice without a CID. */
 struct flow_choice {
 	__u32 real; /* index; 0 = none */
 	__u32 reason;
@@ -91,8 +91,8 @@ struct flow_choice {
 };
 
 /*
- * In one word: what passes between functions in registers needs no stack, and the verifier
- * has nothing to remember of it.
+ * The choice is packed into one word, because a value that passes between functions in a
+ * register needs no stack and leaves the verifier nothing to track.
  */
 static __always_inline __u32 choice_packed(const struct flow_choice *choice)
 {
@@ -133,7 +133,7 @@ static __always_inline bool choose_remembered(struct flow_choice *choice, struct
 		return false;
 	choice->real = index;
 	choice->reason = quoted ? REASON_ICMP_FLOW : REASON_FLOW;
-	/* Anybody can send an ICMP error: it must not keep a flow alive. */
+	/* Anybody can send an ICMP error, so an error must not keep a flow alive. */
 	if (!quoted)
 		flow_touch(flow, now);
 	return true;
@@ -170,7 +170,7 @@ static __always_inline struct flow_choice choose_by_hash(__u64 hash, __u32 ring,
 	return choice;
 }
 
-/* A function of its own for the verifier's sake, as skip_extensions is. */
+/* Like skip_extensions, this is a separate function to spare the verifier. */
 __noinline __u32 choose_by_flow(__u64 hash, __u32 ring, __u32 protocol, __u32 quoted)
 {
 	struct flow_choice choice = choose_by_hash(hash, ring, (__u8)protocol, quoted);
@@ -193,7 +193,7 @@ static __always_inline void choose_statefully(struct decision *decision,
 	decision->reason = choice.reason;
 	if (!real)
 		return;
-	/* Of real 0, which stands for none, as of one that was cleared this very moment. */
+	/* The real may be real 0, which stands for none, or one that was cleared just now. */
 	decision->way = real_way(real);
 	if (!way_takes_packets(decision->way)) {
 		decision->reason = REASON_NO_SERVER;
@@ -203,7 +203,7 @@ static __always_inline void choose_statefully(struct decision *decision,
 	decision->real_index = choice.real;
 }
 
-/* On return the reason is set, and the real unless the reason says that there is none. */
+/* Sets the reason, and the real too unless the reason says that there is none. */
 static __always_inline void choose(struct decision *decision, const struct packet *packet,
 				   const struct tuple *tuple)
 {
@@ -214,7 +214,10 @@ static __always_inline void choose(struct decision *decision, const struct packe
 			if (decision->remark == 0)
 				return;
 		} else if (!decision->quoted) {
-			/* A quoted short header is no lack: its CID is the client's anyway. */
+			/*
+			 * A quoted packet without a CID to read gets no remark: a short header
+			 * that a server sent carries only the client's CID.
+			 */
 			decision->remark = REASON_QUIC_TRUNCATED;
 		}
 		decision->remark = forget(decision->remark, packet->octets, REASONS_MAX - 1);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * What is known of a frame and of the IP datagram in it, and how its ports are read. The
- * datagram is the packet itself, or the one that an ICMP error quotes.
+ * Describes a frame and the IP datagram in it, and reads the datagram's ports.
  */
 #ifndef CIDECAR_DATAGRAM_H
 #define CIDECAR_DATAGRAM_H
@@ -23,15 +22,16 @@
 #define TCP_HEADER_OCTETS 20
 
 /*
- * A bit of every outcome but the first: verifiers of Linux 6.1 and older follow bits, but
- * learn nothing from "not equal", and would go on with no ports where ports are read.
+ * This bit is set in every outcome except the first. The verifiers of Linux 6.1 and older
+ * follow single bits but learn nothing from "not equal": without the bit they would follow
+ * outcomes without ports into the code that reads ports.
  */
 #define PARSED_ELSE 8
 
 enum parsed {
 	PARSED_TRANSPORT = 0, /* UDP or TCP, with ports */
-	PARSED_ICMP = PARSED_ELSE, /* of the family's own kind */
-	PARSED_FRAGMENT_FIRST, /* of whatever protocol; parse_transport reads on */
+	PARSED_ICMP = PARSED_ELSE, /* the ICMP of the datagram's own IP version */
+	PARSED_FRAGMENT_FIRST, /* of any protocol; parse_transport can read on */
 	PARSED_FRAGMENT_LATER,
 	PARSED_OTHER, /* another protocol */
 	PARSED_NOT_IP,
@@ -45,10 +45,10 @@ static __always_inline bool has_ports(enum parsed parsed)
 
 /* An IP datagram: the packet itself, or the one that an ICMP error quotes. */
 struct datagram {
-	struct tuple tuple; /* of a fragment without ports, until somebody reads them */
-	__u8 *header; /* of IP */
-	__u8 *transport; /* 8 octets are there, or what came before says why not */
-	__u32 octets; /* header and payload, by its own length field */
+	struct tuple tuple; /* of a fragment: without ports until they are read */
+	__u8 *header; /* the IP header */
+	__u8 *transport; /* 8 octets are present, unless the outcome says otherwise */
+	__u32 octets; /* header and payload, by the header's length field */
 };
 
 struct packet {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * What the decapsulating program and user space agree on. Everything may be left as it is
- * loaded: then tunnels from everywhere to every inner destination are unwrapped, which is
- * for networks where nobody else can send such packets.
+ * What the decapsulating program and user space agree on. With the settings as loaded, the
+ * program unwraps tunnels from every source to every inner destination. That is safe only in
+ * networks where nobody but the balancers can send such packets.
  */
 #ifndef CIDECAR_DECAP_H
 #define CIDECAR_DECAP_H
@@ -13,16 +13,16 @@
 
 #include "abi.h"
 
-/* Every packet has exactly one. Append, never renumber. */
+/* Every packet has exactly one reason. Append new ones, and never renumber. */
 enum decap_reason {
 	DECAP_NOT_TUNNEL = 0, /* passed untouched */
-	DECAP_IP4_IN_IP4 = 1, /* unwrapped and passed, as are the next three and both of GUE */
+	DECAP_IP4_IN_IP4 = 1, /* unwrapped and passed; so are reasons 2 to 6 */
 	DECAP_IP6_IN_IP4 = 2,
 	DECAP_IP4_IN_IP6 = 3,
 	DECAP_IP6_IN_IP6 = 4,
 	DECAP_GUE_IP4 = 5, /* outer IPv4 + UDP */
 	DECAP_GUE_IP6 = 6,
-	DECAP_FRAGMENT = 7, /* dropped: a tunnel in fragments, which a balancer never sends */
+	DECAP_FRAGMENT = 7, /* dropped: a fragment of a tunnel; balancers never send them */
 	DECAP_MALFORMED = 8, /* dropped: an outer or inner header that contradicts itself */
 	DECAP_SOURCE_REFUSED = 9, /* dropped: the outer source is not on the list */
 	DECAP_NOT_VIP = 10, /* dropped: the inner destination is not on the list */
@@ -42,17 +42,17 @@ struct decap_vip {
 };
 
 struct decap_settings {
-	__u32 check_sources; /* 0: decap_sources is not asked; else: prefixes that may send tunnels */
-	__u32 check_vips; /* 0: decap_vips is not asked; else: inner destinations that are ours */
+	__u32 check_sources; /* 0 = any source may send tunnels; else only those in decap_sources */
+	__u32 check_vips; /* 0 = any inner destination; else only those in decap_vips */
 	__u16 gue_port; /* network order; 0 = no GUE */
 	__u16 reserved[3];
 };
 
 struct decap_settings decap_settings SEC(".data.decap") = {
-	.gue_port = bpf_htons(6080), /* IANA's for GUE */
+	.gue_port = bpf_htons(6080), /* the port that IANA assigned to GUE */
 };
 
-/* Values mean nothing. */
+/* The keys of the next two maps form sets; their values mean nothing. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
