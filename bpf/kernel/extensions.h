@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* The extension headers of IPv6 (RFC 8200, section 4): what stands after them. */
+/* Finds what follows the extension headers of IPv6 (RFC 8200, section 4). */
 #ifndef CIDECAR_EXTENSIONS_H
 #define CIDECAR_EXTENSIONS_H
 
@@ -15,17 +15,22 @@
 #define IPV6_MORE_FRAGMENTS 1
 
 struct extensions {
-	__u32 offset; /* in: of the first one from the frame's start; out: of what follows them */
-	/* In, out: what stands there. A whole word, for kernels that mind padding in arguments. */
+	__u32 offset; /* from the frame's start; in: of the first header; out: of what follows */
+	/*
+	 * In and out: the protocol number of what stands at the offset. It is a whole word
+	 * because some kernels reject padding in arguments.
+	 */
 	__u32 next;
 };
 
 /*
- * Steps over the extension headers of RFC 8200 section 4 that a datagram for its last hop
- * may carry. An atomic fragment (offset 0, no more) is a whole datagram (RFC 6946).
- * A function of its own: the verifier then walks its many paths once rather than followed
- * by each way through the rest of the program. Returns an enum parsed; PARSED_TRANSPORT
- * stands for "all stepped over". Of a fragment, what follows its header is told as well.
+ * Steps over the extension headers of RFC 8200 section 4 that a datagram on its last hop
+ * may carry. An atomic fragment (offset 0, no more fragments) is a whole datagram (RFC 6946).
+ *
+ * It is a function of its own so that the verifier walks its many paths once, and not again
+ * with each way through the rest of the program. It returns an enum parsed, of which
+ * PARSED_TRANSPORT says that all headers were stepped over. For a fragment, `extensions`
+ * describes what follows the fragment header.
  */
 __noinline int skip_extensions(struct xdp_md *ctx, struct extensions *extensions)
 {
@@ -62,7 +67,7 @@ __noinline int skip_extensions(struct xdp_md *ctx, struct extensions *extensions
 				break;
 			continue;
 		}
-		/* Segments left: on its way to somebody else, whatever its destination says. */
+		/* With segments left, it is for another host, whatever its destination says. */
 		if (next == IPPROTO_ROUTING && cursor[3] != 0)
 			return PARSED_OTHER;
 		next = cursor[0];

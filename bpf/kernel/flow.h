@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Which server a flow without a routable CID went to, so that it stays there when the ring
- * changes. Each CPU has a slice to itself: no locks, and no state that a flood could make
- * the CPUs fight over. A flow that moves to another CPU is chosen anew by the ring.
+ * Remembers which server a flow without a routable CID went to, so that the flow stays there
+ * when the ring changes. Each CPU has a slice of the table to itself, so there are no locks
+ * and no state that a flood could make the CPUs fight over. When a flow moves to another CPU,
+ * the ring chooses its server anew.
  *
- * A flow is fresh with its first packet and established with its second. Only free, expired
- * and fresh places are given away: whoever sends one packet from each of many addresses
- * displaces nobody but others who did the same.
+ * A flow is fresh with its first packet and established with its second. A new flow can take
+ * only a place that is free, expired or fresh, so a flood of single packets from many
+ * addresses displaces only flows that have sent a single packet themselves.
  */
 #ifndef CIDECAR_FLOW_H
 #define CIDECAR_FLOW_H
@@ -27,7 +28,7 @@ static __always_inline __u32 flow_clock(void)
 	return (__u32)(bpf_ktime_get_coarse_ns() / NANOSECONDS_PER_SECOND);
 }
 
-/* The one bucket that may hold the flow on this CPU. NULL where the slice is too small. */
+/* The one bucket that may hold the flow on this CPU. NULL if the slice is too small. */
 static __always_inline struct flow_bucket *flow_bucket(__u64 hash)
 {
 	__u32 mask = settings.flow_bucket_mask;
@@ -36,7 +37,7 @@ static __always_inline struct flow_bucket *flow_bucket(__u64 hash)
 	return bpf_map_lookup_elem(&flows, &key);
 }
 
-/* By its own stamp, since what looks for a place does not know whose flow stands there. */
+/* It goes by the stamp, because flow_place does not know which protocol the flow has. */
 static __always_inline __u32 flow_timeout(const struct flow *flow)
 {
 	if (!(flow->stamp & FLOW_ESTABLISHED))
@@ -44,7 +45,7 @@ static __always_inline __u32 flow_timeout(const struct flow *flow)
 	return flow->stamp & FLOW_TCP ? settings.tcp_seconds : settings.udp_seconds;
 }
 
-/* Seconds idle; the stamp has 30 bits of them, so the difference wraps like the clock. */
+/* In seconds. The stamp has 30 bits for them, so the difference is taken modulo 2^30. */
 static __always_inline __u32 flow_idle(const struct flow *flow, __u32 now)
 {
 	return (now - (flow->stamp >> FLOW_SECONDS_SHIFT)) & 0x3fffffff;
@@ -67,8 +68,8 @@ static __always_inline struct flow *flow_find(struct flow_bucket *bucket, __u64 
 }
 
 /*
- * Where a new flow may be remembered: a free or expired place, else the fresh one that has
- * waited longest, else nowhere.
+ * Where a new flow may be remembered: in a free or expired place, or else in the place of the
+ * fresh flow that has been idle longest. NULL if there is none of these.
  */
 static __always_inline struct flow *flow_place(struct flow_bucket *bucket, __u32 now)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * From the first octet of a frame to the ports. Nothing is judged here that a packet for
- * somebody else could fail: lengths that lie are found later, once a VIP is found.
+ * Parses a frame from its first octet to the ports. There is no check here that should apply
+ * only to packets for a VIP: wrong lengths are found later, once the VIP is known.
  */
 #ifndef CIDECAR_PARSE_H
 #define CIDECAR_PARSE_H
@@ -20,7 +20,7 @@
 #define VLAN_TAGS_MAX 2
 #define VLAN_TAG_OCTETS 4
 
-/* Behind the first octet, which the caller has read: version 4, `header_octets` of header. */
+/* The caller has read the first octet: version 4 and a header of `header_octets`. */
 static __always_inline enum parsed read_ip4(struct datagram *ip, const __u8 *data_end,
 					    __u32 header_octets)
 {
@@ -55,7 +55,7 @@ static __always_inline enum parsed parse_ip4(struct datagram *ip, const __u8 *da
 	return read_ip4(ip, data_end, forget(header_octets, header->saddr, 0x3f));
 }
 
-/* All but the first octet's version, and what follows the header. */
+/* The caller has checked the version, and goes on with what follows the header. */
 static __always_inline void read_ip6(struct datagram *ip)
 {
 	const struct ipv6hdr *header = (const struct ipv6hdr *)ip->header;
@@ -82,9 +82,9 @@ static __always_inline enum parsed parse_ip6(struct xdp_md *ctx, struct datagram
 }
 
 /*
- * Almost every packet: no VLAN tags, neither options nor extensions, UDP, whole. Every
- * offset is a constant then, which makes for a shorter program than parse_packet can. False
- * is no judgement: parse_packet has to look at the packet.
+ * Parses what almost every packet is: a whole UDP datagram without VLAN tags, options or
+ * extension headers. Every offset is then a constant, which makes a shorter program than
+ * parse_packet. False does not reject the packet: parse_packet has to look at it.
  */
 static __always_inline bool parse_plain(const struct xdp_md *ctx, struct packet *packet, bool ipv6)
 {
@@ -147,8 +147,9 @@ static __always_inline enum parsed parse_packet(struct xdp_md *ctx, struct packe
 
 /*
  * Do the lengths that the headers claim fit each other and the frame? The frame may be
- * longer: Ethernet pads short ones to 60 octets. A UDP length may be less than what IP
- * carries, and ends the datagram (RFC 768); 0 is for jumbograms, which have no place here.
+ * longer: Ethernet pads short ones to 60 octets. The UDP length may be less than what IP
+ * carries, and the datagram then ends where UDP says (RFC 768). A UDP length of 0 is for
+ * jumbograms, which are not accepted here.
  */
 static __always_inline bool lengths_agree(const struct packet *packet)
 {
