@@ -54,7 +54,10 @@ const stateSchema = z.strictObject({
   generation: z.int().min(1),
   /** What `generation` mints; null while nothing is minted. */
   minting: z.strictObject({ config: hex(16), serverIds: z.array(hex()).readonly() }).nullable(),
-  /** Orders to replace CIDs of live connections, oldest first; state of before had none. */
+  /**
+   * Orders to replace CIDs of live connections, oldest first. State files of earlier versions
+   * have none.
+   */
   reissues: z.array(orderSchema).default([]),
   /** Reset key for 0b111 CIDs. */
   failoverResetKey: hex(16),

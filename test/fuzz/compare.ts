@@ -8,12 +8,15 @@ import { type ChangingSetup, changing, randomChange } from './change.js';
 import type { Random } from './random.js';
 import { CAPACITY, INGRESS, REALS } from './setup.js';
 
-/** The kernel's coarse clock lags by up to a tick; nobody may read it near a full second. */
+/**
+ * Milliseconds around a full second in which no packet may run: the kernel's coarse clock lags
+ * by up to a tick, so it might show another second than ours.
+ */
 const MARGIN = 12;
 
 /**
- * The kernel and the model, set up alike. The caller keeps the thread on one CPU, since each
- * CPU has flows of its own and the model has those of one.
+ * The kernel and the model with the same setup. The caller must keep the thread on one CPU:
+ * each CPU has its own flows, and the model has those of one CPU.
  */
 export class Pair {
   readonly setup: ChangingSetup;
@@ -23,7 +26,7 @@ export class Pair {
   readonly #programmed: ProgrammedSetup;
   readonly #modelSetup: ChangingSetup;
   #model: Model;
-  /** Counters of the kernel when the model's began. */
+  /** The kernel's counters at the time when the model's were 0. */
   #base: Map<string, Count>;
 
   private constructor(setup: Setup, modelSetup: Setup, balancer: Balancer) {
@@ -35,23 +38,23 @@ export class Pair {
     this.#base = kernelCounters(balancer);
   }
 
-  /** @param modelSetup what the model believes; another one than `setup` to test the tests */
+  /** @param modelSetup the model's setup; differs from `setup` only to test the tests */
   static async load(setup: Setup, modelSetup = setup): Promise<Pair> {
-    // No packet is on its way while a table changes here, so no grace need be waited for.
+    // No packet is in flight while a table changes here, so no grace period is needed.
     const clock = new ManualClock();
     const capacity = { ...CAPACITY, flowsPerCpu: 4 * setup.flowBuckets };
     const balancer = await Balancer.load(capacity, {}, { clock });
     return new Pair(setup, modelSetup, balancer);
   }
 
-  /** Both get the same change. */
+  /** Makes the same change in both. */
   change(random: Random): void {
     const setups = [this.setup, this.#modelSetup];
     randomChange(random, setups, this.#balancer, this.#programmed);
     this.changes++;
   }
 
-  /** Both forget flows and counters. */
+  /** Makes both forget flows and counters. */
   reset(): void {
     this.#balancer.map('flows').mmap().fill(0);
     this.#model = new Model(this.#modelSetup);
@@ -63,7 +66,7 @@ export class Pair {
     return { verdict: retval, frame: data };
   }
 
-  /** Undefined where both agree on verdict and frame. */
+  /** Returns undefined if both agree on verdict and frame. */
   run(frame: Uint8Array): Mismatch | undefined {
     const now = secondsOfClock();
     const kernel = this.kernel(frame);
@@ -74,7 +77,7 @@ export class Pair {
     return { kernel, model, counters: [] };
   }
 
-  /** Counters that differ, a line each. */
+  /** Returns a line for each counter that differs. */
   counters(): string[] {
     const kernel = kernelCounters(this.#balancer);
     const model = flattenTally(this.#model.tally);
@@ -96,7 +99,7 @@ export class Pair {
     return lines;
   }
 
-  /** One packet on a blank pair, counters included. */
+  /** Runs one packet after a reset, and compares the counters too. */
   runAlone(frame: Uint8Array): Mismatch | undefined {
     this.reset();
     const mismatch = this.run(frame);
@@ -107,7 +110,7 @@ export class Pair {
     return { kernel, model: kernel, counters };
   }
 
-  /** What the model counted, for reports. */
+  /** The model's counters, for reports. */
   get tally(): Tally {
     return this.#model.tally;
   }
@@ -120,14 +123,14 @@ export class Pair {
 export interface Mismatch {
   readonly kernel: Answer;
   readonly model: Answer;
-  /** Lines; empty where they were not compared. */
+  /** A line for each counter that differs; empty if counters were not compared. */
   readonly counters: readonly string[];
 }
 
-/** Milliseconds that performance.now() is behind the monotonic clock, which hrtime reads. */
+/** Milliseconds by which performance.now() lags the monotonic clock, which hrtime reads. */
 const BEHIND = Number(process.hrtime.bigint() / 1000n) / 1000 - performance.now();
 
-/** Seconds of the monotonic clock; waits where the kernel might read another second. */
+/** Seconds of the monotonic clock. Waits while the kernel might read another second. */
 function secondsOfClock(): number {
   for (;;) {
     const now = performance.now() + BEHIND;
@@ -136,7 +139,7 @@ function secondsOfClock(): number {
   }
 }
 
-/** Of all reals that a setup may have, since counters outlive what is programmed. */
+/** Includes all reals that a setup may have, since counters outlive programmed entries. */
 function kernelCounters(balancer: Balancer): Map<string, Count> {
   const flat = new Map<string, Count>();
   for (const [row, reasons] of balancer.counters().vips) {

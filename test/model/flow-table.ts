@@ -4,13 +4,13 @@ import type { Word64 } from './hash.js';
 const PLACES = 4;
 
 export interface RememberedFlow {
-  /** The hash, its top bit set. */
+  /** The high half of the hash, with its top bit set. */
   readonly hi: number;
   readonly lo: number;
   readonly tcp: boolean;
-  /** Seconds of the monotonic clock when it was seen last. */
+  /** When its last packet was seen, in seconds of the monotonic clock. */
   seen: number;
-  /** A second packet was seen. */
+  /** Set once a second packet was seen. */
   established: boolean;
   real: number;
   incarnation: number;
@@ -22,7 +22,7 @@ export interface FlowTimeouts {
   readonly tcp: number;
 }
 
-/** What one CPU remembers of flows: buckets of four places. */
+/** The flows that one CPU remembers, in buckets of four places. */
 export class FlowTable {
   readonly #buckets = new Map<number, (RememberedFlow | undefined)[]>();
   readonly #mask: number;
@@ -44,8 +44,8 @@ export class FlowTable {
   }
 
   /**
-   * Remembers a new flow in a free or expired place, else in place of the fresh flow that
-   * was seen longest ago. False where only established flows stand.
+   * Remembers a new flow in a free or expired place. If there is none, it replaces the fresh
+   * flow that was seen longest ago. Returns false if all places hold established flows.
    */
   remember(hash: Word64, tcp: boolean, real: number, incarnation: number, now: number): boolean {
     const bucket = this.#bucket(hash);

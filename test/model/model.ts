@@ -17,22 +17,22 @@ export interface Answer {
   readonly frame: Uint8Array;
 }
 
-/** Where a packet goes, and why. */
+/** The server that a packet goes to, and the reason. */
 interface Choice {
   readonly index: number;
   readonly real: RealSpec;
   readonly reason: 'cid' | 'flow' | 'ring';
 }
 
-/** A packet for a VIP, on its way to a choice. */
+/** A packet for a VIP, for which a server is to be chosen. */
 interface Routed {
   readonly frame: Uint8Array;
   readonly vip: SetupVip;
-  /** What was read as a CID; undefined: nothing. */
+  /** The octets that were read as a CID, or undefined if there were none. */
   readonly cid: Uint8Array | undefined;
-  /** The datagram that is to be carried. */
+  /** The datagram that is forwarded. */
   readonly outer: Datagram;
-  /** Whose flow decides: that datagram's own, or the one that an ICMP error is about. */
+  /** Decides by its flow: `outer` itself, or the datagram that an ICMP error is about. */
   readonly flow: Datagram;
   readonly quoted: boolean;
   readonly now: number;
@@ -40,9 +40,9 @@ interface Routed {
 }
 
 /**
- * What the packet program should do, one packet after another, on one CPU. Written from
- * docs/packet-program.md and the documents that it cites, to be compared with what the
- * kernel does.
+ * Does what the packet program should do with one packet after another on one CPU. It was
+ * written from docs/packet-program.md and the documents that it cites, so that the kernel's
+ * answers can be compared with it.
  */
 export class Model {
   readonly tally = new Tally();
@@ -101,7 +101,7 @@ export class Model {
     }
   }
 
-  /** Of a later fragment nobody can say more. */
+  /** A later fragment has no ports, so address and protocol are all that can be checked. */
   #mayBeForVip({ protocol, destination }: Datagram): boolean {
     const portless = protocol !== PROTOCOL.udp && protocol !== PROTOCOL.tcp;
     return !portless && this.#addresses.has(text(destination));
@@ -152,7 +152,7 @@ export class Model {
     const { index, real, reason } = choice;
     const { settings } = this.#setup;
     if (real.encapsulation === 'l2') {
-      // Sent back to the router, it would come again.
+      // Without a next hop it would go back to the router, which would send it here again.
       if (real.nextHop === undefined) return this.#end(frame, VERDICT.drop, vip.row, 'no_server');
     } else {
       const wrapped = outer.octets + tunnelOctets(real);
@@ -190,12 +190,12 @@ export class Model {
     );
   }
 
-  /** By CID, which leaves no trace; else by what is remembered; else by the ring. */
+  /** Chooses by CID, which remembers no flow; else by the flow table; else by the ring. */
   #choose({ frame, vip, cid, flow, quoted, now }: Routed): Choice | undefined {
     if (vip.quic) {
       const byCid = cid === undefined ? 'quic_truncated' : this.#byCid(frame, cid, vip);
       if (typeof byCid !== 'string') return byCid;
-      // A quoted short header has no SCID, which is no lack of it.
+      // A quoted short header never has a SCID, so its absence is not counted as a fault.
       if (cid !== undefined || !quoted) this.tally.vip(vip.row, byCid, frame.length);
     }
     return this.#byFlow(frame, flow, vip, quoted, now);
@@ -212,7 +212,7 @@ export class Model {
     return { index: route.real, real, reason: 'cid' };
   }
 
-  /** An ICMP error may come from anybody: it neither makes a flow nor keeps it alive. */
+  /** An ICMP error may come from anybody, so it neither creates a flow nor refreshes one. */
   #byFlow(
     frame: Uint8Array,
     datagram: Datagram,
@@ -258,7 +258,7 @@ export class Model {
   }
 }
 
-/** To a group's MAC: to everybody on the link. */
+/** Whether the frame is sent to a multicast or broadcast MAC address. */
 function isGroup(frame: Uint8Array): boolean {
   return ((frame[0] ?? 0) & 1) !== 0;
 }
