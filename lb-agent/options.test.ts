@@ -73,7 +73,7 @@ it('--quarantine is accepted for --cooldown, and told of', () => {
   expect(readRunOptions(NEEDED).oldNames).toEqual([]);
 });
 
-it('the hash seed is one, whoever fills the tables', () => {
+it('every agent uses the default hash seed', () => {
   expect(readRunOptions(NEEDED).hashSeed).toBe(DEFAULT_SETTINGS.hashSeed);
 });
 
