@@ -40,7 +40,7 @@ check_node() {
 # The compiler of the BPF programs, what the addon links, what the namespace tests run; of
 # systemd, what verifies the units in deploy/.
 packages=(clang-16 llvm-16 libbpf-dev libelf-dev zlib1g-dev linux-libc-dev pkg-config g++ make
-  iproute2 ethtool ngtcp2-client openssl ca-certificates procps systemd util-linux
+  iproute2 iputils-ping ethtool ngtcp2-client openssl ca-certificates procps systemd util-linux
   qemu-system-x86 busybox-static cpio)
 
 install_packages() {
