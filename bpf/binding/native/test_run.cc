@@ -6,9 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <functional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "errors.h"
@@ -18,31 +16,45 @@
 namespace cidecar {
 namespace {
 
-/// Keeps this thread on one CPU for good. The kernel lets callers choose a CPU for raw
+/// Keeps this thread on one CPU while alive. The kernel lets callers choose a CPU for raw
 /// tracepoints only; XDP programs run on the CPU of the caller.
-bool enter_cpu(uint32_t cpu) {
-  cpu_set_t wanted;
-  CPU_ZERO(&wanted);
-  if (cpu >= CPU_SETSIZE) {
-    errno = EINVAL;
-    return false;
+class OnCpu {
+ public:
+  bool enter(uint32_t cpu) {
+    if (sched_getaffinity(0, sizeof(before_), &before_) != 0) return false;
+    cpu_set_t wanted;
+    CPU_ZERO(&wanted);
+    if (cpu >= CPU_SETSIZE) {
+      errno = EINVAL;
+      return false;
+    }
+    CPU_SET(cpu, &wanted);
+    entered_ = sched_setaffinity(0, sizeof(wanted), &wanted) == 0;
+    return entered_;
   }
-  CPU_SET(cpu, &wanted);
-  return sched_setaffinity(0, sizeof(wanted), &wanted) == 0;
-}
+  ~OnCpu() {
+    if (entered_) sched_setaffinity(0, sizeof(before_), &before_);
+  }
 
-/// Runs in a thread of its own that takes no signals, because the kernel ends a run with EINTR
-/// when something is pending for the thread: a signal, or work that newer Node has the kernel
-/// queue for its main thread, which no mask holds back.
-int in_quiet_thread(const std::function<int()>& run) {
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before); // The thread inherits the mask.
-  int error = 0;
-  std::thread([&] { error = run(); }).join();
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return error;
-}
+ private:
+  cpu_set_t before_;
+  bool entered_ = false;
+};
+
+/// Blocks signals for this thread while alive, because the kernel ends a run with EINTR when one
+/// is pending. The signals wait, or go to another thread.
+class WithoutSignals {
+ public:
+  WithoutSignals() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~WithoutSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_;
+};
 
 }  // namespace
 
@@ -68,16 +80,16 @@ Napi::Value ProgramHandle::test_run(const Napi::CallbackInfo& info) {
     options.ctx_in = &context;
     options.ctx_size_in = sizeof(context);
   }
-  const bool pinned = !info[4].IsUndefined();
-  const uint32_t cpu = pinned ? uint32_of(env, info[4], "cpu") : 0;
-  bool entered = true;
-  const int error = in_quiet_thread([&] {
-    entered = !pinned || enter_cpu(cpu);
-    if (!entered) return errno;
+  OnCpu on_cpu;
+  if (!info[4].IsUndefined()) {
+    const uint32_t cpu = uint32_of(env, info[4], "cpu");
+    if (!on_cpu.enter(cpu))
+      throw_failure(env, "sched_setaffinity", errno, "CPU " + std::to_string(cpu));
+  }
+  const int error = [&] {
+    const WithoutSignals quiet;
     return bpf_prog_test_run_opts(program, &options) == 0 ? 0 : errno;
-  });
-  if (!entered)
-    throw_failure(env, "sched_setaffinity", error, "CPU " + std::to_string(cpu));
+  }();
   if (error != 0)
     throw_failure(env, "bpf_prog_test_run_opts", error,
                   subject() + " on " + std::to_string(packet.size) + " octets");
