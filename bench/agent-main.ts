@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { pino } from 'pino';
 import { createCodec } from '../cid/index.js';
+import { Agent } from '../lb-agent/agent.js';
 import { PinFolder } from '../lb-agent/installation/pins.js';
 import { hostInterface } from '../lb-agent/reachability/next-hops/host-interface.js';
-import { Agent } from '../lb-agent/reconcile/agent.js';
+import type { Goal } from '../lb-agent/reconcile/goal.js';
+import { REPLY } from '../lb-agent/reconcile/next-hop.js';
 import { type DesiredState, type Server, unpackIds } from '../registry/index.js';
 import type { AgentRow } from './agent.js';
 
@@ -12,7 +14,7 @@ const SERVERS = 1_000;
 const CHANGED = 1_000;
 const CHANGES = 11;
 
-/** Run by benchAgent, with a pin folder and a state file as arguments. */
+/** benchAgent runs this program with a pin folder and a state file as arguments. */
 const [pinFolder = '', stateFile = ''] = process.argv.slice(2);
 
 const codec = createCodec({
@@ -25,7 +27,7 @@ const codec = createCodec({
   key: null,
 });
 
-/** IDs 0 to 999,999, of which `moved` blocks of IDs have the next server as their owner. */
+/** IDs 0 to 999,999. In `moved` blocks of them the next server is the owner. */
 function stateOf(revision: number): DesiredState {
   const lists = Array.from({ length: SERVERS }, (): number[] => []);
   for (let id = 0; id < IDS; id++) {
@@ -34,7 +36,7 @@ function stateOf(revision: number): DesiredState {
     lists[(home + (moves ? 1 : 0)) % SERVERS]?.push(id);
   }
   const servers = lists.map((ids, index): Server => {
-    // One buffer a server, as the registry reads them.
+    // One buffer for each server, as the registry makes them.
     const octets = Buffer.alloc(3 * ids.length);
     for (const [i, id] of ids.entries()) octets.writeUIntBE(id, 3 * i, 3);
     return {
@@ -59,6 +61,10 @@ function stateOf(revision: number): DesiredState {
   };
 }
 
+function goalOf(desired: DesiredState): Goal {
+  return { desired, verdicts: new Map(), nextHop: () => REPLY };
+}
+
 const rows: AgentRow[] = [];
 const states = Array.from({ length: CHANGES + 1 }, (_, revision) => stateOf(revision));
 const [first, ...later] = states;
@@ -72,19 +78,20 @@ const agent = await Agent.start(
     pins: new PinFolder(pinFolder),
     stateFile,
     settings: {},
-    egress: { source4: '192.0.2.1', source6: null, nextHop: () => null },
+    sources: { source4: '192.0.2.1', source6: null },
+    check: () => {},
     flowsPerCpu: 2 ** 14,
-    restMs: 120_000,
+    cooldownMs: 120_000,
     log: pino({ level: 'silent' }),
   },
-  first,
+  goalOf(first),
 );
 rows.push({ case: 'agent: 1M IDs cold', milliseconds: performance.now() - started });
 
 const times: number[] = [];
 for (const state of later) {
   started = performance.now();
-  await agent.reconcile(state);
+  await agent.reconcile(goalOf(state));
   times.push(performance.now() - started);
 }
 times.sort((a, b) => a - b);

@@ -9,9 +9,9 @@ export interface AgentRow {
 }
 
 /**
- * How long the agent takes from a parsed document to the kernel: a cold start with a million
- * IDs, attached at the end, and then changes of a thousand of them. In a process of its own,
- * since a process has one network namespace.
+ * Measures how long the agent takes from a parsed document to the kernel: a cold start with a
+ * million IDs, which ends with the attachment, and then changes of a thousand of them. This
+ * happens in another process, because a process has one network namespace.
  */
 export async function benchAgent(): Promise<AgentRow[]> {
   const scope = new Scope('cdcbench');

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The bench itself, on few packets: figures mean nothing here, but every check is made. */
+/** Runs the bench on few packets. The figures mean nothing here, but every check is made. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describe } from '../test/packets/describe.js';
 import { buildCases } from './cases.js';
@@ -47,7 +47,7 @@ test('the prelude hands on a sound packet, however often it was wrapped before',
   for (const { traffic, name } of cases) {
     prelude.prepare(traffic);
     const { data } = prelude.run(traffic, 100, 'target', 0);
-    // The checksums of UDP are not: nobody on the way reads them, and ports and CIDs change.
+    // The checksums of UDP are wrong: no balancer reads them, and ports and CIDs change.
     const text = describe(data).replace(/(udp .*) BAD CHECKSUM/g, '$1');
     expect(text, name).not.toMatch(/BAD CHECKSUM|LENGTH/);
   }

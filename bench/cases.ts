@@ -19,24 +19,24 @@ import {
 const CLIENT: Record<Family, string> = { 4: '192.0.2.1', 6: '2001:db8:1::1' };
 /** Octets of the outer header, by family of VIP and server. */
 const GROWTH: Record<Family, number> = { 4: 20, 6: 40 };
-/** IPv6 may cost this much more, ns. */
+/** Nanoseconds that a packet of IPv6 may take longer. */
 const IPV6_EXTRA = 5;
 const K = 1024;
 
 interface Kind {
   readonly name: string;
-  /** Net ns for IPv4. */
+  /** The most net nanoseconds for IPv4; null for a row without a target. */
   readonly target: number | null;
   readonly plan?: PoolPlan;
   readonly tuple: TupleKind;
-  /** Draw IDs at random, or send one CID for ever. */
+  /** Whether each packet has a random ID; otherwise all have the same CID. */
   readonly random: boolean;
   readonly through?: RealEncapsulation;
   readonly growth?: number;
   readonly reason: Reason;
-  /** The flow table is full, as a flood of two packets an address would leave it. */
+  /** The flow table is full, as after a flood with two packets from each address. */
   readonly full?: true;
-  /** In the table of IPv6, too. */
+  /** Whether the row is measured for IPv6 as well. */
   readonly both: boolean;
 }
 
@@ -52,7 +52,7 @@ function encrypted(serverIdLength: 3, nonceLength: number): PoolPlan {
   return { codec: quicLb(serverIdLength, nonceLength, true), id: denseId, count: K };
 }
 
-/** The rows of the packet table in ARCHITECTURE.md, named as there, and some for information. */
+/** The rows of the packet table in README.md, under the same names, and some for information. */
 function kinds(largest: number): Kind[] {
   const cid = { reason: 'cid', both: true } as const;
   const rows: Kind[] = [
@@ -204,9 +204,10 @@ function kinds(largest: number): Kind[] {
   return rows.filter(({ plan }) => (plan?.count ?? 0) <= largest);
 }
 
-/** Programs the balancer for every row, and says what to send. */
+/** Programs one balancer for all rows, and says what each row sends. */
 export async function buildCases(largest: number): Promise<{ world: World; cases: PacketCase[] }> {
-  // 16 dense IDs a row and about 4 sparse ones, for both families; and the small tables.
+  // Rows for all IDs of both families, 16 dense or about 4 sparse ones in each, and more rows for
+  // the small pools.
   const world = await World.load(largest / 8 + 256 * K);
   const cases: PacketCase[] = [];
   let pool = 0;
@@ -221,7 +222,7 @@ export async function buildCases(largest: number): Promise<{ world: World; cases
   return { world, cases: [...cases, ...passing(world)] };
 }
 
-/** How far a packet for nobody gets: what the first steps cost, for information. */
+/** Packets that no VIP gets, which show what the first steps cost; for information. */
 function passing(world: World): PacketCase[] {
   const body = udp({ source: 40000, destination: 9 }, filler(100));
   const row = (name: string, frame: Uint8Array, reason: Reason): PacketCase => ({
@@ -266,14 +267,14 @@ function caseOf(world: World, pool: number, family: Family, kind: Kind): PacketC
   };
 }
 
-/** A short header; without a plan an Initial, whose DCID no pool without configs routes. */
+/** A short header; for a pool without a config an Initial, whose DCID routes nowhere. */
 function datagram(kind: Kind): Uint8Array {
   if (kind.plan === undefined) return quicLong({ dcid: '0102030405060708' }, filler(100));
   const { codec, id } = kind.plan;
   return quicShort({ dcid: codec.encode(id(0), randomBytes(codec.nonceLength)) }, filler(100));
 }
 
-/** Computed in the prelude where it can: a table of a million CIDs would fill the caches. */
+/** The prelude computes CIDs if it can, because a table of a million would fill the caches. */
 function idSource(plan: PoolPlan): IdSource {
   const { codec, id, count } = plan;
   if (codec.algorithm === 'plaintext') {

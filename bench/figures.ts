@@ -6,7 +6,7 @@ import type { Figure } from './report.js';
 const MEGABYTE = 1e6;
 const MEMORY_TARGET_MB = 16;
 
-/** What the verifier and the JIT made of the program. */
+/** What the verifier and the JIT say of the program. */
 export function programFigures(balancer: Balancer): Figure[] {
   const { verifiedInstructions, translatedOctets, jitedOctets } = balancer.program.info;
   const figure = (name: string, value: number, unit: string): Figure => ({
@@ -23,7 +23,7 @@ export function programFigures(balancer: Balancer): Figure[] {
   ];
 }
 
-/** A small deployment: 10 VIPs of one pool, a server for each of 1k IDs. */
+/** The capacity of a small deployment: 10 VIPs of one pool, and 1000 servers with an ID each. */
 function smallCapacity(): BalancerCapacity {
   return {
     vips: 10,
@@ -37,7 +37,7 @@ function smallCapacity(): BalancerCapacity {
   };
 }
 
-/** Memory of all maps as the kernel accounts for it, not as it was asked for. */
+/** Memory of all maps, as the kernel accounts for it. */
 export async function memoryFigure(): Promise<Figure> {
   const before = new Set(mapMemory().keys());
   const balancer = await Balancer.load(smallCapacity());

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CidPool } from '../clients/typescript/index.js';
-import {
-  poolDocument,
-  quicLb,
-  SidecarFolder,
-  SidecarProcess,
-} from '../sidecar/testing/sidecar-process.js';
+import { poolDocument, quicLb } from '../sidecar/testing/pool-document.js';
+import { SidecarFolder } from '../sidecar/testing/sidecar-folder.js';
+import { SidecarProcess } from '../sidecar/testing/sidecar-process.js';
 
 export interface IssueRow {
   readonly case: string;
-  /** CIDs with tokens that the client took out of its pool. */
+  /** How many CIDs with tokens the client took out of its pool in a second. */
   readonly perSecond: number;
 }
 
@@ -22,8 +19,9 @@ const ROUNDS = 5;
 const ROUND_CIDS = 2_000_000;
 
 /**
- * CIDs minted by a sidecar, each once, and taken one by one out of the pool of this
- * process. Medians over rounds; the first, in which both warm up, does not count.
+ * Measures how fast CIDs go from a sidecar, which mints each of them once, into the pool of this
+ * process, which takes them one by one. The figures are medians over rounds without the first,
+ * in which both processes warm up.
  */
 export async function benchIssue(): Promise<IssueRow[]> {
   const rows: IssueRow[] = [];
@@ -62,7 +60,7 @@ async function takeRounds(socket: string): Promise<number> {
   }
 }
 
-/** Takes what is there, lets the event loop bring more, and so on; never a 0b111 CID. */
+/** Takes `count` routable CIDs: those in the pool, and then those that the event loop brings. */
 async function take(pool: CidPool, count: number): Promise<void> {
   let taken = 0;
   while (taken < count) {

@@ -7,10 +7,10 @@ import { describeError } from '../core/index.js';
 import { buildCases } from './cases.js';
 import { memoryFigure, programFigures } from './figures.js';
 import { measure, type PacketResult } from './measure.js';
-import { OTHER_SUITES } from './others.js';
 import { Prelude } from './prelude.js';
 import { type Figure, figureTable, packetTable } from './report.js';
-import { ringFigures } from './ring.js';
+import { ringFigures } from './ring-disturbance.js';
+import { OTHER_SUITES } from './suites.js';
 
 interface Options {
   readonly json?: string;
@@ -22,12 +22,12 @@ interface Options {
 }
 
 const command = new Command('bench')
-  .description('Measures every row of the table in ARCHITECTURE.md on this machine.')
-  .option('--json <file>', 'write the figures there, too')
+  .description('Measures every row of the tables in README.md on this machine.')
+  .option('--json <file>', 'also write the figures into this file')
   .option('--quick', 'fewer rounds and packets, a quarter of the largest table')
   .option('--rounds <number>', 'rounds over all packet rows')
   .option('--packets <number>', 'packets of a row in a round')
-  .option('--cpu <number>', 'where packets are processed; default: the last')
+  .option('--cpu <number>', 'the CPU that processes packets (default: the last)')
   .option('--only <suite>', `packets, ${Object.keys(OTHER_SUITES).join(', ')}`)
   .parse();
 const options = command.opts<Options>();

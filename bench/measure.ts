@@ -5,45 +5,45 @@ import { median, spread } from './statistics.js';
 export const XDP_PASS = 2;
 export const XDP_TX = 3;
 
-/** One row of the table: a kind of traffic, and the way that every packet of it must take. */
+/** One row of the table: a kind of traffic, and the route that all of its packets must take. */
 export interface PacketCase {
   readonly name: string;
-  /** Net ns that the project set itself, or null for rows that are for information. */
+  /** The most net nanoseconds; null for a row without a target. */
   readonly target: number | null;
   readonly traffic: Traffic;
-  /** What the program returns for it. */
+  /** The XDP verdict for its packets. */
   readonly verdict: number;
-  /** Packets so far that took the way this row is about. */
+  /** Counts the packets so far that took the route which the row is about. */
   readonly taken: () => number;
-  /** Server IDs that its packets are drawn from; 1 where all are alike. */
+  /** Number of server IDs in its packets; 1 if all packets have the same. */
   readonly ids: number;
-  /** Brings about what the row is about; returns what undoes it for the rows that follow. */
+  /** Prepares what the row needs; returns what undoes it for the rows after it. */
   readonly arrange?: () => () => void;
 }
 
 export interface PacketResult {
   readonly case: string;
   readonly target: number | null;
-  /** Medians over the rounds, ns a packet. */
+  /** Medians over the rounds, in nanoseconds for a packet. */
   readonly totalNs: number;
   readonly floorNs: number;
   readonly netNs: number;
-  /** Quietest round less quietest floor. */
+  /** The quietest round less the quietest floor. */
   readonly minNs: number;
-  /** Distance of the quartiles of the total. */
+  /** The distance between the quartiles of the total. */
   readonly spreadNs: number;
 }
 
 export interface MeasureOptions {
   readonly rounds: number;
-  /** Packets a round and case, after a warm-up. */
+  /** Packets of a case in a round, after the warm-up. */
   readonly packets: number;
   readonly cpu: number;
 }
 
 /**
- * Runs every case once a round, its floor right before it: what slows the machine down for
- * a while then hits all cases alike, and a case together with its floor.
+ * Runs every case once in each round, right after its floor. What slows the machine down for a
+ * while then affects all cases alike, and a case together with its floor.
  */
 export function measure(
   prelude: Prelude,
@@ -65,9 +65,9 @@ export function measure(
 }
 
 /**
- * Packets before those that count: the row before has left its own tables in the caches, and
- * a pool that has traffic has its own there. Twice the IDs are drawn, so that six of seven
- * have been seen.
+ * Number of packets before those that count. The row before has left its tables in the caches,
+ * where those of a pool with traffic would be. With twice as many packets as IDs, six of seven
+ * IDs have been seen.
  */
 function warmUp(row: PacketCase, packets: number): number {
   return Math.max(Math.ceil(packets / 10), 2 * row.ids);
@@ -80,7 +80,7 @@ function timeFloor(prelude: Prelude, row: PacketCase, { packets, cpu }: MeasureO
   return durationNs;
 }
 
-/** A row whose packets went elsewhere measures something else: that is an error. */
+/** Throws if packets of the row took another route, because the time would mean something else. */
 function timeTarget(prelude: Prelude, row: PacketCase, { packets, cpu }: MeasureOptions): number {
   prelude.run(row.traffic, warmUp(row, packets), 'target', cpu);
   const before = row.taken();

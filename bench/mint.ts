@@ -5,13 +5,13 @@ import { Secret } from '../core/index.js';
 
 export interface MintRow {
   readonly case: string;
-  /** CIDs per second on one core: the median of the runs. */
+  /** CIDs in a second on one core; the median of the runs. */
   readonly perSecond: number;
-  /** The best run: nearer the truth where other programs share the core. */
+  /** The same of the best run, which is nearer the truth if other programs share the core. */
   readonly bestPerSecond: number;
 }
 
-/** CIDs a call, as the sidecar mints them. */
+/** CIDs in one call, as many as the sidecar mints at once. */
 const BATCH = 1024;
 const RUNS = 9;
 const RUN_MILLISECONDS = 100;
@@ -23,13 +23,13 @@ interface Case {
 }
 
 /**
- * How fast CIDs are minted, nonces included (permuted where they show), into one buffer,
- * in this thread. Runs of the cases are interleaved, so that a slow moment of the machine
- * falls on all of them.
+ * Measures how fast this thread mints CIDs into one buffer. That includes their nonces, which are
+ * permuted if the CIDs are not encrypted. Runs of the cases are interleaved, so that a slow moment
+ * of the machine affects all of them.
  */
 export function benchMint(batch: number = BATCH): MintRow[] {
   const minters = CASES.map((one) => ({ one, mint: minting(one, batch), rates: [] as number[] }));
-  for (const { mint } of minters) rateOf(mint); // The compiler has its way first.
+  for (const { mint } of minters) rateOf(mint); // The compiler warms up.
   for (let run = 0; run < RUNS; run++) {
     for (const { mint, rates } of minters) rates.push(rateOf(mint));
   }
@@ -74,7 +74,7 @@ function freshKey(): Secret {
   return new Secret(randomBytes(16));
 }
 
-/** A function that mints the next batch and returns how many CIDs that was. */
+/** Returns a function that mints the next batch, and returns the number of its CIDs. */
 function minting({ config, tokens }: Case, batch: number): () => number {
   const codec = createCodec(config);
   const minter = new Minter({

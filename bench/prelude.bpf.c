@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * What runs in front of the program under test, packet after packet.
+ * Runs before the program under test on each packet.
  *
- * BPF_PROG_TEST_RUN with repeat > 1 does not restore the packet between runs: the second
- * run would see what the first one made of it. So the prelude takes off what was put in
- * front, restores what was changed, varies tuple and CID, and tail-calls. The floor of a row
- * is the same prelude with the same plan in front of a stub that only grows the head; what
- * remains after subtracting it is the program itself.
+ * BPF_PROG_TEST_RUN with repeat > 1 does not restore the packet between runs, so that the second
+ * run would see what the first one made of it. The prelude therefore removes what was put before
+ * the packet, restores what was changed, varies tuple and CID, and makes a tail call to the
+ * program. The floor of a row is the same prelude with the same plan and a stub that only grows
+ * the head. The program takes what remains after the floor is subtracted.
  *
- * It writes no more than it must, and in words that hold whole fields: a load that is wider
- * than the store right before it, or spans two of them, waits until both have left the store
- * buffer. No packet from a wire would make the program wait like that.
+ * The prelude writes no more than it must, and in words that hold whole fields. A load that is
+ * wider than the store right before it, or spans two stores, waits until they have left the store
+ * buffer, and no packet from a wire would make the program wait like that.
  *
- * Server IDs are drawn by splitmix64, because a strided sequence flatters every cache. They
- * are computed, not looked up, wherever possible: a table of a million prepared CIDs would
- * push the program's own tables out of the cache.
+ * Server IDs are drawn by splitmix64, because a sequence with a constant step would help every
+ * cache. They are computed where possible: a table of a million prepared CIDs would displace the
+ * program's own tables from the cache.
  */
 #include <linux/bpf.h>
 #include <linux/types.h>
@@ -29,17 +29,17 @@
 enum tuple_kind {
 	TUPLE_FIXED,
 	TUPLE_PORTS, /* one of 65536 source ports, at random */
-	TUPLE_NEW, /* source address and port that were not seen for 2^32 packets */
+	TUPLE_NEW, /* a source address and port that the last 2^32 packets did not have */
 };
 
 enum id_kind {
 	ID_FIXED,
 	ID_PREPARED, /* a CID of the map `cids`, at random */
 	ID_DENSE, /* word_base + index, 4 octets from the start of the CID */
-	ID_SPARSE, /* splitmix64(index), 8 octets behind the first octet of the CID */
+	ID_SPARSE, /* splitmix64(index), 8 octets after the first octet of the CID */
 };
 
-/* Mirrored by prelude.ts. */
+/* prelude.ts has the offsets. */
 struct plan {
 	__u8 head[HEAD_OCTETS]; /* of the packet as sent; the varying part of the source is 0 */
 	__u32 length; /* of the packet as sent */
@@ -51,7 +51,7 @@ struct plan {
 	__u32 id_mask; /* number of server IDs - 1 */
 	__u32 word_base;
 	__u64 cid_words[2]; /* of the packet as sent */
-	__u64 counter; /* packets so far; starts the random sequence */
+	__u64 counter; /* packets so far, from which the random sequence is made */
 };
 
 struct plan plan SEC(".data.plan");
@@ -82,7 +82,7 @@ static __always_inline __u64 splitmix64(__u64 x)
 	return x ^ (x >> 31);
 }
 
-/* Where the fields are that the program or the prelude changes; there are no tags or options. */
+/* Offsets of what the program or the prelude changes; packets have no tags and no options. */
 #define IP4_HOPS_AND_CHECKSUM 22
 #define IP4_CHECKSUM 24
 #define IP4_SOURCE 26
@@ -174,7 +174,7 @@ static __always_inline int restore(struct xdp_md *ctx)
 	long grown = end - data;
 	__u64 random;
 
-	/* Or the compiler adds the length to a pointer, which the verifier refuses. */
+	/* Otherwise the compiler adds the length to a pointer, which the verifier refuses. */
 	asm volatile("" : "+r"(grown));
 	grown -= plan.length;
 	if (grown && bpf_xdp_adjust_head(ctx, (int)grown))

@@ -7,13 +7,13 @@ import {
   type TestRunResult,
 } from '../bpf/binding/index.js';
 
-/** Octets of a packet that the prelude knows. */
+/** How many octets of a packet the prelude can change. */
 export const HEAD_OCTETS = 64;
-/** Most CIDs of {@link Vary.prepared}. */
+/** The most CIDs of an {@link IdSource} of kind `prepared`. */
 export const PREPARED_CIDS = 1024;
 
 const CID_SLOT = 24;
-/** Mirrors struct plan of prelude.bpf.c. */
+/** Offsets in struct plan of prelude.bpf.c. */
 const PLAN = {
   size: 120,
   length: 64,
@@ -28,14 +28,14 @@ const PLAN = {
   counter: 112,
 } as const;
 
-/** `fixed`: one flow. `ports`: 65536 flows at random. `new`: never the same 4-tuple twice. */
+/** `fixed`: one flow. `ports`: one of 65536 flows at random. `new`: a new 4-tuple each time. */
 export type TupleKind = 'fixed' | 'ports' | 'new';
 const TUPLE_KINDS: Record<TupleKind, number> = { fixed: 0, ports: 1, new: 2 };
 
-/** Which CID the next packet has. Numbers of IDs are powers of two. */
+/** How the CID of each packet is chosen. Every number of IDs is a power of two. */
 export type IdSource =
   | { readonly kind: 'fixed' }
-  /** One of these, at random; each 20 octets or fewer. */
+  /** One of these at random, each of at most 20 octets. */
   | { readonly kind: 'prepared'; readonly cids: readonly Uint8Array[] }
   /** The first 4 octets of the CID are `base` + a random index. */
   | { readonly kind: 'dense'; readonly base: number; readonly count: number }
@@ -43,10 +43,10 @@ export type IdSource =
   | { readonly kind: 'sparse'; readonly count: number };
 const ID_KINDS: Record<IdSource['kind'], number> = { fixed: 0, prepared: 1, dense: 2, sparse: 3 };
 
-/** A packet, and what differs from one run to the next. */
+/** A packet, and what changes from one run to the next. */
 export interface Traffic {
   readonly frame: Uint8Array;
-  /** Octets that the program puts in front. */
+  /** Octets that the program puts before the packet. */
   readonly growth: number;
   readonly tuple: TupleKind;
   readonly id: IdSource;
@@ -64,7 +64,7 @@ export function splitmix64(seed: bigint): bigint {
   return x ^ (x >> 31n);
 }
 
-/** The prelude in the kernel, in front of one program at a time. */
+/** The prelude in the kernel, which calls one program at a time. */
 export class Prelude {
   readonly #plan: Uint8Array;
   readonly #cids: BpfMap;
@@ -86,12 +86,12 @@ export class Prelude {
     return new Prelude(object);
   }
 
-  /** What runs behind the prelude from now on. */
+  /** Sets the program that the prelude calls from now on. */
   aim(program: BpfProgram): void {
     this.#targets.setProgram(0, program);
   }
 
-  /** Sets what the next runs see. The packet counter, and so the random sequence, goes on. */
+  /** Sets the traffic of the next runs. The packet counter continues, and so the random sequence. */
   prepare(traffic: Traffic): void {
     const { frame, growth, tuple, id, cidOffset } = traffic;
     if (frame.length < HEAD_OCTETS) throw new RangeError('a frame of the bench has 64 octets');
@@ -118,16 +118,16 @@ export class Prelude {
     this.#plan.set(plan, 0);
   }
 
-  #prepareCids(cids: readonly Uint8Array[], behind: Uint8Array): void {
+  #prepareCids(cids: readonly Uint8Array[], after: Uint8Array): void {
     if (cids.length > PREPARED_CIDS) throw new RangeError(`more than ${PREPARED_CIDS} CIDs`);
     for (const [i, cid] of cids.entries()) {
-      const slot = Uint8Array.from(behind.subarray(0, CID_SLOT));
+      const slot = Uint8Array.from(after.subarray(0, CID_SLOT));
       slot.set(cid);
       this.#cids.update(i, slot);
     }
   }
 
-  /** `packets` in a row on one CPU; floor: with the stub as the program. */
+  /** Runs `packets` in a row on one CPU, through the program or, for the floor, the stub. */
   run(traffic: Traffic, packets: number, what: 'target' | 'floor', cpu: number): TestRunResult {
     const program = what === 'target' ? this.#target : this.#floor;
     return program.testRun({ data: traffic.frame, repeat: packets, cpu });
@@ -140,8 +140,8 @@ function maskOf(count: number): number {
 }
 
 /**
- * Takes the last two octets of the source address out of the template, and out of its IPv4
- * checksum, so that the prelude only has to add what it puts there (RFC 1624).
+ * Sets the last two octets of the source address to zero in the template and in its IPv4 checksum,
+ * so that the prelude only has to add what it puts there (RFC 1624).
  */
 function zeroSource(head: Uint8Array, six: boolean): void {
   const view = new DataView(head.buffer);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { PacketResult } from './measure.js';
 
-/** Any other figure: rates, times, sizes. `unit` is part of the name of its JSON field. */
+/** A figure that is not of the packet table: a rate, a time, a size. */
 export interface Figure {
   readonly case: string;
   readonly target: string | null;
   readonly value: string;
-  /** Undefined where there is nothing to compare. */
+  /** Whether the target is met; undefined if there is none. */
   readonly met: boolean | undefined;
   readonly json: Readonly<Record<string, number>>;
 }
@@ -34,7 +34,7 @@ function verdict(met: boolean | undefined): string {
   return met === undefined ? '' : met ? 'met' : 'MISSED';
 }
 
-/** First column to the left, numbers to the right. */
+/** Aligns the first column to the left, and the numbers to the right. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((cell, i) =>
     Math.max(cell.length, ...rows.map((row) => row[i]?.length ?? 0)),

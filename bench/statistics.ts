@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Of an odd number of values the middle one, of an even number the lower middle one. */
+/** The middle value; the lower of the two in the middle of an even number of values. */
 export function median(values: readonly number[]): number {
   return quantile(values, 0.5);
 }
 
-/** The value below which about this share of the values lies; one of the values itself. */
+/** That of the values below which about this share of them lies. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   const value = sorted[Math.floor((sorted.length - 1) * share)];
@@ -13,7 +13,7 @@ export function quantile(values: readonly number[], share: number): number {
   return value;
 }
 
-/** Distance of the quartiles: the middle half of the values lies within it. */
+/** The distance between the quartiles, within which the middle half of the values lies. */
 export function spread(values: readonly number[]): number {
   return quantile(values, 0.75) - quantile(values, 0.25);
 }

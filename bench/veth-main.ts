@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Run by benchVeth in a namespace of its own, which has the pair `a0`, `b0`. */
+/** benchVeth runs this program in a namespace of its own that has the veth pair `a0`, `b0`. */
 import { randomBytes } from 'node:crypto';
 import {
   type BpfMap,
@@ -19,13 +19,13 @@ const PACKETS = 1024 * 1024;
 const ROUNDS = 7;
 const HEAD_OCTETS = 64;
 const PLAN = { ifindex: 64, cidOffset: 68, counter: 72, limit: 80, returned: 88 } as const;
-/** Frames that one call offers; of those beyond the window none is sent. */
+/** Frames that one call offers. Those beyond the window are not sent. */
 const OFFER = 65_536;
-/** Offers without a frame back, after which those that are out are given up. */
+/** After this many offers without a returned frame, the missing ones count as lost. */
 const MOST_IDLE_OFFERS = 200;
 const CID_OCTETS = 24;
 const DESTINATIONS = 8192;
-/** The low bits of the address of real 1 and so on, as World gives them. */
+/** The low bits of the address of real 1. World gives the others the addresses after it. */
 const FIRST_DESTINATION = 0x0a01_0000 & (DESTINATIONS - 1);
 
 const object = await BpfObject.load(objectPath('veth'));
@@ -75,7 +75,7 @@ world.balancer.close();
 object.close();
 process.stdout.write(`${JSON.stringify(results)}\n`);
 
-/** Sends {@link PACKETS} through `under` at the far end, and counts what comes back. */
+/** Sends {@link PACKETS} frames through the program at the far end, and counts what returns. */
 function transfer(under: BpfProgram, pool: number, plan: PoolPlan) {
   const link = under.attachXdp(far, 'native');
   try {
@@ -110,7 +110,7 @@ function transfer(under: BpfProgram, pool: number, plan: PoolPlan) {
   }
 }
 
-/** Returns when every frame is back, or none has come for long. */
+/** Returns when every frame is back, or when none has come for a long time. */
 function sendAll(frame: Uint8Array): void {
   const words = new BigUint64Array(planOctets.buffer, planOctets.byteOffset);
   let idle = 0;
@@ -148,7 +148,7 @@ function counts(map: BpfMap): number[] {
   });
 }
 
-/** Packets that another server got than the one that their CID names. */
+/** How many packets did not get to the server that their CID names. */
 function countAstray(grown: readonly number[], plan: PoolPlan): number {
   const wanted = new Array<number>(DESTINATIONS).fill(0);
   for (let i = 0; i < plan.count; i++) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * The ends of a throughput run over a veth pair: `send` makes frames (run with
- * BPF_F_TEST_XDP_LIVE_FRAMES, Linux 5.18) and redirects them into one end, the program under
- * test transmits them back from the other, and `receive` counts what comes. `reflect` is the
- * yardstick in the place of the program under test: it transmits and does nothing else.
+ * The ends of a throughput run over a veth pair. `send` makes frames and redirects them into one
+ * end (it runs with BPF_F_TEST_XDP_LIVE_FRAMES, Linux 5.18), the program under test transmits
+ * them back from the other end, and `receive` counts what comes. For comparison `reflect` takes
+ * the place of the program under test, and only transmits.
  */
 #include <linux/bpf.h>
 #include <linux/types.h>
@@ -13,10 +13,10 @@
 #define OFFSET_MASK 127
 #define PREPARED_CIDS 1024
 #define DESTINATIONS 8192
-#define OUTER_DESTINATION 30 /* of IPv4 behind Ethernet */
-#define WINDOW 128 /* frames on their way at once; a veth holds 256 and drops the rest */
+#define OUTER_DESTINATION 30 /* of IPv4 after Ethernet */
+#define WINDOW 128 /* most frames under way at once; a veth holds 256 and drops others */
 
-/* Mirrored by veth-main.ts. */
+/* veth-main.ts has the offsets. */
 struct plan {
 	__u8 head[HEAD_OCTETS];
 	__u32 ifindex;
@@ -50,7 +50,7 @@ struct {
 typedef __u32 __attribute__((may_alias)) word32;
 typedef __u64 __attribute__((may_alias)) word64;
 
-/* A recycled frame still holds what the program under test made of it: all is written anew. */
+/* A frame that is used again still holds what the program made of it, so all is written anew. */
 SEC("xdp") int send(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data;

@@ -7,16 +7,16 @@ export interface VethRow {
   readonly case: string;
   readonly perSecond: number;
   readonly packets: number;
-  /** Sent, and never seen again. */
+  /** Frames that were sent and did not return. */
   readonly lost: number;
-  /** Seen at another server than the one that their CID names. */
+  /** Frames that went to another server than their CID names. */
   readonly astray: number;
 }
 
 /**
- * Frames over a veth pair, through the program at its far end and back, all on one CPU. What
- * veth itself costs is most of it, so the figures mean something beside plain XDP_TX only;
- * that nothing is lost and nothing goes astray means something by itself.
+ * Sends frames over a veth pair, through the program at its far end and back, all on one CPU.
+ * Most of the time is spent in veth, so compare the figures with those of plain XDP_TX. That no
+ * frame is lost or goes to a wrong server has a meaning by itself.
  */
 export async function benchVeth(): Promise<VethRow[]> {
   const scope = new Scope('cdcbench');
@@ -24,7 +24,7 @@ export async function benchVeth(): Promise<VethRow[]> {
     const [namespace = ''] = await scope.addNamespaces(['veth']);
     await ipBatch(namespace, [
       'link add a0 type veth peer name b0',
-      // No frame of the host's own among ours.
+      // So the host sends no frames on this link.
       ...['a0', 'b0'].map((name) => `link set ${name} arp off addrgenmode none`),
       'link set a0 up',
       'link set b0 up',

@@ -15,37 +15,37 @@ import { splitmix64 } from './prelude.js';
 export type Family = 4 | 6;
 
 export const VIP_ADDRESS: Record<Family, string> = { 4: '198.51.100.10', 6: '2001:db8:ffff::10' };
-/** Port of a pool's VIPs, and row of their counters. */
+/** The port of a pool's VIPs. */
 export const vipPort = (pool: number): number => 4430 + pool;
 export const vipRow = (pool: number, family: Family): number =>
   family === 4 ? pool : POOLS + pool;
 
 /**
- * Servers of each kind. IDs beyond their number are further IDs of the same ones; that is
- * also how a million IDs would come about.
+ * Number of servers of each kind. If there are more IDs, the servers own several each, as they
+ * would where a million IDs are in use.
  */
 const REALS = 4096;
 const RING_SIZE = 65537;
 const POOLS = 40;
 
 const FIRST_REAL = { 4: 1, 6: REALS + 1 } as const;
-/** One server each that is reached in another way. */
+/** For each of these encapsulations there is one server. */
 const ODD_REALS: readonly RealEncapsulation[] = ['gue', 'l2'];
 
-/** Of 4 octets: fingerprint, stamp (seconds << 2, established), real and incarnation. */
+/** Words of 4 octets in a flow: two of fingerprint, stamp, and real with incarnation. */
 const FLOW_WORDS = 4;
 
-/** A server on the segment; the interface is the one that packets come in by. */
+/** The next hop of a server on the segment; packets leave where they came in. */
 const L2_HOP = {
   mac: Uint8Array.of(2, 0, 0, 0, 0, 0x99),
   ifindex: 0,
   sourceMac: Uint8Array.of(2, 0, 0, 0, 0, 0x88),
 };
 
-/** Tag above the index in dense server IDs of 3 octets: one in 16 of the space at most. */
+/** The bits above the index in dense server IDs of 3 octets, whose index has at most 20 bits. */
 const DENSE_TAG = 0xa00000;
 
-/** A config that a pool of the bench has. */
+/** The config of a pool of the bench, and its IDs. */
 export interface PoolPlan {
   readonly codec: CidCodec;
   /** ID number i, for i below `count`. */
@@ -53,7 +53,7 @@ export interface PoolPlan {
   readonly count: number;
 }
 
-/** IDs that fill a range from a tag on: what cidecar hands out itself. 3 octets. */
+/** IDs of 3 octets without gaps, like those that cidecar assigns. */
 export function denseId(i: number): Uint8Array {
   const value = DENSE_TAG + i;
   return Uint8Array.of(value >> 16, (value >> 8) & 0xff, value & 0xff);
@@ -62,7 +62,7 @@ export function denseId(i: number): Uint8Array {
 /** The first 4 octets of a CID of config 0 with {@link denseId}(0), as a number. */
 export const DENSE_BASE = DENSE_TAG;
 
-/** IDs that others choose. 8 octets. */
+/** IDs of 8 octets without any order, like those that other systems assign. */
 export function sparseId(i: number): Uint8Array {
   const octets = new Uint8Array(8);
   new DataView(octets.buffer).setBigUint64(0, splitmix64(BigInt(i)));
@@ -113,7 +113,7 @@ export class World {
         flowsPerCpu: 65536,
         eventsOctets: 4096,
       },
-      // A timeout would turn hits into misses, should a slow machine take minutes.
+      // On a slow machine a run may take minutes, and a timeout would turn hits into misses.
       { ...DEFAULT_SETTINGS, freshSeconds: 3600, udpSeconds: 3600 },
     );
     return new World(balancer);
@@ -138,14 +138,14 @@ export class World {
     return ring;
   }
 
-  /** The real of ID number i, drawn as at random. */
+  /** The real of ID number i; the reals are in no order. */
   static realOf(i: number, family: Family): number {
     return FIRST_REAL[family] + Number(splitmix64(BigInt(i) + 77n) % BigInt(REALS));
   }
 
   /**
-   * A VIP of one family with a pool of its own; without a plan no CID of it routes.
-   * `through` takes all IDs to the one server that is reached in this way.
+   * Adds a VIP of one family with a pool of its own. Without a config none of its CIDs route.
+   * With `through`, all IDs lead to the one server that has this encapsulation.
    */
   addPool(
     pool: number,
@@ -161,7 +161,7 @@ export class World {
           yield [id(i), odd < 0 ? World.realOf(i, family) : 2 * REALS + 1 + odd];
         }
       };
-      this.balancer.setConfig(pool, codec.plan, ids());
+      this.balancer.setConfig(pool, codec.decodePlan, ids());
     }
     this.balancer.setVip({
       vip: vipRow(pool, family),
@@ -174,7 +174,7 @@ export class World {
     });
   }
 
-  /** Gives every place of the flow table to an established flow; returns how to forget them. */
+  /** Fills the flow table with established flows; returns a function that removes them. */
   fillFlows(): () => void {
     const octets = this.balancer.map('flows').mmap();
     const words = new Uint32Array(octets.buffer, octets.byteOffset, octets.byteLength / 4);
@@ -187,12 +187,12 @@ export class World {
     return () => words.fill(0);
   }
 
-  /** Packets for no VIP with this outcome so far. */
+  /** How many packets for no VIP had this outcome so far. */
   othersPackets(reason: Reason): number {
     return readReasons(this.balancer.map('vip_stats'), 0)[reason]?.packets ?? 0;
   }
 
-  /** Packets of a VIP with this outcome so far. */
+  /** How many packets of a VIP had this outcome so far. */
   packets(pool: number, family: Family, reason: Reason): number {
     const map = this.balancer.map('vip_stats');
     return readReasons(map, vipRow(pool, family))[reason]?.packets ?? 0;

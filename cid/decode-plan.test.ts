@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createCodec } from './codec.js';
+import { createCodec } from './schemes/index.js';
 import { cidConfig, octets } from './testing/arbitraries.js';
-import { serverIdByPlan } from './testing/reference.js';
+import { serverIdByDecodePlan } from './testing/reference.js';
 
 describe('a decode plan', () => {
   const sample = cidConfig.chain((config) =>
@@ -19,10 +19,12 @@ describe('a decode plan', () => {
     fc.assert(
       fc.property(sample, ({ codec, cid, seed }) => {
         // Half of them get a matching first octet, or few would route.
-        if (seed[0]! < 128) cid[0] = (codec.plan.configBits[0]! << 5) | (cid[0]! & 0x1f);
+        if (seed[0]! < 128) cid[0] = (codec.decodePlan.configBits[0]! << 5) | (cid[0]! & 0x1f);
         const decoded = codec.decode(cid);
         if (decoded.routable) routed++;
-        expect(serverIdByPlan(codec.plan, cid)).toEqual(decoded.routable ? decoded.serverId : null);
+        expect(serverIdByDecodePlan(codec.decodePlan, cid)).toEqual(
+          decoded.routable ? decoded.serverId : null,
+        );
       }),
       { numRuns: 2000 },
     );
@@ -33,9 +35,11 @@ describe('a decode plan', () => {
     fc.assert(
       fc.property(sample, ({ codec, seed }) => {
         const serverId = seed.slice(0, codec.serverIdLength);
-        if (codec.plan.zeroReserved) serverId[0]! |= 1;
+        if (codec.decodePlan.zeroReserved) serverId[0]! |= 1;
         const nonce = seed.slice(20, 20 + codec.nonceLength);
-        expect(serverIdByPlan(codec.plan, codec.encode(serverId, nonce))).toEqual(serverId);
+        expect(serverIdByDecodePlan(codec.decodePlan, codec.encode(serverId, nonce))).toEqual(
+          serverId,
+        );
       }),
       { numRuns: 500 },
     );
@@ -44,9 +48,9 @@ describe('a decode plan', () => {
   it('carries a key exactly where it decrypts', () => {
     fc.assert(
       fc.property(cidConfig, (config) => {
-        const { plan } = createCodec(config);
-        expect(plan.key === null).toBe(plan.kind === 'extract');
-        expect(plan.serverIdBits % 8).toBe(0);
+        const { decodePlan } = createCodec(config);
+        expect(decodePlan.key === null).toBe(decodePlan.kind === 'extract');
+        expect(decodePlan.serverIdBits % 8).toBe(0);
       }),
     );
   });

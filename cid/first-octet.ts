@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { RandomFill } from './types.js';
 
-// draft-ietf-quic-load-balancers-22, "First CID octet": three bits of config ID, then five
-// bits that carry the length of what follows, or are random.
+// draft-ietf-quic-load-balancers-22, "First CID octet": three bits are the config ID, and five
+// bits carry the length of what follows or are random.
 
-/** 0b111: never a config; balancers route it by the 4-tuple ("Config Failover"). */
+/** 0b111 is never a config: balancers route such CIDs by the 4-tuple ("Config Failover"). */
 export const FAILOVER_CONFIG_ID = 7;
 
 /** Value of the first octet's top three bits, 0..7. */
@@ -12,12 +12,12 @@ export function configBitsOf(firstOctet: number): number {
   return firstOctet >> 5;
 }
 
-/** Config ID, and the length of what follows in a CID of `cidLength` octets. */
+/** The first octet of a CID of `cidLength` octets: config ID, and the length of what follows. */
 export function firstOctet(configId: number, cidLength: number): number {
   return (configId << 5) | (cidLength - 1);
 }
 
-/** For configs without length self-encoding: five random bits in each of `count` CIDs. */
+/** For configs without length self-encoding: fills the five bits of `count` CIDs at random. */
 export function randomiseLowBits(
   cids: Uint8Array,
   count: number,

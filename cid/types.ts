@@ -1,47 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Secret } from '../core/secret.js';
 
-/**
- * A QUIC-LB config (draft-ietf-quic-load-balancers-22, "CID format").
- * Without a key the CID is plaintext; with one, a sum of 16 octets means single pass
- * and any other sum four pass.
- */
-export interface QuicLbConfig {
-  readonly scheme: 'quic-lb';
-  /** Top three bits of the first octet, 0..6. 7 (0b111) is never a config. */
-  readonly configId: number;
-  /** Octets, 1..15. */
-  readonly serverIdLength: number;
-  /** Octets, 4..18; serverIdLength + nonceLength <= 19. */
-  readonly nonceLength: number;
-  /** Octets that the server appends for itself; the CID has at most 20 octets. */
-  readonly serverUseLength: number;
-  /** Whether the low five bits of the first octet carry the length of what follows. */
-  readonly lengthSelfEncoded: boolean;
-  /** 16 octets, or null for plaintext. */
-  readonly key: Secret | null;
-}
-
-/** Katran's layouts, as mvfst issues them. */
-export interface KatranConfig {
-  readonly scheme: 'katran';
-  /** Top two bits of the first octet; the host ID has 16, 24 or 32 bits. */
-  readonly version: 1 | 2 | 3;
-  /** Octets of the whole CID, 8..20. Katran reads no DCID shorter than 8. */
-  readonly cidLength: number;
-}
-
-export type CidConfig = QuicLbConfig | KatranConfig;
-
-export type Algorithm =
-  | 'plaintext'
-  | 'single-pass'
-  | 'four-pass'
-  | 'katran-v1'
-  | 'katran-v2'
-  | 'katran-v3';
-
-/** Why a CID does not route. `unknown-server-id` is for callers that know the live IDs. */
+/** Why a CID does not route. Only callers that know the live IDs use `unknown-server-id`. */
 export type UnroutableReason =
   | 'empty'
   | 'failover-config' // 0b111
@@ -55,9 +15,10 @@ export interface RoutableCid {
   readonly configId: number;
   readonly serverId: Uint8Array;
   readonly nonce: Uint8Array;
-  /** Octets behind the nonce; empty where there are none. */
+  /** The octets after the nonce, which are the server's own; often empty. */
   readonly serverUse: Uint8Array;
-  readonly algorithm: Algorithm;
+  /** See {@link CidCodec.algorithm}. */
+  readonly algorithm: string;
 }
 
 export interface UnroutableCid {
@@ -67,57 +28,97 @@ export interface UnroutableCid {
 
 export type DecodedCid = RoutableCid | UnroutableCid;
 
-/** Fills a buffer with random octets; node:crypto's randomFillSync unless a test says otherwise. */
+/** Fills a buffer with random octets. It is node:crypto's randomFillSync except in tests. */
 export type RandomFill = (into: Uint8Array) => void;
 
 /**
- * How to get the server ID out of a CID, as data: all that a twin in another language
- * (the packet program) needs. Nothing outside cid/ branches on a scheme; it reads this.
+ * How to get the server ID out of a CID, as data. A decoder in another language, such as the
+ * packet program, needs nothing else, and never has to know the scheme.
  */
 export interface DecodePlan {
-  /** `extract` also serves Katran: a bit field of the clear CID. */
+  /** `extract`: a bit field of the CID, which is in the clear. */
   readonly kind: 'extract' | 'single-pass' | 'four-pass';
-  /** Values of the first octet's top three bits that this plan answers to (1 or 2 of them). */
+  /** The one or two values of the first octet's top three bits that CIDs of the config have. */
   readonly configBits: readonly number[];
   /** A CID of fewer octets is unroutable. */
   readonly minimumLength: number;
-  /** Bits from the start of the CID (extract) or of the decrypted sid||nonce (others). */
+  /** Bits, counted from the start of the CID (extract) or of the decrypted sid||nonce (others). */
   readonly serverIdBitOffset: number;
   /** 8..120. */
   readonly serverIdBits: number;
-  /** sid + nonce, octets: the length that goes into the four-pass round input. */
+  /** Octets of sid||nonce, the length that goes into the round input of four-pass. */
   readonly blockLength: number;
-  /** The server ID zero is reserved (Katran's host ID 0 never routes). */
+  /** The server ID zero is reserved and never routes. */
   readonly zeroReserved: boolean;
-  /** 16 octets, for the two encrypted kinds. */
+  /** 16 octets for the two encrypted kinds, null for extract. */
+  readonly key: Secret | null;
+}
+
+/**
+ * What a server has to know about a config to make CIDs in-process (LeaseNonces), besides the
+ * lengths and the server ID.
+ */
+export interface LeaseTerms {
+  /** Octets that the server appends for itself; 0 if the scheme has none. */
+  readonly serverUseLength: number;
+  /** Whether the low five bits of the first octet carry the length of what follows. */
+  readonly lengthSelfEncoded: boolean;
+  /** The 16 octets that encrypt the CIDs, or null if they are in the clear. */
   readonly key: Secret | null;
 }
 
 /** One config, compiled: checked once, then used without checks. */
 export interface CidCodec {
-  readonly config: CidConfig;
-  readonly algorithm: Algorithm;
+  /**
+   * Name of the scheme in leases and in the sidecar's state. A profile, which only fixes
+   * settings of another scheme, has the name of that scheme here.
+   */
+  readonly scheme: string;
+  /** Name of the layout and the encryption in messages and in answers of the sidecar. */
+  readonly algorithm: string;
   /** Octets of every CID of this config, first octet and server-use octets included. */
   readonly cidLength: number;
-  /** Octets. Katran: 2, 3 or 4. */
+  /** Octets. */
   readonly serverIdLength: number;
-  /** Octets. Katran: what follows the host ID (worker and process octets count as nonce). */
+  /** Octets of the part that makes each CID of a server unique. */
   readonly nonceLength: number;
-  readonly plan: DecodePlan;
+  readonly decodePlan: DecodePlan;
+  /**
+   * Every secret of the config, whether or not balancers need it. The revision of a document
+   * and the fingerprints in the sidecar's state depend on all of them.
+   */
+  readonly secrets: readonly Secret[];
+  readonly lease: LeaseTerms;
 
-  /** One CID. `serverUse` defaults to random octets, which are unlinkable. */
+  /** Makes one CID. `serverUse` defaults to random octets, which are unlinkable. */
   encode(serverId: Uint8Array, nonce: Uint8Array, options?: EncodeOptions): Uint8Array;
   decode(cid: Uint8Array): DecodedCid;
+
+  /**
+   * The same config with CIDs of another length, which its balancers route as they are; undefined
+   * where it has none. For a server that must keep its length while the config gets another.
+   * Schemes whose length is fixed leave it out.
+   */
+  ofLength?(cidLength: number): CidCodec | undefined;
 
   /** Throws SERVER_ID_INVALID unless `serverId` can be carried by this config. */
   checkServerId(serverId: Uint8Array): void;
 
   /**
-   * Encodes `count` CIDs of one server ID into `out` (packed, cidLength octets each), the
-   * nonces taken from `nonces` (packed, nonceLength octets each), in a handful of cipher
-   * calls whatever `count` is.
+   * Encodes `count` CIDs of one server ID into `out` (packed, cidLength octets each). Takes
+   * the nonces from `nonces` (packed, nonceLength octets each). The number of cipher calls
+   * does not grow with `count`, up to 1024 CIDs.
+   *
+   * @param serverUse the first server-use octets of each CID, as many as there are or fewer; the
+   * others are random
    */
-  encodeBatch(serverId: Uint8Array, nonces: Uint8Array, count: number, out: Uint8Array): void;
+  encodeBatch(
+    serverId: Uint8Array,
+    nonces: Uint8Array,
+    count: number,
+    out: Uint8Array,
+    serverUse?: Uint8Array,
+  ): void;
 }
 
 export interface EncodeOptions {

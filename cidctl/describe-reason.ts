@@ -10,7 +10,7 @@ const TEXTS: Readonly<Record<UnroutableReason, string>> = {
   'unknown-server-id': 'no server has this server ID',
 };
 
-/** `too-short: it is shorter than the config says` */
+/** For example `too-short: it is shorter than the config says`. */
 export function describeReason(reason: UnroutableReason): string {
   return `${reason}: ${TEXTS[reason]}`;
 }

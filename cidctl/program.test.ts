@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -87,6 +88,26 @@ describe('encode', () => {
     }
     expect(seen.size).toBeGreaterThan(3);
     for (const first of seen) expect(Number.parseInt(first, 16) >> 5).toBe(0);
+  });
+
+  it('prints the server ID in the forms of AWS too, as decode does', async () => {
+    const awsServerId = { hex: '0x2d6575a16fa08ea4', base64: 'LWV1oW+gjqQ=' };
+    const flags = '--scheme aws-nlb --server-id 2d6575a16fa08ea4';
+    const { value } = await json(`encode ${flags}`);
+    expect(value).toMatchObject({ serverId: '2d6575a16fa08ea4', awsServerId });
+    const decoded = await json(`decode --scheme aws-nlb ${value.cid}`);
+    expect(decoded.value).toMatchObject({ serverId: '2d6575a16fa08ea4', awsServerId });
+    const { out } = await cidctl(`decode --scheme aws-nlb ${value.cid}`);
+    expect(out).toMatch(/server ID +2d6575a16fa08ea4\nAWS forms +0x2d6575a16fa08ea4 LWV1oW\+gjqQ=/);
+    expect(Object.keys((await json('encode --server-id 00')).value)).not.toContain('awsServerId');
+  });
+
+  it('warns of lengths that are not known to work', async () => {
+    const flags = 'encode --scheme aws-nlb --server-id 2d6575a16fa08ea4';
+    expect((await cidctl(`${flags} --nonce-length 8`)).err).toBe(
+      'cidctl: aws-nlb: CIDs of 17 octets; only 16 (nonceLength 7) are known to reach targets',
+    );
+    expect((await cidctl(flags)).err).toBe('');
   });
 
   it('without --nonce takes a random one that fits', async () => {
@@ -212,6 +233,25 @@ describe('validate', () => {
     const { value } = await json('validate @bad.yaml');
     expect(value).toMatchObject({ valid: false, errors: [{ line: 5, code: 'DOCUMENT_INVALID' }] });
   });
+
+  it('says how many more errors there are than it lists', async () => {
+    writeFileSync(file('many.yaml'), Array.from({ length: 1500 }, (_, i) => `k${i}: 1\n`).join(''));
+    const { value } = await json('validate @many.yaml');
+    expect(value).toMatchObject({ valid: false, more: 501, errors: { length: 1000 } });
+    expect((await cidctl('validate @many.yaml')).err).toMatch(/\.\.\. and 1481 more errors$/);
+    const { value: few } = await json('validate @bad.yaml');
+    expect(few).not.toHaveProperty('more');
+  });
+
+  it('tells of warnings in text and in JSON', async () => {
+    const text = DOCUMENT.replace('minting', 'staged');
+    writeFileSync(file('nothing.yaml'), text);
+    const { code, err } = await cidctl('validate @nothing.yaml');
+    expect(code).toBe(0);
+    expect(err).toMatch(/nothing\.yaml:\d+: pools\.web\.configs: none is minting: .* \(warning\)/);
+    const { value } = await json('validate @nothing.yaml');
+    expect(value).toMatchObject({ valid: true, warnings: [{ field: 'pools.web.configs' }] });
+  });
 });
 
 describe('keygen', () => {
@@ -229,14 +269,34 @@ describe('keygen', () => {
   });
 });
 
+it('waits for nobody on a FIFO: not for a key, a document, or a place for a key', async () => {
+  execFileSync('mkfifo', [file('fifo')]);
+  for (const line of [
+    'encode --server-id ed793a --key-file @fifo',
+    'validate @fifo',
+    'explain 0720b1d07b359d3c --registry @fifo',
+  ]) {
+    const { code, err } = await cidctl(line);
+    expect(code).toBe(2);
+    expect(err).toContain('is a FIFO, not a regular file');
+  }
+  expect((await cidctl('keygen @fifo')).err).toContain('exists and is not overwritten');
+  expect((await cidctl('encode --server-id ed793a --key-file /dev/zero')).err).toContain(
+    'a device',
+  );
+});
+
 describe('bad input: exit code 2, nothing printed as a result', () => {
   it.each([
     ['encode --server-id zz', '--server-id: character 1'],
     ['encode --server-id abc', '3 hex digits'],
     ['encode', 'server-id'],
     ['encode --server-id ed793a --nonce ee08', 'from 4 to 18'],
-    ['encode --server-id ed793a --config-id 7', '--config-id is "7"'],
-    ['encode --server-id ed793a --config-id 1e0', '--config-id is "1e0"'],
+    ['encode --server-id ed793a --config-id 7', '--config-id: must be a whole number from 0 to 6'],
+    [
+      'encode --server-id ed793a --config-id 1e0',
+      '--config-id: must be a whole number from 0 to 6',
+    ],
     ['encode --server-id 00112233445566778899aabbccddeeff', 'serverIdLength'],
     ['encode --server-id 00112233445566778899aabb --nonce 0011223344556677', 'at most 19'],
     ['encode --server-id ed793a --key-file @short', '30 hex digits'],

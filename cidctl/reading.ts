@@ -3,22 +3,22 @@ import type { UnroutableReason } from '../cid/index.js';
 import { equalOctets } from '../core/index.js';
 import type { DesiredState, Pool, PoolConfig, Server } from '../registry/index.js';
 
-/** Beyond what a CID itself can be wrong in: what the desired state says against it. */
-export type RefusalReason = UnroutableReason | 'config-quarantined' | 'server-down';
+/** Why a CID does not route: for a reason in the CID itself, or for one in the desired state. */
+export type WhyUnroutable = UnroutableReason | 'config-quarantined' | 'server-down';
 
 /** What one CID means under one config of one pool. */
 export interface Reading {
   readonly pool: Pool;
   readonly config: PoolConfig;
-  /** Null where it routes. */
-  readonly refusal: RefusalReason | null;
+  /** Null if it routes. */
+  readonly unroutable: WhyUnroutable | null;
   readonly serverId?: Uint8Array;
   readonly nonce?: Uint8Array;
   readonly server?: Server;
 }
 
 /**
- * All readings of a CID, as balancers that work from `state` make them: routable is what
+ * What a CID means under each config, to balancers that work from `state`. It is routable if it
  * decodes, under a live config, to an ID of a server that is not down.
  */
 export function readingsOf(state: DesiredState, cid: Uint8Array): Reading[] {
@@ -27,15 +27,15 @@ export function readingsOf(state: DesiredState, cid: Uint8Array): Reading[] {
 
 function readingOf(pool: Pool, config: PoolConfig, cid: Uint8Array): Reading {
   const decoded = config.codec.decode(cid);
-  if (!decoded.routable) return { pool, config, refusal: decoded.reason };
+  if (!decoded.routable) return { pool, config, unroutable: decoded.reason };
   const { serverId, nonce } = decoded;
   const server = pool.servers.find(({ serverIds }) =>
     serverIds.get(config.id)?.some((id) => equalOctets(id, serverId)),
   );
   const reading = { pool, config, serverId, nonce };
   if (config.state === 'quarantined') {
-    return { ...reading, refusal: 'config-quarantined', ...(server && { server }) };
+    return { ...reading, unroutable: 'config-quarantined', ...(server && { server }) };
   }
-  if (server === undefined) return { ...reading, refusal: 'unknown-server-id' };
-  return { ...reading, server, refusal: server.state === 'down' ? 'server-down' : null };
+  if (server === undefined) return { ...reading, unroutable: 'unknown-server-id' };
+  return { ...reading, server, unroutable: server.state === 'down' ? 'server-down' : null };
 }

@@ -25,6 +25,7 @@ describe('an error', () => {
 
   it.each([
     [new CidecarError('DOCUMENT_INVALID', ''), 2],
+    [new CidecarError('FILE_UNREADABLE', ''), 1],
     [new CidecarError('INTERFACE_UNKNOWN', ''), 1],
     [new CidecarError('KERNEL_PERMISSION', ''), 1],
     [new CidecarError('STATE_CORRUPT', ''), 2],

@@ -30,16 +30,18 @@ export const ERROR_CATALOGUE = {
     'The verifier log is attached as `log`; please report it with the kernel version.',
   INTERFACE_UNKNOWN: 'Check the interface name with `ip link`.',
   INTERFACE_BUSY:
-    'Another XDP program is attached; detach it first, or name its pin folder to take it over.',
+    'If the program is that of another agent, name its folder with --pin-dir. Else have its owner detach it: `ip link set dev NAME xdp off`, or `bpftool link detach` where a link holds it (`bpftool net`, `bpftool link`).',
+  DRIVER_REFUSED:
+    'Drivers limit XDP by MTU, queues (`ethtool -L`) and offloads such as LRO (`ethtool -K`); `--mode generic` works above any driver. docs/lb-host.md, step 3, has more.',
   PIN_INVALID:
-    'Start an agent that pins here, or name its folder with --pin-dir; remove one that is of no use.',
+    'Name where a running program is pinned (--pin-dir of an agent, --decap-pin of a sidecar). `lb-agent detach` and `cid-sidecar detach` remove pins that are of no use.',
   MAP_FULL:
     'The kernel tables are too small for the desired state; the agent reloads with larger ones.',
   KERNEL_CALL_FAILED: 'The kernel refused the call named; see errno.',
 
   // State on disk.
   STATE_MISSING:
-    'On the very first start add --init. If the state was lost, start with --reset-nonces and read what that risks.',
+    'On the very first start add --init, or always --init-if-missing where the command line cannot change. If the state was lost, start with --reset-nonces and read what that risks.',
   STATE_CORRUPT: 'Start with --reset-nonces and read what that risks.',
   STATE_STALE: 'Start with --reset-nonces and read what that risks.',
   STATE_PRESENT: 'Leave --init out: it is for the first start only.',
@@ -101,6 +103,11 @@ export class CidecarError extends Error {
     this.errno = details.errno;
   }
 
+  /** The errors that it stands for: itself, unless it gathers several. */
+  get parts(): readonly CidecarError[] {
+    return [this];
+  }
+
   /** What to do about it, from the catalogue. */
   get hint(): string {
     return ERROR_CATALOGUE[this.code];
@@ -121,13 +128,13 @@ export class CidecarError extends Error {
 }
 
 /**
- * Errors in what a person wrote, or of a state that only a person can decide about, as
- * against errors of the machine: to start once more does not help.
+ * Errors in what a person wrote, or of a state that only a person can decide about: to start
+ * once more does not help. A file that cannot be read is none of them, because a document or a
+ * key may come later than the daemon that needs it.
  */
 const INPUT_ERRORS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'DOCUMENT_SYNTAX',
   'DOCUMENT_INVALID',
-  'FILE_UNREADABLE',
   'KEY_INVALID',
   'ARGUMENT_INVALID',
   'CID_CONFIG_INVALID',
@@ -142,12 +149,13 @@ const INPUT_ERRORS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 ]);
 
 /**
- * Exit code of a program that ends by this error: 2 for bad input, 1 for all else. Whoever
- * restarts programs leaves those alone that ended with 2, so what can pass by itself, such as
- * a full disk or a lock that another process still holds, is 1.
+ * Exit code of a program that ends by this error: 2 for bad input, 1 for all else. A service
+ * manager does not restart what ended with 2, so whatever can pass by itself is 1: a full disk,
+ * a file that is still to come, a lock that another process holds.
  */
 export function exitCodeFor(error: unknown): 1 | 2 {
-  return error instanceof CidecarError && INPUT_ERRORS.has(error.code) ? 2 : 1;
+  if (!(error instanceof CidecarError)) return 1;
+  return error.parts.some(({ code }) => INPUT_ERRORS.has(code)) ? 2 : 1;
 }
 
 /**

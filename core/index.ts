@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 export { type Address, type AddressReading, readAddress } from './address.js';
+export { Backoff, type BackoffOptions } from './backoff.js';
 export {
   CidecarError,
   describeError,
@@ -10,4 +11,7 @@ export {
   exitCodeFor,
 } from './errors.js';
 export { equalOctets, fromHex, toHex } from './hex.js';
+export { makeFolders, removeFolders } from './make-folders.js';
+export { SayOnce } from './say-once.js';
 export { Secret } from './secret.js';
+export { SerialWork } from './serial-work.js';

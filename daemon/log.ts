@@ -1,21 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { CidecarError } from '../core/index.js';
 
-export type SidecarLog = pino.Logger;
+export type Log = Logger;
 
 /**
- * JSON lines on stderr. Secrets stay out of it by their type (class Secret), not by the
- * names of fields.
+ * JSON lines on stderr, each with its level as a word, its time in ISO 8601 (UTC) and the name
+ * of the program. An error is logged under `error`:
+ * one of ours with its `code` and `text`, any other, which is a bug, with its `text` and
+ * `stack`. Secrets stay out of it by their type (class Secret), not by the names of fields.
  */
-export function createLog(level: string): SidecarLog {
+export function createLog(program: string, level: string): Log {
   return pino(
-    { level, serializers: { error: describeError }, base: { program: 'cid-sidecar' } },
+    {
+      level,
+      serializers: { error: loggedError },
+      base: { program },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (word) => ({ level: word }) },
+    },
     pino.destination(2),
   );
 }
 
-function describeError(error: unknown): unknown {
+/** What the log says of an error. */
+export function loggedError(error: unknown): { code?: string; text: string; stack?: string } {
   if (error instanceof CidecarError) return { code: error.code, text: error.describe() };
-  return error instanceof Error ? { text: error.message, stack: error.stack } : String(error);
+  if (!(error instanceof Error)) return { text: String(error) };
+  return { text: error.message, ...(error.stack === undefined ? {} : { stack: error.stack }) };
 }

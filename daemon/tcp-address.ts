@@ -27,12 +27,3 @@ export function listenOnTcp(server: Server, { host, port }: TcpAddress): Promise
     });
   });
 }
-
-/** Reads `host:port`, `[address]:port`. Throws ARGUMENT_INVALID. */
-export function readTcpAddress(text: string): TcpAddress {
-  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? [];
-  const host = bracketed ?? plain;
-  const port = Number(digits);
-  if (host !== undefined && port <= 65_535) return { host, port };
-  throw new CidecarError('ARGUMENT_INVALID', `${text} is no host:port`);
-}

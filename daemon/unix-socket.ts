@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { chmod, chown, lstat, rename, stat, unlink } from 'node:fs/promises';
 import { connect, type Server } from 'node:net';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { CidecarError } from '../core/index.js';
 
 export interface UnixSocketOptions {
@@ -28,10 +28,14 @@ export async function listenOnUnixSocket(
   server: Server,
   { path, mode, group }: UnixSocketOptions,
 ): Promise<UnixSocket> {
+  const octets = Buffer.byteLength(path);
+  if (octets > LONGEST) {
+    const message = `${path} has ${octets} octets; the path of a socket may have ${LONGEST}: give a shorter one, or one relative to the working directory`;
+    throw new CidecarError('SOCKET_UNUSABLE', message);
+  }
   const gid = group === undefined ? undefined : groupId(group);
   await refuseUnlessFree(path);
-  // Of this process alone, unless one of the same number was killed before the renaming.
-  const temporary = `${path}.${process.pid}`;
+  const temporary = temporaryFor(path);
   await unlink(temporary).catch(() => {});
   try {
     await bind(server, temporary);
@@ -40,6 +44,7 @@ export async function listenOnUnixSocket(
     await rename(temporary, path);
   } catch (cause) {
     server.close();
+    await unlink(temporary).catch(() => {});
     const { code = cause } = cause as NodeJS.ErrnoException;
     throw new CidecarError('SOCKET_UNUSABLE', `cannot listen on ${path} (${code})`, { cause });
   }
@@ -47,11 +52,28 @@ export async function listenOnUnixSocket(
   return {
     stop: async () => {
       server.close();
-      // Another sidecar may have taken the name over by now.
+      // Another process may have taken the name over by now.
       const present = await lstat(path).catch(() => undefined);
       if (present?.ino === ino) await unlink(path).catch(() => {});
     },
   };
+}
+
+/** Octets that the path of a socket may have: `sun_path` of unix(7) less the NUL at its end. */
+const LONGEST = 107;
+
+/**
+ * The name to bind under: in the folder of the path, so that it can be renamed, within the limit
+ * whenever the path is, and of this process alone unless one of the same number was killed before
+ * the renaming.
+ */
+function temporaryFor(path: string): string {
+  const name = basename(path);
+  const room = LONGEST - Buffer.byteLength(join(dirname(path), 'x')) + 1;
+  const own = `.${process.pid.toString(36)}`;
+  const candidates = [`${name}${own}`, own, own.slice(0, Math.max(room, 2)), '~', '_'];
+  const fits = (each: string) => Buffer.byteLength(each) <= room && each !== name;
+  return join(dirname(path), candidates.find(fits) ?? `${name}${own}`);
 }
 
 async function refuseUnlessFree(path: string): Promise<void> {

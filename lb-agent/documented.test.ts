@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 const text = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
 
 it('every option of the program is in docs/lb-agent.md', () => {
-  const options = [...text('main.ts').matchAll(/'--([a-z0-9-]+)[ ']/g)].map(([, name]) => name);
+  const options = [...text('program.ts').matchAll(/'--([a-z0-9-]+)[ ']/g)].map(([, name]) => name);
   expect(options.length).toBeGreaterThan(20);
   const page = text('../docs/lb-agent.md');
   const missing = options.filter((name) => !page.includes(`\`--${name}`));

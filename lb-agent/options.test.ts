@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
+import { DEFAULT_SETTINGS } from '../bpf/tables/index.js';
 import { readOtherOptions, readRunOptions, stateFile } from './options.js';
 
 const NEEDED = { registry: 'cidecar.yaml', interface: 'eth0' };
@@ -11,7 +12,7 @@ describe('options of lb-agent run', () => {
       pinDir: '/sys/fs/bpf/cidecar',
       nextHop: 'reply',
       flowsPerCpu: 65_536,
-      quarantine: 120,
+      cooldown: 120,
       guePort: 6080,
       freshTimeout: 10,
       udpTimeout: 120,
@@ -23,7 +24,7 @@ describe('options of lb-agent run', () => {
   it.each([
     ['mtu', '--mtu', 1328, 65_535],
     ['flowsPerCpu', '--flows-per-cpu', 4, 2 ** 24],
-    ['quarantine', '--quarantine', 1, 86_400],
+    ['cooldown', '--cooldown', 1, 86_400],
     ['guePort', '--gue-port', 1, 65_535],
     ['freshTimeout', '--fresh-timeout', 1, 86_400],
     ['udpTimeout', '--udp-timeout', 1, 86_400],
@@ -62,6 +63,18 @@ describe('options of lb-agent run', () => {
       );
     },
   );
+});
+
+it('--quarantine is accepted for --cooldown, and told of', () => {
+  expect(readRunOptions({ ...NEEDED, quarantine: '7' })).toMatchObject({
+    cooldown: 7,
+    oldNames: [{ name: 'cooldown', option: '--quarantine' }],
+  });
+  expect(readRunOptions(NEEDED).oldNames).toEqual([]);
+});
+
+it('every agent uses the default hash seed', () => {
+  expect(readRunOptions(NEEDED).hashSeed).toBe(DEFAULT_SETTINGS.hashSeed);
 });
 
 it('a pin folder has one spelling, and one state file', () => {

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { CidCodec, ResetTokenKind } from '../cid/index.js';
+import type { CidCodec, ResetTokenKind, Schemes } from '../cid/index.js';
 import type { Secret } from '../core/index.js';
+import type { DocumentWarning } from './document/report.js';
 
 /**
- * The desired state: what every daemon works towards. It comes out of a store already
- * validated as a whole; code that receives it trusts it.
+ * The desired state, which every daemon works towards. A store validates it as a whole before
+ * handing it out; code that receives it trusts it.
  */
 export interface DesiredState {
-  /** Changes whenever the content changes (keys included); opaque, never a hash of a bare key. */
+  /**
+   * What the registry holds at one time, keys included: equal on two hosts if and only if
+   * documents and keys are. It can be logged, since it is never a hash of a bare key.
+   */
   readonly revision: string;
   readonly pools: readonly Pool[];
 }
@@ -22,22 +26,25 @@ export interface Pool {
 export interface Vip {
   /** Canonical text of an IPv4 or IPv6 address. */
   readonly address: string;
-  /** 1..65535, or 0 for every port. */
+  /** 1 to 65535, or 0 for every port. */
   readonly port: number;
   readonly protocol: 'udp' | 'tcp';
-  /** Whether CIDs are read on this VIP; the default is true for udp, false for tcp. */
+  /** Whether balancers read CIDs on this VIP. Where a document does not say, on udp. */
   readonly quic: boolean;
 }
 
-/** `staged`: balancers decode it. `minting`: servers issue it too. `retiring`: decoded, no longer issued. */
+/**
+ * `staged`: balancers decode it. `minting`: servers issue it too. `retiring`: it is decoded but
+ * no longer issued. `quarantined`: it is not decoded, and keeps its ID from being used again.
+ */
 export type ConfigState = 'staged' | 'minting' | 'retiring' | 'quarantined';
 
 export interface PoolConfig {
-  /** Top three bits of the first octet: 0..6; Katran V1 is 2, V2 is 4, V3 is 6. */
+  /** 0 to 6: the first of `configBits` of the codec's decode plan. */
   readonly id: number;
   readonly codec: CidCodec;
   readonly state: ConfigState;
-  /** 16 octets for stateless reset tokens, or null: the sidecar then makes its own. */
+  /** 16 octets for stateless reset tokens; null where each sidecar makes its own. */
   readonly resetKey: Secret | null;
 }
 
@@ -48,27 +55,37 @@ export type Encapsulation = 'ipip' | 'gue' | 'l2';
 export interface Server {
   readonly name: string;
   readonly address: string;
-  /** Config id -> the IDs that this server owns under it (a server can own several). */
+  /** The IDs that this server owns, by config ID; a server can own several under one config. */
   readonly serverIds: ReadonlyMap<number, readonly Uint8Array[]>;
-  /** Share of new flows, 0..65535; 0 takes none. */
+  /** The server's share of new flows, 0 to 65535; with 0 it takes none. */
   readonly weight: number;
   readonly state: ServerState;
   readonly encapsulation: Encapsulation;
-  /** How the tokens of its CIDs are made; `cmac` where left out. */
+  /** How the stateless reset tokens of its CIDs are made; `cmac` where it is left out. */
   readonly resetTokens?: ResetTokenKind;
 }
 
-/** Where the desired state lives. `file` is the default; others implement the same. */
+/** Where the desired state lives; open.ts says what a store has to do. */
 export interface Registry {
-  /** The whole validated document; throws a CidecarError that names file, line and field. */
+  /** The state in force now. Rejects with a CidecarError that says where the fault lies. */
   read(): Promise<DesiredState>;
   /**
-   * Calls `onChange` with each further valid state, in order, and `onError` for each state
-   * that does not validate (the last good one stays in force). Does not report the state
-   * that is in force when it is called. A good state that comes back behind a bad one, or
-   * behind another that only a `read` beside the watch saw, is told again.
+   * Calls `onChange` with each valid state that comes after the call, in order, and `onError` for
+   * each state that is not valid (the last good one stays in force). The state in force at the
+   * call is not reported. In two cases a state is reported that was in force before:
+   * - after an error, so that the caller knows that the error is over;
+   * - if a `read()` handed out another state meanwhile, which its caller may have put in force.
    */
   watch(handlers: WatchHandlers): Promise<Watch>;
+}
+
+export interface RegistryOptions {
+  /** Called for each warning of a state, unless the state read before had the same warnings. */
+  readonly onWarning?: (warning: DocumentWarning) => void;
+  /** Called with what each valid state was made of, before the state is handed out. */
+  readonly onSource?: (state: DesiredState, source: StateSource) => void;
+  /** The schemes that configs can have; the built-in ones if left out. */
+  readonly schemes?: Schemes;
 }
 
 export interface WatchHandlers {
@@ -78,4 +95,13 @@ export interface WatchHandlers {
 
 export interface Watch {
   close(): Promise<void>;
+}
+
+/**
+ * What a state was made of: the text of the document, and the content of its key files by their
+ * names in it. It holds the keys, so it is to be guarded as they are.
+ */
+export interface StateSource {
+  readonly text: string;
+  readonly keyFiles: Readonly<Record<string, string>>;
 }

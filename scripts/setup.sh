@@ -31,16 +31,16 @@ if ! flock -n 9; then
 fi
 
 check_node() {
-  command -v node >/dev/null || fail 'Node.js is missing: install Node 20.10 or later'
+  command -v node >/dev/null || fail 'Node.js is missing: install Node 24 (20.10 to 26 will do)'
   node -e 'const [a, b] = process.versions.node.split(".").map(Number);
            process.exit(a > 20 || (a === 20 && b >= 10) ? 0 : 1)' ||
-    fail "Node $(node --version) is too old: 20.10 or later is needed"
+    fail "Node $(node --version) is too old: 20.10 to 26 are supported"
 }
 
 # The compiler of the BPF programs, what the addon links, what the namespace tests run; of
 # systemd, what verifies the units in deploy/.
 packages=(clang-16 llvm-16 libbpf-dev libelf-dev zlib1g-dev linux-libc-dev pkg-config g++ make
-  iproute2 ethtool ngtcp2-client openssl ca-certificates procps systemd util-linux
+  iproute2 iputils-ping ethtool ngtcp2-client openssl ca-certificates procps systemd util-linux
   qemu-system-x86 busybox-static cpio)
 
 install_packages() {

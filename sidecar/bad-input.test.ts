@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { copyFile, mkdir, readFile, rename, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Authority, type Certificate } from './testing/certificates.js';
-import { poolDocument, quicLb, SidecarFolder, SidecarProcess } from './testing/sidecar-process.js';
+import { poolDocument, quicLb } from './testing/pool-document.js';
+import { SidecarFolder } from './testing/sidecar-folder.js';
+import { SidecarProcess } from './testing/sidecar-process.js';
 
 /** Where one is running, whose things are in use. */
 let taken: SidecarFolder;
@@ -19,7 +22,7 @@ const busy = createServer();
 beforeAll(async () => {
   taken = await SidecarFolder.create();
   await taken.write(poolDocument([quicLb(0, 'minting')]));
-  running = await SidecarProcess.start(taken, ['--init', '--metrics-socket', taken.metrics]);
+  running = await SidecarProcess.start(taken, ['--init', '--metrics', taken.metrics]);
   folder = await SidecarFolder.create();
   await folder.write(poolDocument([quicLb(0, 'minting')]));
   await (await SidecarProcess.start(folder, ['--init'])).stop();
@@ -45,6 +48,13 @@ const init = (...more: string[]) => ['--init', ...more];
 async function file(name: string, content = ''): Promise<string> {
   await writeFile(`${folder.path}/${name}`, content);
   return `${folder.path}/${name}`;
+}
+
+/** Made anew: opening it to read would wait for a writer that never comes. */
+async function fifo(path: string): Promise<string> {
+  await rm(path, { force: true });
+  execFileSync('mkfifo', [path]);
+  return path;
 }
 
 /** A state folder in good order but for what is done to its file. */
@@ -75,22 +85,32 @@ const CASES: Readonly<Record<string, Case>> = {
   '`--socket-mode 99`': () => ['--socket-mode', '99'],
   '`--max-streams 0`': () => ['--max-streams', '0'],
   '`--reissue-within 0`': () => ['--reissue-within', '0'],
+  '`--cid-lifetime 0`': () => ['--cid-lifetime', '0'],
+  '`--metrics here`': () => ['--metrics', 'here'],
   '`--metrics-port 0`': () => ['--metrics-port', '0'],
   '`--metrics-port` with `--metrics-socket`': () =>
     init('--metrics-port', '9464', '--metrics-socket', folder.metrics),
   '`--init` with `--reset-nonces`': () => init('--reset-nonces'),
+  '`--init-if-missing` with `--init` or `--reset-nonces`': () => init('--init-if-missing'),
   '`--log-level loud`': () => ['--log-level', 'loud'],
   '`--decap-sources` no prefix': () => ['--decap-sources', 'here'],
-  '`--decap-gue-port 0`': () => ['--decap-gue-port', '0'],
+  '`--gue-port 0`': () => ['--decap-interface', 'eth0', '--gue-port', '0'],
+  '`--gue-port` without `--decap-interface`': () => ['--gue-port', '6081'],
+  'an old name with a bad value (`--decap-gue-port 0`)': () => [
+    ...['--decap-interface', 'eth0', '--decap-gue-port', '0'],
+  ],
   '`--decap-pin` without `--decap-interface`': () => init('--decap-pin', '/sys/fs/bpf/decap'),
   '`--tls-key` without `--listen`': () => init('--tls-key', certificate.privateKey),
   '`--listen` without TLS files': () => init('--listen', '127.0.0.1:8443'),
   '`--listen` no host:port': () => [...tls(), '--listen', 'nowhere'],
   'TLS file missing': () => tls({ certificate: `${folder.path}/none.pem` }),
+  'TLS file a FIFO': async () => tls({ certificate: await fifo(`${folder.path}/fifo.pem`) }),
   'TLS certificate that is none': async () => tls({ certificate: await file('empty.pem') }),
   'TLS key of another certificate': () => tls({ privateKey: other.privateKey }),
   'address of `--listen` in use': () => tls(),
   'registry file missing': () => ['--registry', `${folder.path}/none.yaml`],
+  'registry file a FIFO': async () => ['--registry', await fifo(`${folder.path}/fifo.yaml`)],
+  'registry file a device': () => ['--registry', '/dev/zero'],
   'registry malformed': async () => ['--registry', await file('broken.yaml', 'pools: [')],
   'server not in the registry': () => init('--server', 'web-9'),
   'CIDs of fewer than 8 octets': async () => {
@@ -102,6 +122,8 @@ const CASES: Readonly<Record<string, Case>> = {
     return init('--registry', await file('short.yaml', JSON.stringify(document)));
   },
   'first start without `--init`, or state gone': () => [],
+  'state file a FIFO': () => state('pipe', fifo),
+  'lock file a FIFO': () => state('piped', (path) => fifo(path.replace(/state$/, 'lock'))),
   'state torn': () => state('torn', async (path) => truncate(path, 300)),
   'an octet of the state changed': () => state('changed', flip),
   'state restored from a copy': () => state('copy', async () => {}),
@@ -112,8 +134,8 @@ const CASES: Readonly<Record<string, Case>> = {
   'socket in use': () => init('--socket', taken.socket),
   'socket path is a plain file': async () => init('--socket', await file('file')),
   'socket in no folder': () => init('--socket', `${folder.path}/none/sidecar.sock`),
-  'metrics socket in use': () => init('--metrics-socket', taken.metrics),
-  'metrics port in use': () => init('--metrics-port', port()),
+  'metrics socket in use': () => init('--metrics', taken.metrics),
+  'metrics port in use': () => init('--metrics', port()),
 };
 
 /** The rows of the page. */

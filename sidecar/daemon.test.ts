@@ -16,9 +16,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, credentials, status } from '@grpc/grpc-js';
 import { service as healthService } from 'grpc-health-check';
 import { pino } from 'pino';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { createCodec, ResetTokens } from '../cid/index.js';
-import { Secret } from '../core/index.js';
+import { Secret, toHex } from '../core/index.js';
 import {
   CidOwner,
   type IssueStreamResponse,
@@ -26,36 +26,17 @@ import {
 } from '../proto/gen/cidecar/v1/sidecar.js';
 import { openFileRegistry } from '../registry/index.js';
 import { Daemon } from './daemon.js';
-import { RECONNECT_WITHIN } from './rpc/acknowledgement.js';
+import { RECONNECT_WITHIN } from './rpc/acknowledgements.js';
 import { StateStore } from './state/state-store.js';
-import {
-  ask,
-  clientOf,
-  poolDocument,
-  quicLb,
-  SidecarFolder,
-  SidecarProcess,
-} from './testing/sidecar-process.js';
+import { ask, clientOf } from './testing/calls.js';
+import { poolDocument, quicLb } from './testing/pool-document.js';
+import type { SidecarProcess } from './testing/sidecar-process.js';
+import { sidecarsPerTest } from './testing/test-sidecars.js';
 
-let folder: SidecarFolder;
-const running: SidecarProcess[] = [];
-
-beforeEach(async () => {
-  folder = await SidecarFolder.create();
-});
-afterEach(async () => {
-  for (const sidecar of running.splice(0)) await sidecar.stop('SIGKILL');
-  await folder.remove();
-});
+const { folder, start, launch } = sidecarsPerTest();
 
 function octets(hex: string): Uint8Array {
   return Uint8Array.from(Buffer.from(hex, 'hex'));
-}
-
-async function start(...flags: string[]): Promise<SidecarProcess> {
-  const sidecar = await SidecarProcess.start(folder, flags);
-  running.push(sidecar);
-  return sidecar;
 }
 
 /** What gRPC health says. */
@@ -91,24 +72,23 @@ function scrape(socketPath: string): Promise<string> {
   });
 }
 
-/** The output of one that is expected to refuse, for good. */
+/** The output of a sidecar that has to refuse to start, because trying again cannot help. */
 async function refusal(...flags: string[]): Promise<string> {
   return (await ended(2, flags)).output;
 }
 
-/** The output of one that is expected to give up, for something that can pass by itself. */
+/** The output of a sidecar that has to end because of something that can pass by itself. */
 async function failure(...flags: string[]): Promise<string> {
   return (await ended(1, flags)).output;
 }
 
 async function ended(status: number, flags: string[]): Promise<SidecarProcess> {
-  const sidecar = new SidecarProcess(folder, flags);
-  running.push(sidecar);
+  const sidecar = launch(flags);
   expect(await sidecar.exited).toBe(status);
   return sidecar;
 }
 
-/** Next message of a stream that `wanted` says yes to. */
+/** The next message of a stream for which `wanted` is true. */
 function next<Message>(
   stream: NodeJS.ReadableStream,
   wanted: (message: Message) => boolean,
@@ -183,7 +163,7 @@ describe('issuing', { timeout: 120_000 }, () => {
     const voided = next<IssueStreamResponse>(stream, ({ event }) => event?.$case === 'switch');
     await folder.write(poolDocument([quicLb(0, 'minting', keyFile)]));
     await recovered;
-    await voided; // 0b111 CIDs not used yet.
+    await voided; // The switch makes unused 0b111 CIDs void.
     const second = await ask(client, 'issue', { count: 1 });
     expect(second.batch).toMatchObject({ configId: 0, routable: true });
     await sidecar.logs('following the registry');
@@ -226,19 +206,18 @@ describe('issuing', { timeout: 120_000 }, () => {
     });
     const leave = async (part: number, start: 'init' | 'existing') => {
       const store = await StateStore.open({ folder: folder.state, start });
-      const space = store.space(store.fingerprints.space(codec, octets('ed793a')), 4);
+      const space = store.nonces.of(store.fingerprints.space(codec, octets('ed793a')), 4);
       space.used = BigInt(Math.floor(2 ** 32 * (1 - part)));
       await store.save();
       await store.close();
     };
-    for (const [part, start] of [
+    for (const [part, how] of [
       [0.1, 'init'],
       [0.01, 'existing'],
     ] as const) {
-      await leave(part + 1e-5, start); // 1e-5 are ten blocks of the first size.
-      const metrics = `${folder.path}/${start}.sock`;
-      const sidecar = await SidecarProcess.start(folder, ['--metrics-socket', metrics]);
-      running.push(sidecar);
+      await leave(part + 1e-5, how); // 1e-5 are ten blocks of the first size.
+      const metrics = `${folder.path}/${how}.sock`;
+      const sidecar = await start('--metrics', metrics);
       const few = '"msg":"few nonces are left: rotate"';
       const warnings = sidecar.output.split(few).length - 1;
       expect(warnings).toBe(part === 0.1 ? 0 : 1);
@@ -253,6 +232,47 @@ describe('issuing', { timeout: 120_000 }, () => {
     }
   });
 
+  it('takes the octets of a server by stream and by call, and tells where there is no room', async () => {
+    const config = (serverUseLength: number, nonceLength: number) =>
+      quicLb(0, 'minting', 'k', { serverUseLength, nonceLength });
+    await folder.key('k');
+    await folder.write(poolDocument([config(2, 8)]));
+    const sidecar = await start('--init');
+    const client = sidecar.client();
+    const serverUse = Uint8Array.of(0xab, 0xcd);
+    const useOf = (cids: Uint8Array) => [...cids.subarray(12, 14)];
+    const answer = await ask(client, 'issue', { count: 1, serverUse });
+    expect(useOf(answer.batch!.cids)).toEqual([0xab, 0xcd]);
+    await expect(
+      ask(client, 'issue', { count: 1, serverUse: new Uint8Array(3) }),
+    ).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
+
+    const workers = [1, 2, 3].map((worker) => {
+      const stream = client.issueStream();
+      stream.write({ credit: 10, acknowledgedGeneration: 0, serverUse: Uint8Array.of(worker) });
+      return next<IssueStreamResponse>(stream, ({ event }) => event?.$case === 'batch');
+    });
+    for (const [i, { event }] of (await Promise.all(workers)).entries()) {
+      const cids = event?.$case === 'batch' ? event.value.cids : new Uint8Array(0);
+      for (let at = 0; at < cids.length; at += 14) expect(cids[at + 12]).toBe(i + 1);
+    }
+
+    const late = client.issueStream();
+    late.write({ credit: 1, acknowledgedGeneration: 0 });
+    const refused = new Promise((resolve) => late.once('error', resolve));
+    late.write({ credit: 1, acknowledgedGeneration: 0, serverUse });
+    expect(await refused).toMatchObject({ code: status.INVALID_ARGUMENT });
+
+    const stream = client.issueStream();
+    stream.write({ credit: 10, acknowledgedGeneration: 0, serverUse });
+    stream.write({ credit: 10, acknowledgedGeneration: 0, serverUse });
+    await next<IssueStreamResponse>(stream, ({ event }) => event?.$case === 'batch');
+    const ended = new Promise<Error>((resolve) => stream.once('error', resolve));
+    await folder.write(poolDocument([config(1, 9)]));
+    expect((await ended).message).toMatch(/2 server-use octets; CIDs of config 0 .* have 1/);
+    client.close();
+  });
+
   it('gives no more than the credit, and refuses more credit than the limit', async () => {
     await folder.write(poolDocument([quicLb(0, 'minting', undefined)]));
     const sidecar = await start('--init');
@@ -264,7 +284,7 @@ describe('issuing', { timeout: 120_000 }, () => {
     });
     stream.write({ credit: 3000, acknowledgedGeneration: 0 });
     while (received < 3000) await sleep(5);
-    // What the sidecar would send beyond it, it would send ahead of this answer's batch.
+    // If the sidecar sent more than that, this would come before the batch of this answer.
     await ask(client, 'issue', { count: 1024 });
     expect(received).toBe(3000);
 
@@ -306,7 +326,7 @@ describe('rotation', { timeout: 120_000 }, () => {
     const before = await ask(client, 'status', {});
     expect(before.switchAcknowledged).toBe(false);
     stream.write({ credit: 0, acknowledgedGeneration: Number.MAX_SAFE_INTEGER });
-    // Longer than the time after the start: it is the stream that is waited for.
+    // This is longer than the pause after the start, so it is the stream that is waited for.
     while (Date.now() - before.started!.getTime() < RECONNECT_WITHIN) await sleep(50);
     expect((await ask(client, 'status', {})).switchAcknowledged).toBe(false);
     stream.write({ credit: 0, acknowledgedGeneration: before.generation });
@@ -337,10 +357,66 @@ describe('rotation', { timeout: 120_000 }, () => {
     expect(answer.serving).toBe(true);
     expect(await health()).toBe('SERVING');
     expect(answer.registryError).toMatch(/desired\.yaml/);
-    await writeFile(folder.document, good); // The very same.
+    await writeFile(folder.document, good); // The same document as before.
     await sidecar.logs('the registry document is valid again');
     expect((await ask(client, 'status', {})).registryError).toBe('');
     client.close();
+  });
+
+  it('goes to 0b111 by a document that does not name it, and back by one that does', async () => {
+    const document = poolDocument([quicLb(0, 'minting', undefined)]);
+    await folder.write(document);
+    const sidecar = await start('--init');
+    const client = sidecar.client();
+    const other = { name: 'web-2', address: '10.0.1.12', serverId: 'ed793a' };
+    await folder.write(poolDocument([quicLb(0, 'minting', undefined)], [other]));
+    await sidecar.logs(
+      'the registry has no server of this name any more: 0b111 CIDs are issued until it has',
+    );
+    await sidecar.logs('following the registry');
+    expect(await health()).toBe('NOT_SERVING');
+    expect((await ask(client, 'issue', { count: 1 })).batch?.routable).toBe(false);
+    expect(await ask(client, 'status', {})).toMatchObject({
+      serving: false,
+      serverState: 'absent',
+      registryError: '',
+      reason: 'the registry has no server web-1 any more',
+    });
+    await folder.write(document);
+    await sidecar.logs('the registry has this server again');
+    while ((await health()) !== 'SERVING') await sleep(5);
+    expect((await ask(client, 'issue', { count: 1 })).batch?.routable).toBe(true);
+    client.close();
+  });
+
+  it('loses nothing when a server is renamed as the page on sidecars says', async () => {
+    const servers = (name: string) => [{ name, address: '10.0.1.11', serverId: 'ed793a' }];
+    const document = (name: string) => poolDocument([quicLb(0, 'minting')], servers(name));
+    await folder.write(document('web-1'));
+    const before = await start('--init');
+    const first = before.client();
+    const old = (await ask(first, 'issue', { count: 1024 })).batch!;
+    first.close();
+
+    await before.stop();
+    await folder.write(document('front-1'));
+    await rename(folder.state, `${folder.path}/front-1`);
+    await start('--server', 'front-1', '--state-dir', `${folder.path}/front-1`);
+    const second = clientOf(folder);
+    const cid = old.cids.subarray(0, 12);
+    const token = old.tokens.subarray(0, 16);
+    expect(await ask(second, 'resetToken', { cid })).toEqual({ token });
+    const fresh = (await ask(second, 'issue', { count: 1024 })).batch!;
+    expect(fresh).toMatchObject({ routable: true, generation: old.generation });
+    const all = [old, fresh].flatMap(({ cids }) =>
+      Array.from({ length: 1024 }, (_, i) => toHex(cids.subarray(i * 12, (i + 1) * 12))),
+    );
+    expect(new Set(all).size).toBe(2048);
+    const watch = second.watch({});
+    const event = await next<WatchResponse>(watch, () => true);
+    expect(event.event?.$case).toBe('minting'); // A reissue in force would come first.
+    watch.cancel();
+    second.close();
   });
 
   it('does not lose what it is told to reload while it starts', async () => {
@@ -355,12 +431,13 @@ describe('rotation', { timeout: 120_000 }, () => {
       stateStart: 'init',
       reissueWithin: 1000,
       allowKeyExport: false,
+      cidLifetime: 60_000,
       maxStreams: 10,
       socket: { path: folder.socket, mode: 0o600 },
       log: pino({ level: 'silent' }),
       registry: {
         watch: (handlers) => file.watch(handlers),
-        // Between the reading that the start works from and all that comes after it.
+        // The document changes after the start read it, and before anything else happens.
         read: async () => {
           const state = await file.read();
           if (reloaded) return state;

@@ -1,12 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-import { CidecarError } from '../core/index.js';
-import type { SidecarLog } from '../daemon/log.js';
-import { type MetricsServer, serveMetrics } from '../daemon/metrics-server.js';
-import type { DesiredState, Registry, Watch } from '../registry/index.js';
+import { join } from 'node:path';
+import { describeError, SayOnce } from '../core/index.js';
+import { LastGood } from '../daemon/last-good.js';
+import type { Log } from '../daemon/log.js';
+import { type MetricsAddress, type MetricsServer, serveMetrics } from '../daemon/metrics-server.js';
+import { daemonMetrics, RegistryHealth } from '../daemon/registry-health.js';
+import { buildInfo } from '../daemon/version.js';
+import {
+  type DesiredState,
+  type Registry,
+  type StateSource,
+  serializeSource,
+  stateFromSource,
+} from '../registry/index.js';
+import type { DecapsulationKeeper } from './host/decapsulation-keeper.js';
 import { Issuer } from './issuing/issuer.js';
-import { FewNonces } from './issuing/nonce-supply.js';
-import { viewOf } from './issuing/view.js';
+import { NonceSupplyMonitor } from './issuing/nonce-supply-monitor.js';
+import { viewOf } from './issuing/server-view.js';
 import { SidecarMetrics } from './metrics.js';
+import { RegistryFollower } from './registry-follower.js';
 import { type RpcListeners, RpcServer } from './rpc/server.js';
 import { SidecarService } from './rpc/service.js';
 import { type StateStart, StateStore } from './state/state-store.js';
@@ -19,31 +31,40 @@ export interface DaemonOptions extends RpcListeners {
   /** Milliseconds that connections have to replace the CIDs of a retiring config. */
   readonly reissueWithin: number;
   readonly allowKeyExport: boolean;
+  /** Milliseconds for which a client that hears nothing may use its CIDs. */
+  readonly cidLifetime: number;
   readonly maxStreams: number;
-  /** A TCP port on loopback, or the path of a unix socket. */
-  readonly metrics?: number | string;
-  readonly log: SidecarLog;
+  /** Where metrics are served; without it there are none. */
+  readonly metrics?: MetricsAddress;
+  readonly log: Log;
+  /** What unwraps the balancers' tunnels; left out, this process attaches nothing. */
+  readonly decapsulation?: DecapsulationKeeper;
 }
 
-/** Milliseconds between two lines about refusals that had none of their own. */
-const FLUSH_EVERY = 10_000;
+/** Milliseconds between two rounds of what is counted and measured now and then. */
+const ROUND_EVERY = 10_000;
+/** Milliseconds that calls have to end before they are cut off. */
 const STOP_WITHIN = 5_000;
 
 /** The sidecar: follows the registry, issues, serves. */
 export class Daemon {
   readonly #options: DaemonOptions;
-  readonly #log: SidecarLog;
+  readonly #log: Log;
   readonly #startedAt = new Date();
-  readonly #metrics = new SidecarMetrics();
-  readonly #fewNonces: FewNonces;
+  readonly #health = new RegistryHealth();
+  readonly #metrics = new SidecarMetrics(daemonMetrics('cid-sidecar', this.#health));
+  readonly #nonceSupply: NonceSupplyMonitor;
+  readonly #lastGood: LastGood;
+  /** By revision. */
+  readonly #sources = new Map<string, StateSource>();
   #store: StateStore | undefined;
   #issuer: Issuer | undefined;
   #service: SidecarService | undefined;
   #server: RpcServer | undefined;
-  #watch: Watch | undefined;
+  #follower: RegistryFollower | undefined;
   #metricsServer: MetricsServer | undefined;
-  #flushes: NodeJS.Timeout | undefined;
-  #registryError = '';
+  #rounds: NodeJS.Timeout | undefined;
+  readonly #trouble = new SayOnce();
   #serving: boolean | undefined;
   #started = false;
   #reloadAsked = false;
@@ -51,10 +72,11 @@ export class Daemon {
   constructor(options: DaemonOptions) {
     this.#options = options;
     this.#log = options.log;
-    this.#fewNonces = new FewNonces(options.log);
+    this.#lastGood = new LastGood(join(options.stateFolder, 'last-good'), options.log);
+    this.#nonceSupply = new NonceSupplyMonitor(options.log);
   }
 
-  /** Serves when it resolves. On an error everything begun is undone. */
+  /** The sidecar serves when this resolves. On an error everything that was begun is undone. */
   async start(): Promise<void> {
     try {
       await this.#start();
@@ -65,10 +87,17 @@ export class Daemon {
   }
 
   async #start(): Promise<void> {
-    const { registry, serverName, stateFolder, stateStart, log } = this.#options;
-    const view = viewOf(await registry.read(), serverName);
+    const { registry, serverName, stateFolder, stateStart, log, decapsulation } = this.#options;
+    const state = await this.#firstState(registry);
+    const view = viewOf(state, serverName);
     const store = await StateStore.open({ folder: stateFolder, start: stateStart });
     this.#store = store;
+    if (stateStart === 'init-if-missing' && store.begun) {
+      log.warn(
+        { folder: stateFolder },
+        'there was no state, so one is begun, with nonces at random places: if this server had one before, CIDs can repeat those issued then, with a probability of about (CIDs before + CIDs after) / 256^nonceLength, without a key (CIDs before x CIDs after) / 256^nonceLength',
+      );
+    }
     if (stateStart === 'reset') {
       log.warn(
         'nonces begin anew at random places: CIDs can repeat those issued before the reset, with a probability of about (CIDs before + CIDs after) / 256^nonceLength, without a key (CIDs before x CIDs after) / 256^nonceLength',
@@ -77,7 +106,9 @@ export class Daemon {
 
     const issuer = new Issuer({ store, view, reissueWithin: this.#options.reissueWithin });
     this.#issuer = issuer;
-    issuer.on('trouble', (error) => log.error({ error }, 'nonces cannot be recorded'));
+    issuer.on('trouble', (error) => {
+      if (this.#trouble.isNews(error)) log.error({ error }, 'nonces cannot be recorded');
+    });
     issuer.on('reissue', (order) => log.info(order, 'live connections are to get new CIDs'));
     issuer.on('tokensChanged', ({ id }) =>
       log.warn(
@@ -86,11 +117,25 @@ export class Daemon {
       ),
     );
     issuer.on('minting', () => this.#check());
-    issuer.on('recorded', () => this.#fewNonces.check(issuer.sources));
+    issuer.on('recorded', () => this.#nonceSupply.check(issuer.sources));
     await issuer.start();
     await issuer.ready();
-    this.#metrics.observeIssuer(issuer);
+    this.#health.applied(view.revision);
+    this.#metrics.observeIssuer(issuer, this.#nonceSupply);
+    if (decapsulation !== undefined) this.#metrics.observeDecapsulation(decapsulation);
 
+    const follower = new RegistryFollower({
+      registry,
+      state,
+      issuer,
+      log,
+      health: this.#health,
+      onFollowed: () => {
+        this.#keepSource();
+        this.#check();
+      },
+    });
+    this.#follower = follower;
     const service = new SidecarService({
       ...this.#options,
       issuer,
@@ -98,7 +143,9 @@ export class Daemon {
       status: {
         started: this.#startedAt,
         issued: () => this.#metrics.total,
-        registryError: () => this.#registryError,
+        registry: this.#health,
+        build: buildInfo(),
+        ...(decapsulation && { decapsulation }),
       },
     });
     this.#service = service;
@@ -114,16 +161,21 @@ export class Daemon {
     });
     if (!this.#server.reflects) log.warn('no descriptors found: reflection is off');
 
-    this.#watch = await registry.watch({
-      onChange: (state) => void this.#follow(state),
-      onError: (error) => this.#refuse(error),
-    });
+    this.#keepSource();
+    await follower.start();
     if (this.#options.metrics !== undefined) {
-      this.#metricsServer = await serveMetrics(this.#options.metrics, this.#metrics.registry);
+      this.#metricsServer = await serveMetrics({
+        where: this.#options.metrics,
+        collect: () => this.#metrics.text(),
+        onError: (error) => log.error({ error }, 'metrics cannot be collected'),
+      });
     }
     await this.#server.listen(this.#options);
     this.#check();
-    this.#flushes = setInterval(() => service.flushRefusals(), FLUSH_EVERY).unref();
+    this.#rounds = setInterval(() => {
+      service.flushRefusals();
+      this.#nonceSupply.measure(issuer.sources);
+    }, ROUND_EVERY).unref();
     log.info(
       {
         server: serverName,
@@ -137,26 +189,48 @@ export class Daemon {
     if (this.#reloadAsked) await this.reload();
   }
 
-  /**
-   * Reads the registry now, as on SIGHUP; a bad document changes nothing. During the start it
-   * is put off to its end: the document that the start works from may be older.
-   */
-  async reload(): Promise<void> {
-    if (!this.#started) {
-      this.#reloadAsked = true;
-      return;
-    }
+  /** What a state was made of, to be kept once it is in force. */
+  noteSource({ revision }: DesiredState, source: StateSource): void {
+    this.#sources.set(revision, source);
+    // Only the newest can still come into force, and the one in force is on disk.
+    for (const other of this.#sources.keys()) if (other !== revision) this.#sources.delete(other);
+  }
+
+  // Where the registry holds something bad, what was in force when this sidecar last ran.
+  async #firstState(registry: Registry): Promise<DesiredState> {
     try {
-      await this.#follow(await this.#options.registry.read());
+      return await registry.read();
     } catch (error) {
-      this.#refuse(error);
+      const saved = await this.#lastGood.read();
+      if (saved === undefined) throw error;
+      const state = stateFromSource(saved, this.#lastGood.path);
+      this.#health.refused(describeError(error));
+      this.#log.error(
+        { error, revision: state.revision },
+        'the registry document is refused; starting from the last good one, which was saved',
+      );
+      return state;
     }
   }
 
-  /** Lets streams end in good order, then lets go of everything. */
+  #keepSource(): void {
+    const source = this.#sources.get(this.#health.revision);
+    if (source !== undefined) void this.#lastGood.save(serializeSource(source));
+  }
+
+  /**
+   * Reads the registry now, as on SIGHUP. During the start this is put off to its end, because
+   * the start may work from an older document.
+   */
+  async reload(): Promise<void> {
+    if (this.#started) await this.#follower?.reload();
+    else this.#reloadAsked = true;
+  }
+
+  /** Ends the streams so that what was sent arrives, then gives up everything that is held. */
   async stop(): Promise<void> {
-    clearInterval(this.#flushes);
-    await this.#watch?.close();
+    clearInterval(this.#rounds);
+    await this.#follower?.stop();
     this.#service?.finish();
     await this.#server?.stop(STOP_WITHIN);
     await this.#metricsServer?.close();
@@ -166,45 +240,28 @@ export class Daemon {
     if (this.#server !== undefined) this.#log.info({ issued: this.#metrics.total }, 'stopped');
   }
 
-  async #follow(state: DesiredState): Promise<void> {
-    const issuer = this.#issuer;
-    if (issuer === undefined) return;
-    try {
-      const view = viewOf(state, this.#options.serverName);
-      await issuer.apply(view);
-      await issuer.ready();
-      if (this.#registryError !== '') this.#log.info('the registry document is valid again');
-      this.#registryError = '';
-      this.#check();
-      this.#log.info(
-        { revision: view.revision, generation: issuer.generation, routable: issuer.routable },
-        'following the registry',
-      );
-    } catch (error) {
-      this.#refuse(error);
-    }
+  /** To be called when something beside the registry changed that decides whether it serves. */
+  check(): void {
+    this.#check();
   }
 
-  #refuse(error: unknown): void {
-    this.#registryError = error instanceof CidecarError ? error.describe() : String(error);
-    this.#log.error(
-      { error },
-      'the registry document is refused; the last good one stays in force',
-    );
-  }
-
-  // Health follows what is issued; it has no field for the reason, so that is logged.
+  // The health service has no field for the reason, so that is logged.
   #check(): void {
     const issuer = this.#issuer;
     const server = this.#server;
-    if (issuer === undefined || server === undefined) return; // Still starting.
-    if (this.#serving !== issuer.routable) {
-      this.#serving = issuer.routable;
-      server.setServing(issuer.routable);
+    if (issuer?.trouble === undefined) this.#trouble.over();
+    if (issuer === undefined || server === undefined) return; // The start is not through yet.
+    const detached = this.#options.decapsulation?.attached === false;
+    const serving = issuer.routable && !detached;
+    if (this.#serving !== serving) {
+      this.#serving = serving;
+      server.setServing(serving);
       if (!issuer.routable) {
         this.#log.warn({ reason: issuer.reason }, '0b111 CIDs are issued: not serving');
+      } else if (detached) {
+        this.#log.warn('tunnels of the balancers are not unwrapped: not serving');
       }
     }
-    this.#fewNonces.check(issuer.sources);
+    this.#nonceSupply.check(issuer.sources);
   }
 }

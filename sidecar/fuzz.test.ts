@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { status } from '@grpc/grpc-js';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import {
   IssueStreamRequest,
   IssueStreamResponse,
@@ -10,41 +10,29 @@ import {
   SidecarServiceService,
 } from '../proto/gen/cidecar/v1/sidecar.js';
 import { CREDIT_LIMIT } from './rpc/issue-stream.js';
-import { scrapeUntil } from './testing/metrics.js';
-import {
-  ask,
-  poolDocument,
-  quicLb,
-  SidecarFolder,
-  SidecarProcess,
-} from './testing/sidecar-process.js';
+import { ask } from './testing/calls.js';
+import { poolDocument, quicLb } from './testing/pool-document.js';
+import { scrapeUntil } from './testing/scrape.js';
+import { sidecarsPerFile } from './testing/test-sidecars.js';
 
-// Whatever comes, the answer is one of those that the contract names: never INTERNAL or
-// UNKNOWN, which would be a fault of ours.
+// Every request is answered with a status that the contract names: never with INTERNAL or UNKNOWN,
+// which would be a fault of ours.
 
 const { OK, INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED, RESOURCE_EXHAUSTED, CANCELLED } =
   status;
 
-let folder: SidecarFolder;
-let sidecar: SidecarProcess;
+const { folder, start, connect } = sidecarsPerFile();
 let client: SidecarServiceClient;
-/** CIDs that the sidecar issued, and what it leased, to be asked about. */
+/** CIDs that the sidecar issued, to be asked about. */
 let issued: Uint8Array;
 
 beforeAll(async () => {
-  folder = await SidecarFolder.create();
   await folder.write(poolDocument([quicLb(0, 'minting', await folder.key('a.key'))]));
-  const flags = ['--init', '--allow-key-export', '--metrics-socket', folder.metrics];
-  sidecar = await SidecarProcess.start(folder, flags);
-  client = sidecar.client();
+  await start('--init', '--allow-key-export', '--metrics', folder.metrics);
+  client = connect();
   const { batch } = await ask(client, 'issue', { count: 8 });
   issued = batch!.cids;
 }, 60_000);
-afterAll(async () => {
-  client?.close();
-  await sidecar?.stop('SIGKILL');
-  await folder?.remove();
-});
 
 const uint32 = fc.oneof(
   fc.constantFrom(0, 1, 1024, 1025, 4096, 65_536, 65_537, 1 << 24, (1 << 24) + 1, 4_294_967_295),
@@ -85,7 +73,7 @@ async function answerTo(question: Promise<unknown>): Promise<status> {
   );
 }
 
-/** One that sends octets as they are. */
+/** A serializer that sends octets as they are. */
 function raw(path: string, octets: Buffer): Promise<unknown> {
   const same = (buffer: Buffer) => buffer;
   return new Promise((resolve, reject) => {
@@ -117,7 +105,7 @@ describe('unary calls', { timeout: 60_000 }, () => {
       }),
       { numRuns: 200 },
     );
-    // The requests are such that what can be answered is, and what is refused as well.
+    // The requests lead to answers as well as to refusals.
     expect([...seen].sort()).toEqual([...answers].sort());
   });
 
@@ -237,14 +225,14 @@ describe('streams', { timeout: 120_000 }, () => {
         if (!ended) stream.end();
         const answer = await over;
         seen.add(answer);
-        // Octets at random can be a message that gives credit.
+        // Random octets can be a message that gives credit.
         expect(unasked && !strange).toBe(false);
         const allowed = [OK];
         if (steps.some((what) => what.do === 'cancel')) allowed.push(CANCELLED);
         if (given > CREDIT_LIMIT || strange) allowed.push(RESOURCE_EXHAUSTED);
         if (strange) allowed.push(INVALID_ARGUMENT);
         expect(allowed).toContain(answer);
-        await ask(client, 'status', {}); // The sidecar is as far as this side.
+        await ask(client, 'status', {}); // The sidecar has read what was sent before.
       }),
       { numRuns: 150 },
     );
@@ -267,11 +255,11 @@ describe('streams', { timeout: 120_000 }, () => {
           watch.on('error', () => {});
           if (leave === 'after an event')
             await Promise.race([once(watch, 'data').catch(() => {}), over]);
-          // Cancelled sooner, grpc-js sends the request all the same, and nothing after it.
+          // If it were cancelled earlier, grpc-js would send the request and nothing after it.
           if (leave === 'after a while') await new Promise(setImmediate);
           watch.resume().cancel();
           expect([CANCELLED, INVALID_ARGUMENT]).toContain(await over);
-          // The sidecar learns of it a little later than this side, and has 8 for each client.
+          // The sidecar learns of the end a little later, and allows 8 streams for each client.
           await ask(client, 'status', {});
         },
       ),

@@ -1,34 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CidOwner, type SidecarServiceClient } from '../proto/gen/cidecar/v1/sidecar.js';
+import { describe, expect, it } from 'vitest';
+import { CidOwner } from '../proto/gen/cidecar/v1/sidecar.js';
+import { ask } from './testing/calls.js';
 import { LocalMinter } from './testing/local-minter.js';
-import {
-  ask,
-  clientOf,
-  poolDocument,
-  quicLb,
-  SidecarFolder,
-  SidecarProcess,
-} from './testing/sidecar-process.js';
+import { poolDocument, quicLb } from './testing/pool-document.js';
+import { sidecarsPerTest } from './testing/test-sidecars.js';
 
-let folder: SidecarFolder;
-let sidecar: SidecarProcess | undefined;
-const clients: SidecarServiceClient[] = [];
-
-beforeEach(async () => {
-  folder = await SidecarFolder.create();
-});
-afterEach(async () => {
-  for (const client of clients.splice(0)) client.close();
-  await sidecar?.stop('SIGKILL');
-  await folder.remove();
-});
-
-function connect(): SidecarServiceClient {
-  const client = clientOf(folder);
-  clients.push(client);
-  return client;
-}
+const { folder, start, connect } = sidecarsPerTest();
 
 const CIDS = 1000;
 const katran = (id: number, cidLength: number) => ({
@@ -75,7 +53,7 @@ describe('minting from a lease', { timeout: 120_000 }, () => {
   ] as const)('makes own CIDs with their tokens: %s', async (_, serverId, keyed, config, more) => {
     const server = { name: 'web-1', address: '10.0.1.11', serverId, ...more };
     await folder.write(poolDocument([config(await folder.key('web.key'))], [server]));
-    sidecar = await SidecarProcess.start(folder, ['--init', '--allow-key-export']);
+    await start('--init', '--allow-key-export');
     const [one, other] = [connect(), connect()];
     const leases = await Promise.all([
       ask(one, 'leaseNonces', { count: CIDS / 2 }),
@@ -114,7 +92,7 @@ describe('minting from a lease', { timeout: 120_000 }, () => {
   });
 });
 
-/** What must differ: the server ID and the nonce, in whatever form. */
+/** The part of a CID that must differ: server ID and nonce, encrypted or not. */
 function withoutRandomBits(
   cid: Buffer,
   lease: { scheme: string; configId: number; serverUseLength: number },

@@ -1,31 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFile } from 'node:fs/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { IssueStreamResponse } from '../proto/gen/cidecar/v1/sidecar.js';
-import { scrape, scrapeUntil } from './testing/metrics.js';
-import {
-  ask,
-  poolDocument,
-  quicLb,
-  SidecarFolder,
-  SidecarProcess,
-} from './testing/sidecar-process.js';
+import { ask } from './testing/calls.js';
+import { poolDocument, quicLb } from './testing/pool-document.js';
+import { scrape, scrapeUntil } from './testing/scrape.js';
+import type { SidecarProcess } from './testing/sidecar-process.js';
+import { sidecarsPerTest } from './testing/test-sidecars.js';
 
-let folder: SidecarFolder;
+const { folder, start } = sidecarsPerTest();
 let sidecar: SidecarProcess;
 
 beforeEach(async () => {
-  folder = await SidecarFolder.create();
   await folder.key('a.key');
   await folder.key('b.key');
   await folder.write(rotated('minting', 'staged'));
-  const flags = ['--init', '--allow-key-export', '--metrics-socket', folder.metrics];
-  sidecar = await SidecarProcess.start(folder, flags);
+  sidecar = await start('--init', '--allow-key-export', '--metrics', folder.metrics);
 }, 60_000);
-afterEach(async () => {
-  await sidecar?.stop('SIGKILL');
-  await folder?.remove();
-});
 
 function rotated(first: string, second: string): object {
   return poolDocument([quicLb(0, first, 'a.key'), quicLb(1, second, 'b.key')]);
@@ -66,7 +57,7 @@ describe('metrics', { timeout: 60_000 }, () => {
     client.close();
   });
 
-  it('show who is served, and what clients lack', async () => {
+  it('show how many clients are served, and what their pools lack', async () => {
     const client = sidecar.client();
     const open = async () => {
       const metrics = await now();
@@ -85,7 +76,7 @@ describe('metrics', { timeout: 60_000 }, () => {
     stream.on('error', () => {}).pause();
     stream.write({ credit: 65_536, acknowledgedGeneration: 0 });
     await expect.poll(open).toEqual([1, 1, 1]);
-    // It does not read, so that most of what it asked for is owed to it.
+    // The client does not read, so the sidecar cannot send it most of what it asked for.
     await scrapeUntil(folder.metrics, (metrics) => {
       const sent = metrics.value('cids_issued_total', issued('stream'));
       return sent > 0 && metrics.value('credit') === 65_536 - sent;

@@ -1,22 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { IssuedCids, Issuer } from './issuing/issuer.js';
+import type { MetricsText } from '../daemon/metrics-server.js';
+import type { IssuedCids } from './issuing/issued-cids.js';
+import type { Issuer } from './issuing/issuer.js';
+import type { NonceSupplyMonitor } from './issuing/nonce-supply-monitor.js';
 
-/** How CIDs leave: by IssueStream, by Issue, or as leased nonces, to be minted elsewhere. */
+/** How CIDs leave: by IssueStream, by Issue, or as leased nonces from which others mint them. */
 export type IssueKind = 'stream' | 'unary' | 'lease';
 
-/** Who is served; asked at each scrape. */
+/** What is known of clients; read at each scrape. */
 export interface ClientsSource {
   readonly connections: { readonly size: number };
   readonly issuer: { readonly generation: number };
   readonly issueStreams: Iterable<{ readonly credit: number; readonly acknowledged: number }>;
 }
 
+/** What is known of decapsulation; read at each scrape. */
+export interface DecapsulationSource {
+  readonly attached: boolean;
+  counters(): readonly {
+    readonly reason: string;
+    readonly packets: number;
+    readonly octets: number;
+  }[];
+}
+
 const SECONDS = [0.0001, 0.0005, 0.001, 0.005, 0.02, 0.1, 0.5, 2];
 
-/** What Prometheus sees of a sidecar. */
+/** The metrics of a sidecar. */
 export class SidecarMetrics {
   readonly registry = new Registry();
+  readonly #common: Registry;
   readonly streams = new Gauge({
     name: 'cidecar_sidecar_streams',
     help: 'Open streams.',
@@ -44,17 +58,30 @@ export class SidecarMetrics {
   });
   #total = 0;
 
+  /** @param common metrics that both daemons have */
+  constructor(common = new Registry()) {
+    this.#common = common;
+  }
+
   issued(kind: IssueKind, { configId, routable, count }: Omit<IssuedCids, 'cids' | 'tokens'>) {
     if (kind !== 'lease') this.#total += count;
     this.#issued.inc({ kind, config_id: configId, routable: String(routable) }, count);
   }
 
-  /** CIDs made here since the start of the process. */
+  /** What a scrape gets. */
+  async text(): Promise<MetricsText> {
+    return {
+      text: await Registry.merge([this.registry, this.#common]).metrics(),
+      contentType: this.registry.contentType,
+    };
+  }
+
+  /** CIDs issued since the start of the process, leased nonces aside. */
   get total(): number {
     return this.#total;
   }
 
-  /** Adds what is known of clients whenever metrics are collected. */
+  /** Adds what is known of clients; to be called once. */
   observeClients({ connections, issuer, issueStreams }: ClientsSource): void {
     const registers = [this.registry];
     new Gauge({
@@ -87,8 +114,35 @@ export class SidecarMetrics {
     });
   }
 
-  /** Adds what is read off the issuer whenever metrics are collected. */
-  observeIssuer(issuer: Issuer): void {
+  /** Adds the program that unwraps tunnels; to be called once. */
+  observeDecapsulation(decapsulation: DecapsulationSource): void {
+    const registers = [this.registry];
+    new Gauge({
+      name: 'cidecar_sidecar_decap_attached',
+      help: '1 while the program that unwraps tunnels is attached; 0: the server gets no packets.',
+      registers,
+      collect() {
+        this.set(decapsulation.attached ? 1 : 0);
+      },
+    });
+    for (const unit of ['packets', 'octets'] as const) {
+      new Counter({
+        name: `cidecar_sidecar_decap_${unit}_total`,
+        help: `What came in at the interface of decapsulation, in ${unit}, by what was made of it.`,
+        labelNames: ['reason'] as const,
+        registers,
+        collect() {
+          this.reset();
+          for (const { reason, ...counter } of decapsulation.counters()) {
+            this.inc({ reason }, counter[unit]);
+          }
+        },
+      });
+    }
+  }
+
+  /** Adds what the issuer knows; to be called once. */
+  observeIssuer(issuer: Issuer, supply: Pick<NonceSupplyMonitor, 'secondsLeft'>): void {
     const registers = [this.registry];
     new Gauge({
       name: 'cidecar_sidecar_routable',
@@ -96,6 +150,14 @@ export class SidecarMetrics {
       registers,
       collect() {
         this.set(issuer.routable ? 1 : 0);
+      },
+    });
+    new Gauge({
+      name: 'cidecar_sidecar_recording_failed',
+      help: '1 while used nonces cannot be recorded; what was recorded before is issued meanwhile.',
+      registers,
+      collect() {
+        this.set(issuer.trouble === undefined ? 0 : 1);
       },
     });
     new Gauge({
@@ -122,6 +184,19 @@ export class SidecarMetrics {
       collect() {
         this.reset();
         for (const { id, state } of issuer.view.configs) this.set({ config_id: id, state }, 1);
+      },
+    });
+    new Gauge({
+      name: 'cidecar_sidecar_nonces_exhausted_in_seconds',
+      help: 'Seconds until the nonces are used up at the rate of the last ten minutes; +Inf where none are used or there is no telling yet.',
+      labelNames: ['config_id', 'server_id'] as const,
+      registers,
+      collect() {
+        this.reset();
+        for (const { config, serverId, space } of issuer.sources) {
+          const server_id = Buffer.from(serverId).toString('hex');
+          this.set({ config_id: config.id, server_id }, supply.secondsLeft(space));
+        }
       },
     });
     new Gauge({

@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-import { isIP } from 'node:net';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { z } from 'zod';
 import { CidecarError } from '../core/index.js';
 import { readTlsFiles, type TlsListener } from '../daemon/grpc/tls.js';
-import { readTcpAddress } from '../daemon/tcp-address.js';
+import { acceptOldNames, type RenamedOption } from '../daemon/options/old-names.js';
+import { flagOf, type GivenAs, readOptions, requireLeader } from '../daemon/options/read.js';
+import {
+  hostPort,
+  logLevel,
+  metricsAddress,
+  prefixes,
+  textOf,
+  wholeNumber,
+} from '../daemon/options/values.js';
 import type { DaemonOptions } from './daemon.js';
 import { DEFAULT_MAX_STREAMS } from './rpc/server.js';
 
@@ -17,138 +25,123 @@ export interface DecapsulationFlags {
   readonly pin?: string;
 }
 
-export interface SidecarFlags extends Omit<DaemonOptions, 'registry' | 'log'> {
+export interface SidecarOptions extends Omit<DaemonOptions, 'registry' | 'log'> {
   /** Path of the document. */
   readonly registry: string;
   readonly logLevel: string;
   readonly decap?: DecapsulationFlags;
+  /** Flags given by a name of an earlier release. */
+  readonly oldNames: readonly GivenAs[];
 }
 
-const HELP = `
-The state folder remembers which nonces were used. The first start needs --init; every
-later one finds the folder, or refuses to run: without it, CIDs could repeat.`;
+const octalMode = textOf(
+  (text) => (/^0?[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : undefined),
+  'must have three octal digits',
+);
 
-function program(): Command {
-  return new Command('cid-sidecar')
-    .description('Issues connection IDs that carry the ID of the QUIC server beside it.')
-    .requiredOption('--registry <file>', 'the desired state (YAML)')
-    .requiredOption('--server <name>', 'the server in it that this sidecar stands beside')
-    .requiredOption('--state-dir <folder>', 'where used nonces are remembered')
-    .requiredOption('--socket <path>', 'unix socket to serve on')
-    .addOption(
-      new Option('--socket-mode <octal>', 'permissions of the socket')
-        .argParser(octal)
-        .default(0o660, '0660'),
-    )
-    .option('--socket-group <group>', 'group of the socket')
-    .addOption(
-      new Option('--init', 'first start: create the state; refused where there is one').conflicts(
-        'resetNonces',
-      ),
-    )
-    .option(
-      '--reset-nonces',
-      'the state is lost: begin anew at random places. CIDs can then repeat earlier ones, with a probability of about (CIDs before + after) / 256^nonceLength, without a key (CIDs before x after) / 256^nonceLength, and reset tokens made with keys of the lost state are gone',
-    )
-    .addOption(
-      new Option('--reissue-within <seconds>', 'time to replace CIDs of retiring configs')
-        .argParser(seconds)
-        .default(300_000, '300'),
-    )
-    .option('--allow-key-export', 'permit LeaseNonces and ExportResetKeys, which hand out keys')
-    .option(
-      '--max-streams <n>',
-      'streams of all clients together',
-      integer(1, 100_000),
-      DEFAULT_MAX_STREAMS,
-    )
-    .option('--metrics-port <port>', 'serve /metrics on this port of 127.0.0.1', integer(1, 65_535))
-    .addOption(
-      new Option('--metrics-socket <path>', 'serve /metrics on this unix socket').conflicts(
-        'metricsPort',
-      ),
-    )
-    .option('--listen <host:port>', 'serve on TCP too, with mutual TLS')
-    .option('--tls-certificate <file>', 'certificate chain of the TCP listener (PEM)')
-    .option('--tls-key <file>', 'its private key (PEM)')
-    .option('--tls-client-ca <file>', 'authorities of client certificates (PEM)')
-    .option('--decap-interface <name>', 'attach the decapsulating program here (needs privileges)')
-    .option(
-      '--decap-sources <prefixes>',
-      'unwrap tunnels from these only, comma-separated',
-      prefixes,
-    )
-    .option(
-      '--decap-gue-port <port>',
-      'UDP port of GUE, as lb-agent run --gue-port says (default: 6080)',
-      integer(1, 65_535),
-    )
-    .option('--decap-pin <path>', 'keep the program attached over restarts, pinned here in bpffs')
-    .addOption(
-      new Option('--log-level <level>').choices(['debug', 'info', 'warn', 'error']).default('info'),
-    )
-    .addHelpText('after', HELP);
-}
+const text = z.string().min(1);
 
-/** Ends the process with a message where the command line is wrong. */
-export function readCommandLine(argv: readonly string[]): SidecarFlags {
-  const flags = program().parse(argv).opts();
-  // Without the flag that they belong to, they would be of no effect, in silence.
-  requireFlag(flags, 'listen', ['tlsCertificate', 'tlsKey', 'tlsClientCa']);
-  requireFlag(flags, 'decapInterface', ['decapSources', 'decapGuePort', 'decapPin']);
-  const tls = readTls(flags);
-  const metrics: number | string | undefined = flags.metricsPort ?? flags.metricsSocket;
+const shape = z.object({
+  registry: text,
+  server: text,
+  stateDir: text,
+  socket: text,
+  socketMode: octalMode.default(0o660),
+  socketGroup: text.optional(),
+  init: z.boolean().default(false),
+  initIfMissing: z.boolean().default(false),
+  resetNonces: z.boolean().default(false),
+  /** Seconds. */
+  reissueWithin: wholeNumber(1, 86_400).default(300),
+  /** Seconds. */
+  cidLifetime: wholeNumber(1, 86_400).default(60),
+  allowKeyExport: z.boolean().default(false),
+  maxStreams: wholeNumber(1, 100_000).default(DEFAULT_MAX_STREAMS),
+  metrics: metricsAddress.optional(),
+  listen: hostPort.optional(),
+  tlsCertificate: text.optional(),
+  tlsKey: text.optional(),
+  tlsClientCa: text.optional(),
+  decapInterface: text.optional(),
+  decapSources: prefixes.default([]),
+  decapPin: text.optional(),
+  /** UDP port of GUE, as the balancers send it. */
+  guePort: wholeNumber(1, 65_535).optional(),
+  logLevel: logLevel.default('info'),
+});
+
+type Flags = z.infer<typeof shape>;
+
+const RENAMED: readonly RenamedOption[] = [
+  { old: 'metricsPort', current: 'metrics' },
+  {
+    old: 'metricsSocket',
+    current: 'metrics',
+    // By the slash --metrics knows a path.
+    translate: (path) => (path.includes('/') ? path : `./${path}`),
+  },
+  { old: 'decapGuePort', current: 'guePort' },
+];
+
+/**
+ * @param raw flags as commander gives them
+ * @throws CidecarError ARGUMENT_INVALID that names the flag; FILE_UNREADABLE of a TLS file
+ */
+export function readSidecarOptions(raw: object): SidecarOptions {
+  const accepted = acceptOldNames(raw, RENAMED);
+  const flags = readOptions(shape, accepted.flags, accepted.oldNames);
+  requireLeader(accepted.flags, 'listen', ['tlsCertificate', 'tlsKey', 'tlsClientCa']);
+  requireLeader(accepted.flags, 'decapInterface', ['decapSources', 'guePort', 'decapPin']);
+  const { metrics, socketGroup: group } = flags;
+  const tls = tlsOf(flags);
+  const decap = decapsulationOf(flags);
   return {
     registry: flags.registry,
     serverName: flags.server,
     stateFolder: flags.stateDir,
-    stateStart: flags.resetNonces ? 'reset' : flags.init ? 'init' : 'existing',
+    stateStart: stateStartOf(flags),
     socket: {
       path: flags.socket,
       mode: flags.socketMode,
-      ...(flags.socketGroup === undefined ? {} : { group: flags.socketGroup }),
+      ...(group === undefined ? {} : { group }),
     },
-    reissueWithin: flags.reissueWithin,
-    allowKeyExport: flags.allowKeyExport === true,
+    reissueWithin: flags.reissueWithin * 1000,
+    cidLifetime: flags.cidLifetime * 1000,
+    allowKeyExport: flags.allowKeyExport,
     maxStreams: flags.maxStreams,
     logLevel: flags.logLevel,
+    oldNames: accepted.oldNames,
     ...(metrics === undefined ? {} : { metrics }),
     ...(tls === undefined ? {} : { tls }),
-    ...(flags.decapInterface === undefined ? {} : { decap: readDecap(flags) }),
+    ...(decap === undefined ? {} : { decap }),
   };
 }
 
-function requireFlag(flags: object, leader: string, others: readonly string[]): void {
-  const given = others.find((other) => other in flags);
-  if (given === undefined || leader in flags) return;
-  throw new CidecarError('ARGUMENT_INVALID', `${flagOf(given)} needs ${flagOf(leader)}`);
+function stateStartOf(flags: Flags): SidecarOptions['stateStart'] {
+  const starts = { init: 'init', initIfMissing: 'init-if-missing', resetNonces: 'reset' } as const;
+  const given = (['init', 'initIfMissing', 'resetNonces'] as const).filter((name) => flags[name]);
+  const [first, second] = given;
+  if (first !== undefined && second !== undefined) {
+    throw new CidecarError(
+      'ARGUMENT_INVALID',
+      `${flagOf(first)} and ${flagOf(second)} exclude each other`,
+    );
+  }
+  return first === undefined ? 'existing' : starts[first];
 }
 
-/** `--some-flag` of `someFlag`. */
-function flagOf(name: string): string {
-  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-}
-
-function readDecap({
-  decapInterface,
-  decapSources,
-  decapGuePort,
-  decapPin,
-}: {
-  decapInterface?: string;
-  decapSources?: string[];
-  decapGuePort?: number;
-  decapPin?: string;
-}): DecapsulationFlags {
+function decapsulationOf(flags: Flags): DecapsulationFlags | undefined {
+  const { decapInterface, decapSources: sources, guePort, decapPin: pin } = flags;
+  if (decapInterface === undefined) return undefined;
   return {
-    interface: decapInterface ?? '',
-    sources: decapSources ?? [],
-    ...(decapGuePort === undefined ? {} : { guePort: decapGuePort }),
-    ...(decapPin === undefined ? {} : { pin: decapPin }),
+    interface: decapInterface,
+    sources,
+    ...(guePort === undefined ? {} : { guePort }),
+    ...(pin === undefined ? {} : { pin }),
   };
 }
 
-function readTls(flags: Record<string, string | undefined>): TlsListener | undefined {
+function tlsOf(flags: Flags): TlsListener | undefined {
   const { listen, tlsCertificate, tlsKey, tlsClientCa } = flags;
   if (listen === undefined) return undefined;
   if (tlsCertificate === undefined || tlsKey === undefined || tlsClientCa === undefined) {
@@ -158,35 +151,5 @@ function readTls(flags: Record<string, string | undefined>): TlsListener | undef
     );
   }
   const files = { certificate: tlsCertificate, privateKey: tlsKey, clientAuthorities: tlsClientCa };
-  return { address: readTcpAddress(listen), ...readTlsFiles(files) };
-}
-
-function octal(text: string): number {
-  if (!/^0?[0-7]{3}$/.test(text)) throw new InvalidArgumentError('It has three octal digits.');
-  return Number.parseInt(text, 8);
-}
-
-function integer(low: number, high: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= low && value <= high) return value;
-    throw new InvalidArgumentError(`It is an integer from ${low} to ${high}.`);
-  };
-}
-
-function seconds(text: string): number {
-  return integer(1, 86_400)(text) * 1000;
-}
-
-function prefixes(text: string): string[] {
-  const list = text.split(',');
-  for (const prefix of list) {
-    const [address = '', length, ...rest] = prefix.split('/');
-    const bits = isIP(address) === 6 ? 128 : 32;
-    if (isIP(address) === 0 || rest.length > 0) {
-      throw new InvalidArgumentError(`${prefix} is no address or prefix.`);
-    }
-    if (length !== undefined) integer(0, bits)(length);
-  }
-  return list;
+  return { address: listen, ...readTlsFiles(files) };
 }

@@ -2,34 +2,18 @@
 import { spawnSync } from 'node:child_process';
 import { chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { IssueStreamResponse } from '../proto/gen/cidecar/v1/sidecar.js';
-import { scrape } from './testing/metrics.js';
-import {
-  ask,
-  poolDocument,
-  quicLb,
-  SidecarFolder,
-  SidecarProcess,
-} from './testing/sidecar-process.js';
+import { ask } from './testing/calls.js';
+import { poolDocument, quicLb } from './testing/pool-document.js';
+import { scrape } from './testing/scrape.js';
+import { sidecarsPerTest } from './testing/test-sidecars.js';
 
-let folder: SidecarFolder;
-const running: SidecarProcess[] = [];
+const { folder, start, launch } = sidecarsPerTest();
 
 beforeEach(async () => {
-  folder = await SidecarFolder.create();
   await folder.write(poolDocument([quicLb(0, 'minting', await folder.key('a.key'))]));
 });
-afterEach(async () => {
-  for (const sidecar of running.splice(0)) await sidecar.stop('SIGKILL');
-  await folder.remove();
-});
-
-async function start(...flags: string[]): Promise<SidecarProcess> {
-  const sidecar = await SidecarProcess.start(folder, flags);
-  running.push(sidecar);
-  return sidecar;
-}
 
 const NOBODY = 65_534;
 const WITHOUT_CAPABILITIES = ['setpriv', '--bounding-set=-all', '--inh-caps=-all'];
@@ -39,18 +23,26 @@ function nobodyReads(path: string): boolean {
   return status === 0;
 }
 
-/** The output of one that is expected to refuse. */
+/** The output of a sidecar that has to refuse to start. */
 async function refusal(...flags: string[]): Promise<string> {
-  const sidecar = new SidecarProcess(folder, flags);
-  running.push(sidecar);
+  const sidecar = launch(flags);
   // A socket may be free when the sidecar is started again; anything else has to be corrected.
   expect(await sidecar.exited).toBe(/SOCKET_(BUSY|UNUSABLE)/.test(sidecar.output) ? 1 : 2);
   return sidecar.output;
 }
 
+describe('the registry', { timeout: 60_000 }, () => {
+  it('is no file where it has the address of a store, which this version does not have', async () => {
+    const output = await refusal('--init', '--registry', 'etcd://user:secret@127.0.0.1:2379');
+    expect(output).toContain(
+      'the registry etcd://127.0.0.1:2379 is not supported by this version: give the path of a document (ARGUMENT_INVALID)',
+    );
+  });
+});
+
 describe('the metrics socket', { timeout: 60_000 }, () => {
   it('is taken over from a killed sidecar, for its owner and group, and removed at the end', async () => {
-    const flags = ['--metrics-socket', folder.metrics];
+    const flags = ['--metrics', folder.metrics];
     await (await start('--init', ...flags)).stop('SIGKILL');
     expect((await stat(folder.metrics)).isSocket()).toBe(true);
     const sidecar = await start(...flags);
@@ -61,9 +53,9 @@ describe('the metrics socket', { timeout: 60_000 }, () => {
   });
 
   it('is left to a process that listens on it, and so is what is no socket', async () => {
-    await start('--init', '--metrics-socket', folder.metrics);
+    await start('--init', '--metrics', folder.metrics);
     const other = ['--state-dir', `${folder.path}/other`, '--init', '--socket', `${folder.path}/b`];
-    expect(await refusal(...other, '--metrics-socket', folder.metrics)).toContain('SOCKET_BUSY');
+    expect(await refusal(...other, '--metrics', folder.metrics)).toContain('SOCKET_BUSY');
     expect((await scrape(folder.metrics)).value('routable')).toBe(1);
 
     const file = `${folder.path}/file`;
@@ -75,7 +67,26 @@ describe('the metrics socket', { timeout: 60_000 }, () => {
       '--socket',
       `${folder.path}/c`,
     ];
-    expect(await refusal(...otherwise, '--metrics-socket', file)).toContain('SOCKET_UNUSABLE');
+    expect(await refusal(...otherwise, '--metrics', file)).toContain('SOCKET_UNUSABLE');
+  });
+});
+
+describe('flags by the names of an earlier release', { timeout: 60_000 }, () => {
+  it('are accepted, with a warning', async () => {
+    const sidecar = await start('--init', '--metrics-socket', folder.metrics);
+    expect((await scrape(folder.metrics)).value('routable')).toBe(1);
+    const warned = sidecar.output
+      .split('\n')
+      .filter((line) => line.includes('"option"'))
+      .map((line) => JSON.parse(line));
+    expect(warned).toEqual([
+      expect.objectContaining({
+        level: 'warn',
+        program: 'cid-sidecar',
+        option: '--metrics-socket',
+        use: '--metrics',
+      }),
+    ]);
   });
 });
 
@@ -84,7 +95,7 @@ describe('signals', { timeout: 60_000 }, () => {
     const sidecar = await start('--init');
     const client = sidecar.client();
     const { generation } = await ask(client, 'status', {});
-    // By itself the sidecar reads it when it changes, and it does not.
+    // Without the signal, the sidecar reads the document only when it changes, and it does not.
     expect(sidecar.output).not.toContain('following the registry');
     sidecar.child.kill('SIGHUP');
     await sidecar.logs('following the registry');
@@ -106,38 +117,35 @@ describe('signals', { timeout: 60_000 }, () => {
     client.close();
   });
 
-  it.each(['SIGTERM', 'SIGINT'] as const)(
-    '%s ends streams in order, behind what was sent',
-    async (signal) => {
-      const sidecar = await start('--init');
-      const client = sidecar.client();
-      const stream = client.issueStream();
-      const watch = client.watch({}).resume();
-      const ends = [stream, watch].map(
-        (each) => new Promise((resolve) => each.on('status', ({ code }) => resolve(code))),
-      );
-      let received = 0;
-      let paused = false;
-      stream.on('data', ({ event }: IssueStreamResponse) => {
-        if (event?.$case !== 'batch') return;
-        received += event.value.count;
-        if (paused) return;
-        // Batches are on their way from here on, and wait for this client.
-        paused = true;
-        stream.pause();
-        sidecar.child.kill(signal);
-        void sidecar.logs('stopping').then(() => stream.resume());
-      });
-      stream.write({ credit: 65_536, acknowledgedGeneration: 0 });
-      expect(await Promise.all(ends)).toEqual([0, 0]);
-      client.close();
-      expect(await sidecar.exited).toBe(0);
-      const [, issued] = /"issued":(\d+),"msg":"stopped"/.exec(sidecar.output) ?? [];
-      expect(received).toBe(Number(issued));
-      expect(received).toBeGreaterThan(1024);
-      await expect(stat(folder.socket)).rejects.toThrow(/ENOENT/);
-    },
-  );
+  it.each(['SIGTERM', 'SIGINT'] as const)('%s ends streams after what was sent', async (signal) => {
+    const sidecar = await start('--init');
+    const client = sidecar.client();
+    const stream = client.issueStream();
+    const watch = client.watch({}).resume();
+    const ends = [stream, watch].map(
+      (each) => new Promise((resolve) => each.on('status', ({ code }) => resolve(code))),
+    );
+    let received = 0;
+    let paused = false;
+    stream.on('data', ({ event }: IssueStreamResponse) => {
+      if (event?.$case !== 'batch') return;
+      received += event.value.count;
+      if (paused) return;
+      // From here on batches wait for this client.
+      paused = true;
+      stream.pause();
+      sidecar.child.kill(signal);
+      void sidecar.logs('stopping').then(() => stream.resume());
+    });
+    stream.write({ credit: 65_536, acknowledgedGeneration: 0 });
+    expect(await Promise.all(ends)).toEqual([0, 0]);
+    client.close();
+    expect(await sidecar.exited).toBe(0);
+    const [, issued] = /"issued":(\d+),"msg":"stopped"/.exec(sidecar.output) ?? [];
+    expect(received).toBe(Number(issued));
+    expect(received).toBeGreaterThan(1024);
+    await expect(stat(folder.socket)).rejects.toThrow(/ENOENT/);
+  });
 
   it('stops although a client never reads', async () => {
     const sidecar = await start('--init');
@@ -153,8 +161,8 @@ describe('signals', { timeout: 60_000 }, () => {
 
 describe('privileges', { timeout: 60_000 }, () => {
   it('needs none, and gives the socket the mode and group that it is told to', async () => {
-    // As root: another user, or where the checkout is in a folder that no other user may
-    // enter, root without its capabilities. Otherwise there are no privileges to begin with.
+    // If this is root, the sidecar runs as another user; or as root without capabilities, where no
+    // other user may enter the folder of the checkout. Else there are no privileges anyway.
     const root = process.getuid?.() === 0;
     const other = root && nobodyReads(fileURLToPath(import.meta.url));
     const [uid, gid] = other ? [NOBODY, NOBODY] : [process.getuid?.(), process.getgid?.()];
@@ -163,12 +171,10 @@ describe('privileges', { timeout: 60_000 }, () => {
     for (const path of [folder.path, own, folder.document, `${folder.path}/a.key`]) {
       if (other) await chown(path, NOBODY, NOBODY);
     }
-    const sidecar = new SidecarProcess(
-      folder,
+    const sidecar = launch(
       ['--init', '--socket-mode', '620', '--socket-group', `${gid}`],
       other ? { uid: NOBODY, gid: NOBODY } : root ? { through: WITHOUT_CAPABILITIES } : {},
     );
-    running.push(sidecar);
     await sidecar.logs('serving');
     const lines = await readFile(`/proc/${sidecar.child.pid}/status`, 'utf8');
     expect(lines).toMatch(new RegExp(`^Uid:\\s${uid}\\s${uid}\\s`, 'm'));

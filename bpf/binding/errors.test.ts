@@ -4,10 +4,22 @@ import { expect, test } from 'vitest';
 import { CidecarError } from '../../core/errors.js';
 import { guarded, translated } from './errors.js';
 
-const { EPERM, EBUSY, EEXIST, EINVAL, ENODEV, ENOENT, ENOMEM, ENOSYS, EOPNOTSUPP, E2BIG, ENOSPC } =
-  constants.errno;
+const {
+  EPERM,
+  EBUSY,
+  EEXIST,
+  EINVAL,
+  ENODEV,
+  ENOENT,
+  ENOMEM,
+  ENOSYS,
+  EOPNOTSUPP,
+  ERANGE,
+  E2BIG,
+  ENOSPC,
+} = constants.errno;
 
-/** An error as the addon makes it. */
+/** An error like those of the addon. */
 function refusal(call: string, errno: number, log = '', subject = 'subject'): Error {
   return Object.assign(new Error(`${subject}: ${call}: text`), { call, errno, subject, log });
 }
@@ -31,8 +43,11 @@ test.each([
   ['bpf_link_create', EBUSY, 'INTERFACE_BUSY'],
   ['bpf_link_create', EEXIST, 'INTERFACE_BUSY'],
   ['bpf_link_create', ENODEV, 'INTERFACE_UNKNOWN'],
-  ['bpf_link_create', EOPNOTSUPP, 'KERNEL_UNSUPPORTED'],
-  ['bpf_link_create', 524, 'KERNEL_UNSUPPORTED'],
+  ['bpf_link_create', EOPNOTSUPP, 'DRIVER_REFUSED'],
+  ['bpf_link_create', 524, 'DRIVER_REFUSED'],
+  ['bpf_link_create', ERANGE, 'DRIVER_REFUSED'],
+  ['bpf_link_create', EINVAL, 'DRIVER_REFUSED'],
+  ['bpf_link_create', ENOMEM, 'KERNEL_CALL_FAILED'],
   ['bpf_link_create', EPERM, 'KERNEL_PERMISSION'],
   ['bpf_link_update', EPERM, 'INTERFACE_BUSY'],
   ['bpf_obj_get', ENOENT, 'PIN_INVALID'],

@@ -11,19 +11,17 @@ const {
   ENXIO,
   ENOENT,
   EINVAL,
-  EOPNOTSUPP,
+  ENOMEM,
   ENOSYS,
   E2BIG,
   ENOSPC,
 } = constants.errno;
-/** The kernel's own ENOTSUPP, which leaks out of bpf(2) and has no name in user space. */
-const ENOTSUPP = 524;
 
-/** What the addon puts on the errors of refused calls. */
+/** The error that the addon throws when the kernel or libbpf refuses a call. */
 interface NativeFailure extends Error {
   readonly call: string;
   readonly errno: number;
-  /** What the call was about. */
+  /** What the call was about, such as the path of an object. */
   readonly subject: string;
   readonly log: string;
 }
@@ -32,7 +30,7 @@ function isNativeFailure(error: unknown): error is NativeFailure {
   return error instanceof Error && 'call' in error && 'errno' in error && 'log' in error;
 }
 
-/** Where the same errno means the same thing for every call. */
+/** For an errno that means the same in every call. */
 function commonCode(errno: number): ErrorCode {
   if (errno === EPERM || errno === EACCES) return 'KERNEL_PERMISSION';
   if (errno === ENOSYS) return 'KERNEL_UNSUPPORTED';
@@ -44,14 +42,16 @@ function code({ call, errno, log }: NativeFailure): ErrorCode {
     case 'bpf_object__open_file':
       return 'FILE_UNREADABLE';
     case 'bpf_object__load':
-      // A rejection shows as EACCES, EINVAL, EPERM, E2BIG...; only the log tells it apart.
+      // A rejection is reported as EACCES, EINVAL, EPERM, E2BIG...; only the log identifies it.
       return log.includes('PROG LOAD LOG') ? 'PROGRAM_REJECTED' : commonCode(errno);
     case 'bpf_link_create':
       if (errno === EBUSY || errno === EEXIST) return 'INTERFACE_BUSY';
       if (errno === ENODEV) return 'INTERFACE_UNKNOWN';
-      return errno === EOPNOTSUPP || errno === ENOTSUPP ? 'KERNEL_UNSUPPORTED' : commonCode(errno);
+      if (errno === ENOMEM || errno === ENOSYS) return commonCode(errno);
+      // Whatever else it is lies in the driver and how its interface is set up.
+      return errno === EPERM || errno === EACCES ? 'KERNEL_PERMISSION' : 'DRIVER_REFUSED';
     case 'bpf_link_update':
-      // EPERM here says that the link runs another program than the one expected.
+      // This EPERM says that the link runs another program than the expected one.
       return errno === EPERM ? 'INTERFACE_BUSY' : commonCode(errno);
     case 'bpf_map_update_elem':
     case 'bpf_map_update_batch':
@@ -73,7 +73,7 @@ function code({ call, errno, log }: NativeFailure): ErrorCode {
   }
 }
 
-/** The verifier's last words, which say what it disliked; before them come its steps. */
+/** What the verifier objects to: its last line, after all of its steps. */
 function verdict(log: string): string {
   const program = /prog '([^']*)': BPF program load failed/.exec(log)?.[1] ?? 'a program';
   const lines = log.split('\n');
@@ -83,14 +83,14 @@ function verdict(log: string): string {
 
 function message(failure: NativeFailure, code: ErrorCode): string {
   if (code === 'PROGRAM_REJECTED') return `${failure.subject}: ${verdict(failure.log)}`;
-  // Checks of the addon's own, whose errno would add nothing.
+  // These are checks of the addon, whose errno would add nothing.
   if (failure.call === 'pin_kind' || failure.call === 'reuse') return failure.subject;
   return failure.message;
 }
 
 /**
- * What to throw for what the addon threw. Mistakes of the caller stay plain errors: a
- * RangeError, a TypeError, the use of a closed handle, a name that the object does not have.
+ * Translates what the addon threw into what the binding throws. Mistakes of the caller stay plain
+ * errors: a RangeError, a TypeError, the use of a closed handle, an unknown name in an object.
  */
 export function translated(error: unknown): unknown {
   if (!isNativeFailure(error)) return error;
@@ -104,7 +104,7 @@ export function translated(error: unknown): unknown {
   });
 }
 
-/** Calls into the addon; what the kernel refuses comes out as a CidecarError. */
+/** Makes a call into the addon. @throws CidecarError for what the kernel refuses */
 export function guarded<Result>(call: () => Result): Result {
   try {
     return call();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What handles leave behind: descriptors, mappings, and the end of a worker.
+// What remains of handles that are closed or lost: no descriptors, no mappings, no workers.
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
@@ -24,7 +24,7 @@ const mappings = () =>
     .split('\n')
     .filter((line) => line.includes('bpf-map') || line.includes('bpf_map')).length;
 
-/** Collects garbage until `done`; finalisers run some turns after the collection. */
+/** Collects garbage until `done` holds; finalisers run some turns after the collection. */
 async function collectUntil(done: () => boolean): Promise<void> {
   setFlagsFromString('--expose-gc');
   const gc = runInNewContext('gc') as () => void;
@@ -56,7 +56,7 @@ test('closed handles leave no descriptor', async () => {
   veth.close();
 });
 
-test('handles that nobody closed go with the garbage', async () => {
+test('handles that were not closed are collected', async () => {
   const before = descriptors();
   (() => {
     for (let i = 0; i < 100; i++) object.map('plain');

@@ -82,7 +82,7 @@ describe.each(['native', 'generic'] as const)('%s XDP', (mode) => {
     drop.attachXdp(veth.ifindex, mode).close();
   });
 
-  test('is detached whoever holds it', () => {
+  test('is detached even while others hold it', () => {
     const link = touch.attachXdp(veth.ifindex, mode);
     link.pin(folder.at('link'));
     link.detach();
@@ -110,7 +110,8 @@ test('an interface that is not there', () => {
 
 test('a driver without native XDP', () => {
   expect(caught(() => touch.attachXdp(ifindex('lo'), 'native'))).toMatchObject({
-    code: 'KERNEL_UNSUPPORTED',
+    code: 'DRIVER_REFUSED',
+    message: expect.stringMatching(/the kernel says ".*native mode"; lo has driver/),
   });
 });
 

@@ -1,14 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 import { guarded } from './errors.js';
-import { addon, type NativeLink, type NativeLinkInfo } from './native.js';
+import { addon, type NativeLink, type NativeLinkInfo, type NativeProgram } from './native.js';
 import { pinAt, pinReplacingAt, removePin } from './pin.js';
-import type { BpfProgram } from './program.js';
 
 export type LinkInfo = NativeLinkInfo;
 
 /**
- * An attachment of a program to an interface. It ends when the last handle is closed and no
- * pin is left, or with {@link detach}.
+ * A program that a link can run, which is a BpfProgram. A link needs only the handle of it, and
+ * so does not import the class, whose `attachXdp` makes links.
+ */
+export interface LinkableProgram {
+  /** @internal */
+  readonly native: NativeProgram;
+}
+
+/**
+ * An attachment of a program to an interface. It ends when no handle and no pin holds it any
+ * more, or with {@link detach}.
  */
 export class BpfLink {
   readonly #native: NativeLink;
@@ -23,22 +31,21 @@ export class BpfLink {
     return new BpfLink(guarded(() => addon().Link.openPinned(path)));
   }
 
-  /** As the kernel says now. */
+  /** What the kernel says at this moment. */
   info(): LinkInfo {
     return guarded(() => this.#native.info());
   }
 
   /**
-   * Puts another program in the place of the present one: every packet meets the one or the
-   * other.
-   * @param expected refuse unless this is the present one
-   * @throws CidecarError INTERFACE_BUSY when it is not
+   * Puts another program in the place of the present one. Each packet meets either of them.
+   * @param expected the program that must be the present one, if given
+   * @throws CidecarError INTERFACE_BUSY when the present program is another one
    */
-  update(program: BpfProgram, expected?: BpfProgram): void {
+  update(program: LinkableProgram, expected?: LinkableProgram): void {
     guarded(() => this.#native.update(program.native, expected?.native));
   }
 
-  /** Ends the attachment, whoever else holds the link. */
+  /** Ends the attachment, even if other handles or pins hold the link. */
   detach(): void {
     guarded(() => this.#native.detach());
   }
@@ -48,7 +55,7 @@ export class BpfLink {
     pinAt(this.#native, path);
   }
 
-  /** Like {@link pin}, but takes the place of what is pinned there, atomically. */
+  /** Like {@link pin}, but replaces what is pinned at the path, atomically. */
   pinReplacing(path: string): void {
     pinReplacingAt(this.#native, path);
   }

@@ -111,7 +111,7 @@ describe('an array', () => {
 });
 
 describe('a per-CPU array', () => {
-  // round8(12) for each possible CPU, not 12: the sizes that a naive binding gets wrong.
+  // The kernel copies round8(12) octets for each possible CPU, and not 12.
   const size = () => 16 * possibleCpus();
 
   test('has a value for each possible CPU, each rounded up to 8 octets', () => {

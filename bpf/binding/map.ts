@@ -15,7 +15,7 @@ export interface MapInfo {
   readonly kind: MapKind;
   /** Octets. */
   readonly keySize: number;
-  /** Octets of one value, for one CPU where each CPU has its own. */
+  /** Octets of one value; of one CPU's value if each CPU has its own. */
   readonly valueSize: number;
   readonly maxEntries: number;
   /** BPF_F_* of linux/bpf.h. */
@@ -34,7 +34,7 @@ const KINDS: Readonly<Record<number, MapKind>> = {
 
 /**
  * A map in the kernel. The handle keeps the map alive until {@link close}; every later call
- * throws. Sizes are checked against the kernel's: a wrong one is a RangeError.
+ * throws. Sizes are compared with the kernel's, and a wrong one is a RangeError.
  */
 export class BpfMap {
   readonly info: MapInfo;
@@ -54,9 +54,9 @@ export class BpfMap {
   }
 
   /**
-   * A copy of one value. Where each CPU has its own, the values of all possible CPUs one
-   * after another, each rounded up to 8 octets.
-   * @param key a number is the index of an array (or another key of 4 octets, host order)
+   * A copy of one value. If each CPU has its own, the copy holds the values of all possible CPUs
+   * in a row, each rounded up to 8 octets.
+   * @param key a number is the index of an array, or another key of 4 octets in host order
    */
   lookup(key: Uint8Array | number): Uint8Array | undefined {
     return guarded(() => this.native.lookup(key));
@@ -67,17 +67,17 @@ export class BpfMap {
     guarded(() => this.native.update(key, value));
   }
 
-  /** Names the program that a tail call to `index` goes to, in a map of programs. */
+  /** In a map of programs, sets the program that a tail call to `index` goes to. */
   setProgram(index: number, program: BpfProgram): void {
     guarded(() => this.native.setProgram(index, program.native));
   }
 
-  /** Whether there was such a key. The entries of an array cannot be deleted. */
+  /** Says whether there was such a key. The entries of an array cannot be deleted. */
   delete(key: Uint8Array | number): boolean {
     return guarded(() => this.native.delete(key));
   }
 
-  /** Every key. What is added or deleted meanwhile may or may not be among them. */
+  /** Every key. Keys that are added or deleted during the walk may be among them or not. */
   *keys(): Generator<Uint8Array, void, void> {
     let key = guarded(() => this.native.nextKey(undefined));
     while (key !== undefined) {
@@ -88,30 +88,31 @@ export class BpfMap {
   }
 
   /**
-   * Writes `count` values in few system calls, at most 1024 values each. Not atomic: when it
-   * throws, the elements before the one named in the message are written.
+   * Writes `count` values in few system calls of at most 1024 values each. This is not atomic:
+   * when it throws, the elements before the one that the message names are written.
    */
   updateBatch(keys: Uint8Array, values: Uint8Array, count: number): void {
     guarded(() => this.native.updateBatch(keys, values, count));
   }
 
-  /** The values of an array from `firstKey` on, one after another as {@link lookup} gives them. */
+  /** `count` values of an array from `firstKey` on, in a row, each as {@link lookup} gives it. */
   lookupBatch(firstKey: number, count: number): Uint8Array {
     return guarded(() => this.native.lookupBatch(firstKey, count));
   }
 
   /**
-   * The values themselves, of an array with BPF_F_MMAPABLE: what is stored here the program
-   * sees, and the other way round. Value i begins at i x round8(valueSize). The view outlives
-   * the handle; the memory is unmapped when the view is garbage, or by {@link unmap}.
+   * The memory of an array with BPF_F_MMAPABLE: the program sees what is stored here, and the
+   * other way round. Value i begins at octet i x round8(valueSize). The view outlives the handle;
+   * the memory is unmapped when the view is garbage, or by {@link unmap}.
    */
   mmap(): Uint8Array {
     return guarded(() => this.native.mmap());
   }
 
   /**
-   * Gives back at once what {@link mmap} returned: garbage of a few octets for JavaScript can
-   * be all the memory of a map that nothing else holds. Every view of it is empty afterwards.
+   * Gives back at once what {@link mmap} returned. To JavaScript a view is garbage of a few
+   * octets, although it may keep the whole memory of a map. Every view of the memory is empty
+   * afterwards.
    */
   unmap(view: Uint8Array): void {
     guarded(() => this.native.unmap(view));
@@ -122,7 +123,7 @@ export class BpfMap {
     pinAt(this.native, path);
   }
 
-  /** Like {@link pin}, but takes the place of what is pinned there, atomically. */
+  /** Like {@link pin}, but replaces what is pinned at the path, atomically. */
   pinReplacing(path: string): void {
     pinReplacingAt(this.native, path);
   }

@@ -2,8 +2,8 @@
 import { createRequire } from 'node:module';
 import { addonPath } from './package-root.js';
 
-// The shape of the addon (bpf/binding/native). What it throws is a RangeError, a TypeError,
-// or an Error with the properties of NativeFailure in errors.ts.
+// The interface of the addon in bpf/binding/native. It throws a RangeError, a TypeError, or an
+// Error with the properties of NativeFailure in errors.ts.
 
 export interface NativeMapInfo {
   readonly id: number;
@@ -34,7 +34,7 @@ export interface NativeProgramInfo {
   readonly id: number;
   readonly name: string;
   readonly type: number;
-  /** Instructions that the verifier walked; 0 before Linux 5.16, which does not say. */
+  /** Instructions that the verifier walked; 0 before Linux 5.16, which does not tell. */
   readonly verifiedInstructions: number;
   readonly translatedOctets: number;
   readonly jitedOctets: number;
@@ -92,6 +92,26 @@ export interface NativeRingBuffer {
   close(): void;
 }
 
+export interface NativeXdpProgram {
+  readonly id: number;
+  /** Empty where this process may not ask. */
+  readonly name: string;
+  readonly mode: 'native' | 'generic' | 'offloaded';
+}
+
+/** What cannot be read is left out. */
+export interface NativeDriver {
+  /** Of the interface. */
+  readonly name?: string;
+  readonly driver?: string;
+  /** Octets. */
+  readonly mtu?: number;
+  readonly rxQueues?: number;
+  readonly txQueues?: number;
+  /** As many as `ethtool -L` could set. */
+  readonly mostQueues?: number;
+}
+
 export interface NativeProbe {
   readonly release: string;
   readonly bpf: boolean;
@@ -122,11 +142,14 @@ export interface NativeAddon {
   isBpffs(path: string): boolean;
   mountBpffs(path: string): void;
   probe(): NativeProbe;
+  /** Of whatever origin. */
+  xdpPrograms(ifindex: number): readonly NativeXdpProgram[];
+  driverOf(ifindex: number): NativeDriver;
 }
 
 /**
- * The addon, loaded at first use and not at import: commands that never touch the kernel
- * work where it was not built. Node keeps the loaded module.
+ * The addon. It is loaded at its first use and not at import, so that commands which never touch
+ * the kernel work without it. Node keeps the loaded module.
  */
 export function addon(): NativeAddon {
   return createRequire(import.meta.url)(addonPath()) as NativeAddon;

@@ -57,7 +57,7 @@ test('sizes maps, and uses those of another object', async () => {
   const second = await loadFixture({ reuseMaps: { plain, '.data.settings': settings } });
   const same = second.map('plain');
   expect(same.info.id).toBe(plain.info.id);
-  // The values stay: the initial ones of the second object are not written over them.
+  // The initial values of the second object must not be written over them.
   const program = second.program('touch');
   expect(program.testRun({ data: frame() }).retval).toBe(1);
   expect(program.info.mapIds).toContain(settings.info.id);
@@ -115,7 +115,7 @@ test('a file that is no object, or not there', async () => {
   const path = join(folder, 'text.bpf.o');
   writeFileSync(path, 'not an ELF file');
   const failure = await BpfObject.load(path).catch((error: unknown) => error);
-  // An error of libbpf's own, whose number strerror does not know.
+  // An error number of libbpf, which strerror does not know.
   expect(failure).toMatchObject({ code: 'FILE_UNREADABLE' });
   expect(String(failure)).not.toContain('Unknown error');
   await expect(BpfObject.load(join(folder, 'none.bpf.o'))).rejects.toMatchObject({

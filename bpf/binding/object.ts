@@ -5,20 +5,20 @@ import { addon, type NativeObject } from './native.js';
 import { BpfProgram } from './program.js';
 
 export interface LoadOptions {
-  /** Entries of maps, by name, in place of what the ELF file says. */
+  /** Numbers of entries, by the name of the map, which replace those of the ELF file. */
   readonly mapSizes?: Readonly<Record<string, number>>;
-  /** Maps to use in place of the object's own; of the same type and sizes, or PIN_INVALID. */
+  /** Maps that replace the object's own. Another type or size is PIN_INVALID. */
   readonly reuseMaps?: Readonly<Record<string, BpfMap>>;
-  /** What the verifier writes to {@link BpfObject.log}: nothing, its walk, or every step. */
+  /** What the verifier writes to {@link BpfObject.log}: nothing, its walk, or each step (2). */
   readonly logLevel?: 0 | 1 | 2;
-  /** Load these programs only; default all. */
+  /** The programs to load. Default: all of them. */
   readonly programs?: readonly string[];
 }
 
 /** The maps and programs of one ELF file, loaded into the kernel. */
 export class BpfObject {
   readonly #native: NativeObject;
-  /** What libbpf and, if asked, the verifier printed. */
+  /** What libbpf printed, and the verifier if asked for. */
   readonly log: string;
 
   private constructor(native: NativeObject) {
@@ -27,7 +27,7 @@ export class BpfObject {
   }
 
   /**
-   * Loads on a worker thread: the verifier and big maps take tens of milliseconds.
+   * Loads on a worker thread, because the verifier and large maps take tens of milliseconds.
    * @throws CidecarError PROGRAM_REJECTED with the verifier's log in `log`, KERNEL_PERMISSION,
    *   PIN_INVALID for a map of `reuseMaps` that does not fit, FILE_UNREADABLE.
    */
@@ -48,23 +48,24 @@ export class BpfObject {
   }
 
   /**
-   * A handle of its own, valid after {@link close} of the object. Data sections are maps
-   * under their section's name, such as '.data.settings'.
+   * A new handle of a map, which stays valid after {@link close} of the object. A data section is
+   * a map by the name of the section, such as '.data.settings'.
    */
   map(name: string): BpfMap {
     return new BpfMap(guarded(() => this.#native.map(name)));
   }
 
+  /** Names of the maps. */
   maps(): string[] {
     return guarded(() => this.#native.maps());
   }
 
-  /** A handle of its own, valid after {@link close} of the object. */
+  /** A new handle of a program, which stays valid after {@link close} of the object. */
   program(name: string): BpfProgram {
     return new BpfProgram(guarded(() => this.#native.program(name)));
   }
 
-  /** The loaded ones. */
+  /** Names of the loaded programs. */
   programs(): string[] {
     return guarded(() => this.#native.programs());
   }

@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { CidecarError } from '../../core/errors.js';
 
 /**
- * The folder of package.json. Found by walking up, because this file runs from the sources
- * (bpf/binding) and from dist/bpf/binding, and what make built stays in bpf/build.
+ * The folder of package.json, which holds bpf/build. It is found by walking up, because this file
+ * runs from bpf/binding and from dist/bpf/binding.
  */
 function packageRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
@@ -22,7 +22,7 @@ function packageRoot(): string {
   return folder;
 }
 
-/** A file that `npm run build:native` makes. */
+/** Path of a file that `npm run build:native` makes. @throws CidecarError FILE_UNREADABLE */
 function builtPath(file: string): string {
   const path = join(packageRoot(), 'bpf', 'build', file);
   if (existsSync(path)) return path;
@@ -31,7 +31,7 @@ function builtPath(file: string): string {
   });
 }
 
-/** Path of a compiled BPF object: 'balancer' is bpf/build/balancer.bpf.o. */
+/** Path of a compiled BPF object: that of 'pass' is bpf/build/pass.bpf.o. */
 export function objectPath(name: string): string {
   return builtPath(`${name}.bpf.o`);
 }

@@ -9,9 +9,9 @@ interface Pinnable {
   pin(path: string): void;
 }
 
-/** Pins a handle. The folder exists already, and its file system is bpffs. */
+/** Pins a handle in a folder of bpffs, which must exist. */
 export function pinAt(native: Pinnable, path: string): void {
-  // Elsewhere the kernel answers EPERM, which would send people after capabilities.
+  // On other file systems the kernel answers EPERM, which would point to missing capabilities.
   if (!addon().isBpffs(dirname(path))) {
     throw new CidecarError('PIN_INVALID', `${dirname(path)} is not a folder of bpffs`, {
       file: path,
@@ -21,8 +21,8 @@ export function pinAt(native: Pinnable, path: string): void {
 }
 
 /**
- * Pins under a temporary name, then renames: whoever opens the path gets the old object or
- * the new one, never nothing. (bpffs allows no dots in names.)
+ * Pins under a temporary name and renames it, so that the path leads to the old object or to the
+ * new one at every moment. (bpffs allows no dots in names.)
  */
 export function pinReplacingAt(native: Pinnable, path: string): void {
   const temporary = `${path}-new-${process.pid}`;
@@ -36,7 +36,7 @@ export function pinReplacingAt(native: Pinnable, path: string): void {
   }
 }
 
-/** Removes a pin; nothing to do when there is none. */
+/** Removes a pin if there is one. */
 export function removePin(path: string): void {
   try {
     rmSync(path, { force: true });

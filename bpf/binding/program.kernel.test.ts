@@ -33,7 +33,7 @@ test('says what the kernel made of it', () => {
   expect([...touch.info.mapIds].sort()).toEqual(used.sort());
 });
 
-test('runs on a packet that nobody wants back', () => {
+test('runs on a packet without returning it', () => {
   const result = touch.testRun({ data: new Uint8Array(100), dataOutSize: 0 });
   expect(result).toMatchObject({ retval: 2, data: new Uint8Array() });
 });

@@ -3,23 +3,24 @@ import { guarded } from './errors.js';
 import { BpfLink } from './link.js';
 import { addon, type NativeProgram, type NativeProgramInfo } from './native.js';
 import { pinAt, pinReplacingAt, removePin } from './pin.js';
+import { circumstancesOf, explainRefusal } from './refusal.js';
 
 export type ProgramInfo = NativeProgramInfo;
 
 export interface TestRunOptions {
   /** The frame, at least 14 octets (an Ethernet header); about 3,500 fit. */
   readonly data: Uint8Array;
-  /** Runs in a row, all on the same buffer: the second sees what the first made of it. */
+  /** Number of runs, all on the same buffer: the second run sees what the first made of it. */
   readonly repeat?: number;
-  /** The interface that xdp_md names; without it, the loopback of the kernel's choice. */
+  /** The interface that xdp_md names. Default: the loopback interface that the kernel chooses. */
   readonly ingressIfindex?: number;
-  /** Room for the frame that comes out, in octets. Default: that of `data` and 256 more. */
+  /** Room for the resulting frame, in octets. Default: the length of `data` and 256 more. */
   readonly dataOutSize?: number;
-  /** The CPU to run on; without it, whichever this thread is on. */
+  /** The CPU to run on. Default: the one that this thread is on. */
   readonly cpu?: number;
   /**
-   * Do with each frame as the program says, transmit and redirect included (Linux 5.18).
-   * Nothing comes out then, and a frame is used again as the program left it.
+   * Really transmit or redirect each frame if the program says so (Linux 5.18). There is no
+   * resulting frame then, and the next run gets the frame as the program left it.
    */
   readonly live?: boolean;
 }
@@ -29,11 +30,11 @@ export interface TestRunResult {
   readonly retval: number;
   /** The frame as the program left it. */
   readonly data: Uint8Array;
-  /** Mean of one run, as the kernel reports it. */
+  /** Mean duration of one run, as the kernel reports it. */
   readonly durationNs: number;
 }
 
-/** How XDP is attached: in the driver, or after it in the stack, which every interface can. */
+/** Where XDP runs: in the driver, or after it in the stack, which works on every interface. */
 export type XdpMode = 'native' | 'generic';
 
 /** A loaded program. The handle keeps it alive until {@link close}. */
@@ -54,8 +55,8 @@ export class BpfProgram {
   }
 
   /**
-   * Runs the program in the kernel on a packet of ours (BPF_PROG_TEST_RUN). Blocks the
-   * thread for as long as it runs.
+   * Runs the program in the kernel on a given frame (BPF_PROG_TEST_RUN), and blocks the thread
+   * meanwhile.
    */
   testRun(options: TestRunOptions): TestRunResult {
     const { data, repeat = 1, ingressIfindex, cpu, live = false } = options;
@@ -64,12 +65,18 @@ export class BpfProgram {
   }
 
   /**
-   * Attaches to an interface, as a bpf_link: it lasts while a handle or a pin holds it.
+   * Attaches the program to an interface as a bpf_link, which lasts while a handle or a pin
+   * holds it.
    * @throws CidecarError INTERFACE_BUSY when another program is attached, INTERFACE_UNKNOWN,
-   *   KERNEL_UNSUPPORTED when the driver has no native XDP, KERNEL_PERMISSION.
+   *   DRIVER_REFUSED when the driver has no native XDP or not for this interface as it is set up,
+   *   KERNEL_PERMISSION.
    */
   attachXdp(ifindex: number, mode: XdpMode): BpfLink {
-    return new BpfLink(guarded(() => this.native.attachXdp(ifindex, mode === 'native')));
+    try {
+      return new BpfLink(guarded(() => this.native.attachXdp(ifindex, mode === 'native')));
+    } catch (error) {
+      throw explainRefusal(error, circumstancesOf(ifindex));
+    }
   }
 
   /** @throws CidecarError PIN_INVALID when something is at the path, or it is not in bpffs. */
@@ -77,7 +84,7 @@ export class BpfProgram {
     pinAt(this.native, path);
   }
 
-  /** Like {@link pin}, but takes the place of what is pinned there, atomically. */
+  /** Like {@link pin}, but replaces what is pinned at the path, atomically. */
   pinReplacing(path: string): void {
     pinReplacingAt(this.native, path);
   }

@@ -19,7 +19,7 @@ afterAll(() => {
   for (const handle of [touch, events, object]) handle.close();
 });
 
-/** The program reports the length of each frame. */
+/** The length of a frame, which the program reports in an event. */
 const lengthIn = (event: Uint8Array) =>
   new DataView(event.buffer, event.byteOffset, event.byteLength).getUint32(0, true);
 

@@ -4,15 +4,15 @@ import type { BpfMap } from './map.js';
 import { addon, type NativeRingBuffer } from './native.js';
 
 /**
- * Reads a BPF_MAP_TYPE_RINGBUF from the event loop, without a thread. Keeps the process
+ * Reads a BPF_MAP_TYPE_RINGBUF from the event loop, without a thread. It keeps the process
  * running until {@link close}.
  */
 export class RingBuffer {
   readonly #native: NativeRingBuffer;
 
   /**
-   * @param onEvents called once a wake-up with all events since the last, at most about
-   *   1 MiB; what it throws becomes an uncaught exception
+   * @param onEvents called once for each wake-up with all events since the one before, at most
+   *   about 1 MiB of them; what it throws becomes an uncaught exception
    */
   constructor(map: BpfMap, onEvents: (events: Uint8Array[]) => void) {
     const deliver = (octets: Uint8Array, lengths: Uint32Array): void => {

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { CidecarError } from '../../core/errors.js';
+import { makeFolders } from '../../core/make-folders.js';
 import { guarded, translated } from './errors.js';
 import { addon, type NativeProbe } from './native.js';
 
-/** CPUs that can ever come online: per-CPU values have a copy for each. */
+/** Number of CPUs that can ever come online. A per-CPU value has a copy for each of them. */
 export function possibleCpus(): number {
   return guarded(() => addon().possibleCpus());
 }
 
-/** @throws CidecarError INTERFACE_UNKNOWN */
+/** Index of an interface of this network namespace. @throws CidecarError INTERFACE_UNKNOWN */
 export function ifindex(name: string): number {
-  // What cannot be loaded says nothing about the interface.
+  // Outside of the try block: a missing addon is no missing interface.
   const native = addon();
   try {
     return native.ifindex(name);
@@ -26,27 +27,53 @@ export function isBpffs(path: string): boolean {
   return guarded(() => addon().isBpffs(path));
 }
 
-/** Mounts bpffs when it is not there; needs root then. */
+/**
+ * Mounts bpffs if it is not there, which needs root. Not in a mount namespace other than that
+ * of process 1, as below `ip netns exec`: what is pinned there is gone with this process.
+ *
+ * @throws CidecarError PIN_INVALID there, KERNEL_PERMISSION
+ */
 export function ensureBpffs(path = '/sys/fs/bpf'): void {
   const native = addon();
   if (native.isBpffs(path)) return;
   try {
-    mkdirSync(path, { recursive: true });
+    makeFolders(path);
   } catch (cause) {
-    throw new CidecarError('KERNEL_PERMISSION', `cannot make the folder ${path} for bpffs`, {
-      file: path,
-      cause,
-    });
+    throw new CidecarError(
+      'KERNEL_PERMISSION',
+      `cannot make the folder ${path} for bpffs (${cause})`,
+      {
+        file: path,
+        cause,
+      },
+    );
+  }
+  if (hasOwnMounts()) {
+    throw new CidecarError(
+      'PIN_INVALID',
+      'bpffs is not mounted here, and what this process mounts would end with it; on the host, `mount -t bpf bpf /sys/fs/bpf`, and enter network namespaces with nsenter, because `ip netns exec` hides that',
+      { file: path },
+    );
   }
   guarded(() => native.mountBpffs(path));
 }
 
+/** Whether this process is known to have another mount namespace than process 1. */
+function hasOwnMounts(): boolean {
+  const mountsOf = (process: string) => readlinkSync(`/proc/${process}/ns/mnt`);
+  try {
+    return mountsOf('self') !== mountsOf('1');
+  } catch {
+    return false; // Not everybody may see process 1.
+  }
+}
+
 export interface KernelSupport extends NativeProbe {
-  /** What cidecar needs and this kernel lacks, in words; empty when all is there. */
+  /** What the programs of this project need and this kernel lacks, in words. */
   readonly missing: readonly string[];
 }
 
-/** Asks the kernel for what cidecar needs, by trying it. */
+/** Tries what the programs of this project need of the kernel. */
 export function kernelSupport(): KernelSupport {
   const probe = guarded(() => addon().probe());
   const needs: [keyof NativeProbe, string][] = [
@@ -56,7 +83,7 @@ export function kernelSupport(): KernelSupport {
     ['mmapableArrays', 'BPF arrays that can be mapped'],
     ['coarseClock', 'the coarse clock in XDP programs'],
   ];
-  // Without the privilege probes fail, and would blame the kernel.
+  // Without the privilege all probes fail, although the kernel may lack nothing.
   const missing = probe.bpf && !probe.permitted ? [] : needs.filter(([need]) => !probe[need]);
   return { ...probe, missing: missing.map(([, words]) => words) };
 }
@@ -70,19 +97,20 @@ export function requireKernelSupport(): void {
   if (!permitted) {
     throw new CidecarError('KERNEL_PERMISSION', 'this user may not use bpf(2)');
   }
-  // The verifier would say no more than that a pointer is misused.
+  // Without CAP_PERFMON the verifier only says that a pointer is misused.
   if (!mayLeavePointers()) {
     throw new CidecarError(
       'KERNEL_PERMISSION',
-      'this process has no CAP_PERFMON, which the packet programs are verified by',
+      'this process has no CAP_PERFMON, without which the verifier refuses the packet programs',
     );
   }
 }
 
-/** Bits of linux/capability.h; CAP_SYS_ADMIN is taken for CAP_PERFMON (Linux 5.8). */
+/** Bits of linux/capability.h. CAP_SYS_ADMIN includes CAP_PERFMON (Linux 5.8). */
 const CAP_SYS_ADMIN = 1n << 21n;
 const CAP_PERFMON = 1n << 38n;
 
+/** Whether the verifier lets this process compare and keep pointers as the programs do. */
 function mayLeavePointers(): boolean {
   const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
   return (BigInt(`0x${effective ?? '0'}`) & (CAP_SYS_ADMIN | CAP_PERFMON)) !== 0n;

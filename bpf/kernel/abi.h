@@ -4,12 +4,12 @@
  * writes them through bpf/tables/layout.ts, which a test holds to this file.
  *
  * User space changes the tables while packets flow. Three rules keep every intermediate
- * state right, and each structure says which one it obeys:
+ * state right, and each structure says which of them it obeys:
  *   publish   a structure is filled first and named last, by one aligned store of a word
  *             of 8 octets or less ("publish word"); its removal clears that word first, and
  *             the place is reused only after a grace period;
  *   word      a field that changes in place fits one aligned word and is stored whole;
- *   immutable what a published structure says otherwise never changes.
+ *   immutable all other fields of a published structure never change.
  * All multi-octet integers are in host order unless marked "network order".
  */
 #ifndef CIDECAR_ABI_H
@@ -17,11 +17,11 @@
 
 #include <linux/types.h>
 
-/* What identifies one direction of a flow. IPv4 leaves the second half of an address 0. */
+/* Identifies one direction of a flow. With IPv4 the second half of an address is 0. */
 struct tuple {
 	__u64 source[2]; /* IPv6: octets 0..7 and 8..15; IPv4: the 4 octets in the low half */
 	__u64 destination[2];
-	__u16 source_port; /* network order, as it stands in the packet */
+	__u16 source_port; /* network order, as in the packet */
 	__u16 destination_port;
 	__u8 protocol;
 	__u8 ipv6; /* 0 or 1 */
@@ -32,10 +32,10 @@ struct tuple {
 #define VIP_SLOTS_PER_BUCKET 2
 
 enum vip_flags {
-	VIP_QUIC = 1 << 0, /* CIDs are read; without it the VIP is plain TCP or UDP */
-	VIP_ADDRESS = 1 << 1, /* not a VIP of its own: marks an address that some VIP has, so that
-			       * fragments and ICMP, which have no ports, can be told from the
-			       * traffic of others; protocol 0, port 0 */
+	VIP_QUIC = 1 << 0, /* CIDs are read; without this flag the VIP is plain TCP or UDP */
+	VIP_ADDRESS = 1 << 1, /* The slot is no VIP: it marks an address that some VIP has.
+			       * Fragments and ICMP have no ports, so they are recognised by
+			       * the address alone. Its protocol and port are 0. */
 };
 
 /* Rule: publish (vip), word (port to flags; vip; pool and ring, together 8 octets). */
@@ -45,7 +45,7 @@ struct vip_slot {
 	__u8 protocol; /* IPPROTO_UDP or IPPROTO_TCP */
 	__u8 flags; /* enum vip_flags */
 	__u32 vip; /* row of vip_stats; publish word: 0 = empty slot */
-	__u32 pool; /* configs of the VIP are config_index[pool * 8 ..] */
+	__u32 pool; /* the VIP's configs are config_index[pool * 8 ..] */
 	__u32 ring; /* first entry in rings; 0 = no server */
 };
 
@@ -58,16 +58,17 @@ struct vip_bucket {
 #define CONFIGS_PER_POOL 8 /* one for each value of the first octet's top three bits */
 
 /*
- * config_index[pool * 8 + bits] is the publish word of a config: a row of configs, 0 =
- * none. Rows are immutable while named. struct cid_config is defined in cid_config.h.
+ * config_index[pool * 8 + bits] is the publish word of a config. It holds the number of a
+ * row of configs, or 0 for none. A row is immutable while config_index names it. struct
+ * cid_config is defined in cid_config.h.
  */
 
-/* ---- Rings: one Maglev ring a pool, all in one array of __u32 ---- */
+/* ---- Rings: one Maglev ring for each pool, all in one array of __u32 ---- */
 
 /*
- * rings[first] holds the number of entries; rings[first + 1 + i] the real of entry i.
- * Entry 0 of the array stays 0, so that "no ring" reads as "ring of 0 entries".
- * Rule: word (an entry), so a ring is changed in place, entry by entry.
+ * rings[first] holds the number of entries, and rings[first + 1 + i] the real of entry i.
+ * Element 0 of the array stays 0, so that "no ring" reads as "ring of 0 entries".
+ * Rule: word (an entry). A ring is therefore changed in place, entry by entry.
  */
 
 /* ---- Reals ---- */
@@ -88,27 +89,28 @@ enum real_flags {
 #define REAL_OVERHEAD_SHIFT 1 /* the other bits: octets of the outer headers, 0..48 */
 
 /*
- * One cache line. Real 0 stays unprogrammed: a table entry that was never written is 0,
- * and must lead nowhere rather than to somebody.
+ * One cache line. Real 0 stays unprogrammed, because a table entry that was never written
+ * is 0 and must not lead to any server.
  * Rule: publish (kind, the first word), word (first word: next hop, down), immutable (rest).
  */
 struct real {
-	__u8 next_hop[6]; /* destination MAC; all zero = back to the neighbour it came from */
+	__u8 next_hop[6]; /* destination MAC; all zero = the neighbour that sent the packet */
 	__u8 kind; /* enum encap_kind */
 	__u8 flags; /* enum real_flags, and the octets of the outer headers */
 	__u8 source_mac[6]; /* of the interface `ifindex`; unused where next_hop is zero */
-	__u16 incarnation; /* grows with each reuse of the index; a remembered flow must match it */
-	__u32 ifindex; /* 0 or the interface it came in by = XDP_TX, else redirect */
+	__u16 incarnation; /* grows with each reuse of the index; a stored flow must match it */
+	__u32 ifindex; /* 0 or the packet's ingress interface = XDP_TX, else redirect */
 	__u32 checksum; /* of the constant part of an outer IPv4 header, not folded, see below */
 	__u8 outer[40]; /* template of the outer IP header; IPv4 in its first 20 octets */
 };
 
 /*
  * The template of an outer header holds version, header length, DF, TTL or hop limit, and
- * both addresses; TOS, length, protocol (next header), flow label and checksum are 0 in it,
- * and the packet program fills them in. ENCAP_L2 has no outer header; where an IPv6 one has
- * its destination, user space notes the server's address. `checksum` is the sum of the template's 16-bit
- * words but for the two of the source address, each word read as a little-endian __u16.
+ * both addresses. TOS, length, protocol (next header), flow label and checksum are 0 in it,
+ * and the packet program fills them in. ENCAP_L2 has no outer header; for it, user space
+ * stores the server's address where an IPv6 header has its destination. `checksum` is the
+ * sum of the template's 16-bit words, each read as a little-endian __u16, without the two
+ * words of the source address.
  */
 
 /* ---- Flows: a slice of buckets for each CPU ---- */
@@ -126,7 +128,7 @@ struct flow {
 	__u64 fingerprint; /* seeded hash of the 5-tuple, eight bits of the sender; 0 = free */
 	__u32 stamp;
 	__u16 real;
-	__u16 incarnation; /* of the real, when the flow was placed */
+	__u16 incarnation; /* the real's, at the time the flow was placed */
 };
 
 struct flow_bucket {
@@ -142,28 +144,31 @@ struct counter {
 
 #define REASONS_MAX 64 /* enum reason is in reason.h */
 
-/* Row 0 counts what belongs to no VIP. */
+/* Row 0 counts the packets that belong to no VIP. */
 struct vip_stats {
 	struct counter by_reason[REASONS_MAX];
 };
 
-/* ---- Events: sampled packets, records of the ring buffer ---- */
+/* ---- Events: records of sampled packets in the ring buffer ---- */
 
 #define EVENT_CID_OCTETS 20
 
-/* Addresses as in vip_slot; the tuple is the packet's own (of an ICMP error: the quoted one). */
+/*
+ * Addresses are written as in vip_slot. Addresses, ports and protocol are the packet's own,
+ * except for an ICMP error, where they are those of the quoted flow.
+ */
 struct event {
-	__u64 timestamp; /* ns of CLOCK_MONOTONIC, as coarse as a tick */
+	__u64 timestamp; /* ns of CLOCK_MONOTONIC, to the precision of a tick */
 	__u8 source[16];
 	__u8 destination[16];
 	__u16 source_port; /* network order; 0 where there is none */
 	__u16 destination_port;
 	__u8 protocol;
 	__u8 reason; /* enum reason: the outcome */
-	__u8 remark; /* enum reason: why not by CID; 0 = nothing to remark */
-	__u8 cid_length; /* as the packet says, at most 255; octets beyond 20 are not copied */
+	__u8 remark; /* enum reason: why the CID did not decide; 0 = no remark */
+	__u8 cid_length; /* by the packet's account, at most 255; only 20 are copied */
 	__u32 vip; /* row of vip_stats */
-	__u32 real; /* index; 0 = sent to no server */
+	__u32 real; /* index; 0 = not sent to a server */
 	__u32 octets; /* of the packet as received */
 	__u8 cid[EVENT_CID_OCTETS]; /* the DCID, or what follows a short header's first octet */
 };
@@ -201,7 +206,7 @@ struct shared_rate {
 };
 
 struct cpu_state {
-	__u64 until_sample; /* packets */
+	__u64 until_sample; /* packets left until the next sample */
 	struct rate events;
 	struct shared_rate too_big;
 	struct shared_rate icmp_errors;
@@ -222,8 +227,8 @@ struct settings {
 	__u32 udp_seconds; /* idle timeout of an established UDP flow */
 	__u32 tcp_seconds; /* idle timeout of an established TCP flow */
 	__u32 source_mask; /* network order: bits of the outer IPv4 source that carry entropy */
-	__u32 mtu; /* of the link towards the reals: octets of an IP packet, outer header included,
-		    * at most 65535, which is none */
+	__u32 mtu; /* of the link towards the reals: octets of an IP packet with its outer header;
+		    * at most 65535, which means no limit */
 	__u32 icmp_per_second; /* per CPU, an upper bound on "too big" answers */
 	__u16 gue_port; /* network order */
 	__u16 reserved;

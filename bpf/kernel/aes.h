@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * AES-128 by table lookup (FIPS 197), which needs no kernel crypto and so runs on every
+ * AES-128 by table lookup (FIPS 197). It needs no kernel crypto, and so it runs on every
  * kernel that runs the rest. A column is a word whose low octet is the column's first.
  *
- * Table lookups leak through the cache to whoever runs code on the same core. Here that is
- * nobody: XDP runs on the balancer's own host, and what the key protects is linkability.
+ * Table lookups leak the key through the cache to other code on the same core. There is no
+ * such code here, because XDP runs on the balancer's own host. The key protects only against
+ * linkability.
  *
- * The functions that decrypt (single_pass.h, feistel.h) are global, that is, not static:
- * the verifier then walks through their thousands of instructions once instead of once for
- * each way that leads to them (pointers to structs as their arguments: Linux 5.12).
+ * The functions that decrypt (single_pass.h, feistel.h) are global, that is, not static. The
+ * verifier then checks their thousands of instructions once, instead of once for each path
+ * that leads to them. Their arguments are pointers to structs, which needs Linux 5.12.
  */
 #ifndef CIDECAR_AES_H
 #define CIDECAR_AES_H
@@ -29,8 +30,8 @@ struct aes_block {
 };
 
 /*
- * The address of the tables, hidden from the compiler, which otherwise loads a 64-bit
- * constant before each of some 160 lookups a block. Worth 15 %.
+ * The address of the tables is hidden from the compiler, which would otherwise load a 64-bit
+ * constant before each of about 160 lookups for a block. This is worth 15 %.
  */
 static __always_inline const __u8 *aes_tables_address(void)
 {
@@ -41,9 +42,10 @@ static __always_inline const __u8 *aes_tables_address(void)
 }
 
 /*
- * Entry of table `table` for octet `row` of a column; shift and mask scale it to words. The
- * addition is hidden too, or the compiler makes an address for each table and has more of
- * them than registers. What is left is six instructions: copy, shift, mask, add, load, XOR.
+ * Entry of table `table` for octet `row` of a column; shift and mask turn the octet into
+ * the offset of a word. The addition is hidden from the compiler too: otherwise it makes an
+ * address for each table, and these are more than it has registers. Six instructions remain:
+ * copy, shift, mask, add, load and XOR.
  */
 static __always_inline __u32 aes_entry(const __u8 *tables, int table, __u32 column, int row)
 {
@@ -70,8 +72,8 @@ static __always_inline __u32 aes_last(const __u8 *tables, int table, __u32 a, __
 }
 
 /*
- * Rounds 2..9, from and to the four columns in `s`. `step` is by how many columns row 1 is
- * shifted: 1 to encrypt, 3 (that is, -1) to decrypt; row 2 is shifted by 2 both ways.
+ * Rounds 2..9 on the four columns in `s`. `step` is the number of columns by which row 1 is
+ * shifted: 1 to encrypt, 3 (that is, -1) to decrypt. Row 2 is shifted by 2 in both cases.
  */
 static __always_inline struct aes_block aes_inner_rounds(const __u8 *tables, int table, int step,
 							 const __u32 *keys, struct aes_block s)

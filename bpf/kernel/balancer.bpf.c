@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * The balancer: what is for no VIP passes untouched; the rest goes to the server that its
- * connection ID names, else to the one its flow went to before, else to the one the ring
- * gives. Each step is in its own header; this file is their order. docs/packet-program.md
- * says what becomes of every kind of packet, and which kernel the helpers need.
+ * The balancer. A packet that is not for a VIP passes untouched. Any other packet goes to
+ * the server that its connection ID names, else to the server its flow went to before, else
+ * to the server that the ring gives. Each step is in its own header; this file puts them in
+ * order. docs/packet-program.md says what happens to every kind of packet, and which kernel
+ * the helpers need.
  */
 #include "choose.h"
 #include "counters.h"
@@ -46,8 +47,9 @@ static __always_inline int fragment(struct packet *packet, enum parsed parsed)
 }
 
 /*
- * Finds the VIP whose server's packet the ICMP error quotes. The flow of that packet then
- * stands for the error's own in all that follows. Returns false where the error passes.
+ * An ICMP error quotes a packet that a server sent. Finds the VIP of that server, and puts
+ * the flow of the quoted packet in place of the error's own for all later steps. Returns
+ * false if the error is to be passed.
  */
 static __always_inline bool find_quoted(struct xdp_md *ctx, struct packet *packet,
 					struct decision *decision)
@@ -78,19 +80,23 @@ static __always_inline bool find_quoted(struct xdp_md *ctx, struct packet *packe
 	return true;
 }
 
-/* Leaves the pointer NULL where there is no CID. */
+/* Leaves the pointer NULL if there is no CID. */
 static __always_inline void read_cid(const struct packet *packet, struct connection_id *cid)
 {
 	struct connection_id dcid = {};
 
 	if (!quic_dcid(quic_payload(&packet->ip), packet->data_end, &dcid))
 		return;
-	/* A number, so that the pointer's bounds need not be carried past its use. */
+	/* A number, so that later uses need not keep the bounds of the pointer. */
 	dcid.offset = forget(dcid.octets - packet->data, dcid.length, IPV6_EXTENSIONS_OFFSET_MAX);
 	*cid = dcid;
 }
 
-/* Sets the reason, and the real where it is one of forwarding; changes nothing else. */
+/*
+ * Fills in the decision: the reason, the real if one is chosen, and the circumstances (the
+ * CID, the remark, the MTU, and whether the packet was refused). It counts remarks and
+ * remembers flows, but does not change the packet.
+ */
 static __always_inline void decide(struct packet *packet, struct decision *decision)
 {
 	__u32 refusal;
@@ -153,13 +159,16 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *packet,
 	return transmit(ctx, real);
 }
 
-/* What becomes of a packet once its VIP is known. */
+/* Forwards, answers, drops or passes a packet whose VIP is known. */
 static __always_inline int balance(struct xdp_md *ctx, struct packet *packet,
 				   struct decision *decision)
 {
 	__u32 row = decision->vip->vip;
 
-	/* To everybody on the link, or flooded by a switch: forwarded, it would be so twice. */
+	/*
+	 * A frame to a group's MAC address reaches every balancer of the link, so forwarding it
+	 * could deliver it twice.
+	 */
 	if (packet->data[0] & 1)
 		return pass(REASON_NOT_UNICAST, packet);
 	decision->stats = bpf_map_lookup_elem(&vip_stats, &row);
@@ -172,7 +181,7 @@ static __always_inline int balance(struct xdp_md *ctx, struct packet *packet,
 	return forward(ctx, packet, decision);
 }
 
-/* By port, to a packet of either family of which parse_plain knows all that matters. */
+/* For packets of either family that parse_plain has parsed completely. */
 static __always_inline int balance_plain(struct xdp_md *ctx, struct packet *packet)
 {
 	struct decision decision = { .vip = vip_of(&packet->ip.tuple) };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * The server of a packet: by its CID, which touches no state; else by the flow table, else
- * by the ring (draft-ietf-quic-load-balancers-22, "Load Balancer Forwarding", with the
- * 4-tuple as the only table). A server that is unprogrammed or down is nobody's choice.
+ * Chooses the server of a packet: by its CID, which touches no state, else by the flow table,
+ * else by the ring. This is "Load Balancer Forwarding" of draft-ietf-quic-load-balancers-22
+ * with the 4-tuple as the only table. A server that is unprogrammed or down is never chosen.
  */
 #ifndef CIDECAR_CHOOSE_H
 #define CIDECAR_CHOOSE_H
@@ -17,12 +17,12 @@
 #include "ring.h"
 #include "vip.h"
 
-/* What is known of a packet once its VIP is found; the rest of the program fills it in. */
+/* Starts with the VIP of a packet; the steps that follow fill in the rest. */
 struct decision {
 	const struct vip_slot *vip;
 	struct vip_stats *stats;
-	const struct real *real; /* where to, once chosen */
-	struct way way; /* and how */
+	const struct real *real; /* the chosen server; NULL = none */
+	struct way way; /* how packets leave for it */
 	__u32 real_index;
 	__u32 reason; /* the outcome */
 	__u32 remark; /* why not by CID, or 0 */
@@ -39,7 +39,7 @@ static __always_inline bool real_takes_packets(const struct real *real)
 	return real && way_takes_packets(real_way(real));
 }
 
-/* Remarks for enum cid_result, in its order; CID_ROUTES has none. */
+/* CID_ROUTES has no remark. */
 static __always_inline __u32 cid_remark(enum cid_result result)
 {
 	switch (result) {
@@ -85,7 +85,7 @@ static __always_inline __u32 choose_by_cid(struct decision *decision, const __u8
 	return 0;
 }
 
-/* What choosing without a CID finds. */
+/* The result of a choice without a CID. */
 struct flow_choice {
 	__u32 real; /* index; 0 = none */
 	__u32 reason;
@@ -93,8 +93,8 @@ struct flow_choice {
 };
 
 /*
- * In one word: what passes between functions in registers needs no stack, and the verifier
- * has nothing to remember of it.
+ * The choice is packed into one word, because a value that passes between functions in a
+ * register needs no stack and leaves the verifier nothing to track.
  */
 static __always_inline __u32 choice_packed(const struct flow_choice *choice)
 {
@@ -135,7 +135,7 @@ static __always_inline bool choose_remembered(struct flow_choice *choice, struct
 		return false;
 	choice->real = index;
 	choice->reason = quoted ? REASON_ICMP_FLOW : REASON_FLOW;
-	/* Anybody can send an ICMP error: it must not keep a flow alive. */
+	/* Anybody can send an ICMP error, so an error must not keep a flow alive. */
 	if (!quoted)
 		flow_touch(flow, now);
 	return true;
@@ -201,7 +201,7 @@ static __always_inline void choose_statefully(struct decision *decision,
 	decision->reason = choice.reason;
 	if (!real)
 		return;
-	/* Of real 0, which stands for none, as of one that was cleared this very moment. */
+	/* The real may be real 0, which stands for none, or one that was cleared just now. */
 	decision->way = real_way(real);
 	if (!way_takes_packets(decision->way)) {
 		decision->reason = REASON_NO_SERVER;
@@ -240,7 +240,10 @@ static __always_inline void choose(struct decision *decision, const struct packe
 			if (decision->remark == 0)
 				return;
 		} else if (!decision->quoted) {
-			/* A quoted short header is no lack: its CID is the client's anyway. */
+			/*
+			 * A quoted packet without a CID to read gets no remark: a short header
+			 * that a server sent carries only the client's CID.
+			 */
 			decision->remark = REASON_QUIC_TRUNCATED;
 		}
 		decision->remark = forget(decision->remark, packet->octets, REASONS_MAX - 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * CID -> index of a real, for every scheme. The only code outside cid/ that knows how a CID
- * is built; differential tests hold it to cid/.
+ * Finds the index of a real from a CID, for every scheme. This is the only code outside cid/
+ * that knows how a CID is built; differential tests compare it with cid/.
  */
 #ifndef CIDECAR_CID_H
 #define CIDECAR_CID_H
@@ -16,16 +16,16 @@
 
 enum cid_result {
 	CID_ROUTES,
-	CID_EMPTY, /* no octet of a CID is there */
-	CID_FAILOVER, /* 0b111, which never is a QUIC-LB config ("Config Failover") */
+	CID_EMPTY, /* no octet of the CID is present */
+	CID_FAILOVER, /* 0b111, which is never a QUIC-LB config ("Config Failover") */
 	CID_UNKNOWN_CONFIG, /* no live config has these bits */
 	CID_TOO_SHORT, /* fewer octets than the config's CIDs */
-	CID_UNKNOWN_SERVER_ID, /* decodes to an ID that leads to no real */
+	CID_UNKNOWN_SERVER_ID, /* the decoded ID leads to no real */
 };
 
 #define CONFIG_BITS_FAILOVER 7
 
-/* The server ID out of 16 octets in packet order: a right shift of a 128-bit number. */
+/* Extracts the server ID from 16 octets in packet order by shifting a 128-bit number right. */
 static __always_inline struct server_id cid_server_id(__u64 first, __u64 second, __u32 shift)
 {
 	__u64 hi = __builtin_bswap64(first);
@@ -36,17 +36,17 @@ static __always_inline struct server_id cid_server_id(__u64 first, __u64 second,
 		return (struct server_id){ .hi = 0, .lo = hi >> (shift - 64) };
 	return (struct server_id){
 		.hi = hi >> shift,
-		/* In two steps, because a shift by 64 is not a shift. */
+		/* Two steps, because a shift by 64 is undefined. */
 		.lo = lo >> shift | hi << 1 << (63 - shift),
 	};
 }
 
 /*
- * Routes by the CID at `cid`, which has `length` octets by the packet's own account (long
- * header: its length octet; short header: the rest of the datagram); what lies at or
- * behind data_end is not read. On CID_ROUTES, *real is the non-zero index of a real, which
- * may be unprogrammed or down. *config_bits is the top three bits of the first octet, set
- * for every result but CID_EMPTY.
+ * Routes by the CID at `cid`. `length` is its number of octets by the packet's own account:
+ * in a long header the length octet, with a short header the rest of the datagram. Nothing
+ * at or after data_end is read. On CID_ROUTES, *real is the non-zero index of a real, which
+ * may be unprogrammed or down. *config_bits is set to the top three bits of the first octet
+ * for every result except CID_EMPTY.
  */
 static __always_inline enum cid_result cid_route(const __u8 *cid, __u32 length,
 						 const void *data_end, __u32 pool, __u32 *real,
@@ -64,7 +64,7 @@ static __always_inline enum cid_result cid_route(const __u8 *cid, __u32 length,
 	row = bpf_map_lookup_elem(&config_index, &key);
 	key = row ? *(const volatile __u32 *)row : 0;
 	if (key == 0)
-		/* Katran V3 owns these bits; only where it does, row is not 0. */
+		/* The failover bits have a row only if Katran V3 uses them. */
 		return *config_bits == CONFIG_BITS_FAILOVER ? CID_FAILOVER : CID_UNKNOWN_CONFIG;
 	config = bpf_map_lookup_elem(&configs, &key);
 	if (!config)
@@ -78,7 +78,10 @@ static __always_inline enum cid_result cid_route(const __u8 *cid, __u32 length,
 		return CID_TOO_SHORT;
 
 	if (config->kind != CID_EXTRACT) {
-		/* A copy: what a function is pointed to stays in memory from start to end. */
+		/*
+		 * A copy, because an object whose address is passed to a function must stay in
+		 * memory throughout. `octets` itself can then live in registers.
+		 */
 		decrypted = octets;
 		if (config->kind == CID_SINGLE_PASS)
 			single_pass(config, &decrypted);

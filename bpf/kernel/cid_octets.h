@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Octets of a CID in registers, and how they get there. */
+/* Loads the octets of a CID into registers. */
 #ifndef CIDECAR_CID_OCTETS_H
 #define CIDECAR_CID_OCTETS_H
 
@@ -21,15 +21,18 @@ static __always_inline void cid_load_wide(const __u8 *cid, struct cid_octets *oc
 }
 
 /*
- * For CIDs that end the packet: octet by octet, the missing ones zero. A short header
- * packet has 21 octets or more behind its UDP header unless it gives itself away as a
- * stateless reset (RFC 9000 section 10.3), so this is rare, and may be slow.
- * Returns how many octets there are, at most 20.
+ * For CIDs near the end of the packet: loads octet by octet, and sets missing octets to 0.
+ * A short header packet has 21 octets or more after its UDP header, unless it can be
+ * recognised as a stateless reset (RFC 9000 section 10.3). This is therefore rare and may be
+ * slow. Returns how many octets there are, at most 20.
  */
 static __always_inline __u32 cid_load_careful(const __u8 *cid, const void *data_end,
 					      struct cid_octets *octets)
 {
-	/* Zeros that the verifier does not know, or it would tell 20 lengths apart from here on. */
+	/*
+	 * The zeros are hidden from the verifier, which would otherwise follow 20 lengths
+	 * separately from here on.
+	 */
 	__u64 zero = forget(0, cid[0], ~0ULL);
 	__u64 words[3] = { zero, zero, zero };
 	__u8 *buffer = (__u8 *)words;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * One per-CPU row a VIP, looked up once: before Linux 6.10 each such lookup is a call.
+ * Each VIP has one per-CPU row, which is looked up once for a packet: before Linux 6.10 each
+ * such lookup is a call.
  */
 #ifndef CIDECAR_COUNTERS_H
 #define CIDECAR_COUNTERS_H
@@ -19,7 +20,7 @@ static __always_inline void count(struct vip_stats *stats, __u32 reason, __u32 o
 	counter_add(&stats->by_reason[reason & (REASONS_MAX - 1)], octets);
 }
 
-/* What belongs to no VIP. */
+/* Counts a packet that belongs to no VIP. */
 static __always_inline void count_other(__u32 reason, __u32 octets)
 {
 	__u32 row = 0;

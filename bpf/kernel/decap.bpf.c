@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * The other end of the balancer's tunnels, on each server: strips the outer header, so that
- * the server sees the packet as its client sent it. What is no tunnel passes untouched.
+ * The server's end of the balancer's tunnels. It strips the outer header, so that the server
+ * sees the packet as the client sent it. A packet that is no tunnel passes untouched.
  *
  * Helpers: bpf_map_lookup_elem, bpf_xdp_adjust_head (Linux 4.10).
  */
@@ -15,8 +15,8 @@
 
 struct tunnel {
 	__u8 *inner;
-	__u32 inner_octets; /* at most, by the outer header's account */
-	__u32 reason; /* what unwrapping it counts as */
+	__u32 inner_octets; /* an upper bound, from the outer headers */
+	__u32 reason; /* under which unwrapping is counted */
 	bool inner6;
 };
 
@@ -36,7 +36,7 @@ static __always_inline bool is_tunnel_protocol(__u8 protocol)
 	return protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6;
 }
 
-/* Is the packet a tunnel of a balancer's kind? Sets all of `tunnel` but `inner6` for GUE. */
+/* Whether the packet is a tunnel of a kind that balancers send. Leaves inner_octets unset. */
 static __always_inline bool find_tunnel(const struct packet *packet, enum parsed parsed,
 					struct tunnel *tunnel)
 {
@@ -76,7 +76,10 @@ static __always_inline bool header_checksum_holds(const __u8 *header)
 	return checksum_fold(sum) == 0;
 }
 
-/* Balancers send no options. The outer lengths bound the inner packet, not the frame's. */
+/*
+ * Balancers send no IP options. The inner packet is bounded by the outer lengths, not by the
+ * frame's, which may include padding.
+ */
 static __always_inline bool outer_is_sound(const struct packet *packet, struct tunnel *tunnel)
 {
 	const struct datagram *ip = &packet->ip;
@@ -99,7 +102,7 @@ static __always_inline bool outer_is_sound(const struct packet *packet, struct t
 	return *ip->header == 0x45 && header_checksum_holds(ip->header);
 }
 
-/* Also copies the destination, in mapped form. */
+/* Also copies the inner destination, in mapped form (::ffff:a.b.c.d for IPv4). */
 static __always_inline bool inner_is_sound(const struct packet *packet,
 					   const struct tunnel *tunnel, __u64 destination[2])
 {

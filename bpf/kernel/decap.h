@@ -14,16 +14,16 @@
 
 #include "abi.h"
 
-/* Every packet has exactly one. Append, never renumber. */
+/* Every packet has exactly one reason. Append new ones, and never renumber. */
 enum decap_reason {
 	DECAP_NOT_TUNNEL = 0, /* passed untouched */
-	DECAP_IP4_IN_IP4 = 1, /* unwrapped and passed, as are the next three and both of GUE */
+	DECAP_IP4_IN_IP4 = 1, /* unwrapped and passed; so are reasons 2 to 6 */
 	DECAP_IP6_IN_IP4 = 2,
 	DECAP_IP4_IN_IP6 = 3,
 	DECAP_IP6_IN_IP6 = 4,
 	DECAP_GUE_IP4 = 5, /* outer IPv4 + UDP */
 	DECAP_GUE_IP6 = 6,
-	DECAP_FRAGMENT = 7, /* dropped: a tunnel in fragments, which a balancer never sends */
+	DECAP_FRAGMENT = 7, /* dropped: a fragment of a tunnel; balancers never send them */
 	DECAP_MALFORMED = 8, /* dropped: an outer or inner header that contradicts itself */
 	DECAP_SOURCE_REFUSED = 9, /* dropped: the outer source is not on the list */
 	DECAP_NOT_VIP = 10, /* dropped: the inner destination is not on the list */
@@ -51,10 +51,10 @@ struct decap_settings {
 };
 
 struct decap_settings decap_settings SEC(".data.decap") = {
-	.gue_port = bpf_htons(6080), /* IANA's for GUE */
+	.gue_port = bpf_htons(6080), /* the port that IANA assigned to GUE */
 };
 
-/* Values mean nothing. */
+/* The keys of the next two maps form sets; their values mean nothing. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* What becomes of the ECN fields at the end of a tunnel: RFC 6040 section 4.2. */
+/* Combines the outer and inner ECN fields at the end of a tunnel: RFC 6040 section 4.2. */
 #ifndef CIDECAR_ECN_H
 #define CIDECAR_ECN_H
 
@@ -20,7 +20,10 @@ static __always_inline enum ecn ecn_of(const __u8 *header, bool ipv6)
 	return (ipv6 ? header[1] >> 4 : header[1]) & 3;
 }
 
-/* The field that leaves the tunnel. A packet with `outer` CE and `inner` Not-ECT is dropped. */
+/*
+ * The field of the packet that leaves the tunnel. A packet with `outer` CE and `inner` Not-ECT
+ * must be dropped by the caller.
+ */
 static __always_inline enum ecn ecn_combined(enum ecn outer, enum ecn inner)
 {
 	if (inner == ECN_NOT_ECT || inner == ECN_CE)
@@ -30,7 +33,7 @@ static __always_inline enum ecn ecn_combined(enum ecn outer, enum ecn inner)
 	return inner;
 }
 
-/* Of IPv4 the header checksum follows. */
+/* For IPv4, also updates the header checksum. */
 static __always_inline void ecn_write(__u8 *header, bool ipv6, enum ecn ecn)
 {
 	__u16 before = load16(header);

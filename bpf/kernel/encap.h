@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Out to the server: an outer header in front (IPIP, RFC 2003; IPv6, RFC 2473; 6in4, RFC
- * 4213; GUE variant 1, draft-ietf-intarea-gue section 4), or only a new destination MAC.
- * VLAN tags stay in front.
+ * Prepares a packet for its way to the server. It gets an outer header (IPIP, RFC 2003; IPv6,
+ * RFC 2473; 6in4, RFC 4213; GUE variant 1, draft-ietf-intarea-gue section 4), or only new MAC
+ * addresses. VLAN tags stay in front.
  */
 #ifndef CIDECAR_ENCAP_H
 #define CIDECAR_ENCAP_H
@@ -16,12 +16,12 @@
 #define GUE_PORT_MASK 0x3fff
 #define IPV6_FLOW_LABEL_MASK 0xfffff
 
-/* What the outer header repeats of the inner one. */
+/* The properties of the inner packet that the outer header depends on. */
 struct inner {
 	__u32 octets;
 	__u32 entropy;
 	__u8 tos; /* or traffic class */
-	__u8 protocol; /* number of the inner family as a payload */
+	__u8 protocol; /* protocol number of the inner IP version */
 };
 
 static __always_inline __u8 hops_of(const struct datagram *ip)
@@ -42,7 +42,10 @@ static __always_inline void take_hop(struct datagram *ip)
 		ip->header[7]--;
 		return;
 	}
-	/* The word of TTL and protocol, TTL first; not read back, which would stall on the store. */
+	/*
+	 * The word holds TTL and protocol, TTL first. The new word is computed rather than read
+	 * back, because that load would stall on the store.
+	 */
 	before = load16(ip->header + 8);
 	after = before - 1;
 	ip->header[8] = (__u8)after;
@@ -50,8 +53,8 @@ static __always_inline void take_hop(struct datagram *ip)
 }
 
 /*
- * The inner DSCP and ECN field are copied whole: RFC 6040 section 4.1, normal mode, and the
- * uniform model of RFC 2983.
+ * The inner DSCP and ECN field are copied whole, as the normal mode of RFC 6040 section 4.1
+ * and the uniform model of RFC 2983 say.
  */
 static __always_inline struct inner inner_of(const struct datagram *ip)
 {
@@ -67,7 +70,7 @@ static __always_inline struct inner inner_of(const struct datagram *ip)
 	return inner;
 }
 
-/* `entropy` replaces the bits of the source address that `mask` names. */
+/* The inner entropy replaces the bits of the source address that are set in `mask`. */
 static __always_inline void write_ip4(__u8 *outer, const struct real *real,
 				      const struct inner *inner, __u32 octets, __u8 protocol,
 				      __u32 mask)
@@ -101,8 +104,8 @@ static __always_inline void write_ip6(__u8 *outer, const struct real *real,
 }
 
 /*
- * No checksum: optional over IPv4 (RFC 768), and over IPv6 allowed for tunnels whose inner
- * headers are protected by their own (RFC 6935, RFC 6936).
+ * The UDP checksum is 0. It is optional over IPv4 (RFC 768), and over IPv6 it may be left out
+ * for tunnels whose inner headers have their own protection (RFC 6935, RFC 6936).
  */
 static __always_inline void write_gue(__u8 *udp, const struct inner *inner)
 {
@@ -113,7 +116,7 @@ static __always_inline void write_gue(__u8 *udp, const struct inner *inner)
 			     (__u64)length << 32);
 }
 
-/* Back to the neighbour the packet came from, or to the real's next hop. */
+/* Without a next hop, the packet goes back to the neighbour it came from. */
 static __always_inline void write_addresses(__u8 *data, const struct real *real, struct way way,
 					    const struct link_header *link)
 {
@@ -176,8 +179,8 @@ static __always_inline __u32 refusal_of(const struct packet *packet, struct way 
 }
 
 /*
- * False where the driver left no headroom; nothing was changed but the hop count then.
- * `kind` and `overhead` are the way's; constants make for a shorter program.
+ * Returns false if the driver left no headroom; then only the hop count has been changed.
+ * `kind` and `overhead` are those of `way`; the program is shorter if they are constants.
  */
 static __always_inline bool encapsulate_as(struct xdp_md *ctx, struct packet *packet,
 					   const struct real *real, struct way way, __u8 kind,
@@ -211,7 +214,7 @@ static __always_inline bool encapsulate_as(struct xdp_md *ctx, struct packet *pa
 	} else {
 		if (outer + IP4_OCTETS + UDP_HEADER_OCTETS > data_end)
 			return false;
-		/* GUE has its source port for entropy. */
+		/* GUE carries its entropy in the UDP source port instead. */
 		write_ip4(outer, real, &inner, payload_octets + IP4_OCTETS,
 			  gue ? IPPROTO_UDP : inner.protocol, gue ? 0 : settings.source_mask);
 		if (gue)
@@ -225,7 +228,7 @@ static __always_inline bool encapsulate(struct xdp_md *ctx, struct packet *packe
 {
 	__u8 kind = way_kind(way);
 
-	/* The tunnels without UDP in between: most packets take one of them. */
+	/* Most packets take a tunnel without UDP, so these two have constants. */
 	switch (kind) {
 	case ENCAP_IP4:
 		return encapsulate_as(ctx, packet, real, way, ENCAP_IP4, IP4_OCTETS);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * A sample of the packets for VIPs, with what was decided about each. Off by default, and
- * then one load and one branch a packet.
+ * Reports a sample of the packets for VIPs to user space, with what was decided about each.
+ * It is off by default, and then costs one load and one branch a packet.
  */
 #ifndef CIDECAR_EVENTS_H
 #define CIDECAR_EVENTS_H
@@ -34,7 +34,7 @@ static __always_inline void event_cid(struct xdp_md *ctx, struct event *event, _
 	}
 }
 
-/* Is it this packet's turn, and may it be told? */
+/* True for one packet in `every` of this CPU. */
 static __always_inline bool sampled(struct cpu_state *state, __u64 every)
 {
 	/* The setting may have shrunk since the count began. */
@@ -46,14 +46,17 @@ static __always_inline bool sampled(struct cpu_state *state, __u64 every)
 	return true;
 }
 
-/* What emit_event is told, in words, for what is in memory costs every path to it. */
+/*
+ * These pack arguments of emit_event into words. Arguments in memory would cost every path
+ * that leads to the call.
+ */
 #define EVENT_OUTCOME(reason, remark, quoted) ((reason) | (remark) << 8 | (__u32)(quoted) << 16)
 #define EVENT_CID(offset, length) ((offset) | (length) << 16)
 
 /*
- * A function of its own for the verifier's sake; it parses the packet again, which only
- * those sampled pay for. `outcome` and `cid` are made by the macros above; a CID offset of 0
- * says that none was read. Returns 1 where the event was lost.
+ * A function of its own for the verifier's sake. It parses the packet again, a cost that only
+ * sampled packets have. `outcome` and `cid` are made by the macros above; a CID offset of 0
+ * says that none was read. Returns 1 if the event was lost.
  */
 __noinline int emit_event(struct xdp_md *ctx, __u32 vip, __u32 real, __u32 outcome, __u32 cid)
 {
@@ -93,7 +96,7 @@ __noinline int emit_event(struct xdp_md *ctx, __u32 vip, __u32 real, __u32 outco
 	return 0;
 }
 
-/* Before the packet is changed: offsets are those of the packet as received. */
+/* Call it before the packet is changed: the offsets are those of the packet as received. */
 static __always_inline void sample_packet(struct xdp_md *ctx, const struct packet *packet,
 					  const struct decision *decision)
 {

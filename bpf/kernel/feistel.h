@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * draft-ietf-quic-load-balancers-22, "Four-Pass Encryption", undone.
+ * Decryption for "Four-Pass Encryption" of draft-ietf-quic-load-balancers-22.
  *
  * A round input is a half of at most 10 octets, zeroes, the length and the pass number. So
- * columns 2 (half of it) and 3 of the input never depend on the packet, nor does column 1
- * where halves have up to 4 octets: what they contribute to round 1 comes ready with the
- * config. And of the output only the columns of a half are computed.
+ * half of column 2 and all of column 3 of the input never depend on the packet, and neither
+ * does column 1 if halves have up to 4 octets. What these contribute to round 1 is computed
+ * in advance and stands in the config. Of the output, only the columns of a half are computed.
  */
 #ifndef CIDECAR_FEISTEL_H
 #define CIDECAR_FEISTEL_H
@@ -15,7 +15,7 @@
 
 #define FEISTEL_PASSES 4
 
-/* Round 1: `constant`, and what the octets of the half add to it. */
+/* Round 1 combines `constant` with what the octets of the half contribute. */
 static __always_inline struct aes_block feistel_first_round(const __u8 *tables,
 							    const struct cid_config *config,
 							    const __u32 *constant,
@@ -84,13 +84,13 @@ static __always_inline struct feistel_half feistel_masked(struct feistel_half ha
 	return half;
 }
 
-/* A shift to the left by 64 - shift, in two steps, because a shift by 64 is not a shift. */
+/* Shifts left by 64 - shift, in two steps because C does not define a shift by 64. */
 static __always_inline __u64 shifted_in(__u64 word, __u32 shift)
 {
 	return word << 1 << (63 - shift);
 }
 
-/* Octets 1.. of the CID, the left half first. */
+/* The octets of the CID after the first one. They begin with the left half. */
 static __always_inline struct feistel_half feistel_left(const struct cid_octets *octets)
 {
 	return (struct feistel_half){
@@ -114,7 +114,7 @@ static __always_inline struct feistel_half feistel_right(const struct cid_octets
 	};
 }
 
-/* The first 16 octets of the block. The halves of an odd length share an octet. */
+/* The first 16 octets of the block. Where its length is odd, the halves share an octet. */
 static __always_inline struct feistel_half feistel_merged(struct feistel_half left,
 							 struct feistel_half right, __u32 shift)
 {
@@ -128,9 +128,10 @@ static __always_inline struct feistel_half feistel_merged(struct feistel_half le
 }
 
 /*
- * Decrypts a CID into the first 16 octets of `octets`: the server ID, and of the nonce
- * what is easily had. Three passes where the server ID lies in the left half ("Load
- * Balancer Actions"), since the fourth would only complete the right one. Global, see aes.h.
+ * Decrypts a CID into the first 16 octets of `octets`: the server ID, and the part of the
+ * nonce that costs nothing more. Three passes are enough if the server ID lies in the left
+ * half ("Load Balancer Actions"), since the fourth would only complete the right one. The
+ * function is global for the reason that aes.h gives.
  */
 __noinline int four_pass(const struct cid_config *config, struct cid_octets *octets)
 {
@@ -146,15 +147,15 @@ __noinline int four_pass(const struct cid_config *config, struct cid_octets *oct
 	source = feistel_masked(feistel_right(octets, config->right_shift & 127),
 				&config->right_mask);
 
-	/* Looped: the code of three unrolled passes no longer fits the instruction caches. */
+	/* Not unrolled: the code of three passes would no longer fit the instruction caches. */
 #pragma clang loop unroll(disable)
 	for (undone = 0; undone < FEISTEL_PASSES; undone++) {
 		if (undone == config->passes)
 			break;
 		pass = FEISTEL_PASSES - undone;
-		/* Or the compiler keeps on the stack what it can as well load again. */
+		/* Without this, the compiler keeps on the stack what it could as well reload. */
 		asm volatile("" : "+r"(config));
-		/* The target waits where the CID was, since stack is scarce. */
+		/* The target is kept where the CID was, because stack is scarce. */
 		octets->first = target.first;
 		octets->second = target.second;
 		mixed = feistel_round(tables, config, config->first_round[(pass - 1) & 3], &source);
@@ -166,7 +167,10 @@ __noinline int four_pass(const struct cid_config *config, struct cid_octets *oct
 		source.second = octets->second ^ mixed.second;
 	}
 
-	/* Three passes leave the left half in source; four the right one, and left in target. */
+	/*
+	 * After three passes, source is the left half. After four, source is the right half and
+	 * target is the left.
+	 */
 	if (config->passes == FEISTEL_PASSES)
 		source = feistel_merged(target, source, config->merge_shift & 127);
 	octets->first = source.first;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Which server a flow without a routable CID went to, so that it stays there when the ring
- * changes. Each CPU has a slice to itself: no locks, and no state that a flood could make
- * the CPUs fight over. A flow that moves to another CPU is chosen anew by the ring.
+ * Remembers which server a flow without a routable CID went to, so that the flow stays there
+ * when the ring changes. Each CPU has a slice of the table to itself, so there are no locks
+ * and no state that a flood could make the CPUs fight over. When a flow moves to another CPU,
+ * the ring chooses its server anew.
  *
  * A flow is fresh with its first packet and established with its second. Where it may be
  * remembered is decided in flow_place.h.
@@ -34,7 +35,7 @@ static __always_inline struct flow_bucket *flow_bucket(__u32 index)
 	return bpf_map_lookup_elem(&flows, &key);
 }
 
-/* By its own stamp, since what looks for a place does not know whose flow stands there. */
+/* It goes by the stamp, because flow_place does not know which protocol the flow has. */
 static __always_inline __u32 flow_timeout(const struct flow *flow)
 {
 	if (!(flow->stamp & FLOW_ESTABLISHED))
@@ -42,7 +43,7 @@ static __always_inline __u32 flow_timeout(const struct flow *flow)
 	return flow->stamp & FLOW_TCP ? settings.tcp_seconds : settings.udp_seconds;
 }
 
-/* Seconds idle; the stamp has 30 bits of them, so the difference wraps like the clock. */
+/* In seconds. The stamp has 30 bits for them, so the difference is taken modulo 2^30. */
 static __always_inline __u32 flow_idle(const struct flow *flow, __u32 now)
 {
 	return (now - (flow->stamp >> FLOW_SECONDS_SHIFT)) & 0x3fffffff;

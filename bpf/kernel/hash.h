@@ -22,7 +22,7 @@
 #define HASH_MULTIPLIER_1 0x9e3779b97f4a7c15ULL
 #define HASH_MULTIPLIER_2 0xc4ceb9fe1a85ec53ULL
 
-/* Two rounds, or a difference in the top bit alone would cancel out one word later. */
+/* After a single round, a difference in only the top bit could cancel out one word later. */
 static __always_inline __u64 hash_mix(__u64 hash, __u64 word)
 {
 	hash ^= word;
@@ -34,9 +34,9 @@ static __always_inline __u64 hash_mix(__u64 hash, __u64 word)
 }
 
 /*
- * address: two words of the 16 octets in vip_slot.address (IPv4-mapped for IPv4); port in
- * network order, as the little-endian __u16 that stands in the packet.
- * Buckets: vip_bucket_first and vip_bucket_second.
+ * `address` is the 16 octets of vip_slot.address as two words (IPv4-mapped for IPv4). `port`
+ * is in network order: the two octets of the packet, read as a little-endian __u16. The
+ * buckets that follow from the hash are vip_bucket_first and vip_bucket_second.
  */
 static __always_inline __u64 vip_hash(const __u64 address[2], __u16 port, __u8 protocol)
 {

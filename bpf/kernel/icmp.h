@@ -2,9 +2,10 @@
 /*
  * ICMP errors about what the servers send. Servers answer clients directly, with the VIP as
  * source, so an error about such a packet comes here, and belongs to the server that sent
- * it. The quoted packet tells which: a long header carries the server's own CID as SCID; of
- * anything else only the flow is known, and a CID-routed connection that has moved since
- * has none here. Nothing stateless helps a short header: its DCID is the client's.
+ * the packet. The quote tells which server that is. A long header carries the server's own
+ * CID as SCID. For any other packet only the flow is known, and a CID-routed connection that
+ * has moved since has no flow here. A short header cannot help without state, because its
+ * DCID is the client's.
  */
 #ifndef CIDECAR_ICMP_H
 #define CIDECAR_ICMP_H
@@ -59,13 +60,13 @@ static __always_inline void reverse(const struct tuple *sent, struct tuple *rece
 #define QUOTE_CID_LENGTH(found) ((found) >> 24)
 
 /*
- * The quote of the error whose ICMP header stands at `message_offset` and whose datagram
- * ends at `end_offset`, both from the frame's start. The tuple of the client's packets,
- * which the quoted one answers, is left in this CPU's state.
+ * Reads the quote of the error whose ICMP header stands at `message_offset` and whose
+ * datagram ends at `end_offset`, both from the frame's start. It leaves the tuple of the
+ * client's packets, which is the quoted one reversed, in this CPU's state.
  *
- * Quotes are cut short: 8 octets behind the IP header are certain (RFC 792), so the lengths
- * in it are not held against it. A first fragment has all that is asked for. A function of its own for the verifier's sake, as
- * skip_extensions is.
+ * Only 8 octets after the quoted IP header are certain (RFC 792), so the lengths in the quote
+ * may exceed it and are not checked. A first fragment has everything that is needed here.
+ * This is a function of its own for the verifier's sake, as skip_extensions is.
  */
 __noinline __u32 read_quote(struct xdp_md *ctx, __u32 message_offset, __u32 end_offset, __u32 ipv6)
 {
@@ -91,7 +92,7 @@ __noinline __u32 read_quote(struct xdp_md *ctx, __u32 message_offset, __u32 end_
 		return 0;
 	reverse(&sent.tuple, &state->quoted);
 
-	/* A packet in TCP has no SCID, and the VIP's flags will say that nobody asks for it. */
+	/* TCP has no SCID. What is found in it is not used: its VIP's flags ask for none. */
 	payload = sent.transport + UDP_HEADER_OCTETS;
 	if (payload + QUIC_LONG_DCID > data_end || !(payload[0] & QUIC_LONG_HEADER))
 		return QUOTE_FOUND;

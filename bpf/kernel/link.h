@@ -11,10 +11,10 @@
 struct link_header {
 	__u64 addresses_low; /* 12 octets: destination, source */
 	__u32 addresses_high;
-	__u32 tags[VLAN_TAGS_MAX]; /* each the 0x8100 or 0x88a8 and the tag behind it */
+	__u32 tags[VLAN_TAGS_MAX]; /* each is 0x8100 or 0x88a8 and the tag after it */
 };
 
-/* `data` has a link header of ETH_HLEN octets at least. */
+/* The caller has checked that `data` has at least ETH_HLEN octets. */
 static __always_inline struct link_header link_header_read(const __u8 *data, const __u8 *data_end,
 							   __u32 tags)
 {
@@ -30,7 +30,7 @@ static __always_inline struct link_header link_header_read(const __u8 *data, con
 	return link;
 }
 
-/* To whoever sent it. */
+/* Swaps the addresses, so that the frame goes back to its sender. */
 static __always_inline void write_back_addresses(__u8 *data, const struct link_header *link)
 {
 	store32(data, (__u32)(link->addresses_low >> 48) | link->addresses_high << 16);
@@ -39,14 +39,16 @@ static __always_inline void write_back_addresses(__u8 *data, const struct link_h
 	store16(data + 10, (__u16)(link->addresses_low >> 32));
 }
 
-/* As they were. */
 static __always_inline void write_same_addresses(__u8 *data, const struct link_header *link)
 {
 	store64(data, link->addresses_low);
 	store32(data + 8, link->addresses_high);
 }
 
-/* What follows the addresses. Returns where the IP header goes, unchecked. */
+/*
+ * Writes the tags and the type, which follow the addresses. Returns where the IP header goes;
+ * the caller has to check that there is room for it.
+ */
 static __always_inline __u8 *write_tags(__u8 *data, const struct link_header *link, __u32 tags,
 					__u16 type)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Every map of the balancer. The sizes here are the least that load; user space sets the
+ * Every map of the balancer. The sizes here are the smallest that load; user space sets the
  * real ones. Arrays are mapped into user space (BPF_F_MMAPABLE, Linux 5.5), which changes
- * them word by word; a lookup in an array is inlined by the kernel, whatever else is not.
+ * them word by word. The kernel inlines lookups in an array even where it inlines
+ * nothing else.
  */
 #ifndef CIDECAR_MAPS_H
 #define CIDECAR_MAPS_H
@@ -77,7 +78,7 @@ struct {
 	__type(value, struct vip_stats);
 } vip_stats SEC(".maps");
 
-/* By index of the real: packets sent to it. */
+/* Counts the packets sent to each real, by the index of the real. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -85,7 +86,7 @@ struct {
 	__type(value, struct counter);
 } real_stats SEC(".maps");
 
-/* One row: what a CPU keeps to itself. */
+/* The one row holds what each CPU keeps to itself. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);

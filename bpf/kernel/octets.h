@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Words of a packet. Headers stand at odd places, and for a pointer that may be unaligned
- * the compiler loads octet by octet; the machines that XDP runs on need no such care, and
- * the verifier checks the bounds of a word as of anything else.
+ * Words of a packet. Headers stand at unaligned addresses, and through a pointer that may be
+ * unaligned the compiler loads octet by octet. The machines that XDP runs on do not need
+ * that, and the verifier checks the bounds of a word like those of any other access.
  */
 #ifndef CIDECAR_OCTETS_H
 #define CIDECAR_OCTETS_H
@@ -46,9 +46,10 @@ static __always_inline void store64(void *octets, __u64 word)
 }
 
 /*
- * The same value, of which the verifier knows no more than `mask`, a bound that it has. It
- * otherwise walks the rest of the program once for each constant that a path may bring
- * along; `unknown` is anything it knows nothing about, such as octets of the packet.
+ * Returns the value, but the verifier then knows only that it lies within `mask`, as it must.
+ * Otherwise the verifier walks the rest of the program once for each constant that a path
+ * may bring along. `unknown` is anything that the verifier knows nothing about, such as
+ * octets of the packet.
  */
 static __always_inline __u64 forget(__u64 value, __u64 unknown, __u64 mask)
 {
@@ -57,9 +58,10 @@ static __always_inline __u64 forget(__u64 value, __u64 unknown, __u64 mask)
 }
 
 /*
- * The same value, in a register from here on. The compiler otherwise checks a field in
- * memory and then loads it again, and of memory that a function was pointed to the verifier
- * knows nothing, whatever was checked before (Linux 6.1 and older; newer ones see through).
+ * Returns the value, which stays in a register from here on. Otherwise the compiler may check
+ * a field in memory and then load it again. If the field is in memory that was passed to a
+ * function by pointer, the verifier of Linux 6.1 and older knows nothing about the second
+ * load, whatever was checked before; newer ones do.
  */
 static __always_inline __u32 in_register(__u32 value)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Passes everything. A veth hands on what its peer transmits from XDP only while it has an
- * XDP program of its own; this is the one for links that need no other.
+ * Passes everything. A veth accepts what its peer transmits from XDP only while it has an
+ * XDP program of its own. This one is for links that need no other.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

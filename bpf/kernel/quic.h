@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Where a QUIC packet carries connection IDs, by the version-independent properties of
- * RFC 8999 alone. The version is never read, nor the fixed bit (a property of versions 1
- * and 2 that may be greased, RFC 9287), nor anything past the first packet of a datagram:
+ * Finds the connection IDs of a QUIC packet by the version-independent properties of RFC 8999
+ * alone. The version is never read, and neither is the fixed bit, a property of versions 1
+ * and 2 that may be greased (RFC 9287). Only the first packet of a datagram is read, because
  * coalesced packets have the same DCID (RFC 9000 section 12.2).
  */
 #ifndef CIDECAR_QUIC_H
@@ -12,12 +12,12 @@
 
 #define QUIC_LONG_HEADER 0x80 /* RFC 8999 section 5 */
 #define QUIC_SHORT_DCID 1
-#define QUIC_LONG_DCID_LENGTH 5 /* first octet and version stand before it */
+#define QUIC_LONG_DCID_LENGTH 5 /* the first octet and the version stand before it */
 #define QUIC_LONG_DCID 6
 
 struct connection_id {
 	const __u8 *octets;
-	__u32 length; /* by the packet's account; less may be there */
+	__u32 length; /* as the packet claims; it may hold less */
 	__u32 offset; /* from the frame's start */
 };
 
@@ -26,7 +26,7 @@ struct quic_payload {
 	__u32 length;
 };
 
-/* The datagram's payload ends where UDP says, whatever Ethernet pads behind it. */
+/* The datagram's payload ends where UDP says, whatever padding Ethernet adds after it. */
 static __always_inline struct quic_payload quic_payload(const struct datagram *ip)
 {
 	__u32 udp_octets = bpf_ntohs(load16(ip->transport + 4));
@@ -38,8 +38,8 @@ static __always_inline struct quic_payload quic_payload(const struct datagram *i
 }
 
 /*
- * A long header says how long its DCID is, up to 255 octets; of a short header's DCID only
- * the one who issued it knows the length, so all that follows is offered.
+ * A long header says how long its DCID is, up to 255 octets. The length of a short header's
+ * DCID is known only to its issuer, so `dcid` spans everything after the first octet.
  */
 static __always_inline bool quic_dcid(struct quic_payload payload, const __u8 *data_end,
 				      struct connection_id *dcid)

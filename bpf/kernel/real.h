@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * How packets leave for a real: the first word of its entry, which user space changes while
- * packets flow. It is read once a packet. What else the entry says stays as it was for a
- * grace period after the word is cleared, so whoever has read the word can go by all of it;
- * reading it a second time could find another kind of tunnel, or none.
+ * The first word of a real's entry says how packets leave for it. User space changes the word
+ * while packets flow, so each packet reads it only once: a second read could find another
+ * kind of tunnel, or none. The rest of the entry stays as it was for a grace period after the
+ * word is cleared, so it can be relied on once the word has been read.
  */
 #ifndef CIDECAR_REAL_H
 #define CIDECAR_REAL_H
@@ -22,7 +22,7 @@ static __always_inline struct way real_way(const struct real *real)
 	return (struct way){ .word = *(const volatile __u64 *)real };
 }
 
-/* All zero: back to the neighbour that the packet came from. */
+/* Zero stands for the neighbour that the packet came from. */
 static __always_inline __u64 way_next_hop(struct way way)
 {
 	return way.word & 0xffffffffffffULL;

@@ -3,8 +3,8 @@
  * Why a packet went where it went: the rows of vip_stats and the reason in an event.
  *
  * 0..31 are outcomes: every packet has exactly one, so they add up to the packets received.
- * 32..63 are remarks: what was noticed on the way, none or several a packet.
- * Numbers are part of the interface with user space: append, never renumber.
+ * 32..63 are remarks about what was noticed on the way: a packet has none, one or several.
+ * The numbers are part of the interface with user space: append, never renumber.
  */
 #ifndef CIDECAR_REASON_H
 #define CIDECAR_REASON_H
@@ -37,7 +37,7 @@ enum reason {
 	REASON_TTL_EXPIRED = 16, /* TTL or hop limit would reach 0 on the way to the server */
 	REASON_TOO_BIG_FRAGMENTABLE = 17, /* did not fit; IPv4 without DF, which nobody is told about */
 	REASON_TOO_BIG_UNANSWERED = 18, /* did not fit; the answer's rate limit was reached */
-	REASON_TOO_BIG_ICMP = 19, /* an ICMP error that did not fit; never answered by another */
+	REASON_TOO_BIG_ICMP = 19, /* an ICMP error that did not fit; these are never answered */
 	REASON_NO_HEADROOM = 20, /* the driver left no room for the outer header */
 
 	/* Reasons that came later, in the order in which they came. */
@@ -54,14 +54,14 @@ enum reason {
 				     * is in tunnel_mtus; counted in row 0 */
 
 	/* Remarks: why a packet of a QUIC VIP was not routed by its CID. */
-	REASON_CID_EMPTY = 32, /* a long header with a DCID of 0 octets, or nothing behind it */
+	REASON_CID_EMPTY = 32, /* a long header with an empty DCID, or nothing after a short one */
 	REASON_CID_FAILOVER = 33, /* config ID 0b111: its server had no config */
 	REASON_CID_UNKNOWN_CONFIG = 34, /* its pool has no config with this ID */
 	REASON_CID_TOO_SHORT = 35, /* shorter than its config's CIDs */
 	REASON_CID_UNKNOWN_SERVER_ID = 36, /* decodes to an ID that no server has */
 	REASON_CID_REAL_UNPROGRAMMED = 37, /* decodes to a server that has no address here */
 	REASON_CID_SERVER_DOWN = 38, /* decodes to a server that is down */
-	REASON_QUIC_TRUNCATED = 39, /* no QUIC header of RFC 8999: empty, or cut before the DCID's end */
+	REASON_QUIC_TRUNCATED = 39, /* no header of RFC 8999: empty, or ends inside the DCID */
 
 	/* Remarks on flows. */
 	REASON_FLOW_STALE = 40, /* the remembered server is down or gone; chosen anew */
@@ -69,10 +69,10 @@ enum reason {
 	REASON_FLOW_UNREMEMBERED = 42, /* the flow's places are taken; only the ring knows the server */
 
 	/* Remarks on ICMP errors. */
-	REASON_ICMP_NOT_QUOTED = 43, /* quotes too little of the packet, or none that a VIP sent */
+	REASON_ICMP_NOT_QUOTED = 43, /* quotes too little, or a packet that no VIP sent */
 
 	/* Remarks on events. */
-	REASON_EVENT_LOST = 44, /* sampled, but over the rate or the ring buffer was full */
+	REASON_EVENT_LOST = 44, /* sampled, but the rate was exceeded or the ring buffer full */
 
 	/*
 	 * Remarks beside the same one of CIDs, 33 to 38, where the CID was a short header's: its

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * The servers that take new flows, by weight. Built by user space (Maglev, NSDI 2016,
- * section 3.4); draining and down servers are not in it.
+ * A ring holds the servers that take new flows, by weight. User space builds it (Maglev,
+ * NSDI 2016, section 3.4) and leaves out draining and down servers.
  */
 #ifndef CIDECAR_RING_H
 #define CIDECAR_RING_H
@@ -9,7 +9,7 @@
 #include "hash.h"
 #include "maps.h"
 
-/* Index of a real, or 0 where the ring has no servers. */
+/* Index of a real, or 0 if the ring has no servers. */
 static __always_inline __u32 ring_real(__u32 first, __u64 flow_hash)
 {
 	const __u32 *size = bpf_map_lookup_elem(&rings, &first);

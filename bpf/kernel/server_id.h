@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Server ID -> index of a real. Three layouts share one ARRAY, because an array lookup is
- * inlined by the kernel and a hash map's is three calls.
+ * Maps a server ID to the index of a real. Three layouts share one ARRAY, because the kernel
+ * inlines an array lookup, while one in a hash map takes three calls.
  */
 #ifndef CIDECAR_SERVER_ID_H
 #define CIDECAR_SERVER_ID_H
@@ -15,9 +15,9 @@ struct server_id {
 };
 
 /*
- * Both rows that an ID may stand in, from one hash. bpf/tables/server-id.ts has the
- * twin. The IDs come from the registry, not from packets, so nobody can aim at a row; and
- * an ID that fits neither of its rows makes user space build a larger table.
+ * The two rows that an ID may stand in, from one hash, which bpf/tables/id-words.ts computes
+ * too. The IDs in the table come from the registry, not from packets, so nobody can aim at a
+ * row. If an ID fits neither of its rows, user space builds a larger table.
  */
 struct server_id_rows {
 	__u32 first;
@@ -65,7 +65,7 @@ static __always_inline __u32 server_id_exact_row(__u32 key, __u64 id)
 		return 0;
 #pragma unroll
 	for (i = 0; i < SERVER_IDS_PER_EXACT_ROW; i++) {
-		/* The publish word first, and once: what it publishes was written before it. */
+		/* Read first, and only once: what this word publishes was written before it. */
 		real = *(const volatile __u32 *)&row->exact.reals[i];
 		if (row->exact.ids[i] == id && real)
 			return real;
@@ -114,7 +114,7 @@ static __always_inline __u32 server_id_wide(const struct cid_config *config, str
 	return real ? real : server_id_wide_row(rows.second, id);
 }
 
-/* Index of the real, or 0 where the ID is not in the config's table. */
+/* Index of the real, or 0 if the ID is not in the config's table. */
 static __always_inline __u32 server_id_real(const struct cid_config *config, struct server_id id)
 {
 	if (config->table == SERVER_IDS_DENSE)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* draft-ietf-quic-load-balancers-22, "Single Pass Encryption": server ID and nonce are one block. */
+/*
+ * Decryption for "Single Pass Encryption" of draft-ietf-quic-load-balancers-22, where server ID
+ * and nonce are one block.
+ */
 #ifndef CIDECAR_SINGLE_PASS_H
 #define CIDECAR_SINGLE_PASS_H
 
@@ -15,8 +18,8 @@ static __always_inline __u32 single_pass_column(const __u8 *tables, const __u32 
 }
 
 /*
- * Decrypts octets 1..16 of a CID into the first 16 octets of `octets`: the server ID, and
- * of the nonce as much as shares its columns. Global, see aes.h.
+ * Decrypts octets 1..16 of a CID into the first 16 octets of `octets`: the server ID, and the
+ * part of the nonce that shares its columns. It is global for the reason that aes.h gives.
  */
 __noinline int single_pass(const struct cid_config *config, struct cid_octets *octets)
 {

@@ -3,7 +3,7 @@
  * The answer to a packet that does not fit the tunnel: "fragmentation needed" with the
  * next-hop MTU (RFC 1191 section 4) or "packet too big" (RFC 4443 section 3.2), from the
  * VIP, back to the neighbour that the packet came from. It quotes a fixed number of octets,
- * so that the checksum takes a fixed number of steps; what does not fit is always longer.
+ * so that the checksum takes a fixed number of steps; a packet that does not fit is longer.
  */
 #ifndef CIDECAR_TOO_BIG_H
 #define CIDECAR_TOO_BIG_H
@@ -24,7 +24,10 @@ static __always_inline __u32 sum_chunk(const __u8 *octets, __u32 length, __u32 s
 	return (__u32)bpf_csum_diff(NULL, 0, (__be32 *)octets, length, sum);
 }
 
-/* Each is a host's; a broadcast or multicast address must not be answered (RFC 1122 3.2.2). */
+/*
+ * No answer goes out to a frame for a group, or to a source address that does not stand for a
+ * single host (RFC 1122 section 3.2.2).
+ */
 static __always_inline bool may_answer(const struct packet *packet)
 {
 	const struct tuple *tuple = &packet->ip.tuple;
@@ -103,7 +106,7 @@ static __always_inline bool write_answer6(__u8 *header, const __u8 *data_end, __
 	}
 	store32(message, ICMP6_TOO_BIG);
 	store32(message + 4, bpf_htonl(mtu));
-	/* RFC 8200 section 8.1: addresses, length, next header; the last two as words. */
+	/* The pseudo-header of RFC 8200 section 8.1: length and next header, then addresses. */
 	sum = bpf_htons(length) + bpf_htons(IPPROTO_ICMPV6);
 	sum = sum_chunk(header + 8, 32, sum);
 	sum = sum_chunk(message, ICMP_HEADER_OCTETS, sum);
@@ -115,8 +118,8 @@ static __always_inline bool write_answer6(__u8 *header, const __u8 *data_end, __
 }
 
 /*
- * A function of its own for the verifier's sake. `mtu` is that of the way through the
- * tunnel: octets of an IP packet. Returns 1 where the answer may be sent.
+ * A function of its own for the verifier's sake. `mtu` counts the octets of the largest IP
+ * packet that fits through the tunnel. Returns 1 if the answer may be sent.
  */
 __noinline int answer_too_big(struct xdp_md *ctx, __u32 tags, __u32 ipv6, __u32 mtu)
 {

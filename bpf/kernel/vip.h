@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* The VIP that a packet is for: two buckets, one cache line each. */
+/* Finds a packet's VIP, which stands in one of two buckets of a cache line each. */
 #ifndef CIDECAR_VIP_H
 #define CIDECAR_VIP_H
 
@@ -28,7 +28,7 @@ static __always_inline const struct vip_slot *vip_in_bucket(const struct vip_key
 #pragma unroll
 	for (i = 0; i < VIP_SLOTS_PER_BUCKET; i++) {
 		slot = &bucket->slots[i];
-		/* The publish word first: what it publishes was written before it. */
+		/* The publish word is read first: what it publishes was written before it. */
 		if (*(const volatile __u32 *)&slot->vip == 0)
 			continue;
 		if (load64(slot->address + 8) == key->address[1] &&
@@ -62,14 +62,14 @@ static __always_inline struct vip_key vip_address(const struct tuple *tuple)
 	return key;
 }
 
-/* An address on the wire that would read as an IPv4 one in the table (RFC 4291 2.5.5.2). */
+/* An IPv6 destination that would match an IPv4 VIP in the table (RFC 4291 section 2.5.5.2). */
 static __always_inline bool is_mapped(const struct tuple *tuple)
 {
 	return tuple->ipv6 && tuple->destination[0] == 0 &&
 	       (__u32)tuple->destination[1] == MAPPED_PREFIX;
 }
 
-/* By port, then by "any port". */
+/* A VIP of the packet's port comes before one of any port. */
 static __always_inline const struct vip_slot *vip_of(const struct tuple *tuple)
 {
 	struct vip_key key = vip_address(tuple);
@@ -86,7 +86,7 @@ static __always_inline const struct vip_slot *vip_of(const struct tuple *tuple)
 	return vip_exact(&key);
 }
 
-/* Has this address any VIP? For what has no ports of its own. */
+/* Does any VIP have this address? This is asked about packets that have no ports. */
 static __always_inline bool is_vip_address(const struct tuple *tuple)
 {
 	struct vip_key key = vip_address(tuple);

@@ -4,9 +4,8 @@ import { DECRYPT_TABLES, ENCRYPT_TABLES, INVERSE_SUBSTITUTE, SUBSTITUTE } from '
 const PER_LINE = 6;
 
 /**
- * The text of bpf/kernel/aes_tables.h. The file is checked in, so that a build needs no
- * step of ours before clang; a test holds it to this function. To write it anew:
- * `npx tsx bpf/tables/write-aes-header.ts`.
+ * The text of bpf/kernel/aes_tables.h. The file is checked in, so that a build begins with clang;
+ * a test compares it with this function. `npx tsx bpf/tables/write-aes-header.ts` writes it.
  */
 export function aesHeader(): string {
   return `/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */

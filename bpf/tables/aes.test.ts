@@ -14,7 +14,7 @@ import {
 } from './aes.js';
 import { aesHeader } from './aes-header.js';
 
-/** The cipher by tables and schedule, as the packet program computes it. */
+/** Computes the cipher from tables and schedule, as the packet program does. */
 function run(
   input: Uint8Array,
   keys: Uint32Array,
@@ -80,7 +80,7 @@ describe('firstRoundConstants', () => {
         const key = (schedule[octet >> 2]! >>> (8 * row)) & 0xff;
         columns[((octet >> 2) - row + 4) % 4]! ^= ENCRYPT_TABLES[row]![input[octet]! ^ key]!;
       }
-      // The same by the whole state at once.
+      // The same, computed from the whole state at once.
       const view = new DataView(input.buffer);
       const state = [0, 1, 2, 3].map((i) => view.getUint32(4 * i, true) ^ schedule[i]!);
       const whole = Uint32Array.from({ length: 4 }, (_, i) =>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The parts of AES-128 (FIPS 197) that the packet program has computed for it: lookup
- * tables and key schedules. A state column is a word whose low octet is the column's first.
+ * The parts of AES-128 (FIPS 197) that user space computes for the packet program: lookup tables
+ * and key schedules. A column of the state is a word whose low octet is the column's first.
  */
 
 export const ROUNDS = 10;
@@ -29,7 +29,7 @@ export const DECRYPT_TABLES: readonly Uint32Array[] = roundTables(
   [14, 9, 13, 11],
 );
 
-/** FIPS 197 section 5.2: 44 words, four a round. */
+/** The key schedule of FIPS 197 section 5.2: 44 words, four for each round. */
 export function encryptionSchedule(key: Uint8Array): Uint32Array {
   if (key.length !== 16) throw new RangeError(`an AES-128 key has 16 octets, not ${key.length}`);
   const words = new Uint32Array(COLUMNS * (ROUNDS + 1));
@@ -47,8 +47,8 @@ export function encryptionSchedule(key: Uint8Array): Uint32Array {
 }
 
 /**
- * For the equivalent inverse cipher (FIPS 197 section 5.3.5): the rounds in reverse order,
- * the inner ones through InvMixColumns.
+ * The key schedule of the equivalent inverse cipher (FIPS 197 section 5.3.5): the rounds are in
+ * reverse order, and InvMixColumns is applied to the inner ones.
  */
 export function decryptionSchedule(key: Uint8Array): Uint32Array {
   const forward = encryptionSchedule(key);
@@ -63,10 +63,11 @@ export function decryptionSchedule(key: Uint8Array): Uint32Array {
 }
 
 /**
- * Round 1 of an encryption whose input is `input` but for its first `variable` octets: what
- * the octets behind them and the round key contribute to each column. The packet program
- * adds the contribution of the variable octets.
+ * Round 1 of an encryption of which only the first `variable` octets of the input vary: what the
+ * other octets and the round key contribute to each column. The packet program adds what the
+ * variable octets contribute.
  *
+ * @param input 16 octets, of which the first `variable` are not read
  * @param variable 4, 8 or 10
  */
 export function firstRoundConstants(
@@ -98,7 +99,7 @@ function substituteWord(word: number): number {
   return column(SUBSTITUTE[a]!, SUBSTITUTE[b]!, SUBSTITUTE[c]!, SUBSTITUTE[d]!);
 }
 
-/** InvMixColumns of a word: the tables undo SubBytes first, so it is applied before. */
+/** InvMixColumns of a word. The tables undo SubBytes first, so SubBytes is applied before them. */
 function inverseMix(word: number): number {
   return octets(word).reduce(
     (mixed, octet, row) => (mixed ^ DECRYPT_TABLES[row]![SUBSTITUTE[octet]!]!) >>> 0,

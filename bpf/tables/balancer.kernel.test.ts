@@ -10,11 +10,11 @@ import {
   Balancer,
   type BalancerCapacity,
   buildRing,
+  decodePlanMark,
   type LoadBalancerOptions,
-  planMark,
   SMALLEST_RING,
 } from './index.js';
-import { randomNumbers, randomOctets } from './testdata/probe.js';
+import { randomNumbers, randomOctets } from './testing/cid-probe.js';
 
 const CAPACITY: BalancerCapacity = {
   vips: 16,
@@ -54,7 +54,7 @@ function codecOf(configId: number, key: boolean, serverIdLength = 8): CidCodec {
   });
 }
 
-/** A UDP datagram over IPv4 to the VIP: a QUIC short header with this DCID. */
+/** A UDP datagram over IPv4 to the VIP, which holds a QUIC short header with this DCID. */
 function shortHeader(cid: Uint8Array): Buffer {
   const quic = Buffer.concat([Buffer.from([0x40]), cid, Buffer.alloc(30)]);
   const udp = Buffer.alloc(8);
@@ -66,7 +66,7 @@ function shortHeader(cid: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from('0200000000010200000000020800', 'hex'), ip, udp, quic]);
 }
 
-/** Reals 1..8 at 10.0.1.<index>, one VIP whose ring leads to real 8. */
+/** A balancer with reals 1..8 at 10.0.1.<index>, and one VIP whose ring leads to real 8. */
 async function world(capacity = CAPACITY, options: LoadBalancerOptions = {}): Promise<Balancer> {
   const balancer = keep(await Balancer.load(capacity, { hashSeed: 5n, mtu: 1400 }, options));
   for (let i = 1; i <= 8; i++) {
@@ -85,7 +85,7 @@ async function world(capacity = CAPACITY, options: LoadBalancerOptions = {}): Pr
 
 /** The last octet of the address that a packet is sent to. */
 function sentTo(balancer: Balancer, cid: Uint8Array): number {
-  // Each CPU remembers flows of its own.
+  // Each CPU has its own flows.
   const { data, retval } = balancer.program.testRun({ data: shortHeader(cid), cpu: 0 });
   expect(retval).toBe(3);
   return data[14 + 19]!;
@@ -98,7 +98,7 @@ describe('Balancer', () => {
     const ids = Array.from({ length: 7 }, () => randomOctets(random, 8));
     balancer.setConfig(
       1,
-      codec.plan,
+      codec.decodePlan,
       ids.map((id, i) => [id, i + 1]),
     );
     const cid = (i: number) => codec.encode(ids[i]!, randomOctets(random, 7));
@@ -133,10 +133,10 @@ describe('Balancer', () => {
     const ids = Array.from({ length: 500 }, () => randomOctets(random, 8));
     first.setConfig(
       1,
-      codec.plan,
+      codec.decodePlan,
       ids.map((id, i) => [id, 1 + (i % 7)]),
     );
-    first.setConfig(2, codecOf(3, false).plan, []);
+    first.setConfig(2, codecOf(3, false).decodePlan, []);
     first.pin(FOLDER);
     expect(() => first.pin(FOLDER)).toThrow(/cannot pin/);
     const before = {
@@ -158,22 +158,22 @@ describe('Balancer', () => {
     }).toEqual(before);
     expect(second.settings).toMatchObject({ hashSeed: 5n, mtu: 1400 });
     expect(second.vipAddresses()).toEqual([VIP.address]);
-    expect(second.configMark(1, 3)).toBe(planMark(codec.plan));
-    expect(second.configMark(2, 3)).not.toBe(planMark(codec.plan));
+    expect(second.configMark(1, 3)).toBe(decodePlanMark(codec.decodePlan));
+    expect(second.configMark(2, 3)).not.toBe(decodePlanMark(codec.decodePlan));
     const listed = new Map([...second.serverIds(1, 3)].map(([id, real]) => [toHex(id), real]));
     expect(listed).toEqual(new Map(ids.map((id, i) => [toHex(id), 1 + (i % 7)])));
 
-    // And goes on from there: an ID more, a new ring elsewhere, a config replaced.
+    // The second process makes further changes: an ID is added, a ring moves, a config is replaced.
     const id = randomOctets(random, 8);
     second.setServerId(1, 3, id, 4);
     expect(sentTo(second, codec.encode(id, randomOctets(random, 7)))).toBe(4);
     const ring = second.allocateRing(SMALLEST_RING);
     expect(ring).not.toBe(second.vips()[0]!.ring);
-    second.setConfig(1, codec.plan, [[id, 6]]);
+    second.setConfig(1, codec.decodePlan, [[id, 6]]);
     expect(sentTo(second, codec.encode(id, randomOctets(random, 7)))).toBe(6);
   });
 
-  it('goes on with flows and counters in other tables, larger or not', async () => {
+  it('keeps flows and counters in other tables, larger or not', async () => {
     const old = await world();
     const cid = codecOf(0, false).encode(randomOctets(random, 8), randomOctets(random, 7));
     for (let i = 0; i < 3; i++) expect(sentTo(old, cid)).toBe(8);
@@ -184,7 +184,7 @@ describe('Balancer', () => {
       (['flows', 'real_stats', 'vip_stats'] as const).map((name) => balancer.map(name).info.id);
     expect(ids(next).slice(0, 2)).toEqual(ids(old).slice(0, 2));
     expect(ids(next)[2]).not.toBe(ids(old)[2]);
-    // The ring has another opinion; the flow is remembered.
+    // The ring now leads to another real, but the flow is remembered.
     next.setRing(next.vips()[0]!.ring, new Uint32Array(SMALLEST_RING).fill(7));
 
     const finish = next.copyCounters(old);
@@ -199,7 +199,7 @@ describe('Balancer', () => {
     });
     expect(next.realCounter(8).packets).toBe(5);
 
-    // Tables that fit need no copy; flows in slices of another size are not to be found.
+    // Tables that fit need no copy. Flows cannot be found in slices of another size.
     const same = await world(larger, { carry: next });
     expect(ids(same)).toEqual(ids(next));
     expect(same.copyCounters(next)).toBeUndefined();
@@ -215,12 +215,12 @@ describe('Balancer', () => {
     const balancer = await world();
     const codec = codecOf(0, false);
     const id = randomOctets(random, 8);
-    balancer.setConfig(1, codec.plan, [[id, 3]]);
+    balancer.setConfig(1, codec.decodePlan, [[id, 3]]);
     const many = Array.from({ length: 40_000 }, (): [Uint8Array, number] => [
       randomOctets(random, 8),
       1,
     ]);
-    expect(() => balancer.setConfig(1, codec.plan, many)).toThrow(
+    expect(() => balancer.setConfig(1, codec.decodePlan, many)).toThrow(
       expect.objectContaining({ code: 'MAP_FULL', message: expect.stringMatching(/server_ids/) }),
     );
     expect(() => balancer.allocateRing(3 * SMALLEST_RING)).toThrow(/rings/);
@@ -232,10 +232,10 @@ describe('Balancer', () => {
   it('wipes the key of a config that is gone', async () => {
     const balancer = await world();
     const codec = codecOf(1, true, 4);
-    balancer.setConfig(1, codec.plan, []);
+    balancer.setConfig(1, codec.decodePlan, []);
     const rows = () => Buffer.from(balancer.map('configs').mmap());
     // The first words of an encryption schedule are the key itself.
-    const key = Buffer.from(codec.plan.key!.reveal());
+    const key = Buffer.from(codec.decodePlan.key!.reveal());
     expect(rows().includes(key)).toBe(true);
     balancer.clearConfig(1, 1);
     await new Promise((resolve) => setTimeout(resolve, 150));
@@ -270,11 +270,11 @@ describe('Balancer', () => {
 });
 
 describe('changes while packets flow', () => {
-  const script = fileURLToPath(new URL('testdata/traffic.ts', import.meta.url));
+  const script = fileURLToPath(new URL('testing/traffic.ts', import.meta.url));
   let child: ChildProcess | undefined;
   afterEach(() => child?.kill('SIGKILL'));
 
-  /** Runs `changes` beside a process that sends one packet all the time. */
+  /** Makes changes while another process runs the program on one packet all the time. */
   async function whileSending(frame: Buffer, outer: string, changes: () => void) {
     const sender = spawn(
       process.execPath,
@@ -304,25 +304,25 @@ describe('changes while packets flow', () => {
     const codec = codecOf(0, true);
     const id = randomOctets(random, 8);
     const others = Array.from({ length: 3000 }, () => randomOctets(random, 8));
-    balancer.setConfig(1, codec.plan, [[id, 3]]);
+    balancer.setConfig(1, codec.decodePlan, [[id, 3]]);
     balancer.pin(FOLDER);
     const cid = codec.encode(id, randomOctets(random, 7));
 
     const { runs, wrong } = await whileSending(shortHeader(cid), '0a000103', () => {
       for (let round = 0; round < 3; round++) {
-        // ID by ID: the table is outgrown and built anew several times.
+        // ID by ID: several times the IDs need a larger table, which is built.
         for (const other of others) balancer.setServerId(1, 0, other, 5);
         for (const other of others) balancer.setServerId(1, 0, other, 0);
-        // The config replaced whole, and others made and cleared beside it.
+        // The config is replaced, and others are made and cleared beside it.
         for (let i = 0; i < 20; i++) {
-          balancer.setConfig(1, codec.plan, [
+          balancer.setConfig(1, codec.decodePlan, [
             [id, 3],
             [others[i]!, 4],
           ]);
-          balancer.setConfig(1, codecOf(1, true).plan, [[others[i]!, 4]]);
+          balancer.setConfig(1, codecOf(1, true).decodePlan, [[others[i]!, 4]]);
           balancer.clearConfig(1, 1);
         }
-        // The ring changed in place, VIPs come and go, another real changes.
+        // The ring changes in place, VIPs are added and removed, another real changes.
         const { ring } = balancer.vips()[0]!;
         balancer.setRing(ring, buildRing([{ key: 'a', real: 6, weight: 1 }], SMALLEST_RING));
         for (let i = 0; i < 12; i++) {

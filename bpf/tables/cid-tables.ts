@@ -1,21 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-
 import type { DecodePlan } from '../../cid/types.js';
 import { CidecarError } from '../../core/errors.js';
-import { decodingMark, encodeConfig, type PlacedTable, placedTable, placeTable } from './config.js';
-import type { Clock } from './grace.js';
-import { IdList } from './id-list.js';
+import type { ArrayView } from './array-view.js';
+import type { Clock } from './grace-period.js';
+import { type IdWords, octetsOf, wordsOf } from './id-words.js';
+import {
+  decodingMark,
+  encodeConfig,
+  type PlacedTable,
+  placedTable,
+  placeTable,
+} from './kernel-config.js';
 import { CID_CONFIG, CONFIGS_PER_POOL, SERVER_ID_ROW } from './layout.js';
-import { type Region, Regions } from './regions.js';
-import { type IdWords, octetsOf, wordsOf } from './server-id.js';
+import { type Region, RegionAllocator } from './region-allocator.js';
+import { RoutedIds } from './routed-ids.js';
 import { type ServerIdTable, serverIdTable } from './server-id-table.js';
 import { chooseShape, MAX_GROWTHS, rowsOfShape, type TableShape } from './table-shape.js';
-import type { ArrayView } from './words.js';
 
-/** A config that the kernel holds. */
-export interface ConfigState {
+/** What the kernel holds of a config: its bits and its table, but neither name nor state. */
+export interface KernelConfig {
   readonly pool: number;
-  /** Values of the first octet's top three bits that name it. */
+  /** The values of a CID's top three bits that name it. */
   readonly configBits: readonly number[];
   /** Octets. */
   readonly serverIdLength: number;
@@ -25,18 +30,18 @@ export interface ConfigState {
 }
 
 /**
- * Configs and their server IDs: config_index, configs and server_ids as one. A config is
- * filled first and then named by one word, and never changes while it is named; its table
- * changes ID by ID. The kernel's arrays are the only truth: whoever opens them after a
- * crash finds everything here again.
+ * Kernel configs and their server IDs: the arrays config_index, configs and server_ids as one.
+ * A config is filled first and then named by one word, and never changes while it is named. Its
+ * table changes ID by ID. The arrays in the kernel are the only truth, so that a process which
+ * opens them after a crash finds everything in them.
  */
 export class CidTables {
   readonly #index: ArrayView;
   readonly #configs: ArrayView;
   readonly #ids: ArrayView;
   readonly #clock: Clock;
-  readonly #configRows: Regions;
-  readonly #idRows: Regions;
+  readonly #configRows: RegionAllocator;
+  readonly #idRows: RegionAllocator;
   /** By row of configs. */
   readonly #tables = new Map<number, ServerIdTable>();
 
@@ -46,8 +51,12 @@ export class CidTables {
     this.#ids = ids;
     this.#clock = clock;
     // Row 0 means "none" in config_index.
-    this.#configRows = new Regions('configs', { start: 1, size: configs.entries - 1 }, clock);
-    this.#idRows = new Regions('server_ids', { start: 0, size: ids.entries }, clock);
+    this.#configRows = new RegionAllocator(
+      'configs',
+      { start: 1, size: configs.entries - 1 },
+      clock,
+    );
+    this.#idRows = new RegionAllocator('server_ids', { start: 0, size: ids.entries }, clock);
     for (const row of new Set(this.#namedRows())) {
       this.#configRows.reserve({ start: row, size: 1 });
       const { base, rows } = this.#placed(row);
@@ -56,20 +65,25 @@ export class CidTables {
   }
 
   /**
-   * Gives a pool a config with all its IDs, or replaces it whole: packets see the old one
-   * or the new one.
+   * Gives a pool a config with all its IDs, or replaces it as a whole: each packet sees either
+   * the old one or the new one.
+   * @param ids each with the index of its real
    * @throws CidecarError MAP_FULL, SERVER_ID_INVALID, CID_CONFIG_INVALID
    */
-  setConfig(pool: number, plan: DecodePlan, ids: Iterable<readonly [Uint8Array, number]>): void {
-    const list = IdList.from(plan.serverIdBits / 8, ids);
-    if (plan.zeroReserved) for (let at = 0; at < list.length; at++) refuseZero(list.id(at));
-    const built = this.#build(list, (base, shape) => encodeConfig(plan, base, shape));
-    this.#name(pool, plan.configBits, built);
+  setConfig(
+    pool: number,
+    decodePlan: DecodePlan,
+    ids: Iterable<readonly [Uint8Array, number]>,
+  ): void {
+    const list = RoutedIds.from(decodePlan.serverIdBits / 8, ids);
+    if (decodePlan.zeroReserved) for (let at = 0; at < list.length; at++) refuseZero(list.id(at));
+    const built = this.#build(list, (base, shape) => encodeConfig(decodePlan, base, shape));
+    this.#name(pool, decodePlan.configBits, built);
   }
 
   /**
-   * Makes one ID lead to a real, or with 0 to none. An ID that has no place in the table
-   * has the table built anew.
+   * Makes one ID lead to a real, or with 0 to none. If the ID has no place in the table, a
+   * larger table is built and takes its place.
    * @throws CidecarError CONFIG_UNKNOWN, SERVER_ID_INVALID, MAP_FULL
    */
   setServerId(pool: number, configBits: number, serverId: Uint8Array, real: number): void {
@@ -82,17 +96,18 @@ export class CidTables {
       );
     }
     const id = wordsOf(serverId);
-    const list = new IdList(idBits / 8);
+    const list = new RoutedIds(idBits / 8);
     if (this.#configs.value(row)[CID_CONFIG.zero_reserved] !== 0) refuseZero(id);
     const table = this.#table(row);
     if (table.set(id, real)) return;
     for (const [other, otherReal] of table.entries()) list.add(other, otherReal);
     list.add(id, real);
-    const built = this.#build(list, (base, shape) => {
+    const encode = (base: number, shape: TableShape) => {
       const config = this.#configs.value(row).slice();
       placeTable(config, base, shape, idBits);
       return config;
-    });
+    };
+    const built = this.#buildWithRoom(list, encode);
     this.#name(pool, this.#namesOf(pool, row), built);
   }
 
@@ -100,13 +115,13 @@ export class CidTables {
   clearConfig(pool: number, configBits: number): boolean {
     const row = this.#rowOf(pool, configBits);
     if (row === 0) return false;
-    // Katran's configs have two names.
+    // A config can have two names.
     this.#name(pool, this.#namesOf(pool, row), 0);
     return true;
   }
 
-  configs(): ConfigState[] {
-    const states: ConfigState[] = [];
+  configs(): KernelConfig[] {
+    const states: KernelConfig[] = [];
     for (let pool = 0; pool < this.#index.entries / CONFIGS_PER_POOL; pool++) {
       const rows = new Set(BITS.map((bits) => this.#rowOf(pool, bits)).filter((row) => row !== 0));
       for (const row of rows) {
@@ -124,12 +139,12 @@ export class CidTables {
     return states;
   }
 
-  /** Of the config that packets with these bits have. @throws CidecarError CONFIG_UNKNOWN */
+  /** The {@link decodingMark} of the config with these bits. @throws CidecarError CONFIG_UNKNOWN */
   mark(pool: number, configBits: number): string {
     return decodingMark(this.#configs.value(this.#row(pool, configBits)));
   }
 
-  /** Every ID that leads to a real. @throws CidecarError CONFIG_UNKNOWN */
+  /** Every ID that leads to a real, with its index. @throws CidecarError CONFIG_UNKNOWN */
   *serverIds(pool: number, configBits: number): Generator<[Uint8Array, number], void, void> {
     const row = this.#row(pool, configBits);
     const length = this.#placed(row).idBits / 8;
@@ -143,26 +158,40 @@ export class CidTables {
     return this.#table(row).get(wordsOf(serverId));
   }
 
-  /** Rows of server_ids, and of configs, not in use. */
+  /** Rows of server_ids and of configs that are not in use. */
   available(): { serverIdRows: number; configs: number } {
     return { serverIdRows: this.#idRows.available, configs: this.#configRows.available };
   }
 
-  /** Wipes the keys of configs that no packet uses any more. Call now and then. */
+  /** Wipes the keys of configs that no packet uses any more. Call it now and then. */
   sweep(): void {
     this.#configRows.sweep();
     this.#idRows.sweep();
   }
 
-  /** Fills a table and a config, unnamed yet; returns the config's row. */
-  #build(list: IdList, encode: (base: number, shape: TableShape) => Uint8Array): number {
-    let shape = chooseShape(list);
+  /**
+   * Like {@link #build}, with room for half as many IDs again, where there are the rows: IDs that
+   * come one by one would fill a table that just fits again and again.
+   */
+  #buildWithRoom(list: RoutedIds, encode: Encode): number {
+    try {
+      return this.#build(list, encode, GROWTH);
+    } catch (error) {
+      const full = error instanceof CidecarError && error.code === 'MAP_FULL';
+      if (!full && !(error instanceof RangeError)) throw error;
+      return this.#build(list, encode);
+    }
+  }
+
+  /** Fills a table and a config that nothing names yet; returns the config's row. */
+  #build(list: RoutedIds, encode: Encode, room = 1): number {
+    let shape = chooseShape(list, room);
     for (let growths = 0; ; growths++) {
       const region = this.#idRows.allocate(rowsOfShape(shape));
       this.#wipeRows(region);
       const table = serverIdTable(this.#ids, region.start, shape, this.#clock);
       if (table.build(list)) return this.#place(region, table, encode);
-      // No packet has seen it, so it need not rest; but it is a rare case.
+      // No packet has seen the region, so it would not have to rest; but this is rare.
       this.#idRows.release(region);
       if (shape.kind === 'dense' || growths === MAX_GROWTHS) {
         throw new CidecarError('MAP_FULL', `no table takes these ${list.length} server IDs`);
@@ -171,11 +200,7 @@ export class CidTables {
     }
   }
 
-  #place(
-    region: Region,
-    table: ServerIdTable,
-    encode: (base: number, shape: TableShape) => Uint8Array,
-  ): number {
+  #place(region: Region, table: ServerIdTable, encode: Encode): number {
     let row: number | undefined;
     try {
       const octets = encode(region.start, table.shape);
@@ -189,7 +214,7 @@ export class CidTables {
     return row;
   }
 
-  /** Publishes: stores the names, then frees what nothing names any more. */
+  /** Stores the names (abi.h, "publish"), then frees what nothing names any more. */
   #name(pool: number, configBits: readonly number[], row: number): void {
     const before = new Set(configBits.map((bits) => this.#rowOf(pool, bits)));
     for (const bits of configBits) this.#index.store32(this.#entry(pool, bits), row);
@@ -251,6 +276,12 @@ export class CidTables {
     ).filter((row) => row !== 0);
   }
 }
+
+/** IDs that a table which was too small finds places for, by those that it has. */
+const GROWTH = 1.5;
+
+/** Makes the octets of a config whose table begins at a row. */
+type Encode = (base: number, shape: TableShape) => Uint8Array;
 
 const BITS = [0, 1, 2, 3, 4, 5, 6, 7];
 

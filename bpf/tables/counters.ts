@@ -8,11 +8,11 @@ export interface Counter {
   readonly octets: number;
 }
 
-/** By reason; reasons that never occurred are left out. */
+/** Counters by reason, without the reasons that never occurred. */
 export type ReasonCounters = Readonly<Partial<Record<Reason, Counter>>>;
 
 export interface Counters {
-  /** By row; row 0 counts what belongs to no VIP. */
+  /** By row of the VIP; row 0 counts what belongs to no VIP. */
   readonly vips: ReadonlyMap<number, ReasonCounters>;
   /** By index of the real: packets sent to it. */
   readonly reals: ReadonlyMap<number, Counter>;
@@ -34,7 +34,7 @@ export function readCounter(map: BpfMap, row: number): Counter {
   return sumOverCpus(map, row, 1)[0] ?? { packets: 0, octets: 0 };
 }
 
-/** Of every CPU. */
+/** Sets a row to zero on every CPU. */
 export function zeroRow(map: BpfMap, row: number): void {
   const octets = map.lookup(row);
   if (octets?.some((octet) => octet !== 0)) map.update(row, octets.fill(0));

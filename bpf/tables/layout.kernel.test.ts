@@ -5,14 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
+import * as decap from './decap-layout.js';
 import * as layout from './layout.js';
 import { REASONS } from './reasons.js';
 
-// Needs the compiler that builds the addon, so it runs where the kernel tests run.
+// This needs the compiler that builds the addon, so it runs where the kernel tests run.
 
 const KERNEL = fileURLToPath(new URL('../kernel/', import.meta.url));
 
-/** The structures whose sizes and offsets layout.ts states. */
+/** The structures whose sizes and offsets layout.ts and decap-layout.ts state. */
 const STRUCTS: Record<string, Readonly<Record<string, number>>> = {
   vip_slot: layout.VIP_SLOT,
   cid_config: layout.CID_CONFIG,
@@ -21,6 +22,9 @@ const STRUCTS: Record<string, Readonly<Record<string, number>>> = {
   settings: layout.SETTINGS,
   event: layout.EVENT,
   tunnel_mtu: layout.TUNNEL_MTU,
+  decap_settings: decap.DECAP_SETTINGS,
+  decap_prefix: decap.DECAP_PREFIX,
+  decap_vip: decap.DECAP_VIP,
 };
 
 const VALUES: Record<string, number> = {
@@ -61,7 +65,8 @@ function printed(expressions: readonly string[]): number[] {
     const lines = expressions.map((text) => `printf("%lu\\n", (unsigned long)(${text}));`);
     writeFileSync(
       source,
-      `#include <stddef.h>\n#include <stdio.h>\n#include "abi.h"\n#include "cid_config.h"\n` +
+      `#include <stddef.h>\n#include <stdio.h>\n` +
+        `#include "abi.h"\n#include "cid_config.h"\n#include "decap.h"\n` +
         `int main(void) { ${lines.join('\n')} return 0; }\n`,
     );
     execFileSync('gcc', ['-std=gnu11', '-I', KERNEL, '-o', program, source]);

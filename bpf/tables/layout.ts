@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Sizes and offsets, in octets, of the structures of bpf/kernel/abi.h and cid_config.h. A
- * test has a C compiler print the same, so the two cannot drift.
+ * Sizes and offsets, in octets, of the structures of bpf/kernel/abi.h and cid_config.h. A test
+ * compares them with what a C compiler makes of those headers. Every export here goes into
+ * ABI_MARK: with another layout, another build cannot read the pinned tables.
  */
 
 export const VIP_BUCKET = { size: 64, slots: 2 } as const;
@@ -58,7 +59,7 @@ export const REAL = {
 } as const;
 export const ENCAP = { none: 0, ip4: 1, ip6: 2, gue4: 3, gue6: 4, l2: 5 } as const;
 export const REAL_DOWN = 1;
-/** The bits of `flags` from here on: octets of the outer headers. */
+/** The bits of `flags` from this one on hold the octets of the outer headers. */
 export const REAL_OVERHEAD_SHIFT = 1;
 
 export const FLOW_BUCKET = { size: 64, flows: 4 } as const;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type Clock, GRACE_MS } from './grace.js';
+
+import type { ArrayView } from './array-view.js';
+import { type Clock, GRACE_MS } from './grace-period.js';
 import { ENCAP, REAL, REAL_DOWN } from './layout.js';
 import {
   decodeReal,
@@ -8,15 +10,14 @@ import {
   type NextHop,
   type RealSpec,
   type RealState,
-} from './real.js';
-import type { ArrayView } from './words.js';
+} from './real-encoding.js';
 
-/** `reals`: outer headers ready to be copied, by index. */
+/** The array `reals`: outer headers that are ready to be copied, by index. */
 export class RealTable {
   readonly #view: ArrayView;
   readonly #clock: Clock;
-  /** Cleared indices that a packet may still be reading, and until when. */
-  readonly #resting = new Map<number, number>();
+  /** Cleared indices that a packet may still be reading, and until what time. */
+  readonly #inGrace = new Map<number, number>();
 
   constructor(view: ArrayView, clock: Clock) {
     this.#view = view;
@@ -24,16 +25,16 @@ export class RealTable {
   }
 
   /**
-   * Programs an index. Where only next hop or state differ from what is there, packets go
-   * on undisturbed; otherwise the real is absent for a grace period, so better take a fresh
-   * index for another server.
+   * Programs an index. If only next hop or state differ from what is there, packets are not
+   * disturbed. Otherwise the real is absent for a grace period, so take an unused index for
+   * another server.
    */
   set(index: number, spec: RealSpec): void {
     const at = this.#at(index);
     const octets = encodeReal(spec);
     if (this.#kind(at) !== ENCAP.none) {
       if (sameTunnel(octets, this.#view.value(index))) {
-        this.#storeWays(at, octets);
+        this.#storeNextHop(at, octets);
         return;
       }
       this.clear(index);
@@ -43,7 +44,7 @@ export class RealTable {
     this.#view.store64(at, firstWord(octets));
   }
 
-  /** Takes effect at once, packet by packet. @throws RangeError when the index is not programmed */
+  /** Holds from the next packet on. @throws RangeError when the index is not programmed */
   setNextHop(index: number, nextHop: NextHop): void {
     const at = this.#programmed(index);
     const octets = this.#view.value(index).slice();
@@ -51,7 +52,7 @@ export class RealTable {
     octets.set(encodeFirstWord(octets[REAL.kind]!, nextHop, down));
     octets.set(nextHop.sourceMac, REAL.source_mac);
     new DataView(octets.buffer).setUint32(REAL.ifindex, nextHop.ifindex, true);
-    this.#storeWays(at, octets);
+    this.#storeNextHop(at, octets);
   }
 
   /** @throws RangeError when the index is not programmed */
@@ -64,7 +65,7 @@ export class RealTable {
 
   clear(index: number): void {
     this.#view.store64(this.#at(index), 0n);
-    this.#resting.set(index, this.#clock.now() + GRACE_MS);
+    this.#inGrace.set(index, this.#clock.now() + GRACE_MS);
   }
 
   get(index: number): RealState | undefined {
@@ -95,8 +96,11 @@ export class RealTable {
     this.#view.store64(at + REAL.source_mac, BigInt(incarnation) << 48n);
   }
 
-  /** Three words, each stored whole: a packet between them goes astray, no more. */
-  #storeWays(at: number, octets: Uint8Array): void {
+  /**
+   * Stores the next hop and the state in three words, each as a whole. A packet that reads
+   * between the stores may go to a wrong neighbour; nothing worse can happen.
+   */
+  #storeNextHop(at: number, octets: Uint8Array): void {
     const view = new DataView(octets.buffer, octets.byteOffset);
     this.#view.store64(at + REAL.source_mac, view.getBigUint64(REAL.source_mac, true));
     this.#view.store32(at + REAL.ifindex, view.getUint32(REAL.ifindex, true));
@@ -121,10 +125,10 @@ export class RealTable {
   }
 
   #waitFor(index: number): void {
-    const until = this.#resting.get(index);
+    const until = this.#inGrace.get(index);
     if (until === undefined) return;
     this.#clock.wait(until - this.#clock.now());
-    this.#resting.delete(index);
+    this.#inGrace.delete(index);
   }
 }
 

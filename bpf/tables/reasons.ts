@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The names of enum reason in bpf/kernel/reason.h, in lower case; a test compares them. */
+/** The names of enum reason in bpf/kernel/reason.h in lower case. A test compares them. */
 export const REASONS = {
   not_ip: 0,
   unreadable: 1,
@@ -61,14 +61,14 @@ export const REASONS = {
 
 export type Reason = keyof typeof REASONS;
 
-/** Reasons below are outcomes, of which every packet has one; the others are remarks. */
+/** Lower numbers are outcomes, of which every packet has exactly one; the others are remarks. */
 export const FIRST_REMARK = 32;
 
 const NAMES: ReadonlyMap<number, Reason> = new Map(
   Object.entries(REASONS).map(([name, number]) => [number, name as Reason]),
 );
 
-/** undefined for a number of a newer program. */
+/** undefined for a number that only a newer program knows. */
 export function reasonName(number: number): Reason | undefined {
   return NAMES.get(number);
 }

@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { GRACE_MS } from './grace.js';
-import { IdList } from './id-list.js';
+import { ArrayView } from './array-view.js';
+import { GRACE_MS } from './grace-period.js';
+import { octetsOf, rowsOf, wordsOf } from './id-words.js';
 import { SERVER_ID_ROW } from './layout.js';
-import { octetsOf, rowsOf, wordsOf } from './server-id.js';
+import { RoutedIds } from './routed-ids.js';
 import { type ServerIdTable, serverIdTable } from './server-id-table.js';
 import { bucketShape, chooseShape, rowsOfShape, serverIdRowsFor } from './table-shape.js';
-import { ManualClock } from './testdata/manual-clock.js';
-import { randomNumbers, randomOctets } from './testdata/probe.js';
-import { ArrayView } from './words.js';
+import { randomNumbers, randomOctets } from './testing/cid-probe.js';
+import { ManualClock } from './testing/manual-clock.js';
 
 function memory(rows: number): ArrayView {
   return ArrayView.inMemory(rows, SERVER_ID_ROW.size);
 }
 
-/** A table of the shape that suits the IDs, somewhere in an array. */
-/** Grows as CidTables does: few IDs may be unlucky with the few rows that they are given. */
-function tableOf(list: IdList, clock = new ManualClock()): ServerIdTable {
+/**
+ * A table of the shape that suits the IDs, not at the start of its array. It gets more rows if the
+ * IDs do not fit, as in CidTables; this can happen with few IDs.
+ */
+function tableOf(list: RoutedIds, clock = new ManualClock()): ServerIdTable {
   const base = 3;
   let shape = chooseShape(list);
   for (let growths = 0; growths < 8; growths++) {
@@ -47,7 +49,7 @@ describe('a server-ID table', () => {
         fc.uint8Array({ minLength: 15, maxLength: 15 }),
         ([length, ids], other) => {
           const table = tableOf(
-            IdList.from(
+            RoutedIds.from(
               length,
               ids.map((id, i) => [id, i + 1]),
             ),
@@ -80,7 +82,7 @@ describe('a server-ID table', () => {
           const random = randomNumbers(length);
           const names = Array.from({ length: 41 }, () => randomOctets(random, length));
           const clock = new ManualClock();
-          const list = IdList.from(
+          const list = RoutedIds.from(
             length,
             names.slice(0, 20).map((id, i) => [id, i + 1]),
           );
@@ -114,7 +116,7 @@ describe('a server-ID table', () => {
   });
 
   it('says when the IDs need more rows', () => {
-    const list = new IdList(8);
+    const list = new RoutedIds(8);
     for (let i = 1; i <= 11; i++) list.add([i, i, 0, 0], i);
     const table = serverIdTable(memory(2), 0, { kind: 'exact', rows: 2 }, new ManualClock());
     expect(table.build(list)).toBe(false);
@@ -123,7 +125,7 @@ describe('a server-ID table', () => {
 
 describe('the shape of a table', () => {
   const list = (length: number, count: number, id: (i: number) => Uint8Array) =>
-    IdList.from(
+    RoutedIds.from(
       length,
       Array.from({ length: count }, (_, i) => [id(i), i + 1]),
     );
@@ -157,14 +159,14 @@ describe('a hundred thousand IDs', () => {
       const random = randomNumbers(length);
       const count = 100_000;
       const ids = Array.from({ length: count * 1.1 }, () => randomOctets(random, length));
-      const first = IdList.from(
+      const first = RoutedIds.from(
         length,
         ids.slice(0, count).map((id) => [id, 1]),
       );
       const table = tableOf(first);
       let misfits = 0;
       for (const id of ids.slice(count)) if (!table.set(wordsOf(id), 2)) misfits++;
-      // A misfit costs a build; what matters is that they are rare.
+      // An ID without a place costs a build, which must be rare.
       expect(misfits).toBeLessThan(count / 1000);
       for (const id of ids.slice(0, count)) if (table.get(wordsOf(id)) !== 1) expect.fail('lost');
     });
@@ -180,7 +182,7 @@ describe('a hundred thousand IDs', () => {
 
   it('fit the shape that is chosen at much higher load, too', () => {
     const random = randomNumbers(3);
-    const list = IdList.from(
+    const list = RoutedIds.from(
       8,
       Array.from({ length: 20_000 }, () => [randomOctets(random, 8), 1]),
     );

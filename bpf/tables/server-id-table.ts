@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type Clock, GRACE_MS } from './grace.js';
-import type { IdList } from './id-list.js';
-import { type IdWords, rowsOf, sameId } from './server-id.js';
+
+import type { ArrayView } from './array-view.js';
+import { type Clock, GRACE_MS } from './grace-period.js';
+import { type IdWords, rowsOf, sameId } from './id-words.js';
+import type { RoutedIds } from './routed-ids.js';
 import {
   BUCKETS,
   type BucketShape,
@@ -9,24 +11,24 @@ import {
   onesWord,
   type TableShape,
 } from './table-shape.js';
-import type { ArrayView } from './words.js';
 
 const WORDS_PER_ROW = 16;
-/** Moves before a build gives up on its number of rows. At the loads in use, a few do. */
+/** Moves after which a build gives up on its number of rows. At the loads in use a few suffice. */
 const MOST_MOVES = 500;
 
-/** One config's table, where it lies in `server_ids`. */
+/** The table of one kernel config, at its place in `server_ids`. */
 export interface ServerIdTable {
   readonly shape: TableShape;
-  /** Fills an empty table that no packet reads yet. False: it needs more rows. */
-  build(ids: IdList): boolean;
-  /** The real of an ID, 0 when it is absent; by the same steps as the packet program. */
+  /** Fills an empty table that no packet reads yet. False: the IDs need more rows. */
+  build(ids: RoutedIds): boolean;
+  /** The real of an ID, 0 if it is absent; found by the same steps as in the packet program. */
   get(id: IdWords): number;
   /**
-   * Changes one ID while packets read the table; real 0 removes it. False: the ID has no
-   * place here, and the table must be built anew elsewhere.
+   * Changes one ID while packets read the table; real 0 removes it. False: the ID has no place
+   * here, and the caller must build another table.
    */
   set(id: IdWords, real: number): boolean;
+  /** Every ID that leads to a real, with the index of that real. */
   entries(): Generator<readonly [IdWords, number], void, void>;
 }
 
@@ -53,7 +55,7 @@ class DenseTable implements ServerIdTable {
     this.#first = base * WORDS_PER_ROW;
   }
 
-  build(ids: IdList): boolean {
+  build(ids: RoutedIds): boolean {
     for (let i = 0; i < ids.length; i++) {
       const index = this.#index(ids.id(i));
       if (index < 0) return false;
@@ -100,8 +102,11 @@ class BucketTable implements ServerIdTable {
   readonly #slots: number;
   readonly #idWords: number;
   readonly #realsAt: number;
-  /** Freed slots (index of the real's word) that a packet may still be reading, and until when. */
-  readonly #resting = new Map<number, number>();
+  /**
+   * Freed slots, by the index of the real's word, that a packet may still be reading, and until
+   * what time.
+   */
+  readonly #inGrace = new Map<number, number>();
 
   constructor(view: ArrayView, base: number, shape: BucketShape, clock: Clock) {
     this.shape = shape;
@@ -111,8 +116,8 @@ class BucketTable implements ServerIdTable {
     ({ slots: this.#slots, idWords: this.#idWords, realsAt: this.#realsAt } = BUCKETS[shape.kind]);
   }
 
-  build(ids: IdList): boolean {
-    // Any numbers do; these are the same each time.
+  build(ids: RoutedIds): boolean {
+    // Any seed serves; a constant makes every build of the same IDs equal.
     let random = 0x2545f491;
     for (let i = 0; i < ids.length; i++) {
       let id = ids.id(i);
@@ -126,7 +131,7 @@ class BucketTable implements ServerIdTable {
       let last = -1;
       for (let moves = 0; slot < 0; moves++) {
         if (moves === MOST_MOVES) return false;
-        // A cuckoo's way: take a place, and look for another for its owner.
+        // Cuckoo hashing: take a slot, then look for another slot for the ID that had it.
         random ^= random << 13;
         random ^= random >>> 17;
         random ^= random << 5;
@@ -157,7 +162,7 @@ class BucketTable implements ServerIdTable {
     const present = this.#find(id);
     if (present >= 0) {
       this.#view.store32(4 * present, real);
-      if (real === 0) this.#resting.set(present, this.#clock.now() + GRACE_MS);
+      if (real === 0) this.#inGrace.set(present, this.#clock.now() + GRACE_MS);
       return true;
     }
     if (real === 0) return true;
@@ -202,7 +207,7 @@ class BucketTable implements ServerIdTable {
       let free = 0;
       let candidate = -1;
       for (let slot = reals; slot < reals + this.#slots; slot++) {
-        if (this.#view.u32[slot] !== 0 || this.#rests(slot)) continue;
+        if (this.#view.u32[slot] !== 0 || this.#isInGrace(slot)) continue;
         free++;
         if (candidate < 0) candidate = slot;
       }
@@ -214,11 +219,11 @@ class BucketTable implements ServerIdTable {
     return best;
   }
 
-  #rests(slot: number): boolean {
-    const until = this.#resting.get(slot);
+  #isInGrace(slot: number): boolean {
+    const until = this.#inGrace.get(slot);
     if (until === undefined) return false;
     if (until > this.#clock.now()) return true;
-    this.#resting.delete(slot);
+    this.#inGrace.delete(slot);
     return false;
   }
 
@@ -246,7 +251,7 @@ class BucketTable implements ServerIdTable {
     words[at + 1] = id[3];
   }
 
-  /** abi.h, "publish": the slot is empty for packets until its real is stored. */
+  /** abi.h, "publish": to packets the slot is empty until its real is stored. */
   #publish(slot: number, id: IdWords, real: number): void {
     this.#write(slot, id);
     this.#view.store32(4 * slot, real);

@@ -1,23 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-import { SETTINGS } from './layout.js';
-import type { ArrayView } from './words.js';
 
-/** struct settings of abi.h, but for the masks that follow from the capacity. */
+import type { ArrayView } from './array-view.js';
+import { SETTINGS } from './layout.js';
+
+/** The struct settings of abi.h, without the masks, which follow from the capacity. */
 export interface Settings {
-  /** 64 bits. The same on every balancer, or their rings disagree. */
+  /** 64 bits. It must be the same on every balancer, or their rings disagree. */
   readonly hashSeed: bigint;
-  /** 0 = no events; else one packet in so many, per CPU. */
+  /** On each CPU, one packet in this many becomes an event; 0 for none. */
   readonly sampleEvery: number;
-  /** Per CPU, an upper bound on sampled events. */
+  /** The most events that each CPU samples in a second. */
   readonly eventsPerSecond: number;
-  /** Timeout of a flow of one packet. */
+  /** Timeout of a flow of which one packet was seen. */
   readonly freshSeconds: number;
-  /** Idle timeouts of established flows. */
+  /** Idle timeouts of established flows, in seconds. */
   readonly udpSeconds: number;
   readonly tcpSeconds: number;
-  /** Low bits of the outer IPv4 source that carry entropy, 0..32; the others are the template's. */
+  /**
+   * How many low bits of the outer IPv4 source vary with the flow, 0..32; the others are those
+   * of the real's source address.
+   */
   readonly sourceBits: number;
-  /** Of the link towards the servers: octets of an IP packet, outer header included; 65535 = no limit. */
+  /**
+   * Octets of the largest IP packet on the link towards the servers, outer header included;
+   * 65535 for no limit.
+   */
   readonly mtu: number;
   /**
    * Of the link that packets come in by: octets of an IP packet; 65535 = not known. What is longer
@@ -33,7 +40,7 @@ export interface Settings {
 }
 
 export const DEFAULT_SETTINGS: Settings = {
-  hashSeed: 0x6369_6465_6361_7221n,
+  hashSeed: 0x63_69_64_65_63_61_72n,
   sampleEvery: 0,
   eventsPerSecond: 100,
   freshSeconds: 10,
@@ -49,7 +56,10 @@ export const DEFAULT_SETTINGS: Settings = {
 
 const MOST_MTU = 65_535;
 
-/** Stores the fields that are given, each as one word. @throws RangeError for an MTU that IP has no room for */
+/**
+ * Stores the fields that are given, each as one word.
+ * @throws RangeError for an MTU that is no length of an IP packet
+ */
 export function storeSettings(view: ArrayView, settings: Partial<Settings>): void {
   const word = (offset: number, value: number | undefined) => {
     if (value !== undefined) view.store32(offset, value);

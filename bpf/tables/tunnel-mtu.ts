@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { addressText } from './address.js';
+import type { ArrayView } from './array-view.js';
 import { TUNNEL_MTU, TUNNEL_MTU_ROWS } from './layout.js';
-import type { ArrayView } from './words.js';
+import { addressText } from './mapped-address.js';
 
 /** What a router said last of the way to a server: struct tunnel_mtu of abi.h. */
 export interface TunnelMtu {

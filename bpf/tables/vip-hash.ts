@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Twin of hash_mix and vip_hash in bpf/kernel/hash.h. */
+// The twin of hash_mix and vip_hash in bpf/kernel/hash.h.
 
 const MULTIPLIER_1 = 0x9e3779b97f4a7c15n;
 const MULTIPLIER_2 = 0xc4ceb9fe1a85ec53n;
@@ -13,7 +13,7 @@ function mix(start: bigint, word: bigint): bigint {
 }
 
 /**
- * The two buckets that a VIP may stand in.
+ * Which two buckets a VIP may stand in.
  *
  * @param address 16 octets
  * @param mask buckets - 1
@@ -27,7 +27,7 @@ export function vipBuckets(
   const view = new DataView(address.buffer, address.byteOffset, 16);
   const first = view.getBigUint64(0, true);
   const second = view.getBigUint64(8, true);
-  // The port as it stands in the packet, read by a little-endian host.
+  // A little-endian host reads the port of the packet like this.
   const swapped = ((port & 0xff) << 8) | (port >> 8);
   const hash = mix(
     first ^ ((second * MULTIPLIER_2) & MASK),

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
+import { ArrayView } from './array-view.js';
 import { VIP_BUCKET, VIP_SLOT } from './layout.js';
-import { ManualClock } from './testdata/manual-clock.js';
+import { ManualClock } from './testing/manual-clock.js';
 import { type VipSpec, VipTable, vipBucketsFor } from './vip-table.js';
-import { ArrayView } from './words.js';
 
 function tableOf(buckets: number, clock = new ManualClock()): VipTable {
   return new VipTable(ArrayView.inMemory(buckets, VIP_BUCKET.size), buckets, clock);
@@ -30,7 +30,7 @@ describe('VipTable', () => {
     const table = tableOf(64, clock);
     const vips = Array.from({ length: 52 }, (_, i) => vip(i));
     for (const spec of vips) table.set(spec);
-    // 104 of 128 slots: some had to move, each move being waited for.
+    // With 104 of 128 slots in use some VIPs had to move, and each move waits.
     expect(clock.waited).toBeGreaterThan(0);
     for (const spec of vips) expect(table.get(spec)).toEqual(spec);
     expect(table.list()).toHaveLength(52);
@@ -45,7 +45,7 @@ describe('VipTable', () => {
     table.set(changed);
     expect(table.get(changed)).toEqual(changed);
     expect(long.mock.calls.map(([, value]) => value)).toContain(0x8000_0001_0000_0005n);
-    // Never an empty slot. And 8 octets are one store, not two under a lock.
+    // No slot is empty at any moment: 8 octets are one store, and not two under a lock.
     expect(short.mock.calls.filter(([, value]) => value === 0)).toEqual([]);
     expect(long.mock.calls.every(([at]) => at % 8 === 0)).toBe(true);
     expect(Atomics.isLockFree(8)).toBe(true);
@@ -56,7 +56,7 @@ describe('VipTable', () => {
     const clock = new ManualClock();
     const table = new VipTable(view, 8, clock);
     for (const i of [1, 2]) table.set(vip(i));
-    // It died when it had removed the VIP, and not yet the mark.
+    // A process died after it had removed the VIP and before it removed the mark.
     for (let slot = 0; slot < view.octets.length; slot += VIP_SLOT.size) {
       if (view.load32(slot + VIP_SLOT.vip) === vip(1).vip) view.store32(slot + VIP_SLOT.vip, 0);
     }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CidecarError } from '../../core/errors.js';
-import { addressOctets, addressText } from './address.js';
-import { type Clock, GRACE_MS } from './grace.js';
+import type { ArrayView } from './array-view.js';
+import { type Clock, GRACE_MS } from './grace-period.js';
 import { VIP_ADDRESS, VIP_BUCKET, VIP_QUIC, VIP_SLOT } from './layout.js';
+import { addressOctets, addressText } from './mapped-address.js';
 import { vipBuckets } from './vip-hash.js';
-import type { ArrayView } from './words.js';
 
 export type VipProtocol = 'udp' | 'tcp';
 
-/** What traffic is for a VIP. */
+/** Which packets are for a VIP. */
 export interface VipKey {
   /** Text of an IPv4 or IPv6 address. */
   readonly address: string;
@@ -18,19 +18,19 @@ export interface VipKey {
 }
 
 export interface VipSpec extends VipKey {
-  /** Row of the counters, 1 or more. */
+  /** Row of its counters, 1 or more. */
   readonly vip: number;
   /** Whether CIDs are read. */
   readonly quic: boolean;
   readonly pool: number;
-  /** First entry of the ring, 0 = no server. */
+  /** First entry of its ring; 0 if there is no server. */
   readonly ring: number;
 }
 
 const PROTOCOLS: Readonly<Record<VipProtocol, number>> = { tcp: 6, udp: 17 };
 /** The publish word of an address marker: not 0, and no row of the counters. */
 const MARKER_ROW = 0xffff_ffff;
-/** Moves in one chain. Beyond it the table is too full to be worth the time. */
+/** Most moves in one chain. A table that needs more is too full to be worth the time. */
 const MOST_MOVES = 8;
 
 interface RawKey {
@@ -39,15 +39,15 @@ interface RawKey {
   readonly protocol: number;
 }
 
-/** `vip_table`: two buckets for each VIP, two slots a bucket. */
+/** The array `vip_table`: two buckets for each VIP, and two slots in each bucket. */
 export class VipTable {
   readonly #view: ArrayView;
   readonly #mask: number;
   readonly #clock: Clock;
-  /** Freed slots (offset) that a packet may still be reading, and until when. */
-  readonly #resting = new Map<number, number>();
+  /** Freed slots, by their offset, that a packet may still be reading, and until what time. */
+  readonly #inGrace = new Map<number, number>();
 
-  /** @param buckets a power of two; the first so many values of `view` */
+  /** @param buckets a power of two: how many values of `view` are in use */
   constructor(view: ArrayView, buckets: number, clock: Clock) {
     view.check(buckets - 1);
     if (buckets & (buckets - 1)) throw new RangeError(`${buckets} buckets: not a power of two`);
@@ -76,7 +76,7 @@ export class VipTable {
     return slots.length > 0;
   }
 
-  /** Takes away the marks of addresses that no VIP has: a process died before it could. */
+  /** Removes the marks of addresses without a VIP, which a process left that died too early. */
   sweep(): void {
     const addresses = new Set(this.list().map(({ address }) => address));
     for (const address of this.markers()) {
@@ -117,15 +117,15 @@ export class VipTable {
   #put(key: RawKey, fields: { vip: number; flags: number; pool: number; ring: number }): void {
     const present = this.#slotsOf(key);
     const slots = present.length > 0 ? present : [this.#free(key) ?? this.#makeRoom(key)];
-    // Two slots hold the same VIP for a moment while one of them is moved.
+    // While a VIP is moved, two slots hold it for a moment.
     for (const slot of slots) {
       const { octets } = this.#view;
       if (present.length === 0) octets.set(key.address, slot + VIP_SLOT.address);
       const ports = (key.port >> 8) | ((key.port & 0xff) << 8) | (key.protocol << 16);
       this.#view.store32(slot + VIP_SLOT.port, ports | (fields.flags << 24));
-      // Pool and ring are one word: no packet sees those of two pools in one slot.
-      const way = BigInt(fields.pool) | (BigInt(fields.ring) << 32n);
-      this.#view.store64(slot + VIP_SLOT.pool, way);
+      // Pool and ring are one word, so that no packet sees the pool of one and the ring of another.
+      const poolAndRing = BigInt(fields.pool) | (BigInt(fields.ring) << 32n);
+      this.#view.store64(slot + VIP_SLOT.pool, poolAndRing);
       this.#view.store32(slot + VIP_SLOT.vip, fields.vip);
     }
   }
@@ -158,16 +158,17 @@ export class VipTable {
 
   #isFree(slot: number): boolean {
     if (this.#view.load32(slot + VIP_SLOT.vip) !== 0) return false;
-    const until = this.#resting.get(slot);
+    const until = this.#inGrace.get(slot);
     if (until !== undefined && until > this.#clock.now()) return false;
-    this.#resting.delete(slot);
+    this.#inGrace.delete(slot);
     return true;
   }
 
   /**
-   * Moves a chain of others to their second buckets, the last one first: each is copied,
-   * then removed from its old slot, so packets find it all the time. Waits for the grace
-   * period before a slot takes another VIP. Rare: the table is at most half full.
+   * Makes room by moving other VIPs to their second buckets, the last of a chain first. Each is
+   * copied and then removed from its old slot, so that packets find it at all times, and a slot
+   * takes another VIP only after the grace period. This is rare, because the table is at most
+   * half full.
    */
   #makeRoom(key: RawKey): number {
     const before = new Map<number, number | undefined>();
@@ -176,7 +177,7 @@ export class VipTable {
     for (let depth = 0; depth < MOST_MOVES && front.length > 0; depth++) {
       const next: number[] = [];
       for (const slot of front) {
-        if (this.#restsAt(slot)) this.#waitForRest();
+        if (this.#isInGraceAt(slot)) this.#waitForGrace();
         if (this.#isFree(slot)) return this.#shift(slot, before);
         for (const other of this.#candidates(this.#rawKeyAt(slot))) {
           if (before.has(other)) continue;
@@ -190,7 +191,7 @@ export class VipTable {
     throw new CidecarError('MAP_FULL', 'vip_table has no place left for a VIP');
   }
 
-  /** Moves each owner on the way to the free slot one step; returns the slot that it frees. */
+  /** Moves each VIP of a chain one step towards the free slot; returns the slot that gets free. */
   #shift(free: number, before: ReadonlyMap<number, number | undefined>): number {
     let target = free;
     for (let from = before.get(target); from !== undefined; from = before.get(target)) {
@@ -199,10 +200,10 @@ export class VipTable {
       this.#view.store32(target + VIP_SLOT.pool, this.#view.load32(from + VIP_SLOT.pool));
       this.#view.store32(target + VIP_SLOT.ring, this.#view.load32(from + VIP_SLOT.ring));
       this.#view.store32(target + VIP_SLOT.vip, this.#view.load32(from + VIP_SLOT.vip));
-      // A packet that looked into the target before the copy must not find the source empty.
+      // A packet that read the target before the copy must still find the VIP in the source.
       this.#clock.wait(GRACE_MS);
       this.#clear(from);
-      this.#waitForRest();
+      this.#waitForGrace();
       target = from;
     }
     return target;
@@ -210,17 +211,17 @@ export class VipTable {
 
   #clear(slot: number): void {
     this.#view.store32(slot + VIP_SLOT.vip, 0);
-    this.#resting.set(slot, this.#clock.now() + GRACE_MS);
+    this.#inGrace.set(slot, this.#clock.now() + GRACE_MS);
   }
 
-  #restsAt(slot: number): boolean {
+  #isInGraceAt(slot: number): boolean {
     return this.#view.load32(slot + VIP_SLOT.vip) === 0 && !this.#isFree(slot);
   }
 
-  #waitForRest(): void {
-    if (this.#resting.size === 0) return;
-    this.#clock.wait(Math.max(...this.#resting.values()) - this.#clock.now());
-    this.#resting.clear();
+  #waitForGrace(): void {
+    if (this.#inGrace.size === 0) return;
+    this.#clock.wait(Math.max(...this.#inGrace.values()) - this.#clock.now());
+    this.#inGrace.clear();
   }
 
   #rawKeyAt(slot: number): RawKey {
@@ -246,7 +247,10 @@ export class VipTable {
   }
 }
 
-/** Buckets for so many VIPs, each with an address of its own: a quarter of the slots in use. */
+/**
+ * Buckets for this many VIPs. Even if each has an address of its own, and so a mark beside it, at
+ * most a quarter of the slots is in use.
+ */
 export function vipBucketsFor(vips: number): number {
   return 2 ** Math.ceil(Math.log2(Math.max(8, 4 * vips)));
 }
@@ -256,7 +260,7 @@ function rawKey({ address, port, protocol }: VipKey): RawKey {
   return { address: addressOctets(address), port, protocol: PROTOCOLS[protocol] };
 }
 
-/** Protocol 0, port 0: an address that some VIP has (abi.h, VIP_ADDRESS). */
+/** The key that marks an address as some VIP's: protocol 0, port 0 (abi.h, VIP_ADDRESS). */
 function markerOf({ address }: RawKey): RawKey {
   return { address, port: 0, protocol: 0 };
 }

@@ -7,22 +7,23 @@ import type { Secret } from '../../core/secret.js';
 export const BLOCK = 16;
 
 /**
- * Most blocks that one cipher call is given. Fewer do not spread the fixed cost of a call
- * enough (256 mint at half the rate); with more, what one step writes leaves the nearer
- * caches before the next step reads it.
+ * The most blocks that we pass to one cipher call. With fewer, the fixed cost of a call weighs
+ * too much (with 256, minting has half the rate). With more, what one step writes has left the
+ * nearer caches when the next step reads it.
  */
 export const BLOCKS_PER_CALL = 1024;
 
 /**
- * The AES-128 permutation over whole blocks. The cipher objects live as long as this one:
- * a new one costs some 4 us, a call on an old one 0.5 us, and within a call a block
- * costs nanoseconds. ECB carries no state from block to block, so they never end.
+ * The AES-128 permutation over whole blocks. It keeps its cipher objects: a new one costs about
+ * 4 us, a call of one that exists 0.5 us, and each block within a call a few nanoseconds. ECB
+ * carries no state from block to block, so the objects can be used for ever.
  */
 export class Aes128 {
   readonly #key: Secret;
   #cipher: Cipher | undefined;
   #decipher: Decipher | undefined;
 
+  /** @param key 16 octets; throws KEY_INVALID otherwise */
   constructor(key: Secret) {
     if (key.length !== BLOCK) {
       throw new CidecarError('KEY_INVALID', `an AES-128 key has 16 octets, not ${key.length}`);
@@ -30,12 +31,13 @@ export class Aes128 {
     this.#key = key;
   }
 
-  /** Encrypts whole blocks into a new buffer; one call into the cipher whatever their number. */
+  /** Encrypts any number of whole blocks into a new buffer, by one call of the cipher. */
   encrypt(blocks: Uint8Array): Uint8Array {
     this.#cipher ??= createCipheriv('aes-128-ecb', this.#key.reveal(), null).setAutoPadding(false);
     return this.#cipher.update(blocks);
   }
 
+  /** The inverse of {@link encrypt}. */
   decrypt(blocks: Uint8Array): Uint8Array {
     this.#decipher ??= createDecipheriv('aes-128-ecb', this.#key.reveal(), null).setAutoPadding(
       false,

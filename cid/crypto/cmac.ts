@@ -5,8 +5,8 @@ import { Aes128, BLOCK, BLOCKS_PER_CALL } from './aes.js';
 import { copyStrings, wordsOf } from './strided-copy.js';
 
 /**
- * AES-CMAC (RFC 4493) of many messages of one length: a cipher call for each block that a
- * message has, whatever the number of messages.
+ * AES-CMAC (RFC 4493) of many messages of one length. Up to 1024 messages together take one
+ * cipher call for each block that a message has.
  */
 export class Cmac {
   readonly #aes: Aes128;
@@ -24,8 +24,8 @@ export class Cmac {
   }
 
   /**
-   * Writes the 16-octet codes of `count` packed messages of `length` octets into `out`,
-   * one behind the other.
+   * Writes the codes of `count` packed messages of `length` octets into `out`, packed, 16
+   * octets each.
    */
   macs(messages: Uint8Array, length: number, count: number, out: Uint8Array): void {
     for (let done = 0; done < count; done += BLOCKS_PER_CALL) {
@@ -34,7 +34,7 @@ export class Cmac {
     }
   }
 
-  /** The code of one message of any length. */
+  /** The code, 16 octets, of one message of any length. */
   mac(message: Uint8Array): Uint8Array {
     return Uint8Array.from(this.#some(message, 0, message.length, 1));
   }
@@ -57,7 +57,7 @@ export class Cmac {
     return chained!;
   }
 
-  /** What is XORed into the last block: the subkey, and the padding where there is any. */
+  /** The constant that is XORed into the last block: the subkey, and the padding if there is any. */
   #lastBlock(present: number): Uint8Array {
     if (present === BLOCK) return this.#wholeKey;
     const constant = this.#paddedKey.slice();

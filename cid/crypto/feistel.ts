@@ -5,15 +5,15 @@ import { Aes128, BLOCK, BLOCKS_PER_CALL } from './aes.js';
 import { copyStrings, type Layout, wordsOf } from './strided-copy.js';
 
 /**
- * The Feistel network of draft-ietf-quic-load-balancers-22, "Four-Pass Encryption", over
- * strings of one length, many strings at a time: each pass over the whole batch is one
- * cipher call. Four passes encrypt CIDs; more of them permute nonces (nonce.ts).
+ * The Feistel network of draft-ietf-quic-load-balancers-22, "Four-Pass Encryption". It works on
+ * many strings of one length at a time, so that each pass over a batch is one cipher call. CIDs
+ * are encrypted with four passes; nonces are permuted with more of them (nonce-sequence.ts).
  *
- * A half lies in a 16-octet block of its own, just as the round function wants it: the
- * half from octet 0, zeroes, the length in octet 14, the pass number in octet 15. So a
- * pass encrypts one side's blocks as they lie and XORs the result into the other side.
- * With an odd length the middle octet is shared: its upper nibble is the end of the left
- * half, its lower one the start of the right.
+ * Each half has a 16-octet block of its own, laid out as the input of the round function: the
+ * half from octet 0, zeroes, the length in octet 14, the pass number in octet 15. So a pass can
+ * encrypt the blocks of one side without copying them, and XOR the result into the other side.
+ * With an odd length the halves share the middle octet: its upper nibble is the end of the left
+ * half, its lower nibble the start of the right half.
  */
 export class Feistel {
   readonly #aes: Aes128;
@@ -21,15 +21,15 @@ export class Feistel {
   readonly #passes: number;
   readonly #half: number;
   readonly #odd: boolean;
-  /** What of the round function's output belongs to a half, as words of a block. */
+  /** The bits of the round function's output that belong to a half, as words of a block. */
   readonly #leftMask: Uint32Array;
   readonly #rightMask: Uint32Array;
-  /** By pass number: the last word of a round input (two zeroes, length, pass). */
+  /** The last word of a round input (two zeroes, length, pass), by pass number. */
   readonly #tails: Uint32Array;
   #left = new Uint8Array(0);
   #right = new Uint8Array(0);
 
-  /** @param length octets of a string, 2..20: a half and the round's parameters fill one block */
+  /** @param length octets of a string, 2..20, so that a half and the parameters fit one block */
   constructor(key: Secret, length: number, passes: number) {
     this.#aes = new Aes128(key);
     this.#length = length;
@@ -46,7 +46,7 @@ export class Feistel {
     this.#leftMask = wordsOf(left);
     this.#rightMask = wordsOf(right);
 
-    // One extra: the last pass, too, prepares its target as the input of a next one.
+    // One more than there are passes, because the last pass prepares a next input as well.
     const tails = new Uint8Array(4 * (passes + 2));
     for (let pass = 0; pass < passes + 2; pass++) {
       tails[4 * pass + 2] = length;
@@ -80,7 +80,7 @@ export class Feistel {
     }
   }
 
-  /** Odd passes mix the left half into the right one, even passes the right into the left. */
+  /** Odd passes mix the left half into the right one, even passes the right half into the left. */
   #pass(pass: number, next: number, count: number): void {
     const intoRight = pass % 2 === 1;
     const source = intoRight ? this.#left : this.#right;
@@ -93,7 +93,7 @@ export class Feistel {
     else mixThreeWords(wordsOf(target), stream, mask, tail);
   }
 
-  /** @param first number of the first pass, whose source gets its tail here */
+  /** @param first number of the first pass; its source gets its last word here */
   #load(packed: Uint8Array, offset: number, stride: number, count: number, first: number): void {
     if (this.#left.length < count * BLOCK) {
       this.#left = new Uint8Array(count * BLOCK);
@@ -127,7 +127,7 @@ export class Feistel {
       }
     }
     copyStrings(blocksOf(left), { octets: packed, offset, stride }, half, count);
-    // Second, because its first octet is the shared one, complete.
+    // The right half comes second: its first octet is the shared one, and complete.
     copyStrings(blocksOf(right), { octets: packed, offset: toRight, stride }, half, count);
   }
 }
@@ -136,8 +136,8 @@ function blocksOf(octets: Uint8Array): Layout {
   return { octets, offset: 0, stride: BLOCK };
 }
 
-// Three copies of one loop, because a half has at most ten octets and an inner loop over
-// one to three words would cost more than the words.
+// These are three copies of one loop. A half has at most ten octets, and an inner loop over one
+// to three words would cost more than the words themselves.
 
 function mixOneWord(target: Uint32Array, stream: Uint32Array, mask: Uint32Array, tail: number) {
   const mask0 = mask[0]!;

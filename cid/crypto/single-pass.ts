@@ -6,7 +6,7 @@ import { copyStrings } from './strided-copy.js';
 
 /**
  * draft-ietf-quic-load-balancers-22, "Single-Pass Encryption": sid||nonce is one AES block.
- * In place over many packed CIDs, as Feistel does it.
+ * Works in place on many packed CIDs, and takes the same arguments as Feistel.
  */
 export class SinglePass {
   readonly #aes: Aes128;

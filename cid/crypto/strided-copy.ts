@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Where strings of one length lie: string i starts at `offset + i * stride`. */
+/** The place of strings of one length: string i starts at `offset + i * stride`. */
 export interface Layout {
   readonly octets: Uint8Array;
   readonly offset: number;
@@ -9,9 +9,9 @@ export interface Layout {
 }
 
 /**
- * Copies `count` strings of `length` octets from one layout to another. Column by column,
- * a word wide: eight times as fast as an octet at a time, and the biggest part of minting
- * is to move octets between packed CIDs and cipher blocks.
+ * Copies `count` strings of `length` octets from one layout to another. Most of the time of
+ * minting goes into moving octets between packed CIDs and cipher blocks, so this copies columns
+ * that are a word wide, which is eight times as fast as an octet at a time.
  */
 export function copyStrings(from: Layout, to: Layout, length: number, count: number): void {
   const source = viewOf(from.octets);
@@ -33,7 +33,7 @@ export function copyStrings(from: Layout, to: Layout, length: number, count: num
   }
 }
 
-/** The same octets as words in host order, for XOR and AND, which do not care. */
+/** The same octets as words in host order, whose order does not matter to XOR and AND. */
 export function wordsOf(octets: Uint8Array): Uint32Array {
   return new Uint32Array(octets.buffer, octets.byteOffset, octets.byteLength >>> 2);
 }

@@ -1,30 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { MAX_CID_LENGTH } from '../cid-length.js';
 import { FAILOVER_CONFIG_ID, firstOctet } from '../first-octet.js';
-import { requireIntegerIn } from '../require-integer.js';
-import { MAX_CID_LENGTH } from '../schemes/quic-lb.js';
-import type { RandomFill } from '../types.js';
+import { checkInteger } from '../integer-range.js';
+import type { CidCodec, RandomFill } from '../types.js';
 
 /** Octets. draft-ietf-quic-load-balancers-22, "Config Failover". */
 export const FAILOVER_MIN_CID_LENGTH = 8;
 
-/** Octets behind the first one. */
-const KATRAN_V3_HOST_ID = 4;
+/**
+ * The number of octets after the first one that are zero in 0b111 CIDs of a pool where a config
+ * claims 0b111. Clients make such CIDs too, so the gRPC contract has it (`zero_host_id`).
+ */
+export const FAILOVER_ZEROES = 4;
+
+/**
+ * Whether a config claims 0b111, that is, reads CIDs that begin so as its own. Its scheme must
+ * not route a CID with {@link FAILOVER_ZEROES}, which is how CIDs that mean failover look then.
+ */
+export function claimsFailover({ decodePlan }: CidCodec): boolean {
+  return decodePlan.configBits.includes(FAILOVER_CONFIG_ID);
+}
 
 export interface FailoverOptions {
-  /**
-   * For pools with Katran V3, which reads what begins with 0b111 as its own: host ID 0,
-   * which it never routes, in place of as many random octets.
-   */
+  /** Puts {@link FAILOVER_ZEROES} into each CID, for pools where a config claims 0b111. */
   readonly zeroHostId?: boolean;
 }
 
 /**
- * Fills `out` with `count` packed CIDs for a server that has no usable config: 0b111, the
- * length self-encoded, the rest random. No balancer decodes them, so a connection should
- * get exactly one, and active migration should be disabled ("Config Failover").
+ * Fills `out` with `count` packed CIDs for a server that has no usable config. They begin with
+ * 0b111, encode their length, and are random otherwise. No balancer decodes them, so give a
+ * connection exactly one, and disable active migration ("Config Failover").
  *
- * @param cidLength octets, 8..20; a server keeps the length of its other CIDs
+ * @param cidLength octets, 8..20; the same as that of the server's other CIDs
  * @param random randomFillSync of node:crypto, unless a test says otherwise
  */
 export function failoverCids(
@@ -34,7 +42,10 @@ export function failoverCids(
   random: RandomFill,
   { zeroHostId = false }: FailoverOptions = {},
 ): void {
-  requireIntegerIn('cidLength', cidLength, FAILOVER_MIN_CID_LENGTH, MAX_CID_LENGTH);
+  checkInteger('cidLength', cidLength, {
+    minimum: FAILOVER_MIN_CID_LENGTH,
+    maximum: MAX_CID_LENGTH,
+  });
   if (out.length < count * cidLength) {
     throw new RangeError(`out has ${out.length} octets; ${count * cidLength} are written`);
   }
@@ -43,7 +54,7 @@ export function failoverCids(
   for (let i = 0; i < count; i++) {
     const at = i * cidLength;
     out[at] = first;
-    if (zeroHostId) out.fill(0, at + 1, at + 1 + KATRAN_V3_HOST_ID);
+    if (zeroHostId) out.fill(0, at + 1, at + 1 + FAILOVER_ZEROES);
   }
 }
 

@@ -3,8 +3,8 @@ import { equalOctets } from '../../core/hex.js';
 import type { CidCodec } from '../types.js';
 
 /**
- * Whether `cid` decodes under `codec` to one of `serverIds`. A server answers with a
- * stateless reset only for these: for others it would be an oracle (RFC 9000 section 21.11).
+ * Whether `cid` decodes under `codec` to one of `serverIds`. A server must send stateless resets
+ * only for these; otherwise it would be an oracle (RFC 9000 section 21.11).
  */
 export function isOwn(codec: CidCodec, serverIds: readonly Uint8Array[], cid: Uint8Array): boolean {
   const decoded = codec.decode(cid);

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { toHex } from '../../core/hex.js';
 import { Secret } from '../../core/secret.js';
-import { createCodec } from '../codec.js';
+import { createCodec } from '../schemes/index.js';
 import { cidConfig, octets, secret } from '../testing/arbitraries.js';
 import { hex } from '../testing/vectors.js';
 import { failoverCid, failoverCids } from './failover.js';
@@ -104,7 +104,7 @@ const randomInto = (into: Uint8Array) => {
 };
 
 describe('failover CIDs', () => {
-  it('are 0b111, with their length, and random behind', () => {
+  it('are 0b111, with their length, and random after that', () => {
     fc.assert(
       fc.property(fc.integer({ min: 8, max: 20 }), (length) => {
         const out = new Uint8Array(3 * length);

@@ -10,17 +10,18 @@ export interface MinterOptions {
   readonly codec: CidCodec;
   readonly serverId: Uint8Array;
   /**
-   * 16 octets, for this codec and server ID alone. Used where the CIDs show their nonces
-   * (plaintext, Katran); ignored where a key hides them.
+   * 16 octets that serve this codec and server ID and nothing else. Used if the CIDs show
+   * their nonces, and ignored if a key hides them.
    */
   readonly permutationKey: Secret;
-  /** Makes the reset tokens, or null for CIDs alone. */
+  /** Makes the reset tokens; null for a minter of CIDs without tokens. */
   readonly resetTokens: TokenMaker | null;
 }
 
 /**
- * Mints CIDs of one config and server ID, with their reset tokens, out of a range of
- * counters. It keeps no count: the caller makes ranges durable before it passes them here.
+ * Mints CIDs of one config and server ID, with their reset tokens, from a range of counters. It
+ * keeps no count of those that were used. So the caller has to choose ranges that never overlap,
+ * and to record each as used, durably, before it passes it here.
  */
 export class Minter {
   readonly codec: CidCodec;
@@ -46,11 +47,19 @@ export class Minter {
   }
 
   /**
-   * The CIDs of counters `first`, `first + 1`, ... modulo {@link size}, packed into `cids`
-   * (codec.cidLength octets each), and their tokens into `tokens` (16 octets each).
-   * Batches of 512 or more reach full speed.
+   * Writes the CIDs of the counters `first`, `first + 1`, ... modulo {@link size} into `cids`
+   * (packed, codec.cidLength octets each), and their tokens into `tokens` (packed, 16 octets
+   * each). Batches of 512 or more reach full speed.
+   *
+   * @param serverUse as in {@link CidCodec.encodeBatch}; tokens cover it
    */
-  mint(first: bigint, count: number, cids: Uint8Array, tokens: Uint8Array | null): void {
+  mint(
+    first: bigint,
+    count: number,
+    cids: Uint8Array,
+    tokens: Uint8Array | null,
+    serverUse?: Uint8Array,
+  ): void {
     const { cidLength, nonceLength } = this.codec;
     if (cids.length < count * cidLength) {
       throw new RangeError(`cids has ${cids.length} octets; ${count * cidLength} are written`);
@@ -63,13 +72,13 @@ export class Minter {
     if (tokens !== null && this.#resetTokens === null) {
       throw new TypeError('this minter was given no reset key');
     }
-    // In parts, so that what one step writes is still in the cache when the next reads it.
+    // Parts are small enough that what one step writes is in the cache when the next reads it.
     for (let done = 0; done < count; done += BLOCKS_PER_CALL) {
       const some = Math.min(BLOCKS_PER_CALL, count - done);
       const nonces = this.#nonces.subarray(0, some * nonceLength);
       const part = cids.subarray(done * cidLength, (done + some) * cidLength);
       this.#sequence.fill(first + BigInt(done), some, nonces);
-      this.codec.encodeBatch(this.serverId, nonces, some, part);
+      this.codec.encodeBatch(this.serverId, nonces, some, part, serverUse);
       if (tokens === null) continue;
       const into = tokens.subarray(done * RESET_TOKEN_LENGTH, (done + some) * RESET_TOKEN_LENGTH);
       this.#resetTokens?.batch(part, cidLength, some, into);
@@ -77,12 +86,12 @@ export class Minter {
   }
 }
 
-/** Whether the CIDs of a codec show their nonces, which then must be unlinkable. */
+/** Whether the nonces of a codec's CIDs are in the clear, and therefore must be unlinkable. */
 export function showsNonces(codec: CidCodec): boolean {
-  return codec.plan.kind === 'extract';
+  return codec.decodePlan.kind === 'extract';
 }
 
-/** How counters become nonces under a codec: permuted where they show, as they are elsewhere. */
+/** Counters become nonces by a permutation if CIDs show them, and unchanged otherwise. */
 export function nonceSequenceOf(codec: CidCodec, permutationKey: Secret): NonceSequence {
   return new NonceSequence(codec.nonceLength, showsNonces(codec) ? permutationKey : null);
 }

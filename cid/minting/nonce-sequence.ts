@@ -4,24 +4,25 @@ import { CidecarError } from '../../core/errors.js';
 import type { Secret } from '../../core/secret.js';
 import { Feistel } from '../crypto/feistel.js';
 import { copyStrings, viewOf } from '../crypto/strided-copy.js';
-import { requireIntegerIn } from '../require-integer.js';
+import { checkInteger } from '../integer-range.js';
 
 /**
- * Passes of the permutation. Four would do for long nonces (Luby and Rackoff), but a half
- * of a 4-octet nonce has 16 bits, and there the known distinguishers for 4 and 5 passes
- * need few enough nonces to be collected; for 6 they need nearly all. Two are the margin.
+ * Passes of the permutation. Four are enough for long nonces (Luby and Rackoff). But a half of
+ * a 4-octet nonce has only 16 bits, and there the known distinguishers for 4 and 5 passes need
+ * so few nonces that somebody could collect them. For 6 passes they need nearly all nonces, and
+ * two more passes are the margin.
  */
 export const PERMUTATION_PASSES = 8;
 
 /**
- * Nonces out of a counter. draft-ietf-quic-load-balancers-22, "CID Entropy", asks that a
- * nonce never repeats under one key and server ID, and that the nonces of plaintext CIDs
- * show no relation to each other. Under an encrypted config the counter itself will do;
- * for a plaintext one a keyed permutation of it is as unique, and looks random.
+ * Makes nonces from a counter. draft-ietf-quic-load-balancers-22, "CID Entropy", demands that a
+ * nonce never repeats under one key and server ID, and that the nonces of plaintext CIDs show
+ * no relation to each other. For an encrypted config the counter itself is enough. For a
+ * plaintext one we take a keyed permutation of it, which is as unique and looks random.
  *
  * The permutation is the network of "Four-Pass Encryption" with {@link PERMUTATION_PASSES}
- * passes. Its key is used for nothing else, and for one config and server ID only:
- * otherwise equal counters of two servers would show equal nonces.
+ * passes. Its key must serve one config and server ID and nothing else. Otherwise equal
+ * counters of two servers would result in equal nonces.
  */
 export class NonceSequence {
   readonly nonceLength: number;
@@ -29,12 +30,13 @@ export class NonceSequence {
   readonly #size: bigint;
 
   /**
-   * @param nonceLength octets, 1..20 (encrypted and plaintext QUIC-LB: 4..18)
+   * @param nonceLength octets, 1..20, or 2..20 with a permutation
    * @param permutationKey 16 octets, or null: the nonces are the counters, big-endian
    */
   constructor(nonceLength: number, permutationKey: Secret | null) {
-    // One octet has no halves to mix.
-    requireIntegerIn('nonceLength', nonceLength, permutationKey === null ? 1 : 2, 20);
+    // A permutation mixes two halves, and one octet has none.
+    const minimum = permutationKey === null ? 1 : 2;
+    checkInteger('nonceLength', nonceLength, { minimum, maximum: 20 });
     this.nonceLength = nonceLength;
     this.#size = 256n ** BigInt(nonceLength);
     this.#permutation =
@@ -48,7 +50,7 @@ export class NonceSequence {
 
   /**
    * Writes the nonces of the counters `first`, `first + 1`, ... modulo {@link size} into
-   * `out`, packed. Whoever counts sees to it that no counter comes twice.
+   * `out`, packed. The caller must not use a counter twice.
    */
   fill(first: bigint, count: number, out: Uint8Array): void {
     if (first < 0n || !Number.isInteger(count) || count < 0) {
@@ -64,7 +66,7 @@ export class NonceSequence {
     this.#permutation?.encrypt(out, 0, this.nonceLength, count);
   }
 
-  /** The counter that a nonce was made of. Throws NONCE_INVALID on another length. */
+  /** The counter that a nonce was made from. Throws NONCE_INVALID if the length is wrong. */
   counterOf(nonce: Uint8Array): bigint {
     if (nonce.length !== this.nonceLength) {
       throw new CidecarError(
@@ -78,7 +80,7 @@ export class NonceSequence {
   }
 }
 
-/** {@link NonceSequence.fill} for a single use; minting keeps the sequence. */
+/** {@link NonceSequence.fill} for a single use. Code that mints keeps its sequence instead. */
 export function noncesFromCounters(
   first: bigint,
   count: number,
@@ -90,8 +92,8 @@ export function noncesFromCounters(
 }
 
 /**
- * Big-endian, `length` octets each; behind the last counter comes 0. The upper octets stay
- * the same while the lower four count, so they are copied.
+ * Writes counters big-endian, `length` octets each; the last counter is followed by 0. The upper
+ * octets stay the same while the lower four count, so they are copied.
  */
 function writeCounters(first: bigint, count: number, length: number, out: Uint8Array): void {
   if (length < 4) {

@@ -50,7 +50,7 @@ describe('reset tokens', () => {
     const sample = fc.record({ key: secret, cid: fc.uint8Array({ minLength: 8, maxLength: 20 }) });
     fc.assert(
       fc.property(sample, ({ key, cid }) => {
-        // quinn: an HMAC key of any length. quic-go: [32]byte, ours with zeroes behind.
+        // quinn takes an HMAC key of any length, quic-go a [32]byte: ours with zeroes appended.
         const quicGo = Buffer.concat([key.reveal(), new Uint8Array(16)]);
         const out = new Uint8Array(32);
         tokenMaker('hmac-sha256', key).batch(new Uint8Array([...cid, ...cid]), cid.length, 2, out);

@@ -7,29 +7,30 @@ import { Cmac } from '../crypto/cmac.js';
 /** Octets of a stateless reset token (RFC 9000 section 10.3). */
 export const RESET_TOKEN_LENGTH = 16;
 
-/** How tokens are made: by the sidecar's CMAC, or as quic-go and quinn do it by themselves. */
+/** How tokens are made: by AES-CMAC, or in the way of quic-go and quinn, by HMAC-SHA256. */
 export type ResetTokenKind = 'cmac' | 'hmac-sha256';
 
 export interface TokenMaker {
+  /** The token of one CID, 16 octets. */
   of(cid: Uint8Array): Uint8Array;
-  /** Tokens of `count` packed CIDs of `cidLength` octets, packed into `out`. */
+  /** Writes the tokens of `count` packed CIDs of `cidLength` octets into `out`, packed. */
   batch(cids: Uint8Array, cidLength: number, count: number, out: Uint8Array): void;
 }
 
-/** @param key 16 octets, used for nothing else; throws KEY_INVALID */
+/** @param key 16 octets that serve nothing else; throws KEY_INVALID */
 export function tokenMaker(kind: ResetTokenKind, key: Secret): TokenMaker {
   return kind === 'cmac' ? new ResetTokens(key) : new HmacResetTokens(key);
 }
 
 /**
- * Stateless reset tokens: the AES-CMAC of the whole CID under a config's reset key. Any
- * server that has the key can make the token again (RFC 9000 section 10.3.2), and many are
- * made in as many cipher calls as a CID has blocks.
+ * Makes stateless reset tokens: the AES-CMAC of the whole CID under a config's reset key. Every
+ * server that has the key can make the token again (RFC 9000 section 10.3.2). A batch takes no
+ * more cipher calls than a CID has blocks, up to 1024 CIDs.
  */
 export class ResetTokens implements TokenMaker {
   readonly #cmac: Cmac;
 
-  /** @param key 16 octets, used for nothing else; throws KEY_INVALID */
+  /** @param key 16 octets that serve nothing else; throws KEY_INVALID */
   constructor(key: Secret) {
     this.#cmac = new Cmac(key);
   }
@@ -44,7 +45,7 @@ export class ResetTokens implements TokenMaker {
   }
 }
 
-/** For stacks that make their tokens themselves; several times slower, a call for each CID. */
+/** For stacks that make their tokens themselves. Takes a call for each CID, so it is slower. */
 class HmacResetTokens implements TokenMaker {
   readonly #key: Secret;
 
@@ -72,8 +73,8 @@ function requireRoom(cids: Uint8Array, cidLength: number, count: number, out: Ui
 
 /**
  * The token as quic-go and quinn derive it from their reset key: the first 16 octets of
- * HMAC-SHA256 over the CID. HMAC pads a short key with zeroes, so the key of quic-go, which
- * has 32 octets, is one of ours with 16 zeroes behind.
+ * HMAC-SHA256 over the CID. The key of quic-go has 32 octets. HMAC pads a short key with
+ * zeroes, so one of ours with 16 zeroes appended is the same key to it.
  */
 export function hmacResetToken(key: Secret, cid: Uint8Array): Uint8Array {
   if (key.length === 0) throw new CidecarError('KEY_INVALID', 'the reset key is empty');

@@ -2,9 +2,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { toHex } from '../../core/hex.js';
-import { createCodec } from '../codec.js';
 import { katranConfig, octets } from '../testing/arbitraries.js';
 import { hex, vectors } from '../testing/vectors.js';
+import { createCodec } from './index.js';
 
 describe('vectors of Katran', () => {
   it.each(vectors.katranLayout)('$cid is host $server_id of V$version', (row) => {
@@ -41,13 +41,14 @@ describe('the layout', () => {
     const sample = katranConfig.chain((config) => {
       const codec = createCodec(config);
       return fc.record({
+        config: fc.constant(config),
         codec: fc.constant(codec),
         serverId: octets(codec.serverIdLength).filter((id) => id.some((octet) => octet !== 0)),
         nonces: fc.array(octets(codec.nonceLength), { minLength: 1, maxLength: 4 }),
       });
     });
     fc.assert(
-      fc.property(sample, ({ codec, serverId, nonces }) => {
+      fc.property(sample, ({ config, codec, serverId, nonces }) => {
         const packed = Uint8Array.from(nonces.flatMap((nonce) => [...nonce]));
         const out = new Uint8Array(nonces.length * codec.cidLength);
         codec.encodeBatch(serverId, packed, nonces.length, out);
@@ -55,7 +56,7 @@ describe('the layout', () => {
           const cid = out.slice(i * codec.cidLength, (i + 1) * codec.cidLength);
           expect(codec.decode(cid)).toEqual({
             routable: true,
-            configId: codec.config.scheme === 'katran' ? 2 * codec.config.version : -1,
+            configId: 2 * config.version,
             serverId,
             nonce,
             serverUse: new Uint8Array(0),
@@ -85,7 +86,7 @@ describe('what does not route', () => {
   });
 
   it('V3 takes both 0b110 and 0b111: to Katran the latter is no failover', () => {
-    expect(v3.plan.configBits).toEqual([6, 7]);
+    expect(v3.decodePlan.configBits).toEqual([6, 7]);
     expect(v3.decode(hex('e0010304020000000000'))).toMatchObject({ serverId: hex('01030402') });
   });
 

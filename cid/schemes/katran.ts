@@ -1,31 +1,91 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { CidecarError } from '../../core/errors.js';
+import { MAX_CID_LENGTH } from '../cid-length.js';
 import { configBitsOf, FAILOVER_CONFIG_ID } from '../first-octet.js';
-import { requireIntegerIn } from '../require-integer.js';
-import type {
-  Algorithm,
-  CidCodec,
-  DecodedCid,
-  DecodePlan,
-  EncodeOptions,
-  KatranConfig,
-  RandomFill,
-} from '../types.js';
-import { checkServerUse, requireNonces, requireServerId } from './operands.js';
-import { MAX_CID_LENGTH } from './quic-lb.js';
+import { checkInteger } from '../integer-range.js';
+import type { CidCodec, DecodedCid, DecodePlan, LeaseTerms, RandomFill } from '../types.js';
+import { BatchCodec } from './batch-codec.js';
+import { form, type Scheme } from './scheme.js';
 
-/** Octets: Katran looks for no server ID in a shorter DCID. */
-export const KATRAN_MIN_CID_LENGTH = 8;
+/** Katran's layouts, as mvfst issues them. */
+export interface KatranConfig {
+  readonly scheme: 'katran';
+  /** Top two bits of the first octet; with it the host ID has 16, 24 or 32 bits. */
+  readonly version: 1 | 2 | 3;
+  /** Octets of the whole CID, 8..20. Katran reads no DCID shorter than 8. */
+  readonly cidLength: number;
+}
+
+const VERSIONS = { minimum: 1, maximum: 3 } as const;
+
+/** Octets. Katran looks for no server ID in a shorter DCID. */
+const MIN_CID_LENGTH = 8;
+const CID_LENGTHS = { minimum: MIN_CID_LENGTH, maximum: MAX_CID_LENGTH } as const;
+
+const VERSION_FLAG = {
+  kind: 'integer',
+  ...VERSIONS,
+  default: 1,
+  help: 'version, 1 to 3 (default: 1)',
+} as const;
+
+export const katran: Scheme = {
+  name: 'katran',
+
+  document: form(
+    {
+      // Follows from the version. A document may give it all the same, and must then agree.
+      id: { kind: 'integer', minimum: 0, maximum: FAILOVER_CONFIG_ID - 1, optional: true },
+      version: { kind: 'one-of', values: [1, 2, 3] },
+      cidLength: { kind: 'integer', ...CID_LENGTHS, default: MIN_CID_LENGTH },
+    },
+    ({ version, cidLength }) => compile(version, cidLength),
+  ),
+
+  // A person may give fewer octets of nonce (only a worker ID, for example) than a CID has
+  // room for, and cidctl then completes them.
+  encode: form(
+    {
+      version: VERSION_FLAG,
+      cidLength: {
+        kind: 'integer',
+        ...CID_LENGTHS,
+        optional: true,
+        help: 'octets of the CID, 8 to 20',
+      },
+    },
+    ({ version, cidLength }, { nonceLength }) => {
+      const { hostIdLength } = LAYOUTS[versionOf(version)];
+      const needed = 1 + hostIdLength + (nonceLength ?? 0);
+      const length = cidLength ?? Math.max(MIN_CID_LENGTH, needed);
+      return { ...compile(versionOf(version), length), options: {} };
+    },
+  ),
+
+  decode: form({ version: VERSION_FLAG }, ({ version }, { cidLength }) =>
+    compile(versionOf(version), Math.max(MIN_CID_LENGTH, cidLength)),
+  ),
+};
+
+function compile(version: KatranConfig['version'], cidLength: number) {
+  return { codec: new KatranCodec({ scheme: 'katran', version, cidLength }), warnings: [] };
+}
+
+/** The bounds of the option guarantee the type. */
+function versionOf(option: number): KatranConfig['version'] {
+  return option as KatranConfig['version'];
+}
 
 interface Layout {
-  readonly algorithm: Algorithm;
+  readonly algorithm: 'katran-v1' | 'katran-v2' | 'katran-v3';
   /** Octets of the host ID. */
   readonly hostIdLength: number;
   /** Bits of the CID before the host ID. */
   readonly hostIdBit: number;
 }
 
+/** By version. */
 const LAYOUTS: Readonly<Record<KatranConfig['version'], Layout>> = {
   1: { algorithm: 'katran-v1', hostIdLength: 2, hostIdBit: 2 },
   2: { algorithm: 'katran-v2', hostIdLength: 3, hostIdBit: 8 },
@@ -41,35 +101,41 @@ const LAYOUTS: Readonly<Record<KatranConfig['version'], Layout>> = {
  * | V2 | bits 0-1 | bits 8-31 | from bit 32, n - 4 octets | bits 2-7 |
  * | V3 | bits 0-1 | bits 8-39 | from bit 40, n - 5 octets | bits 2-7 |
  *
- * So the nonce's octet 0 is mvfst's worker ID, and the top bit of octet 1 its process bit:
- * a server that demultiplexes by them chooses nonces accordingly. Every version leaves six
- * bits over, which make no whole octet: they are random, and not part of what is decoded.
+ * So octet 0 of the nonce is mvfst's worker ID, and the top bit of octet 1 its process bit. A
+ * sidecar lets nobody choose them: a counter for each worker, and one for all who name none,
+ * would make the same nonce. A server that demultiplexes by them needs a host ID for each worker. In every version six
+ * bits remain, which are less than an octet; they are random, and `decode` ignores them.
  */
-export class KatranCodec implements CidCodec {
-  readonly config: KatranConfig;
-  readonly algorithm: Algorithm;
+export class KatranCodec extends BatchCodec implements CidCodec {
+  readonly scheme = 'katran';
+  readonly algorithm: Layout['algorithm'];
   readonly cidLength: number;
   readonly serverIdLength: number;
   readonly nonceLength: number;
-  readonly plan: DecodePlan;
-  readonly #random: RandomFill;
-  /** Bits by which V1's host ID and nonce lie across octets; 0 when they do not. */
+  readonly decodePlan: DecodePlan;
+  readonly secrets = [];
+  readonly lease: LeaseTerms = { serverUseLength: 0, lengthSelfEncoded: false, key: null };
+  readonly #version: KatranConfig['version'];
+  /** Bits by which host ID and nonce are shifted against octets: 2 in V1, otherwise 0. */
   readonly #shift: number;
 
-  constructor(config: KatranConfig, random: RandomFill) {
-    checkKatranConfig(config);
+  /** Throws CID_CONFIG_INVALID, naming the field. */
+  constructor(config: KatranConfig, random?: RandomFill) {
+    super(random);
+    checkInteger('version', config.version, VERSIONS);
+    checkInteger('cidLength', config.cidLength, CID_LENGTHS);
     const layout = LAYOUTS[config.version];
-    this.config = config;
     this.algorithm = layout.algorithm;
     this.cidLength = config.cidLength;
     this.serverIdLength = layout.hostIdLength;
-    this.nonceLength = katranNonceLength(config);
-    this.#random = random;
+    this.nonceLength = config.cidLength - 1 - layout.hostIdLength;
+    this.#version = config.version;
     this.#shift = layout.hostIdBit % 8;
-    this.plan = {
+    this.decodePlan = {
       kind: 'extract',
+      // V3 claims 0b111. CIDs that mean failover have host ID 0 in its pools, and so do not route.
       configBits: [config.version * 2, config.version * 2 + 1],
-      minimumLength: KATRAN_MIN_CID_LENGTH,
+      minimumLength: MIN_CID_LENGTH,
       serverIdBitOffset: layout.hostIdBit,
       serverIdBits: 8 * layout.hostIdLength,
       blockLength: this.serverIdLength + this.nonceLength,
@@ -78,37 +144,32 @@ export class KatranCodec implements CidCodec {
     };
   }
 
-  encode(serverId: Uint8Array, nonce: Uint8Array, options: EncodeOptions = {}): Uint8Array {
-    if (options.serverUse !== undefined) checkServerUse(options.serverUse, 0);
-    const out = new Uint8Array(this.cidLength);
-    this.#encode(serverId, nonce, 1, out, options.random ?? this.#random);
-    return out;
-  }
-
-  encodeBatch(serverId: Uint8Array, nonces: Uint8Array, count: number, out: Uint8Array): void {
-    this.#encode(serverId, nonces, count, out, this.#random);
+  /** With more or fewer octets of nonce, which is a nonce space of its own. */
+  ofLength(cidLength: number): KatranCodec | undefined {
+    if (cidLength < MIN_CID_LENGTH || cidLength > MAX_CID_LENGTH) return undefined;
+    return new KatranCodec({ scheme: 'katran', version: this.#version, cidLength });
   }
 
   decode(cid: Uint8Array): DecodedCid {
     const first = cid[0];
     if (first === undefined) return { routable: false, reason: 'empty' };
     const bits = configBitsOf(first);
-    if (!this.plan.configBits.includes(bits)) {
+    if (!this.decodePlan.configBits.includes(bits)) {
       const failover = bits === FAILOVER_CONFIG_ID;
       return { routable: false, reason: failover ? 'failover-config' : 'config-mismatch' };
     }
-    if (cid.length < KATRAN_MIN_CID_LENGTH) return { routable: false, reason: 'too-short' };
+    if (cid.length < MIN_CID_LENGTH) return { routable: false, reason: 'too-short' };
     const { serverIdLength, nonceLength } = this;
     const serverId = new Uint8Array(serverIdLength);
     for (let j = 0; j < serverIdLength; j++) serverId[j] = this.#octetAt(cid, j);
     if (isZero(serverId)) return { routable: false, reason: 'reserved-server-id' };
-    // A CID shorter than ours, but not too short, has fewer octets of nonce.
+    // A CID that is shorter than ours but long enough to route has fewer octets of nonce.
     const present = Math.min(nonceLength, cid.length - (this.cidLength - nonceLength));
     const nonce = new Uint8Array(present);
     for (let j = 0; j < present; j++) nonce[j] = this.#octetAt(cid, serverIdLength + j);
     return {
       routable: true,
-      configId: this.config.version * 2,
+      configId: this.#version * 2,
       serverId,
       nonce,
       serverUse: new Uint8Array(0),
@@ -116,30 +177,28 @@ export class KatranCodec implements CidCodec {
     };
   }
 
-  checkServerId(serverId: Uint8Array): void {
-    requireServerId(serverId, this.serverIdLength);
+  override checkServerId(serverId: Uint8Array): void {
+    super.checkServerId(serverId);
     if (isZero(serverId)) {
       throw new CidecarError('SERVER_ID_INVALID', 'host ID 0 is reserved: Katran never routes it');
     }
   }
 
-  /** Octet `index` of hostId||nonce, wherever its bits lie. */
+  /** Octet `index` of hostId||nonce, whose bits may lie in two octets of the CID. */
   #octetAt(cid: Uint8Array, index: number): number {
     if (this.#shift === 0) return cid[1 + index]!;
     return ((cid[index]! << this.#shift) | (cid[index + 1]! >> (8 - this.#shift))) & 0xff;
   }
 
-  #encode(
+  protected writeCids(
     serverId: Uint8Array,
     nonces: Uint8Array,
     count: number,
     out: Uint8Array,
     random: RandomFill,
   ): void {
-    this.checkServerId(serverId);
-    requireNonces(this, nonces, count, out);
     const { cidLength, serverIdLength, nonceLength } = this;
-    const version = this.config.version << 6;
+    const version = this.#version << 6;
     const spare = new Uint8Array(count);
     random(spare);
     for (let i = 0; i < count; i++) {
@@ -152,8 +211,8 @@ export class KatranCodec implements CidCodec {
         for (let j = 0; j < nonceLength; j++) out[to + j] = nonces[from + j]!;
         continue;
       }
-      // V1: every octet of hostId||nonce gives its upper bits to one octet of the CID and
-      // its lower ones to the next; the version bits come before, the spare bits behind.
+      // V1: the upper bits of every octet of hostId||nonce go into one octet of the CID, and
+      // the lower bits into the next one. The version bits come first, the spare bits last.
       let carry = version;
       for (let j = 0; j < cidLength - 1; j++) {
         const octet = j < serverIdLength ? serverId[j]! : nonces[from + j - serverIdLength]!;
@@ -163,17 +222,6 @@ export class KatranCodec implements CidCodec {
       out[at + cidLength - 1] = carry | (spare[i]! & 0x3f);
     }
   }
-}
-
-/** Octets of nonce in a Katran CID: whole octets behind the host ID. */
-export function katranNonceLength(config: KatranConfig): number {
-  return config.cidLength - 1 - LAYOUTS[config.version].hostIdLength;
-}
-
-/** Throws CID_CONFIG_INVALID, naming the field. */
-export function checkKatranConfig(config: KatranConfig): void {
-  requireIntegerIn('version', config.version, 1, 3);
-  requireIntegerIn('cidLength', config.cidLength, KATRAN_MIN_CID_LENGTH, MAX_CID_LENGTH);
 }
 
 function isZero(octets: Uint8Array): boolean {

@@ -2,11 +2,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { toHex } from '../../core/hex.js';
-import { createCodec } from '../codec.js';
 import { LENGTH_PAIRS, octets, quicLbConfig, secret } from '../testing/arbitraries.js';
 import { encryptBlock, fourPass } from '../testing/reference.js';
 import { configOf, hex, vectors } from '../testing/vectors.js';
-import type { QuicLbConfig } from '../types.js';
+import { createCodec } from './index.js';
+import type { QuicLbConfig } from './quic-lb.js';
 
 describe('vectors of draft -22', () => {
   it.each(vectors.encrypted)('row $row ($scheme): both ways', (row) => {
@@ -198,4 +198,25 @@ describe('server-use octets and free bits', () => {
     expect(new Set(cids.map((cid) => cid.slice(0, 2))).size).toBe(3);
     for (const cid of cids) expect(Number.parseInt(cid.slice(0, 2), 16) >> 5).toBe(5);
   });
+});
+
+it('of another length reads and is read alike, and has none where it does not fit', () => {
+  fc.assert(
+    fc.property(quicLbConfig, fc.integer({ min: 1, max: 24 }), (config, cidLength) => {
+      const codec = createCodec(config);
+      const other = codec.ofLength?.(cidLength);
+      const { minimumLength } = codec.decodePlan;
+      const possible = cidLength >= minimumLength && cidLength <= 20;
+      expect(other !== undefined).toBe(possible);
+      if (other === undefined) return;
+      expect(other.cidLength).toBe(cidLength);
+      expect(other.decodePlan).toEqual(codec.decodePlan);
+      const [id, nonce] = [
+        new Uint8Array(codec.serverIdLength).fill(1),
+        new Uint8Array(codec.nonceLength).fill(2),
+      ];
+      const cid = other.encode(id, nonce);
+      expect(codec.decode(cid)).toMatchObject({ routable: true, serverId: id, nonce });
+    }),
+  );
 });

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from 'fast-check';
 import { Secret } from '../../core/secret.js';
-import type { CidConfig, KatranConfig, QuicLbConfig } from '../types.js';
+import type { CidConfig } from '../schemes/index.js';
+import type { KatranConfig } from '../schemes/katran.js';
+import type { QuicLbConfig } from '../schemes/quic-lb.js';
 
 export const octets = (length: number): fc.Arbitrary<Uint8Array> =>
   fc.uint8Array({ minLength: length, maxLength: length });
 
 export const secret: fc.Arbitrary<Secret> = octets(16).map((key) => new Secret(key));
 
-/** All pairs that "Configuration Agent Actions" allows. */
+/** All pairs of lengths that "Configuration Agent Actions" allows. */
 export const LENGTH_PAIRS: readonly (readonly [serverIdLength: number, nonceLength: number])[] =
   Array.from({ length: 15 }, (_, s) => s + 1).flatMap((serverIdLength) =>
     Array.from({ length: 15 }, (_, n) => n + 4)

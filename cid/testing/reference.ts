@@ -2,10 +2,10 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import type { DecodePlan } from '../types.js';
 
-// Slow and plain twins that tests hold the fast code to: written from the draft's text
-// alone, one CID at a time, sharing nothing with cid/ but types.
+// Slow and plain twins to which tests compare the fast code. They are written from the text of
+// the draft alone, work on one CID at a time, and share only types with cid/.
 
-/** Every value that "Four-Pass Encryption" names, as the draft's worked example prints them. */
+/** All values that "Four-Pass Encryption" names, as in the draft's worked example. */
 export interface FourPassSteps {
   readonly left: readonly [Uint8Array, Uint8Array, Uint8Array];
   readonly right: readonly [Uint8Array, Uint8Array, Uint8Array];
@@ -42,31 +42,35 @@ export function fourPass(key: Uint8Array, plaintext: Uint8Array): FourPassSteps 
   return { left: [left0, left1, left2], right: [right0, right1, right2], ciphertext };
 }
 
-/** sid||nonce as it stands in the CID behind the first octet. */
+/** sid||nonce as it stands in the CID after the first octet. */
 export function encryptBlock(key: Uint8Array | null, plaintext: Uint8Array): Uint8Array {
   if (key === null) return plaintext;
   return plaintext.length === 16 ? aes(key, plaintext) : fourPass(key, plaintext).ciphertext;
 }
 
-/** Server ID of a CID as somebody finds it who has nothing but a plan, or null. */
-export function serverIdByPlan(plan: DecodePlan, cid: Uint8Array): Uint8Array | null {
-  if (cid.length < plan.minimumLength || !plan.configBits.includes(cid[0]! >> 5)) return null;
+/** The server ID that a decode plan alone finds in a CID, or null. */
+export function serverIdByDecodePlan(decodePlan: DecodePlan, cid: Uint8Array): Uint8Array | null {
+  if (cid.length < decodePlan.minimumLength || !decodePlan.configBits.includes(cid[0]! >> 5))
+    return null;
   let source = bitsOf(cid);
-  if (plan.kind !== 'extract') {
-    const block = cid.slice(1, 1 + plan.blockLength);
-    source = bitsOf(decryptBlock(plan, block));
+  if (decodePlan.kind !== 'extract') {
+    const block = cid.slice(1, 1 + decodePlan.blockLength);
+    source = bitsOf(decryptBlock(decodePlan, block));
   }
-  const bits = source.slice(plan.serverIdBitOffset, plan.serverIdBitOffset + plan.serverIdBits);
-  if (plan.zeroReserved && !bits.includes('1')) return null;
+  const bits = source.slice(
+    decodePlan.serverIdBitOffset,
+    decodePlan.serverIdBitOffset + decodePlan.serverIdBits,
+  );
+  if (decodePlan.zeroReserved && !bits.includes('1')) return null;
   return Uint8Array.from({ length: bits.length / 8 }, (_, j) =>
     Number.parseInt(bits.slice(8 * j, 8 * j + 8), 2),
   );
 }
 
-function decryptBlock(plan: DecodePlan, block: Uint8Array): Uint8Array {
-  const key = plan.key!.reveal();
-  if (plan.kind === 'single-pass') return aesInverse(key, block);
-  const length = plan.blockLength;
+function decryptBlock(decodePlan: DecodePlan, block: Uint8Array): Uint8Array {
+  const key = decodePlan.key!.reveal();
+  if (decodePlan.kind === 'single-pass') return aesInverse(key, block);
+  const length = decodePlan.blockLength;
   const half = Math.ceil(length / 2);
   const odd = length % 2 === 1;
   let left = block.slice(0, half);

@@ -2,15 +2,15 @@
 
 import { fromHex } from '../../core/hex.js';
 import { Secret } from '../../core/secret.js';
+import type { QuicLbConfig } from '../schemes/quic-lb.js';
 import ownVectors from '../testdata/cidecar.json' with { type: 'json' };
 import vectors from '../testdata/draft-22.json' with { type: 'json' };
-import type { QuicLbConfig } from '../types.js';
 
 export { ownVectors, vectors };
 
 export const hex = (text: string): Uint8Array => fromHex(text, 'test data');
 
-/** A QUIC-LB config with the lengths of what is given, in hex. */
+/** A QUIC-LB config whose lengths follow from a server ID and a nonce, in hex. */
 export function configOf(of: {
   configId: number;
   sid: string;

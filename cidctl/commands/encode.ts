@@ -1,63 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomFillSync } from 'node:crypto';
 import type { Command } from 'commander';
-import { createCodec, formatAwsServerId, hmacResetToken, ResetTokens } from '../../cid/index.js';
+import { hmacResetToken, ResetTokens, type Schemes } from '../../cid/index.js';
 import { CidecarError, toHex } from '../../core/index.js';
 import { readInteger, readKeyFile, readOctets } from '../arguments.js';
 import { type Io, printFields } from '../io.js';
-import { configOf, readServerId } from '../scheme.js';
-import { addSchemeOptions, notFor, readScheme, type SchemeOptions } from '../scheme-options.js';
+import { addSchemeFlags, type Options, readSchemeFlags } from '../scheme-flags.js';
+import { formsOf } from '../server-id-forms.js';
 
-interface EncodeFlags extends SchemeOptions {
+/** The options that do not depend on the scheme. */
+interface EncodeOptions {
   readonly serverId: string;
   readonly nonce?: string;
   readonly nonceLength?: string;
-  readonly serverUse?: string;
-  readonly cidLength?: string;
   readonly resetKeyFile?: string;
   readonly resetHmac?: true;
   readonly json?: true;
 }
 
-export function addEncode(program: Command, io: Io): void {
-  addSchemeOptions(program.command('encode'))
+export function addEncode(program: Command, io: Io, schemes: Schemes): void {
+  addSchemeFlags(program.command('encode'), schemes, 'encode')
     .description('Make one CID.')
     .requiredOption('--server-id <hex>', 'server ID; its length is the config’s')
     .option('--nonce <hex>', 'nonce (default: random; make no CIDs for real use that way)')
     .option('--nonce-length <n>', 'octets of a random nonce (default: 7, or what has room)')
-    .option('--server-use <hex>', 'quic-lb: octets that the server appends for itself')
-    .option('--cid-length <n>', 'katran: octets of the CID, 8 to 20')
     .option('--reset-key-file <file>', 'file of 32 hex digits; adds the stateless reset token')
     .option('--reset-hmac', 'the token by HMAC-SHA256 instead of AES-CMAC')
     .option('--json', 'print JSON')
-    .action((flags: EncodeFlags) => encode(flags, io));
+    .action((options: EncodeOptions & Options) => encode(options, schemes, io));
 }
 
-function encode(flags: EncodeFlags, io: Io): void {
-  const scheme = readScheme(flags);
-  const serverId = readServerId(scheme, flags.serverId);
-  const given = flags.nonce === undefined ? undefined : readOctets(flags.nonce, '--nonce');
-  const serverUse =
-    flags.serverUse === undefined ? undefined : readOctets(flags.serverUse, '--server-use');
-  const katran = scheme.scheme === 'katran';
-  if (katran && serverUse !== undefined) throw notFor('katran', '--server-use');
-  if (!katran && flags.cidLength !== undefined) throw notFor(flags.scheme, '--cid-length');
-  const nonceLength = optional(flags.nonceLength, '--nonce-length', 1, 18);
+function encode(options: EncodeOptions & Options, schemes: Schemes, io: Io): void {
+  const { scheme, values } = readSchemeFlags(options, schemes, 'encode');
+  const parse = scheme.serverIdForms?.parse ?? ((text) => readOctets(text, '--server-id'));
+  const serverId = parse(options.serverId);
+  const given = options.nonce === undefined ? undefined : readOctets(options.nonce, '--nonce');
+  const nonceLength =
+    options.nonceLength === undefined
+      ? undefined
+      : readInteger(options.nonceLength, '--nonce-length', 1, 18);
   if (nonceLength !== undefined && given !== undefined && nonceLength !== given.length) {
     throw new CidecarError(
       'ARGUMENT_INVALID',
       `--nonce has ${given.length} octets and --nonce-length says ${nonceLength}`,
     );
   }
-  const { config, warnings } = configOf(scheme, {
-    serverId: serverId.length,
-    nonce: given?.length ?? nonceLength,
-    serverUse: serverUse?.length,
-    cid: optional(flags.cidLength, '--cid-length', 8, 20),
+  const reading = scheme.encode.read(values, {
+    serverIdLength: serverId.length,
+    nonceLength: given?.length ?? nonceLength,
   });
-  for (const warning of warnings) io.err(`cidctl: ${warning}`);
+  const { codec } = reading;
+  for (const { message } of reading.warnings) io.err(`cidctl: ${message}`);
 
-  const codec = createCodec(config);
   codec.checkServerId(serverId);
   if (nonceLength !== undefined && nonceLength !== codec.nonceLength) {
     throw new CidecarError(
@@ -65,22 +59,21 @@ function encode(flags: EncodeFlags, io: Io): void {
       `--nonce-length says ${nonceLength} octets; a CID of ${codec.cidLength} has ${codec.nonceLength}`,
     );
   }
-  const nonce = new Uint8Array(codec.nonceLength);
-  if (given === undefined || (katran && given.length < nonce.length)) randomFillSync(nonce);
-  if (given !== undefined && given.length > nonce.length) {
+  if (given !== undefined && given.length > codec.nonceLength) {
     throw new CidecarError(
       'NONCE_INVALID',
-      `--nonce has ${given.length} octets; there is room for ${nonce.length}`,
+      `--nonce has ${given.length} octets; there is room for ${codec.nonceLength}`,
     );
   }
-  // Katran has no word for what follows the host ID, so fewer octets than there is room for
-  // (a worker ID, say) are welcome, and random ones complete them.
+  // The scheme may have made room for a longer nonce; random octets complete the one given.
+  const nonce = new Uint8Array(codec.nonceLength);
+  if (given === undefined || given.length < nonce.length) randomFillSync(nonce);
   if (given !== undefined) nonce.set(given);
 
-  const cid = codec.encode(serverId, nonce, serverUse === undefined ? {} : { serverUse });
-  const token = tokenOf(flags, cid);
-  const aws = scheme.scheme === 'aws-nlb' ? formatAwsServerId(serverId) : undefined;
-  if (flags.json) {
+  const cid = codec.encode(serverId, nonce, reading.options);
+  const token = tokenOf(options, cid);
+  const forms = formsOf(scheme, serverId);
+  if (options.json) {
     io.out(
       JSON.stringify({
         cid: toHex(cid),
@@ -88,7 +81,7 @@ function encode(flags: EncodeFlags, io: Io): void {
         serverId: toHex(serverId),
         nonce: toHex(nonce),
         ...(token === undefined ? {} : { resetToken: toHex(token) }),
-        ...(aws === undefined ? {} : { awsServerId: aws }),
+        ...forms.json,
       }),
     );
     return;
@@ -97,28 +90,19 @@ function encode(flags: EncodeFlags, io: Io): void {
     ['CID', toHex(cid)],
     ['algorithm', codec.algorithm],
     ['server ID', toHex(serverId)],
-    ...(aws === undefined ? [] : [['AWS forms', `${aws.hex} ${aws.base64}`] as const]),
+    ...forms.fields,
     ['nonce', toHex(nonce)],
     ...(token === undefined ? [] : [['reset token', toHex(token)] as const]),
   ]);
 }
 
-function optional(
-  text: string | undefined,
-  what: string,
-  minimum: number,
-  maximum: number,
-): number | undefined {
-  return text === undefined ? undefined : readInteger(text, what, minimum, maximum);
-}
-
-function tokenOf(flags: EncodeFlags, cid: Uint8Array): Uint8Array | undefined {
-  if (flags.resetKeyFile === undefined) {
-    if (flags.resetHmac) {
+function tokenOf(options: EncodeOptions, cid: Uint8Array): Uint8Array | undefined {
+  if (options.resetKeyFile === undefined) {
+    if (options.resetHmac) {
       throw new CidecarError('ARGUMENT_INVALID', '--reset-hmac needs --reset-key-file');
     }
     return undefined;
   }
-  const key = readKeyFile(flags.resetKeyFile);
-  return flags.resetHmac ? hmacResetToken(key, cid) : new ResetTokens(key).of(cid);
+  const key = readKeyFile(options.resetKeyFile);
+  return options.resetHmac ? hmacResetToken(key, cid) : new ResetTokens(key).of(cid);
 }

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Command } from 'commander';
-import { configBitsOf } from '../../cid/index.js';
+import { configBitsOf, type Schemes } from '../../cid/index.js';
 import { toHex } from '../../core/index.js';
-import { openFileRegistry } from '../../registry/index.js';
+import { openRegistry } from '../../registry/index.js';
 import { describeReason } from '../describe-reason.js';
 import { EXIT_NOT_ROUTABLE, type Io, type SetExitCode } from '../io.js';
 import { type Reading, readingsOf } from '../reading.js';
 import { readCid } from './decode.js';
 
-export function addExplain(program: Command, io: Io, setExitCode: SetExitCode): void {
+export function addExplain(
+  program: Command,
+  io: Io,
+  setExitCode: SetExitCode,
+  schemes: Schemes,
+): void {
   program
     .command('explain')
     .description('Say what a CID means under every config. Exit code 3 if it routes nowhere.')
@@ -17,8 +22,9 @@ export function addExplain(program: Command, io: Io, setExitCode: SetExitCode): 
     .option('--json', 'print JSON')
     .action(async (text: string, flags: { registry: string; json?: true }) => {
       const cid = readCid(text);
-      const readings = readingsOf(await openFileRegistry(flags.registry).read(), cid);
-      const routable = readings.some(({ refusal }) => refusal === null);
+      const state = await openRegistry(flags.registry, { schemes }).read();
+      const readings = readingsOf(state, cid);
+      const routable = readings.some(({ unroutable }) => unroutable === null);
       if (flags.json) {
         io.out(JSON.stringify({ cid: toHex(cid), routable, readings: readings.map(jsonOf) }));
       } else {
@@ -39,31 +45,31 @@ function describeCid(cid: Uint8Array): string {
   return `${toHex(cid)}: first three bits 0b${config}, ${cid.length - 1} octets follow, next five bits ${length}`;
 }
 
-function describe({ pool, config, refusal, serverId, nonce, server }: Reading): string {
+function describe({ pool, config, unroutable, serverId, nonce, server }: Reading): string {
   const where = `pool ${pool.name}, config ${config.id} (${config.codec.algorithm}, ${config.state})`;
   const found = [
     ...(serverId === undefined ? [] : [`server ID ${toHex(serverId)}`]),
     ...(nonce === undefined ? [] : [`nonce ${toHex(nonce)}`]),
     ...(server === undefined ? [] : [`${server.name} ${server.address} (${server.state})`]),
   ].join(', ');
-  if (refusal === null) return `${where}: routes: ${found}`;
+  if (unroutable === null) return `${where}: routes: ${found}`;
   const why =
-    refusal === 'config-quarantined'
+    unroutable === 'config-quarantined'
       ? 'config-quarantined: balancers do not decode it any more'
-      : refusal === 'server-down'
+      : unroutable === 'server-down'
         ? 'server-down: no packet goes to this server'
-        : describeReason(refusal);
+        : describeReason(unroutable);
   return `${where}: no, ${why}${found === '' ? '' : ` [${found}]`}`;
 }
 
-function jsonOf({ pool, config, refusal, serverId, nonce, server }: Reading): object {
+function jsonOf({ pool, config, unroutable, serverId, nonce, server }: Reading): object {
   return {
     pool: pool.name,
     configId: config.id,
     algorithm: config.codec.algorithm,
     configState: config.state,
-    routable: refusal === null,
-    ...(refusal === null ? {} : { reason: refusal }),
+    routable: unroutable === null,
+    ...(unroutable === null ? {} : { reason: unroutable }),
     ...(serverId === undefined ? {} : { serverId: toHex(serverId) }),
     ...(nonce === undefined ? {} : { nonce: toHex(nonce) }),
     ...(server === undefined

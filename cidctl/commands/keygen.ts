@@ -18,7 +18,7 @@ export function addKeygen(program: Command, io: Io): void {
 
 function writeNewKey(file: string): void {
   try {
-    // wx: a key in use is not overwritten, whoever asks for it.
+    // With wx a key that may be in use is never overwritten.
     writeFileSync(file, `${randomBytes(16).toString('hex')}\n`, { flag: 'wx', mode: 0o600 });
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;

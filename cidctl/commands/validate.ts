@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Command } from 'commander';
-import { CidecarError, exitCodeFor } from '../../core/index.js';
+import type { Schemes } from '../../cid/index.js';
+import { CidecarError } from '../../core/index.js';
 import {
   type DesiredState,
   DocumentError,
   type DocumentWarning,
-  openFileRegistry,
+  openRegistry,
 } from '../../registry/index.js';
-import type { Io, SetExitCode } from '../io.js';
+import { exitCodeOf, type Io, type SetExitCode } from '../io.js';
 
-export function addValidate(program: Command, io: Io, setExitCode: SetExitCode): void {
+export function addValidate(
+  program: Command,
+  io: Io,
+  setExitCode: SetExitCode,
+  schemes: Schemes,
+): void {
   program
     .command('validate')
     .description('Check a registry document as the daemons would. Exit code 2 if it is wrong.')
@@ -19,13 +25,22 @@ export function addValidate(program: Command, io: Io, setExitCode: SetExitCode):
       const warnings: DocumentWarning[] = [];
       const onWarning = (warning: DocumentWarning) => warnings.push(warning);
       try {
-        const state = await openFileRegistry(file, { onWarning }).read();
-        if (flags.json) io.out(JSON.stringify({ valid: true, warnings, pools: sizes(state) }));
+        const state = await openRegistry(file, { onWarning, schemes }).read();
+        if (flags.json)
+          io.out(
+            JSON.stringify({
+              valid: true,
+              revision: state.revision,
+              warnings,
+              pools: sizes(state),
+            }),
+          );
         else printGood(file, state, warnings, io);
       } catch (error) {
         if (!flags.json || !(error instanceof CidecarError)) throw error;
-        io.out(JSON.stringify({ valid: false, errors: jsonErrors(error) }));
-        setExitCode(exitCodeFor(error));
+        const more = error instanceof DocumentError && error.more > 0 ? { more: error.more } : {};
+        io.out(JSON.stringify({ valid: false, errors: jsonErrors(error), ...more }));
+        setExitCode(exitCodeOf(error));
       }
     });
 }
@@ -52,6 +67,7 @@ function printGood(
     io.err(`${file}:${line}: ${field}: ${message} (warning)`);
   }
   io.out(`${file}: valid`);
+  io.out(`  revision ${state.revision}`);
   for (const { name, vips, configs, servers, serverIds } of sizes(state)) {
     io.out(
       `  pool ${name}: VIPs ${vips}, configs ${configs}, servers ${servers}, server IDs ${serverIds}`,
@@ -60,6 +76,5 @@ function printGood(
 }
 
 function jsonErrors(error: CidecarError): object[] {
-  const errors = error instanceof DocumentError ? error.errors : [error];
-  return errors.map(({ code, message, place }) => ({ ...place, code, message }));
+  return error.parts.map(({ code, message, place }) => ({ ...place, code, message }));
 }

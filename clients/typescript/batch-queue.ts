@@ -2,24 +2,27 @@
 import { RESET_TOKEN_LENGTH } from '../../cid/index.js';
 import type { CidBatch } from '../../proto/gen/cidecar/v1/sidecar.js';
 
-/** One CID, new, for one use. `cid` and `token` are views: copy what is kept for long. */
+/**
+ * One CID for one use. `cid` and `token` are views that keep a whole batch in memory: copy what
+ * is kept for long.
+ */
 export interface PooledCid {
   readonly cid: Uint8Array;
   /**
-   * Stateless reset token, 16 octets. That of a 0b111 CID made while the pool is dry ends with
-   * the process.
+   * The stateless reset token, 16 octets. Nobody can make that of a 0b111 CID again when the
+   * process has ended, if the pool was dry and made the CID itself.
    */
   readonly token: Uint8Array;
-  /** False for a 0b111 CID: give the connection no other, and disable active migration. */
+  /** False for a 0b111 CID: give its connection no second CID, and disable active migration. */
   readonly routable: boolean;
-  /** For `reissue` events. */
+  /** `reissue` events name the CIDs that have to be replaced by their generation. */
   readonly generation: number;
 }
 
-/** CIDs as they came, taken out one by one without copying. */
+/** Batches of CIDs, from which CIDs are taken one by one without copying. */
 export class BatchQueue {
   #batches: CidBatch[] = [];
-  /** CIDs taken of the first batch. */
+  /** How many CIDs of the first batch were taken. */
   #taken = 0;
   #size = 0;
 
@@ -55,7 +58,7 @@ export class BatchQueue {
     };
   }
 
-  /** Keeps only what `keep` says. */
+  /** Keeps only the batches for which `keep` is true. */
   filter(keep: (batch: CidBatch) => boolean): void {
     const first = this.#batches[0];
     this.#batches = this.#batches.filter(keep);
@@ -64,7 +67,7 @@ export class BatchQueue {
   }
 }
 
-// What gRPC hands over are Buffers, whose subarray() costs half as much again.
+// gRPC hands over Buffers, whose subarray() costs half as much again as that of a Uint8Array.
 function plain({ buffer, byteOffset, length }: Uint8Array): Uint8Array {
   return new Uint8Array(buffer, byteOffset, length);
 }

@@ -1,188 +1,153 @@
 // SPDX-License-Identifier: Apache-2.0
 import { EventEmitter } from 'node:events';
-import { resolve } from 'node:path';
-import {
-  type ChannelCredentials,
-  type ClientDuplexStream,
-  type ClientReadableStream,
-  credentials,
-} from '@grpc/grpc-js';
-import { FAILOVER_MIN_CID_LENGTH, RESET_TOKEN_LENGTH } from '../../cid/index.js';
 import { CidecarError } from '../../core/index.js';
-import {
-  type CidBatch,
-  type GenerationSwitch,
-  type IssueStreamRequest,
-  type IssueStreamResponse,
+import type {
+  CidBatch,
+  GenerationSwitch,
+  IssueStreamResponse,
   SidecarServiceClient,
-  type WatchResponse,
+  WatchResponse,
 } from '../../proto/gen/cidecar/v1/sidecar.js';
+import { whyUnusable } from './batch-check.js';
 import { BatchQueue, type PooledCid } from './batch-queue.js';
-import { FailoverSource } from './failover-source.js';
-import { type Reissue, ReissueOrders } from './reissue-orders.js';
-import { ResilientStream } from './resilient-stream.js';
-
-export interface CidPoolOptions {
-  /** Path of the sidecar's unix socket. Either this or `channel`. */
-  readonly socket?: string;
-  readonly channel?: { readonly address: string; readonly credentials: ChannelCredentials };
-  /** The pool is refilled when it falls below this. */
-  readonly lowWater?: number;
-  /** CIDs held at most, those asked for included; at most 65536. */
-  readonly highWater?: number;
-  /** Octets, 8 to 20, where they are known beforehand; else those of the first batch, for good. */
-  readonly cidLength?: number;
-}
-
-export interface CidPoolEvents {
-  reissue: [Reissue];
-  connected: [];
-  /** The sidecar cannot be reached; the pool still serves what it has. */
-  disconnected: [Error | undefined];
-  /** From here on, CIDs are 0b111 ones. */
-  dry: [];
-  /** CIDs are routable again. */
-  recovered: [];
-  /** The sidecar sent what cannot be used. */
-  trouble: [CidecarError];
-}
-
-const DEFAULT_HIGH_WATER = 4096;
-const CREDIT_LIMIT = 65_536;
-const MIN_CID_LENGTH = FAILOVER_MIN_CID_LENGTH;
-/** Octets, in QUIC versions 1 and 2 (RFC 9000, section 17.2). */
-const MAX_CID_LENGTH = 20;
-
-type IssueCall = ClientDuplexStream<IssueStreamRequest, IssueStreamResponse>;
+import { FailoverCids } from './failover-cids.js';
+import { closedError, FirstCids, unavailable } from './first-cids.js';
+import { Freshness } from './freshness.js';
+import type { CidPoolEvents, CidPoolStats } from './pool-events.js';
+import { type CidPoolOptions, connectClient, readCidLength, readLevels } from './pool-options.js';
+import { ReissueOrders } from './reissue-orders.js';
+import { ResetTokenQuestions } from './reset-token-questions.js';
+import { type IssueCall, SidecarLink } from './sidecar-link.js';
 
 /**
- * CIDs at hand for a QUIC stack, whose hooks can neither wait nor fail. `take()` is
- * synchronous: it comes from a local supply that is refilled in the background, and where
- * that is dry it is a 0b111 CID of the same length. Restarts of the sidecar, changes of
- * config and lost connections stay behind it; what a server has to do is in the events.
+ * A supply of CIDs for a QUIC stack, whose hooks can neither wait nor fail. `take()` is
+ * synchronous: it gives a CID of a local supply that is refilled in the background, or a 0b111
+ * CID of the same length while the supply is empty. The pool handles restarts of the sidecar,
+ * changes of config and lost connections by itself; its events say what the server has to do.
  */
 export class CidPool extends EventEmitter<CidPoolEvents> {
   readonly #client: SidecarServiceClient;
   readonly #lowWater: number;
   readonly #highWater: number;
   readonly #queue = new BatchQueue();
-  readonly #issue: ResilientStream<IssueStreamResponse, IssueCall>;
-  readonly #watch: ResilientStream<WatchResponse, ClientReadableStream<WatchResponse>>;
+  readonly #link: SidecarLink;
+  readonly #freshness: Freshness;
+  readonly #resetTokens: ResetTokenQuestions;
   #cidLength: number | undefined;
-  #failover: FailoverSource | undefined;
-  /** CIDs asked for on the present stream and not received. */
+  #failover: FailoverCids | undefined;
+  /** CIDs that were asked for on the present stream and have not come. */
   #outstanding = 0;
   #generation = 0;
   readonly #reissues = new ReissueOrders();
-  /** Those that wait in `ready()`. */
-  readonly #waiting = new Set<(error?: CidecarError) => void>();
-  #connected = false;
+  readonly #firstCids = new FirstCids();
+  /** What the present Watch says is issued now; undefined until it has said so. */
+  #watchedGeneration: number | undefined;
+  /** Whether the present IssueStream has said what is issued now. */
+  #switched = false;
   #zeroHostId = false;
   #dry = false;
+  #taken = 0;
+  #made = 0;
   #closed = false;
 
+  /** Connects in the background and goes on trying. Throws ARGUMENT_INVALID. */
   static connect(options: CidPoolOptions): CidPool {
     return new CidPool(options);
   }
 
   private constructor(options: CidPoolOptions) {
     super();
-    const { highWater = DEFAULT_HIGH_WATER, lowWater = Math.ceil(highWater / 2) } = options;
-    if (!(lowWater >= 1 && lowWater <= highWater && highWater <= CREDIT_LIMIT)) {
-      const message = `lowWater ${lowWater} and highWater ${highWater}: 1 <= lowWater <= highWater <= ${CREDIT_LIMIT}`;
-      throw new CidecarError('ARGUMENT_INVALID', message);
-    }
-    const { cidLength = MIN_CID_LENGTH } = options;
-    if (!isCidLength(cidLength)) {
-      const message = `cidLength is ${cidLength}; it goes from ${MIN_CID_LENGTH} to ${MAX_CID_LENGTH}`;
-      throw new CidecarError('ARGUMENT_INVALID', message);
-    }
+    const { lowWater, highWater } = readLevels(options);
     this.#lowWater = lowWater;
     this.#highWater = highWater;
-    this.#cidLength = options.cidLength;
+    this.#cidLength = readCidLength(options);
     const client = connectClient(options);
     this.#client = client;
-    this.#issue = new ResilientStream({
-      open: () => client.issueStream(),
-      onOpen: (call) => this.#ask(call),
-      onMessage: ({ event }) => {
-        if (event?.$case === 'batch') this.#receive(event.value);
-        if (event?.$case === 'switch') this.#switchTo(event.value);
+    this.#freshness = new Freshness(() => this.#fallStale());
+    this.#resetTokens = new ResetTokenQuestions(client, options.socket);
+    this.#link = new SidecarLink(client, options.socket, {
+      onIssueOpen: (call) => this.#ask(call),
+      onIssue: (message) => this.#onIssue(message),
+      onWatch: (message) => this.#onWatch(message),
+      onIssueLost: () => {
+        this.#outstanding = 0;
+        this.#switched = false;
       },
-      onLost: (error) => this.#lost(error),
-    });
-    this.#watch = new ResilientStream({
-      open: () => client.watch({}),
-      onMessage: ({ event }) => {
-        if (event?.$case === 'reissue') {
-          const { throughGeneration, deadline = new Date() } = event.value;
-          this.#reissues.order({ throughGeneration, deadline });
-        }
-        if (event?.$case === 'minting') this.#reissues.noticeMissed(event.value.generation);
-        this.#giveReissue();
+      onWatchLost: () => {
+        this.#watchedGeneration = undefined;
       },
-      onLost: () => {}, // The other stream tells.
+      onConnected: () => this.emit('connected'),
+      onDisconnected: (error) => this.emit('disconnected', error),
+      onTrouble: (error) => this.emit('trouble', error),
     });
   }
 
   /**
-   * Resolves with the first CIDs. Rejects with SIDECAR_UNAVAILABLE when the pool is closed
-   * before, or after `timeout` milliseconds, if given; the pool then still goes on trying.
+   * Resolves when there are CIDs. Rejects with SIDECAR_UNAVAILABLE when the pool is closed
+   * before that, or after `timeout` milliseconds, if given; the pool goes on trying then. The
+   * message and the cause say why no CIDs came. Without a timeout only `trouble` events do.
    */
   async ready(options: { readonly timeout?: number } = {}): Promise<void> {
-    if (this.#queue.size > 0) return;
+    if (this.#queue.size > 0 && !this.#freshness.passed) return;
     if (this.#closed) throw closedError();
-    const { timeout } = options;
-    await new Promise<void>((done, reject) => {
-      const settle = (error?: CidecarError) => {
-        clearTimeout(timer);
-        this.#waiting.delete(settle);
-        if (error === undefined) done();
-        else reject(error);
-      };
-      const late = () =>
-        settle(new CidecarError('SIDECAR_UNAVAILABLE', `no CIDs came within ${timeout} ms`));
-      const timer = timeout === undefined ? undefined : setTimeout(late, timeout);
-      this.#waiting.add(settle);
-    });
+    await this.#firstCids.wait(options.timeout, () => this.#whyNone());
   }
 
-  /** Octets of every CID. Throws SIDECAR_UNAVAILABLE while unknown: await `ready()` first. */
+  /**
+   * Octets of every CID. Throws SIDECAR_UNAVAILABLE while they are unknown: await `ready()` first.
+   */
   get cidLength(): number {
     if (this.#cidLength !== undefined) return this.#cidLength;
     const message = 'the CID length is not known before the first CIDs come: await ready()';
-    throw new CidecarError('SIDECAR_UNAVAILABLE', message);
+    throw unavailable(message, this.#link.lastError);
   }
 
-  /** CIDs at hand. */
+  /** How many CIDs of the sidecar the pool holds. */
   get level(): number {
     return this.#queue.size;
   }
 
+  /** Whether CIDs come, and orders to replace them: one without the other is no connection. */
   get connected(): boolean {
-    return this.#connected;
+    return this.#link.connected;
   }
 
-  /** What is minted now; grows with every change. */
+  /** The generation of the CIDs that are issued now; it grows when earlier ones become void. */
   get generation(): number {
     return this.#generation;
   }
 
+  get stats(): CidPoolStats {
+    return {
+      connected: this.connected,
+      level: this.level,
+      generation: this.generation,
+      dry: this.#dry,
+      stale: this.#freshness.passed,
+      silence: this.#freshness.silence,
+      taken: this.#taken,
+      made: this.#made,
+      lastError: this.#link.lastError,
+    };
+  }
+
   /**
-   * A CID that nobody had before, at once. Throws only while the CID length is unknown:
-   * before `ready()`, where `cidLength` was not given.
+   * A CID that was never used before. Throws SIDECAR_UNAVAILABLE only while the CID length is
+   * unknown: before `ready()`, if no `cidLength` was given.
    */
   take(): PooledCid {
+    if (this.#freshness.passed) return this.#takeFailover();
     const taken = this.#queue.shift();
-    if (this.#queue.size + this.#outstanding < this.#lowWater) this.#ask(this.#issue.call);
+    if (this.#queue.size + this.#outstanding < this.#lowWater) this.#ask(this.#link.issueCall);
     if (taken === undefined) return this.#takeFailover();
+    this.#taken += 1;
     if (taken.routable) this.#reissues.took(taken.generation);
     return taken;
   }
 
   /**
-   * Whether a CID carries an ID of this server, as the sidecar says (the pool has no key).
-   * Rejects with the sidecar's answer or SIDECAR_UNAVAILABLE.
+   * Asks the sidecar whether a CID carries an ID of this server, since the pool has no key.
+   * Rejects with SIDECAR_UNAVAILABLE, whose cause is the answer of gRPC.
    */
   isOwn(cid: Uint8Array): Promise<boolean> {
     return new Promise((done, reject) => {
@@ -193,21 +158,90 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
     });
   }
 
+  /**
+   * The stateless reset token, 16 octets, of a CID of this server that no connection here has:
+   * one that an earlier process had. Null where the sidecar says that it is none. A server that
+   * answered for the CIDs of others would let anybody end their connections (RFC 9000, section
+   * 21.11). The pool keeps answers for some seconds. Rejects with SIDECAR_UNAVAILABLE if there is
+   * no answer, or if 16 questions wait for one.
+   */
+  resetToken(cid: Uint8Array): Promise<Uint8Array | null> {
+    return this.#resetTokens.ask(cid);
+  }
+
   close(): void {
     this.#closed = true;
-    this.#issue.close();
-    this.#watch.close();
+    this.#link.close();
+    this.#freshness.close();
     this.#client.close();
-    for (const settle of this.#waiting) settle(closedError());
+    this.#firstCids.close();
   }
 
   #takeFailover(): PooledCid {
-    if (!this.#dry) {
-      this.#dry = true;
-      this.emit('dry');
-    }
-    this.#failover ??= new FailoverSource(this.cidLength, this.#zeroHostId);
+    this.#fallDry();
+    this.#made += 1;
+    this.#failover ??= new FailoverCids(this.cidLength, this.#zeroHostId);
     return this.#failover.take(this.#generation);
+  }
+
+  #fallDry(): void {
+    if (this.#dry) return;
+    this.#dry = true;
+    this.emit('dry');
+  }
+
+  // The CIDs stay in the pool: they are good again if it turns out that nothing has changed.
+  #fallStale(): void {
+    const silence = `nothing was heard from the sidecar for ${Math.round(this.#freshness.silence)} ms`;
+    this.emit('stale', unavailable(silence, this.#link.lastError));
+    this.#fallDry();
+  }
+
+  #heard(): void {
+    const wasStale = this.#freshness.passed;
+    this.#freshness.heard();
+    if (wasStale && this.#queue.size > 0) this.#haveCids();
+  }
+
+  #haveCids(): void {
+    this.#firstCids.came();
+    if (!this.#queue.nextIsRoutable || !this.#dry) return;
+    this.#dry = false;
+    this.emit('recovered');
+  }
+
+  #whyNone(): CidecarError | undefined {
+    if (this.#link.lastError !== undefined) return this.#link.lastError;
+    const message = this.#switched
+      ? 'the sidecar answers, but sends no CIDs; its log says why'
+      : 'the sidecar does not answer';
+    return new CidecarError('SIDECAR_UNAVAILABLE', message);
+  }
+
+  #onIssue({ event }: IssueStreamResponse): void {
+    if (event?.$case === 'switch') this.#switchTo(event.value);
+    this.#heard();
+    if (event?.$case === 'batch') this.#receive(event.value);
+    this.#giveReissue();
+  }
+
+  #onWatch({ event }: WatchResponse): void {
+    if (event?.$case === 'reissue') {
+      const { throughGeneration, deadline = new Date() } = event.value;
+      this.#reissues.order({ throughGeneration, deadline });
+      if (throughGeneration >= this.#generation) this.#watchedGeneration = undefined;
+    }
+    if (event?.$case === 'minting') this.#watched(event.value.generation);
+    // Else the other stream is about to say which CIDs are void.
+    if (this.#watchedGeneration === this.#generation) this.#heard();
+    this.#giveReissue();
+  }
+
+  #watched(generation: number): void {
+    this.#watchedGeneration = generation;
+    this.#reissues.noticeMissed(generation);
+    // There is no IssueStream that could say so.
+    if (!this.#switched && generation !== this.#generation) this.#queue.filter(() => false);
   }
 
   #ask(call: IssueCall | undefined): void {
@@ -218,92 +252,42 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
   }
 
   #receive(batch: CidBatch): void {
-    const trouble = this.#whyUnusable(batch);
+    const trouble = whyUnusable(batch, this.#cidLength);
     if (trouble !== undefined) {
-      this.#issue.abandon();
+      this.#link.abandonIssue();
       this.emit('trouble', trouble);
       return;
     }
     this.#outstanding -= batch.count;
-    // One on its way when it became void.
+    // The batch was on its way when its CIDs became void.
     if (batch.generation !== this.#generation) {
-      this.#ask(this.#issue.call);
+      this.#ask(this.#link.issueCall);
       return;
     }
     this.#cidLength = batch.cidLength;
+    this.#freshness.limit(batch.lifetimeMs);
     this.#queue.push(batch);
-    for (const settle of this.#waiting) settle();
-    if (batch.routable && this.#dry) {
-      this.#dry = false;
-      this.emit('recovered');
-    }
-    this.#giveReissue();
+    this.#haveCids();
   }
 
-  #whyUnusable(batch: CidBatch): CidecarError | undefined {
-    const { cids, tokens, count, cidLength } = batch;
-    if (this.#cidLength !== undefined && cidLength !== this.#cidLength) {
-      const message = `the sidecar's CIDs have ${cidLength} octets, this server's ${this.#cidLength}: restart the server`;
-      return new CidecarError('CONFIG_UNUSABLE', message);
-    }
-    if (!isCidLength(cidLength)) {
-      const message = `CIDs of ${cidLength} octets: 0b111 ones of that length cannot be made`;
-      return new CidecarError('CONFIG_UNUSABLE', message);
-    }
-    if (count * cidLength === cids.length && count * RESET_TOKEN_LENGTH === tokens.length) return;
-    return new CidecarError('SIDECAR_UNAVAILABLE', 'a batch does not have the length that it says');
-  }
-
-  // Sent at the start of a stream as well, where mostly nothing changed meanwhile.
+  // A switch also comes at the start of a stream, when mostly nothing has changed.
   #switchTo({ generation, zeroHostId }: GenerationSwitch): void {
     if (zeroHostId !== this.#zeroHostId) this.#failover = undefined;
     this.#zeroHostId = zeroHostId;
-    if (!this.#connected) {
-      this.#connected = true;
-      this.emit('connected');
-    }
+    this.#switched = true;
     if (generation < this.#generation) this.#reissues.startAnew(generation, this.#generation);
     this.#generation = generation;
     this.#queue.filter((batch) => batch.routable && batch.generation === generation);
     const credit = Math.max(0, this.#highWater - this.#queue.size - this.#outstanding);
     this.#outstanding += credit;
-    this.#issue.call?.write({ credit, acknowledgedGeneration: generation });
-    this.#giveReissue();
+    this.#link.issueCall?.write({ credit, acknowledgedGeneration: generation });
   }
 
-  #lost(error: Error | undefined): void {
-    this.#outstanding = 0;
-    if (!this.#connected) return;
-    this.#connected = false;
-    if (!this.#closed) this.emit('disconnected', error);
-  }
-
-  // The order comes by another stream than the CIDs: a server that obeys at once must not
-  // replace void CIDs by others as void, nor routable ones by 0b111.
+  // Orders and CIDs come on different streams. A server that obeys an order at once must not
+  // replace void CIDs by CIDs that are void too, nor routable ones by 0b111 CIDs.
   #giveReissue(): void {
-    if (!this.#queue.nextIsRoutable) return;
+    if (!this.#queue.nextIsRoutable || this.#freshness.passed) return;
     const order = this.#reissues.next(this.#generation);
     if (order !== undefined) this.emit('reissue', order);
   }
-}
-
-function closedError(): CidecarError {
-  return new CidecarError('SIDECAR_UNAVAILABLE', 'the pool was closed before CIDs came');
-}
-
-function connectClient({ socket, channel }: CidPoolOptions): SidecarServiceClient {
-  if ((socket === undefined) === (channel === undefined)) {
-    throw new CidecarError('ARGUMENT_INVALID', 'give either socket or channel');
-  }
-  const address = channel?.address ?? `unix:${resolve(socket ?? '')}`;
-  return new SidecarServiceClient(address, channel?.credentials ?? credentials.createInsecure(), {
-    'grpc.initial_reconnect_backoff_ms': 50,
-    'grpc.max_reconnect_backoff_ms': 1_000,
-    // A channel of its own: the default pool shares connections, and their backoff.
-    'grpc.use_local_subchannel_pool': 1,
-  });
-}
-
-function isCidLength(octets: number): boolean {
-  return Number.isInteger(octets) && octets >= MIN_CID_LENGTH && octets <= MAX_CID_LENGTH;
 }

@@ -5,7 +5,7 @@ import { type PaceClock, paceReissue } from './index.js';
 
 const BEGAN = 1_900_000_000_000;
 
-/** Time passes when everybody sleeps, up to the next who wakes. */
+/** Its time passes when all sleep, up to the moment at which the first wakes. */
 class ManualClock implements PaceClock {
   #now = BEGAN;
   readonly #sleepers = new Set<{ readonly at: number; readonly wake: () => void }>();
@@ -29,7 +29,7 @@ class ManualClock implements PaceClock {
     return this.#sleepers.size;
   }
 
-  /** Later than everybody wanted to be woken: a process that was busy. */
+  /** Milliseconds by which sleepers wake too late, as in a process that is busy. */
   late = 0;
 
   async run(): Promise<void> {
@@ -53,7 +53,7 @@ function numbers(count: number): number[] {
   return Array.from({ length: count }, (_, i) => i);
 }
 
-/** Paces `count` items; when each had its turn, in milliseconds from the beginning. */
+/** Paces `count` items, and notes when each had its turn, in milliseconds from the beginning. */
 function pace(clock: ManualClock, count: number, seconds: number, signal?: AbortSignal) {
   const turns = new Map<number, number>();
   const options = { deadline: new Date(clock.now() + seconds * 1000), clock };
@@ -82,7 +82,7 @@ describe('paceReissue', () => {
     expect([...turns.keys()]).toEqual(numbers(count));
     const used = time * 800;
     for (const [item, at] of turns) {
-      // Each at its own place on the line, early by no more than its neighbour.
+      // No item comes earlier than its neighbour is due.
       expect(at).toBeGreaterThanOrEqual((used * (item - 1)) / count);
       expect(at).toBeLessThanOrEqual((used * (item + 1)) / count + 20);
     }

@@ -2,10 +2,10 @@
 import { setTimeout } from 'node:timers/promises';
 
 export interface PaceOptions {
-  /** When the last is to be done. A deadline in the past paces nothing. */
+  /** When the last item is to be replaced. With a deadline in the past all are replaced at once. */
   readonly deadline: Date;
   readonly signal?: AbortSignal;
-  /** For tests. */
+  /** Tests pass their own. */
   readonly clock?: PaceClock;
 }
 
@@ -27,18 +27,19 @@ const SYSTEM_CLOCK: PaceClock = {
   sleep: (milliseconds, signal) => setTimeout(milliseconds, undefined, signal ? { signal } : {}),
 };
 
-/** The last part of the time is left for connections that were slow. */
+/** The part of the time that is used. The rest is left for connections that are slow. */
 const USED_PART = 0.8;
-/** A connection or a few every so many milliseconds. */
+/** Milliseconds between two steps, each of one connection or a few. */
 const STEP = 20;
 
 /**
- * Calls `replace` for each item, spread evenly over the time until the deadline: new CIDs
- * for all connections at once would be a burst on the network and a queue at the sidecar.
- * Per connection, the peer's active_connection_id_limit is the stack's to keep. An item that
- * throws does not keep the others from their turn: resolves with those that did (`replace` is
- * not awaited, so what fails later is its own to catch). Rejects only
- * when the signal fires.
+ * Calls `replace` for each item, spread evenly over the time until the deadline: new CIDs for
+ * all connections at once would be a burst on the network and a queue at the sidecar. The stack
+ * has to keep to the active_connection_id_limit of each connection.
+ *
+ * An item for which `replace` throws does not keep the others from their turn; resolves with
+ * those items. `replace` is not awaited, so it has to catch what fails later. Rejects only when
+ * the signal fires.
  */
 export async function paceReissue<Item>(
   items: readonly Item[],

@@ -4,13 +4,13 @@ import { ReissueOrders } from './reissue-orders.js';
 
 const at = (milliseconds: number) => new Date(1_900_000_000_000 + milliseconds);
 
-it('gives an order once, when there are CIDs behind it', () => {
+it('gives an order once, when there are CIDs of a later generation', () => {
   const orders = new ReissueOrders();
   orders.took(1);
   orders.order({ throughGeneration: 1, deadline: at(0) });
   expect(orders.next(1)).toBeUndefined();
   expect(orders.next(2)).toEqual({ throughGeneration: 1, deadline: at(0) });
-  orders.order({ throughGeneration: 1, deadline: at(0) }); // Of the next Watch.
+  orders.order({ throughGeneration: 1, deadline: at(0) }); // The next Watch sends it again.
   orders.noticeMissed(2);
   expect(orders.next(2)).toBeUndefined();
 });
@@ -26,7 +26,7 @@ it('makes up for an order that was missed, at once', () => {
   expect(order?.deadline.getTime()).toBeLessThanOrEqual(Date.now());
 });
 
-it('covers what was taken before the sidecar counted anew, by orders given or missed', () => {
+it('covers what was taken before the sidecar began anew, by orders given or missed', () => {
   for (const missed of [false, true]) {
     const orders = new ReissueOrders();
     orders.took(2000);
@@ -41,7 +41,7 @@ it('covers what was taken before the sidecar counted anew, by orders given or mi
   }
 });
 
-it('lets an order that waits go on when the sidecar counts anew', () => {
+it('gives an order that waits when the sidecar begins anew', () => {
   const orders = new ReissueOrders();
   orders.took(2000);
   orders.order({ throughGeneration: 2000, deadline: at(0) });

@@ -1,25 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Connections replace CIDs of generations up to this one, spread over the time there is.
- * It comes when the pool has routable CIDs to replace them by.
+ * Connections have to replace their CIDs of generations up to this one, spread over the time
+ * until the deadline. The pool has routable CIDs for that when it emits this.
  */
 export interface Reissue {
   readonly throughGeneration: number;
-  /** Past, where the sidecar could not be reached for long. */
+  /** In the past where the sidecar was out of reach for long. */
   readonly deadline: Date;
 }
 
-/** What a pool has to say about replacing CIDs that it gave. */
+/**
+ * Decides when a pool asks for CIDs that it gave out to be replaced, and up to which generation.
+ */
 export class ReissueOrders {
-  /** The oldest generation of which a routable CID was taken since the last reissue. */
+  /** The oldest generation of a routable CID that was taken since the last reissue. */
   #oldestTaken = Number.POSITIVE_INFINITY;
   #orderedThrough = 0;
   /** An order for which there are no CIDs yet. */
   #pending: Reissue | undefined;
   /**
-   * Where the sidecar lost its state and counts anew from lower: the newest generation of
-   * before, of which CIDs may be in connections. 0 otherwise.
+   * The newest generation from before the sidecar lost its state and began anew at a lower one;
+   * connections may hold CIDs of it. 0 where that did not happen.
    */
   #beforeReset = 0;
 
@@ -27,7 +29,7 @@ export class ReissueOrders {
     if (generation < this.#oldestTaken) this.#oldestTaken = generation;
   }
 
-  /** Known orders, which come again with each Watch, change nothing. */
+  /** Takes an order. Known ones, which come again with each Watch, change nothing. */
   order(order: Reissue): void {
     if (order.throughGeneration <= this.#orderedThrough) return;
     this.#orderedThrough = order.throughGeneration;
@@ -37,8 +39,9 @@ export class ReissueOrders {
   }
 
   /**
-   * The sidecar is at this generation. An order of before may have been given and run out
-   * while it was out of reach; one that waits for CIDs covers that, and keeps its time.
+   * The sidecar is at this generation. While it was out of reach, an order for earlier ones may
+   * have come and its deadline passed: such an order is due now. One that already waits for CIDs
+   * is extended to those generations and keeps its deadline.
    */
   noticeMissed(generation: number): void {
     if (this.#oldestTaken >= generation || this.#orderedThrough >= generation - 1) return;
@@ -47,18 +50,19 @@ export class ReissueOrders {
   }
 
   /**
-   * The sidecar's state was lost, and its clock was behind when it began anew. The next order
-   * then covers what was taken before as well; one that waits need not wait longer.
+   * The sidecar lost its state and began anew at a lower generation, because its clock was
+   * behind. The next order then covers what was taken before that too. An order that waits for
+   * CIDs is given with those of the new generation.
    */
   startAnew(generation: number, before: number): void {
     this.#beforeReset = Math.max(this.#beforeReset, before);
-    this.#oldestTaken = generation; // What was taken is no older than that, as orders go.
+    this.#oldestTaken = generation; // For orders, all that was taken counts as of this one.
     this.#orderedThrough = 0;
     if (this.#pending === undefined) return;
     this.#pending = { ...this.#pending, throughGeneration: generation - 1 };
   }
 
-  /** What to order now that there are CIDs of this generation to replace others by. */
+  /** The order to give now that there are CIDs of this generation, if there is one. */
   next(generation: number): Reissue | undefined {
     const order = this.#pending;
     if (order === undefined || generation <= order.throughGeneration) return undefined;

@@ -1,23 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ClientReadableStream, ServiceError } from '@grpc/grpc-js';
+import { Backoff } from '../../core/index.js';
 
 export interface ResilientStreamOptions<Message, Call extends ClientReadableStream<Message>> {
   open(): Call;
   onOpen?(call: Call): void;
   onMessage(message: Message): void;
-  /** The stream broke or ended; it is opened again after a while. */
+  /** The stream broke or ended; it is opened again after a pause. */
   onLost(error: ServiceError | undefined): void;
 }
 
-const FIRST_WAIT = 50;
-const LONGEST_WAIT = 2_000;
+/** Milliseconds of the first pause and of the longest one before the stream is opened again. */
+const FIRST_WAIT_MS = 50;
+const LONGEST_WAIT_MS = 2_000;
 
-/** A stream that is opened again, with growing pauses, until it is closed. */
+/** A stream that is opened again after growing pauses when it breaks, until it is closed. */
 export class ResilientStream<Message, Call extends ClientReadableStream<Message>> {
   readonly #options: ResilientStreamOptions<Message, Call>;
   #call: Call | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #wait = FIRST_WAIT;
+  /** With jitter, so that the servers of a host do not come back at one moment. */
+  readonly #backoff = new Backoff({
+    firstMs: FIRST_WAIT_MS,
+    longestMs: LONGEST_WAIT_MS,
+    jitter: true,
+  });
   #closed = false;
 
   constructor(options: ResilientStreamOptions<Message, Call>) {
@@ -29,15 +35,15 @@ export class ResilientStream<Message, Call extends ClientReadableStream<Message>
     return this.#call;
   }
 
-  /** Gives the present stream up, as if it had broken. */
+  /** Gives the present stream up as if it had broken, with the longest pause. */
   abandon(): void {
-    this.#wait = LONGEST_WAIT;
+    this.#backoff.useLongest();
     this.#call?.cancel();
   }
 
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#backoff.cancel();
     this.#call?.cancel();
     this.#call = undefined;
   }
@@ -51,13 +57,12 @@ export class ResilientStream<Message, Call extends ClientReadableStream<Message>
       this.#call = undefined;
       if (this.#closed) return;
       onLost(error);
-      // Half to all of the pause, so that the servers of a host do not come in one moment.
-      this.#timer = setTimeout(() => this.#open(), this.#wait * (0.5 + Math.random() / 2));
-      this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT);
+      // The listener may have closed it.
+      if (!this.#closed) this.#backoff.retry(() => this.#open());
     };
     call.on('data', (message: Message) => {
       if (this.#call !== call) return;
-      this.#wait = FIRST_WAIT;
+      this.#backoff.reset();
       onMessage(message);
     });
     call.on('error', lost);

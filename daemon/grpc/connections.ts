@@ -34,10 +34,10 @@ interface Connection {
 }
 
 /**
- * Shares connections and streams among clients, of which some may hog. Who has streams keeps
- * them; a connection without makes room for newcomers, the longest idle one first. So each
- * newcomer gets as far as asking for a stream, and where even those are used up, the answer
- * says so.
+ * Shares connections and streams among clients, some of which may take more than they need.
+ * A connection that has streams keeps them. Connections without streams are closed to make
+ * room for newcomers, the longest idle one first. So each newcomer gets as far as asking for
+ * a stream, and if all streams are in use, the answer says so.
  */
 export class Connections {
   readonly #limits: ConnectionLimits;

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { CidecarError } from '../../core/index.js';
+import { FileRefused, readRegularFileSync } from '../../core/regular-file.js';
 import type { TcpAddress } from '../tcp-address.js';
+
+/** Octets of a PEM file: twenty times what the authorities of a whole system take. */
+const MAX_PEM_OCTETS = 4 * 1024 * 1024;
 
 /** A listener on TCP. Contents of PEM files. */
 export interface TlsListener {
@@ -48,8 +51,11 @@ function readCertificate(file: string): Buffer {
 
 function read(file: string): Buffer {
   try {
-    return readFileSync(file);
+    return readRegularFileSync(file, MAX_PEM_OCTETS).octets;
   } catch (cause) {
+    if (cause instanceof FileRefused) {
+      throw new CidecarError('FILE_UNREADABLE', cause.message, { file, cause });
+    }
     throw new CidecarError('FILE_UNREADABLE', `cannot read the file (${reasonOf(cause)})`, {
       file,
       cause,

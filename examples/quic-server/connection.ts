@@ -9,18 +9,18 @@ export interface ConnectionHost {
   register(cid: Uint8Array, connection: EchoConnection): void;
   unregister(cid: Uint8Array): void;
   send(datagram: Uint8Array, to: Host): void;
-  /** It is over: because of `error`, if there is one. */
+  /** The connection has ended, because of `error` if there is one. */
   closed(connection: EchoConnection, error?: unknown): void;
 }
 
 const SCRATCH = Buffer.alloc(65_535);
 
-/** Sends back what comes in on each stream. */
+/** Sends back what it receives on each stream. */
 export class EchoConnection {
   readonly #host: ConnectionHost;
   readonly #quic: Connection;
   readonly #cids: IssuedCids;
-  /** Read, and not sent for want of room in the client's windows. */
+  /** What was read but not sent, because the client's flow control windows have no room. */
   readonly #unsent = new Map<number, { readonly data: Uint8Array; readonly fin: boolean }>();
   #timer: NodeJS.Timeout | undefined;
   #over = false;
@@ -47,6 +47,11 @@ export class EchoConnection {
     });
   }
 
+  /** Whether its client can still send to CIDs of this generation or of older ones. */
+  holds(throughGeneration: number): boolean {
+    return this.#cids.holds(throughGeneration);
+  }
+
   replaceCids(throughGeneration: number): void {
     this.#attempt(() => this.#cids.replace(throughGeneration));
   }
@@ -58,7 +63,7 @@ export class EchoConnection {
     this.#end();
   }
 
-  /** Whatever goes wrong in a connection ends that connection, and nothing else. */
+  /** Any error in a connection ends that connection, and nothing else. */
   #attempt(action: () => void): void {
     if (this.#over) return;
     try {
@@ -89,7 +94,7 @@ export class EchoConnection {
         this.#unsent.delete(stream);
       }
     } catch {
-      this.#unsent.delete(stream); // The client reset the stream, or wants no more of it.
+      this.#unsent.delete(stream); // The client reset the stream, or reads it no longer.
     }
   }
 

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import quiche from '@matrixai/quic/native/quiche.js';
 
-/** What a long header says in every version of QUIC (RFC 8999, section 5.1). */
+/** The fields of a long header that every version of QUIC has (RFC 8999, section 5.1). */
 export interface LongHeader {
   readonly version: number;
   readonly dcid: Uint8Array;
   readonly scid: Uint8Array;
 }
 
-/** Octets of the least datagram that can begin a connection (RFC 9000, section 14.1). */
+/** Octets of the smallest datagram that can begin a connection (RFC 9000, section 14.1). */
 const SMALLEST_INITIAL = 1200;
-/** Of the DCID that a client makes up for it, in version 1 (RFC 9000, sections 7.2 and 17.2). */
+/**
+ * Octets of the DCID that a client chooses for it, in version 1 (RFC 9000, sections 7.2 and 17.2).
+ */
 const CLIENTS_CHOICE = { least: 8, most: 20 };
 /** Long header, fixed bit, type 0 (RFC 9000, section 17.2.2). */
 const INITIAL = { mask: 0xf0, bits: 0xc0 };
@@ -19,12 +21,12 @@ export function isLongHeader(datagram: Uint8Array): boolean {
   return ((datagram[0] ?? 0) & 0x80) !== 0;
 }
 
-/** A short header does not say how long its DCID is: that is why a server keeps to one length. */
+/** A short header does not say how long its DCID is, so a server has CIDs of one length. */
 export function shortHeaderDcid(datagram: Uint8Array, cidLength: number): Uint8Array {
   return datagram.subarray(1, 1 + cidLength);
 }
 
-/** Null where the datagram ends too early: anybody can send anything. */
+/** Null where the datagram ends too early, since anybody can send anything. */
 export function readLongHeader(datagram: Uint8Array): LongHeader | null {
   const dcidEnd = 6 + (datagram[5] ?? 0);
   const scidEnd = dcidEnd + 1 + (datagram[dcidEnd] ?? 0);
@@ -36,7 +38,9 @@ export function readLongHeader(datagram: Uint8Array): LongHeader | null {
   };
 }
 
-/** Whether a client may begin a connection with it. What it decrypts to, only the stack knows. */
+/**
+ * Whether the header may begin a connection. Whether the packet decrypts is for the stack to see.
+ */
 export function beginsConnection(datagram: Uint8Array, { version, dcid }: LongHeader): boolean {
   return (
     datagram.length >= SMALLEST_INITIAL &&
@@ -48,8 +52,9 @@ export function beginsConnection(datagram: Uint8Array, { version, dcid }: LongHe
 }
 
 /**
- * The answer to a client that speaks another version, or null. Never to version 0, which is
- * such an answer itself, nor to what is too small to begin a connection (RFC 9000, section 6.1).
+ * The answer to a client that speaks another version; null where none is due. Version 0 gets
+ * none because it marks such an answer, nor does a datagram that is too small to begin a
+ * connection (RFC 9000, section 6.1).
  */
 export function versionNegotiation(
   datagram: Uint8Array,

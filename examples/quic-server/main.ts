@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs';
-import quiche from '@matrixai/quic/native/quiche.js';
 import { CidPool } from '../../clients/typescript/index.js';
 import { EchoServer } from './server.js';
+import { serverConfig } from './server-config.js';
 
 const [socket, host, port, certificate, privateKey] = process.argv.slice(2);
 if (!socket || !host || !port || !certificate || !privateKey) {
@@ -10,22 +10,10 @@ if (!socket || !host || !port || !certificate || !privateKey) {
   process.exit(2);
 }
 
-const config = quiche.Config.withBoringSslCtx(
-  false,
-  false,
-  null,
-  [readFileSync(privateKey)],
-  [readFileSync(certificate)],
-  null,
-);
-config.setApplicationProtos(['echo']);
-config.setMaxIdleTimeout(30_000);
-config.setInitialMaxData(1_000_000);
-config.setInitialMaxStreamDataBidiRemote(100_000);
-config.setInitialMaxStreamsBidi(100);
-config.setActiveConnectionIdLimit(8);
-
+const config = serverConfig(readFileSync(certificate), readFileSync(privateKey));
 const pool = CidPool.connect({ socket });
+pool.on('trouble', (error) => process.stderr.write(`${error.describe()}\n`));
+pool.on('stale', (error) => process.stderr.write(`${error.message}: 0b111 from here on\n`));
 pool.on('dry', () => process.stderr.write('no CIDs at hand: 0b111 from here on\n'));
 pool.on('recovered', () => process.stderr.write('CIDs are routable again\n'));
 await pool.ready();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** quiche wants a stateless reset token as the number that its 16 octets are, big endian. */
+/** The 16 octets of a stateless reset token as a big-endian number, which is what quiche takes. */
 export function tokenNumber(token: Uint8Array): bigint {
   return BigInt(`0x${hex(token)}`);
 }

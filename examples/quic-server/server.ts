@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { type EventEmitter, once } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
 import quiche from '@matrixai/quic/native/quiche.js';
 import type { Config, Host } from '@matrixai/quic/native/types.js';
 import {
@@ -19,40 +20,48 @@ import {
   versionNegotiation,
 } from './datagram.js';
 import { hex, tokenNumber } from './octets.js';
+import { ResetLimit, statelessReset } from './stateless-reset.js';
 
 /** What the server needs of a CidPool. */
-export type Pool = Pick<CidPool, 'cidLength' | 'take'> &
+export type Pool = Pick<CidPool, 'cidLength' | 'take' | 'resetToken'> &
   Pick<EventEmitter<CidPoolEvents>, 'on' | 'off'>;
 
+/** Milliseconds for clients to answer to the last CIDs, where the deadline is sooner. */
+const LAST_CALL_MS = 1000;
+
 /**
- * A QUIC echo server whose connection IDs come from a sidecar. The stack is an old quiche
- * with a raw binding; what matters is where the pool comes in: at accept (here), when the
- * client can take more CIDs (issued-cids.ts), and when the sidecar says that live connections
- * need others (here and there).
+ * A QUIC echo server whose connection IDs come from a sidecar. What to look for is where it uses
+ * the pool: when it accepts a connection (here), when a client can take more CIDs
+ * (issued-cids.ts), and when live connections need new CIDs (in both files).
  */
 export class EchoServer implements ConnectionHost {
   readonly #pool: Pool;
   readonly #config: Config;
-  /** Its port is 0 before listen(), where any will do. */
+  /** Its port can be 0, for any port, until listen() was called. */
   #local: Host;
   readonly #socket: Socket;
   readonly #connections = new Set<EchoConnection>();
   readonly #byCid = new Map<string, EchoConnection>();
   readonly #closing = new AbortController();
+  readonly #resets = new ResetLimit();
   #lastOrder: Reissue | undefined;
 
-  constructor(pool: Pool, config: Config, local: Host) {
+  readonly #log: (line: string) => void;
+
+  /** @param log gets one line for a person each time, without its end */
+  constructor(pool: Pool, config: Config, local: Host, log = writeLine) {
     this.#pool = pool;
+    this.#log = log;
     this.#config = config;
     this.#local = local;
     this.#socket = createSocket('udp4', (datagram, from) => this.#receive(datagram, from));
-    // After binding they come from ICMP and concern one client; QUIC times out by itself.
-    this.#socket.on('error', (error) => process.stderr.write(`${error.message}\n`));
+    // After binding, errors come from ICMP and concern one client. QUIC notices that by its timer.
+    this.#socket.on('error', (error) => this.#log(error.message));
     pool.on('reissue', this.#reissue);
     pool.on('recovered', this.#reissueRest);
   }
 
-  /** Connections, those in their handshake included. */
+  /** How many connections there are, those in their handshake included. */
   get open(): number {
     return this.#connections.size;
   }
@@ -63,7 +72,7 @@ export class EchoServer implements ConnectionHost {
 
   async listen(): Promise<void> {
     this.#socket.bind(this.#local.port, this.#local.host);
-    await once(this.#socket, 'listening'); // Rejects with the error, if there is one instead.
+    await once(this.#socket, 'listening'); // Rejects if there is an error instead.
     this.#local = { ...this.#local, port: this.#socket.address().port };
   }
 
@@ -73,7 +82,7 @@ export class EchoServer implements ConnectionHost {
     this.#pool.off('recovered', this.#reissueRest);
     this.#closing.abort();
     for (const connection of this.#connections) connection.close();
-    setImmediate(() => this.#socket.close()); // When their last packets are out.
+    setImmediate(() => this.#socket.close()); // After their last packets were sent.
   }
 
   take(): PooledCid {
@@ -94,17 +103,36 @@ export class EchoServer implements ConnectionHost {
 
   closed(connection: EchoConnection, error?: unknown): void {
     this.#connections.delete(connection);
-    if (error !== undefined) process.stderr.write(`a connection ended: ${String(error)}\n`);
+    if (error !== undefined) this.#log(`a connection ended: ${String(error)}`);
   }
 
   #receive(datagram: Buffer, { address, port }: RemoteInfo): void {
-    // To port 0 nothing can be sent.
+    // No answer could be sent to port 0.
     if (port === 0 || this.#closing.signal.aborted) return;
     const from = { host: address, port };
     const connection = isLongHeader(datagram)
       ? this.#byLongHeader(datagram, from)
-      : this.#byCid.get(hex(shortHeaderDcid(datagram, this.#pool.cidLength)));
+      : this.#byShortHeader(datagram, from);
     connection?.receive(datagram, from, this.#local);
+  }
+
+  #byShortHeader(datagram: Buffer, from: Host): EchoConnection | undefined {
+    const dcid = shortHeaderDcid(datagram, this.#pool.cidLength);
+    const known = this.#byCid.get(hex(dcid));
+    if (known === undefined) void this.#reset(Uint8Array.from(dcid), datagram.length, from);
+    return known;
+  }
+
+  /**
+   * Tells a client whose connection is lost, since it began with an earlier process, that it is.
+   * The sidecar makes the token again for CIDs of this server, and refuses those of others.
+   */
+  async #reset(dcid: Uint8Array, size: number, from: Host): Promise<void> {
+    if (dcid.length < this.#pool.cidLength || !this.#resets.pass()) return;
+    const token = await this.#pool.resetToken(dcid).catch(() => null); // Nobody knows it now.
+    const reset = token === null ? null : statelessReset(size, token);
+    const gone = this.#closing.signal.aborted || this.#byCid.has(hex(dcid));
+    if (reset !== null && !gone) this.send(reset, from);
   }
 
   #byLongHeader(datagram: Buffer, from: Host): EchoConnection | undefined {
@@ -118,10 +146,10 @@ export class EchoServer implements ConnectionHost {
     return undefined;
   }
 
-  // Synchronous from end to end: no stack waits for a CID here.
+  // All of this is synchronous: no stack waits for a CID at this point.
   #accept(clientsChoice: Uint8Array, from: Host): EchoConnection {
     const first = this.#pool.take();
-    // They go into the transport parameters of the next connection.
+    // Both become transport parameters of the next connection that is accepted.
     this.#config.setStatelessResetToken(tokenNumber(first.token));
     this.#config.setDisableActiveMigration(!first.routable);
     const quic = quiche.Connection.accept(first.cid, null, this.#local, from, this.#config);
@@ -134,13 +162,36 @@ export class EchoServer implements ConnectionHost {
     this.#lastOrder = order;
     const { throughGeneration, deadline } = order;
     const replace = (connection: EchoConnection) => connection.replaceCids(throughGeneration);
-    paceReissue([...this.#connections], replace, { deadline, signal: this.#closing.signal }).catch(
-      () => {}, // Closed meanwhile.
-    );
+    const { signal } = this.#closing;
+    paceReissue([...this.#connections], replace, { deadline, signal })
+      .then(() => this.#sayWhoIsLate(order, signal))
+      .catch(() => {}); // The server was closed meanwhile.
   };
 
-  /** Connections that found the pool dry go on when something comes from their clients, or now. */
+  /**
+   * After the deadline the old CIDs can be withdrawn at any time, so the log says how many
+   * connections still need them: clients that do not answer, or take more CIDs than a rotation
+   * replaces, or found the pool dry.
+   */
+  async #sayWhoIsLate({ throughGeneration, deadline }: Reissue, signal: AbortSignal) {
+    const left = Math.max(deadline.getTime() - Date.now(), LAST_CALL_MS);
+    await setTimeout(left, undefined, { signal });
+    const late = [...this.#connections].filter((each) => each.holds(throughGeneration)).length;
+    if (late === 0) return;
+    this.#log(
+      `${late} of ${this.#connections.size} connections still have CIDs of generation ${throughGeneration} or before, which could not be replaced: they are lost when these are withdrawn`,
+    );
+  }
+
+  /**
+   * Connections that found the pool dry continue when their clients send something. Not to
+   * depend on that, the order is given again.
+   */
   readonly #reissueRest = (): void => {
     if (this.#lastOrder !== undefined) this.#reissue(this.#lastOrder);
   };
+}
+
+function writeLine(line: string): void {
+  process.stderr.write(`${line}\n`);
 }

@@ -6,12 +6,12 @@ import { PinFolder } from '../installation/pins.js';
 import { type OtherOptions, stateFile } from '../options.js';
 
 /** @throws CidecarError STATE_LOCKED while an agent runs, PIN_INVALID where there is nothing */
-export function detach(options: OtherOptions): void {
+export async function detach(options: OtherOptions): Promise<void> {
   const pins = new PinFolder(options.pinDir);
   if (!pins.exists()) {
     throw new CidecarError('PIN_INVALID', 'nothing is pinned here', { file: pins.path });
   }
-  const lock = AgentLock.acquire(options.pinDir);
+  const lock = await AgentLock.acquire(options.pinDir);
   try {
     const link = pins.openLink();
     if (link !== undefined) {
@@ -20,7 +20,9 @@ export function detach(options: OtherOptions): void {
     }
     pins.remove();
     rmSync(stateFile(options), { force: true });
+    // It holds keys, which nothing here needs any more.
+    rmSync(`${stateFile(options)}.last-good`, { force: true });
   } finally {
-    lock.release();
+    await lock.release();
   }
 }

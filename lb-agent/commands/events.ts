@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { statSync } from 'node:fs';
 import type { Balancer, PacketEvent } from '../../bpf/tables/index.js';
+import { AttachedTables } from '../drivers/xdp/attached-tables.js';
 import { EventsLock } from '../installation/pin-folder-lock.js';
 import { PinFolder } from '../installation/pins.js';
 import { EventStream } from '../observe/event-stream.js';
@@ -11,9 +12,9 @@ import {
   matches,
   nameEvent,
 } from '../observe/event-text.js';
-import { pinnedLink } from '../observe/status.js';
 import { type EventsOptions, stateFile } from '../options.js';
-import { type AgentState, readStateFile } from '../state/state-file.js';
+import type { AgentRecord } from '../reconcile/record.js';
+import { StateFile } from '../state/state-file.js';
 
 /** Between looks at which tables are in force, and at what names mean. */
 const CHECK_MS = 200;
@@ -24,9 +25,9 @@ const CHECK_MS = 200;
  * @throws CidecarError STATE_LOCKED where another reads, PIN_INVALID where nothing is attached
  */
 export async function events(options: EventsOptions): Promise<void> {
-  const pins = new PinFolder(options.pinDir);
-  pinnedLink(pins); // Before the lock: who may not look into bpffs may not lock either.
-  const lock = EventsLock.acquire(options.pinDir);
+  const attached = new AttachedTables(new PinFolder(options.pinDir));
+  attached.link(); // Before the lock: who may not look into bpffs may not lock either.
+  const lock = await EventsLock.acquire(options.pinDir);
   try {
     const { promise, resolve, reject } = ending();
     const names = new Names(stateFile(options));
@@ -46,7 +47,7 @@ export async function events(options: EventsOptions): Promise<void> {
       if (printed === options.count) resolve();
     };
     const stream = new EventStream(
-      pins,
+      attached,
       { sampleEvery: options.sample, eventsPerSecond: options.rate },
       // Thrown out of here, it would end the process with the sampling on.
       (batch, balancer) => attempt(() => print(batch, balancer), reject),
@@ -71,7 +72,7 @@ export async function events(options: EventsOptions): Promise<void> {
       }
     }
   } finally {
-    lock.release();
+    await lock.release();
   }
 }
 
@@ -105,7 +106,7 @@ class Names {
   #fresh = false;
   #names: EventNames | undefined;
   #balancer: Balancer | undefined;
-  #remembered: AgentState | undefined;
+  #record: AgentRecord | undefined;
   #mtime = Number.NaN;
 
   constructor(file: string) {
@@ -120,9 +121,9 @@ class Names {
   of(balancer: Balancer): EventNames {
     if (this.#names !== undefined && this.#fresh && this.#balancer === balancer) return this.#names;
     const mtime = statSync(this.#file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-    if (mtime !== this.#mtime) this.#remembered = readStateFile(this.#file);
+    if (mtime !== this.#mtime) this.#record = new StateFile(this.#file).read();
     this.#mtime = mtime;
-    this.#names = eventNames(balancer, this.#remembered);
+    this.#names = eventNames(balancer, this.#record);
     this.#balancer = balancer;
     this.#fresh = true;
     return this.#names;

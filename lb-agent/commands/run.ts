@@ -1,46 +1,109 @@
 // SPDX-License-Identifier: Apache-2.0
-import { pino } from 'pino';
 import { requireKernelSupport } from '../../bpf/index.js';
 import { DEFAULT_SETTINGS, type Settings } from '../../bpf/tables/index.js';
-import { CidecarError, describeError } from '../../core/index.js';
-import { type DesiredState, openFileRegistry } from '../../registry/index.js';
-import type { Egress } from '../drivers/xdp/apply.js';
+import { describeError } from '../../core/index.js';
+import type { FileLock } from '../../daemon/file-lock.js';
+import { LastGood } from '../../daemon/last-good.js';
+import { createLog } from '../../daemon/log.js';
+import { type MetricsServer, serveMetrics } from '../../daemon/metrics-server.js';
+import { warnOfOldNames } from '../../daemon/options/old-names.js';
+import { daemonMetrics, RegistryHealth } from '../../daemon/registry-health.js';
+import {
+  type DesiredState,
+  differences,
+  openRegistry,
+  type StateSource,
+  serializeSource,
+  stateFromSource,
+} from '../../registry/index.js';
+import { Agent } from '../agent.js';
 import { AgentLock } from '../installation/pin-folder-lock.js';
 import { PinFolder } from '../installation/pins.js';
-import { type MetricsServer, serveMetrics } from '../observe/metrics.js';
+import { metricsText } from '../observe/metrics.js';
 import { type RunOptions, stateFile } from '../options.js';
+import { HostChecks } from '../reachability/host-checks/host-checks.js';
 import { type HostInterface, hostInterface } from '../reachability/next-hops/host-interface.js';
 import { ipCommand, ipMonitor } from '../reachability/next-hops/ip.js';
 import { NextHops } from '../reachability/next-hops/next-hops.js';
-import { Agent } from '../reconcile/agent.js';
-import { Reconciler } from '../reconcile/reconciler.js';
+import { TunnelSources } from '../reachability/tunnel-sources/tunnel-sources.js';
+import type { Goal } from '../reconcile/goal.js';
+import { ReconcileLoop } from '../reconcile/reconcile-loop.js';
+import { mergeVerdicts } from '../reconcile/verdict.js';
 
 /** `lb-agent run`: returns after SIGTERM or SIGINT, with the balancer still attached. */
 export async function run(options: RunOptions): Promise<void> {
-  const log = pino({ name: 'lb-agent', level: options.logLevel });
+  const log = createLog('lb-agent', options.logLevel);
+  warnOfOldNames(log, options.oldNames);
   requireKernelSupport();
   const host = hostInterface(options.interface);
-  const registry = openFileRegistry(options.registry, {
-    onWarning: (warning) => log.warn(warning, 'registry document'),
+  let newest: { readonly revision: string; readonly source: StateSource } | undefined;
+  const lastGood = new LastGood(`${stateFile(options)}.last-good`, log);
+  const keepSource = (revision: string) => {
+    if (newest?.revision === revision) void lastGood.save(serializeSource(newest.source));
+  };
+  const registry = openRegistry(options.registry, {
+    onWarning: (warning) => log.warn({ warning }, 'registry document'),
+    onSource: ({ revision }, source) => {
+      newest = { revision, source };
+    },
   });
-  const desired = await registry.read();
+  const health = new RegistryHealth();
+  const desired = await registry.read().catch(async (error: unknown) => {
+    // What was in force when this agent last ran, if it did.
+    const saved = await lastGood.read();
+    if (saved === undefined) throw error;
+    const state = stateFromSource(saved, lastGood.path);
+    health.refused(describeError(error));
+    log.error(
+      { error, revision: state.revision },
+      'the registry document is refused; starting from the last good one, which was saved',
+    );
+    return state;
+  });
+  const common = daemonMetrics('lb-agent', health);
+  const ingress = { name: host.name, native: options.mode === 'native' };
+  const ip = ipCommand();
+  const checks = new HostChecks({ ingress, ip, log });
   const nextHops = new NextHops({
     mode: options.nextHop,
-    ingress: { name: host.name, native: options.mode === 'native' },
-    ip: ipCommand(),
-    monitor: ipMonitor,
+    ingress,
+    ip,
+    monitor: ipMonitor('neigh', 'route', 'link'),
     log,
   });
-  const egress = egressOf(options, host, nextHops);
-  checkSources(desired, egress, host);
+  const sources = new TunnelSources({
+    interface: host.name,
+    source4: options.source,
+    source6: options.source6,
+    ip,
+    monitor: ipMonitor('address', 'route'),
+    log,
+  });
+  const goalFor = (state: DesiredState): Goal => ({
+    desired: state,
+    verdicts: mergeVerdicts(nextHops.verdicts(state)),
+    nextHop: nextHops.find,
+  });
 
-  const lock = AgentLock.acquire(options.pinDir);
+  const check = (state: DesiredState) => {
+    sources.check(state);
+    checks.check(state);
+  };
+  let lock: FileLock | undefined;
   let agent: Agent | undefined;
+  let loop: ReconcileLoop | undefined;
   let metrics: MetricsServer | undefined;
   try {
+    await Promise.all([sources.follow(desired), checks.follow(desired)]);
+    check(desired);
+    lock = await AgentLock.acquire(options.pinDir);
     // Before anything is attached: where they cannot be served, nothing is.
     if (options.metrics !== undefined) {
-      metrics = await serveMetrics(options.metrics, () => agent, log);
+      metrics = await serveMetrics({
+        where: options.metrics,
+        collect: () => metricsText(agent, common),
+        onError: (error) => log.error({ error }, 'metrics cannot be collected'),
+      });
     }
     await nextHops.follow(desired);
     const running = await Agent.start(
@@ -50,46 +113,62 @@ export async function run(options: RunOptions): Promise<void> {
         pins: new PinFolder(options.pinDir),
         stateFile: stateFile(options),
         settings: settingsOf(options, host),
-        egress,
+        sources: sources.current,
+        check,
         flowsPerCpu: options.flowsPerCpu,
-        restMs: options.quarantine * 1000,
+        cooldownMs: options.cooldown * 1000,
         ...(options.object === undefined ? {} : { object: options.object }),
         log,
       },
-      nextHops.reachable(desired),
+      goalFor(desired),
     );
     agent = running;
-    const reconciler = new Reconciler(running, log, (state) => checkSources(state, egress, host));
+    health.applied(desired.revision);
+    keepSource(desired.revision);
+    let applied = desired;
+    const reconciling = new ReconcileLoop(async (goal) => {
+      await running.reconcile(goal);
+      health.applied(goal.desired.revision);
+      keepSource(goal.desired.revision);
+      const changes = differences(applied, goal.desired);
+      applied = goal.desired;
+      if (changes.length > 0) log.info({ changes }, 'changed as the registry says');
+    }, log);
+    loop = reconciling;
     let inForce = desired;
-    const want = () => {
-      running.refreshNextHops();
-      reconciler.want(nextHops.reachable(inForce));
-    };
+    const want = () => reconciling.want(goalFor(inForce));
     nextHops.onChange(want);
+    sources.onChange(() => {
+      running.useSources(sources.current);
+      want();
+    });
     const watch = await registry.watch({
       onChange: (state) => {
         inForce = state;
-        nextHops
-          .follow(state)
-          .then(want)
-          .catch((error) => log.error({ message: describeError(error) }, 'next hops'));
+        health.accepted();
+        Promise.all([nextHops.follow(state), sources.follow(state), checks.follow(state)])
+          .then(() => {
+            running.useSources(sources.current);
+            want();
+          })
+          .catch((error: unknown) => log.error({ error }, 'this host cannot be followed'));
       },
       onError: (error) => {
-        const message = error instanceof CidecarError ? error.describe() : error.message;
-        log.error({ message }, 'registry: the last good state stays in force');
+        health.refused(describeError(error));
+        log.error({ error }, 'registry: the last good state stays in force');
       },
     });
     log.info({ interface: host.name, revision: desired.revision }, 'ready');
     const signal = await stopped();
     log.info({ signal }, 'stopping; the balancer stays attached');
     await watch.close();
-    await nextHops.close();
-    await reconciler.close();
   } finally {
-    await nextHops.close();
+    await Promise.all([nextHops.close(), sources.close()]);
+    // Before the lock: no attempt may outlive it.
+    await loop?.close();
     await metrics?.close();
     agent?.close();
-    lock.release();
+    await lock?.release();
   }
 }
 
@@ -111,27 +190,6 @@ function settingsOf(options: RunOptions, host: HostInterface): Settings {
     sampleEvery: DEFAULT_SETTINGS.sampleEvery,
     eventsPerSecond: DEFAULT_SETTINGS.eventsPerSecond,
   };
-}
-
-function egressOf(options: RunOptions, host: HostInterface, nextHops: NextHops): Egress {
-  return {
-    source4: options.source?.address ?? host.address4,
-    source6: options.source6 ?? host.address6,
-    nextHop: (real) => nextHops.of(real),
-  };
-}
-
-/** A tunnel needs a source of the server's family: said here, rather than halfway through. */
-function checkSources(desired: DesiredState, egress: Egress, host: HostInterface): void {
-  for (const server of desired.pools.flatMap((pool) => pool.servers)) {
-    if (server.encapsulation === 'l2') continue;
-    const six = server.address.includes(':');
-    if ((six ? egress.source6 : egress.source4) !== null) continue;
-    throw new CidecarError(
-      'ARGUMENT_INVALID',
-      `${server.name} has an ${six ? 'IPv6' : 'IPv4'} address, and ${host.name} has none to tunnel from: give --source${six ? '6' : ''}`,
-    );
-  }
 }
 
 function stopped(): Promise<string> {

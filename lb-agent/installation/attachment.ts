@@ -2,14 +2,21 @@
 import { existsSync } from 'node:fs';
 import type { Logger } from 'pino';
 import type { BpfLink, BpfProgram, XdpMode } from '../../bpf/index.js';
-import { CidecarError } from '../../core/index.js';
-import type { HostInterface } from '../reachability/next-hops/host-interface.js';
+import { CidecarError, SayOnce } from '../../core/index.js';
 import type { PinFolder } from './pins.js';
 
 const UNPINNED = 'the pins were removed: nothing will be attached when the agent ends. Restart it';
 
+/** An interface of this host. */
+export interface HostLink {
+  readonly name: string;
+  readonly index: number;
+  /** How an XDP program, whosever it is, is attached; null: none is. */
+  readonly xdpMode: XdpMode | null;
+}
+
 export interface AttachmentOptions {
-  readonly interface: Pick<HostInterface, 'name' | 'index' | 'xdpMode'>;
+  readonly interface: HostLink;
   /** How to attach. */
   readonly mode: XdpMode;
   readonly pins: PinFolder;
@@ -19,16 +26,16 @@ export interface AttachmentOptions {
 }
 
 /**
- * What holds the packet program to the interface: a pinned link. The link outlives the
- * agent, but not the interface, and anybody who may can detach it; it then stays pinned and
- * holds nothing.
+ * What holds the packet program to the interface: a pinned link. The link outlives the agent,
+ * but not the interface, and an operator can detach it; it then stays pinned and holds nothing.
  */
 export class Attachment {
   readonly #options: AttachmentOptions;
   #link: BpfLink | undefined;
   #mode: XdpMode;
-  /** Why the program could not be attached again; said once. */
-  #trouble = '';
+  /** Attached by {@link use}, where nothing was. */
+  #ours = false;
+  readonly #troubles = new SayOnce();
 
   private constructor(options: AttachmentOptions, link: BpfLink | undefined) {
     this.#options = options;
@@ -67,14 +74,24 @@ export class Attachment {
 
   /** Puts a program in the place of the present one, in one step, or attaches it. */
   use(program: BpfProgram): void {
-    if (this.attached()) this.#link?.update(program);
-    else this.#attach(program, this.#options.mode);
+    if (this.attached()) {
+      this.#link?.update(program);
+      return;
+    }
+    this.#attach(program, this.#options.mode);
+    this.#ours = true;
+  }
+
+  /** Detaches what was not attached before this process attached it. */
+  undo(): void {
+    if (this.#ours && this.attached()) this.#link?.detach();
+    this.#ours = false;
   }
 
   /**
    * Attaches in the mode that is wanted, where the present one is another. The kernel knows
    * no change of mode, so for the time of two system calls nothing is attached. When the
-   * interface refuses the new mode, the program goes on in the old one.
+   * interface refuses the new mode, the program is attached in the old one again.
    */
   changeMode(program: BpfProgram): void {
     const { mode, log } = this.#options;
@@ -94,12 +111,12 @@ export class Attachment {
    * Attaches again what is attached no more: the interface was made anew, or somebody
    * detached the program. Never throws; until the interface is back it has to be called again.
    * Where somebody removed the pins, it only says so: what cannot be pinned ends with this
-   * process, and whoever took pins and program away may have meant it.
+   * process, and they may have been removed on purpose.
    */
   check(program: BpfProgram): void {
     const { log, interface: host } = this.#options;
     if (!this.#pinned) {
-      this.#say(UNPINNED);
+      if (this.#troubles.isNews(UNPINNED)) log.error({ interface: host.name }, UNPINNED);
       return;
     }
     try {
@@ -107,8 +124,8 @@ export class Attachment {
       this.#attach(program, this.#options.mode);
       log.error({ interface: host.name }, 'the program had been detached; it is attached again');
     } catch (error) {
-      const message = error instanceof CidecarError ? error.describe() : String(error);
-      this.#say('the program is detached; trying again', message);
+      if (!this.#troubles.isNews(error)) return;
+      log.error({ interface: host.name, error }, 'the program is detached; trying again');
     }
   }
 
@@ -120,15 +137,6 @@ export class Attachment {
 
   get #pinned(): boolean {
     return existsSync(this.#options.pins.linkPath);
-  }
-
-  /** Once, however often it is found. */
-  #say(trouble: string, message?: string): void {
-    const { log, interface: host } = this.#options;
-    const whole = `${trouble} ${message ?? ''}`;
-    if (whole === this.#trouble) return;
-    this.#trouble = whole;
-    log.error({ interface: host.name, ...(message === undefined ? {} : { message }) }, trouble);
   }
 
   /** What is pinned stays attached. */
@@ -149,6 +157,6 @@ export class Attachment {
     this.#link?.close();
     this.#link = link;
     this.#mode = mode;
-    this.#trouble = '';
+    this.#troubles.over();
   }
 }

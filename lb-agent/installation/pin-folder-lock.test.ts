@@ -14,28 +14,32 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 describe('AgentLock', () => {
-  it('lets one agent work on a pin folder, and others on other folders', () => {
-    const lock = AgentLock.acquire('/pins/a', folder);
-    expect(() => AgentLock.acquire('/pins/a', folder)).toThrow(/another agent works on \/pins\/a/);
-    expect(() => AgentLock.acquire('/pins//x/../a/', folder)).toThrow(/another agent works/);
-    AgentLock.acquire('/pins/b', folder).release();
-    EventsLock.acquire('/pins/a', folder).release();
-    lock.release();
-    AgentLock.acquire('/pins/a', folder).release();
+  it('lets one agent work on a pin folder, and others on other folders', async () => {
+    const lock = await AgentLock.acquire('/pins/a', folder);
+    await expect(AgentLock.acquire('/pins/a', folder)).rejects.toThrow(
+      /another agent works on \/pins\/a/,
+    );
+    await expect(AgentLock.acquire('/pins//x/../a/', folder)).rejects.toThrow(
+      /another agent works/,
+    );
+    await (await AgentLock.acquire('/pins/b', folder)).release();
+    await (await EventsLock.acquire('/pins/a', folder)).release();
+    await lock.release();
+    await (await AgentLock.acquire('/pins/a', folder)).release();
   });
 
   it('is given back by the death of the holder', async () => {
-    AgentLock.acquire('/pins/a', folder).release();
+    await (await AgentLock.acquire('/pins/a', folder)).release();
     const file = join(folder, readdirSync(folder)[0] ?? '');
     const holder = spawn('flock', ['-o', file, 'sh', '-c', 'echo held; exec sleep 60'], {
       stdio: ['ignore', 'pipe', 'ignore'],
       detached: true,
     });
     await once(holder.stdout, 'data');
-    expect(() => AgentLock.acquire('/pins/a', folder)).toThrow(/another agent/);
+    await expect(AgentLock.acquire('/pins/a', folder)).rejects.toThrow(/another agent/);
     if (holder.pid === undefined) throw new Error('flock was not started');
     process.kill(-holder.pid, 'SIGKILL');
     await once(holder, 'exit');
-    AgentLock.acquire('/pins/a', folder).release();
+    await (await AgentLock.acquire('/pins/a', folder)).release();
   });
 });

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { CidecarError } from '../../core/index.js';
+import { CidecarError, makeFolders } from '../../core/index.js';
+import { FileLock } from '../../daemon/file-lock.js';
 
 const RUN_FOLDER = '/run/cidecar';
 
@@ -16,65 +15,31 @@ const HOLDERS: Readonly<Record<Purpose, string>> = {
 };
 
 /**
- * One process for a purpose and a pin folder, whatever its other options are. The lock is a
- * file's, held by a descriptor, so the kernel gives it back when the holder dies. It stands
- * in /run, because bpffs has no files to lock. flock(1) of util-linux takes it on the
- * descriptor that it inherits; the lock belongs to the open file and so stays ours when
- * flock(1) is gone.
- *
- * The file, which is empty, stays until the next boot: who removes it may remove the one
- * that another process has just locked, and a third would then lock a new one beside it.
+ * One process for a purpose and a pin folder, whatever its other options are. The lock file
+ * stands in /run, because bpffs has no files to lock. It is empty and stays until the next boot.
  */
-class PinFolderLock {
-  #descriptor: number | undefined;
-
-  private constructor(descriptor: number) {
-    this.#descriptor = descriptor;
-  }
-
+function lockFor(purpose: Purpose) {
   /** Where the lock of a pin folder stands. */
-  static file(purpose: Purpose, pinFolder: string, runFolder: string): string {
+  const file = (pinFolder: string, runFolder = RUN_FOLDER): string => {
     const mark = createHash('sha256').update(resolve(pinFolder)).digest('hex').slice(0, 16);
     return join(runFolder, `${purpose}-${mark}.lock`);
-  }
-
-  /** @throws CidecarError STATE_LOCKED where another process has it, STATE_UNWRITABLE */
-  static acquire(purpose: Purpose, pinFolder: string, runFolder: string): PinFolderLock {
-    const file = PinFolderLock.file(purpose, pinFolder, runFolder);
-    let descriptor: number;
-    try {
-      mkdirSync(runFolder, { recursive: true, mode: 0o755 });
-      descriptor = openSync(file, 'a', 0o600);
-    } catch (cause) {
-      throw new CidecarError('STATE_UNWRITABLE', 'cannot create the lock file', { file, cause });
-    }
-    // The child sees the file as descriptor 3, behind its standard streams.
-    const { status, error } = spawnSync('flock', ['-n', '3'], {
-      stdio: ['ignore', 'ignore', 'ignore', descriptor],
-    });
-    if (status === 0) return new PinFolderLock(descriptor);
-    closeSync(descriptor);
-    if (status === 1) {
-      throw new CidecarError('STATE_LOCKED', `${HOLDERS[purpose]} ${pinFolder}`, { file });
-    }
-    throw new CidecarError('STATE_UNWRITABLE', 'flock of util-linux cannot be run', {
-      file,
-      cause: error,
-    });
-  }
-
-  release(): void {
-    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
-    this.#descriptor = undefined;
-  }
-}
-
-function lockFor(purpose: Purpose) {
+  };
   return {
-    file: (pinFolder: string, runFolder = RUN_FOLDER) =>
-      PinFolderLock.file(purpose, pinFolder, runFolder),
-    acquire: (pinFolder: string, runFolder = RUN_FOLDER) =>
-      PinFolderLock.acquire(purpose, pinFolder, runFolder),
+    file,
+
+    /** @throws CidecarError STATE_LOCKED where another process has it, STATE_UNWRITABLE */
+    async acquire(pinFolder: string, runFolder = RUN_FOLDER): Promise<FileLock> {
+      const path = file(pinFolder, runFolder);
+      try {
+        makeFolders(runFolder, 0o755);
+      } catch (cause) {
+        throw new CidecarError('STATE_UNWRITABLE', `cannot create the lock file (${cause})`, {
+          file: path,
+          cause,
+        });
+      }
+      return FileLock.acquire(path, `${HOLDERS[purpose]} ${pinFolder}`);
+    },
   };
 }
 

@@ -1,22 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-} from 'node:fs';
+import { existsSync, lstatSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Balancer, BpfLink, ensureBpffs, isBpffs } from '../../bpf/index.js';
-import { CidecarError } from '../../core/index.js';
+import { CidecarError, makeFolders, removeFolders } from '../../core/index.js';
 
-/** What is pinned by folder, whole or not at all: a program with its maps. */
+/** A program with its maps, pinned in a folder of their own, whole or not at all. */
 export interface Pinnable {
   pin(folder: string): void;
 }
 
+/** Where bpffs usually is. */
+const BPFFS = '/sys/fs/bpf';
 const TABLE_SET = /^g([1-9][0-9]*)$/;
 
 /**
@@ -26,11 +20,13 @@ const TABLE_SET = /^g([1-9][0-9]*)$/;
  *   g1, g2    a table set each: the program and its maps
  *   g1-old    one that is being removed; g3-new-<pid>, one that is being pinned
  *
- * The table set in force is the one whose program the link runs. Another one is the
- * beginning or the rest of a replacement during which an agent died; it carries no traffic.
+ * The table set in force is the one whose program the link runs. Any other was left by an
+ * agent that died while it replaced one set by the next; it carries no traffic.
  */
 export class PinFolder {
   readonly path: string;
+  /** What {@link create} made. */
+  #made: readonly string[] = [];
 
   constructor(path: string) {
     this.path = path;
@@ -40,24 +36,28 @@ export class PinFolder {
     return join(this.path, 'link');
   }
 
-  /** Makes the folder, and mounts bpffs where the default place has none. */
+  /** Makes the folder, and mounts bpffs where the folder stands below its usual place and it is missing. */
   create(): void {
-    const parent = dirname(this.path);
-    if (parent === '/sys/fs/bpf') ensureBpffs(parent);
-    let made: string | undefined;
+    if (`${dirname(this.path)}/`.startsWith(`${BPFFS}/`)) ensureBpffs(BPFFS);
     try {
-      made = mkdirSync(this.path, { recursive: true, mode: 0o700 });
+      this.#made = makeFolders(this.path, 0o700);
     } catch (cause) {
-      throw new CidecarError('PIN_INVALID', 'cannot make the pin folder', {
+      throw new CidecarError('PIN_INVALID', `cannot make the pin folder (${cause})`, {
         file: this.path,
         cause,
       });
     }
     if (isBpffs(this.path)) return;
-    if (made !== undefined) rmSync(made, { recursive: true });
+    this.undoCreate();
     throw new CidecarError('PIN_INVALID', 'is not in bpffs, where alone things can be pinned', {
       file: this.path,
     });
+  }
+
+  /** After a start that failed: removes the folders that {@link create} made and nobody uses. */
+  undoCreate(): void {
+    removeFolders(this.#made);
+    this.#made = [];
   }
 
   /** @throws CidecarError KERNEL_PERMISSION where this user may not even look */
@@ -92,8 +92,8 @@ export class PinFolder {
   }
 
   /**
-   * The number of the table set whose program this is. Only its program is opened: the others
-   * may be what a dead agent left, and none of them may be of this build.
+   * The number of the table set whose program this is. Programs alone are opened, because the
+   * maps beside them may be incomplete, or of another build.
    */
   findTableSet(programId: number): number | undefined {
     return this.tableSets().find(
@@ -128,7 +128,7 @@ export class PinFolder {
     this.#remove(`g${number}`);
   }
 
-  /** What a killed agent may have left: every table set but one, whole or not. */
+  /** Removes what killed agents left: every table set except one, whole or not. */
   tidy(keep: number | undefined): void {
     for (const name of this.#ours()) {
       if (name !== 'link' && name !== `g${keep}`) this.#remove(name);
@@ -136,8 +136,8 @@ export class PinFolder {
   }
 
   /**
-   * A table set is renamed first: pins go one by one, and whoever is killed among them must
-   * not leave half a table set under the name of a whole one.
+   * A table set is renamed first: pins are removed one by one, and a process that is killed
+   * between two of them must not leave half a table set under the name of a whole one.
    */
   #remove(name: string): void {
     let path = join(this.path, name);
@@ -150,7 +150,7 @@ export class PinFolder {
     rmSync(path, { recursive: true, force: true });
   }
 
-  /** The folder may be shared, even with all of bpffs: what others pinned is left alone. */
+  /** The folder may even be the root of bpffs, so what others pinned there is left alone. */
   #ours(): string[] {
     if (!existsSync(this.path)) return [];
     return readdirSync(this.path).filter((name) =>

@@ -7,8 +7,7 @@ import {
   readEvent,
   type Settings,
 } from '../../bpf/tables/index.js';
-import type { PinFolder } from '../installation/pins.js';
-import { pinnedLink, tablesInForce } from './status.js';
+import type { AttachedTables } from '../drivers/xdp/attached-tables.js';
 
 export type Sampling = Pick<Settings, 'sampleEvery' | 'eventsPerSecond'>;
 
@@ -16,59 +15,59 @@ export type Sampling = Pick<Settings, 'sampleEvery' | 'eventsPerSecond'>;
 const TICK_NS = 10_000_000n;
 
 /**
- * The events of the balancer that is attached, whichever tables it runs on. Sampling is on
- * for as long as this is open. It belongs to whoever holds the EventsLock: where it is on
+ * The events of the balancer that is attached, whichever tables it runs on. Sampling is on for
+ * as long as this is open. It belongs to the process that holds the EventsLock: where it is on
  * already, a reader was killed, and it goes off when this one closes.
  */
 export class EventStream {
-  readonly #pins: PinFolder;
+  readonly #attached: AttachedTables;
   readonly #sampling: Sampling;
   readonly #onEvents: (events: PacketEvent[], balancer: Balancer) => void;
   #current: Source;
-  /** The tables of before a switch: what they still hold is read until the next check. */
+  /** Of the tables that a switch has replaced: what it still holds is read until the next check. */
   #previous: Source | undefined;
   #lost = 0;
 
   /** @throws CidecarError PIN_INVALID where no balancer is pinned */
   constructor(
-    pins: PinFolder,
+    attached: AttachedTables,
     sampling: Sampling,
     onEvents: (events: PacketEvent[], balancer: Balancer) => void,
   ) {
-    this.#pins = pins;
+    this.#attached = attached;
     this.#sampling = sampling;
     this.#onEvents = onEvents;
-    const { programId } = pinnedLink(pins);
-    this.#current = this.#open(tablesInForce(pins, programId));
+    this.#current = this.#open(attached.open(attached.link().programId));
   }
 
   get balancer(): Balancer {
     return this.#current.balancer;
   }
 
-  /** Sampled packets of which nothing was said: over the rate, or the ring buffer was full. */
+  /** Sampled packets that were not told: over the rate, or the ring buffer was full. */
   get lost(): number {
     return this.#lost + this.#current.lost();
   }
 
   /**
-   * Goes on with other tables where an agent has switched to them, and sets the sampling
-   * again where an agent has started and set it to its own. Call now and then.
+   * Follows an agent that has switched to other tables, and sets the sampling again where an
+   * agent has started and set its own. To be called every now and then.
    * @throws CidecarError PIN_INVALID where the balancer was taken away
    */
   check(): void {
     this.#closePrevious();
-    const { programId } = pinnedLink(this.#pins);
+    const { programId } = this.#attached.link();
     if (programId === this.#current.programId) {
       this.#current.sample();
       return;
     }
     // Undefined where the agent has switched once more since: the next check finds it.
-    const balancer = this.#pins.openTableSet(programId);
+    const balancer = this.#attached.find(programId);
     if (balancer === undefined) return;
-    // Both may count in the same map, so the old one's count ends here.
-    this.#lost += this.#current.lost();
+    // Both may count in the same map, so the old one's count ends where the new one's begins.
+    const lost = this.#current.lost();
     const next = this.#open(balancer);
+    this.#lost += lost;
     this.#previous = this.#current;
     this.#current = next;
   }
@@ -83,8 +82,10 @@ export class EventStream {
   }
 
   #closePrevious(): void {
-    this.#previous?.close();
+    const previous = this.#previous;
+    // Where closing fails, it is not for the next call to close it once more.
     this.#previous = undefined;
+    previous?.close();
   }
 }
 
@@ -108,15 +109,20 @@ class Source {
           ? { sampleEvery, eventsPerSecond }
           : { sampleEvery: 0, eventsPerSecond: DEFAULT_SETTINGS.eventsPerSecond };
       this.#lostBefore = lostBy(balancer);
-      // What a killed reader left in the ring buffer is not ours to tell.
+      // What was sampled for a reader that was killed is not ours to tell.
       const since = process.hrtime.bigint() - TICK_NS;
       this.#ring = new RingBuffer(balancer.map('events'), (records) => {
         const events = records.map(readEvent).filter(({ timestamp }) => timestamp >= since);
         if (events.length > 0) onEvents(events);
       });
-      this.sample();
     } catch (error) {
       balancer.close();
+      throw error;
+    }
+    try {
+      this.sample();
+    } catch (error) {
+      this.close();
       throw error;
     }
   }
@@ -125,20 +131,23 @@ class Source {
     const { sampleEvery, eventsPerSecond } = this.balancer.settings;
     const wanted = this.#sampling;
     if (sampleEvery === wanted.sampleEvery && eventsPerSecond === wanted.eventsPerSecond) return;
-    // The rate first: sampling by a rate that was not asked for could be too much.
+    // The rate first, because sampling at the old one could be too much.
     this.balancer.setSettings({ eventsPerSecond: wanted.eventsPerSecond });
     this.balancer.setSettings({ sampleEvery: wanted.sampleEvery });
   }
 
   lost(): number {
-    // The row of a VIP that was removed counts no more.
+    // It falls when a VIP is removed, whose row counts no more.
     return Math.max(0, lostBy(this.balancer) - this.#lostBefore);
   }
 
   close(): void {
-    this.balancer.setSettings(this.#before);
-    this.#ring.close();
-    this.balancer.close();
+    try {
+      this.balancer.setSettings(this.#before);
+    } finally {
+      this.#ring.close();
+      this.balancer.close();
+    }
   }
 }
 

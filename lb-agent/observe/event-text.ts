@@ -2,10 +2,10 @@
 import { isIPv6 } from 'node:net';
 import type { Balancer, PacketEvent, Reason } from '../../bpf/tables/index.js';
 import { toHex } from '../../core/index.js';
-import type { AgentState } from '../state/state-file.js';
+import type { AgentRecord } from '../reconcile/record.js';
 import { vipText } from './status-text.js';
 
-/** What the numbers in events stand for, as of one moment. */
+/** What the numbers in events stand for at one moment. */
 export interface EventNames {
   /** By row. */
   readonly vips: ReadonlyMap<number, EventVip>;
@@ -44,19 +44,19 @@ export interface NamedEvent {
 
 const PROTOCOLS: Readonly<Record<number, string>> = { 6: 'tcp', 17: 'udp' };
 
-/** A CID of RFC 9000 is no longer (section 17.2), so more than this is a short header's rest. */
+/** Octets of the longest CID (RFC 9000, section 17.2). More than this is what follows a short header. */
 const LONGEST_CID = 20;
 
-/** @param remembered names; without them, indices stand in their place */
-export function eventNames(balancer: Balancer, remembered: AgentState | undefined): EventNames {
-  const pools = new Map(remembered?.pools.map(({ name, index }) => [index, name]));
+/** @param record without it, indices stand in the place of names */
+export function eventNames(balancer: Balancer, record: AgentRecord | undefined): EventNames {
+  const pools = new Map(record?.pools.map(({ name, index }) => [index, name]));
   // Quarantined configs may have CIDs of other lengths; all others of a pool have one.
   const lengths = new Map(
-    remembered?.configs
+    record?.configs
       .filter(({ state }) => state !== 'quarantined')
       .map(({ pool, cidLength }) => [pool, cidLength]),
   );
-  const names = new Map(remembered?.servers.map(({ real, name }) => [real, name]));
+  const names = new Map(record?.servers.map(({ real, name }) => [real, name]));
   return {
     vips: new Map(
       balancer.vips().map(({ vip, address, port, protocol, pool: index }) => {
@@ -100,13 +100,13 @@ export function nameEvent(
   };
 }
 
-/** Of a short header's rest, as much as is the CID by the pool's length of CIDs. */
+/** A short header does not say how long its CID is, so the length of the pool's CIDs decides. */
 function cidText({ cid, cidLength }: PacketEvent, ofPool: number | undefined): string | null {
   if (cid.length === 0) return null;
   return toHex(cidLength > LONGEST_CID ? cid.subarray(0, ofPool ?? LONGEST_CID) : cid);
 }
 
-/** One line; fields in one order, `-` where there is nothing to say. */
+/** One line: always the same fields in the same order, `-` for one that the event does not have. */
 export function eventLine(event: NamedEvent): string {
   const { time, protocol, cid, reason, remark, vip, server, serverAddress, octets } = event;
   const end = (address: string, port: number) =>

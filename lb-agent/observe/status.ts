@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { LinkInfo } from '../../bpf/index.js';
 import type { Balancer, ReasonCounters } from '../../bpf/tables/index.js';
-import { CidecarError } from '../../core/index.js';
-import { PinFolder } from '../installation/pins.js';
-import { type OtherOptions, stateFile } from '../options.js';
-import { type AgentState, readStateFile } from '../state/state-file.js';
-import { statusText } from './status-text.js';
+import type { AgentRecord } from '../reconcile/record.js';
 
-/** What the kernel holds, with the names that the agent remembered. No keys. */
+/** What the kernel holds, by the names that the agent recorded. No keys. */
 export interface Status {
   readonly interface: string | null;
   /** 0 when the interface is gone. */
@@ -20,7 +15,7 @@ export interface Status {
   readonly vips: readonly VipStatus[];
   readonly servers: readonly ServerStatus[];
   readonly configs: readonly ConfigStatus[];
-  /** What belonged to no VIP, or could not be told to. */
+  /** Packets of no VIP, and those of which it cannot be told. */
   readonly other: ReasonCounters;
 }
 
@@ -61,57 +56,15 @@ export interface ConfigStatus {
   readonly serverIds: number;
 }
 
-export function printStatus(options: OtherOptions): void {
-  const status = readStatus(options);
-  process.stdout.write(options.json ? `${JSON.stringify(status, null, 2)}\n` : statusText(status));
-}
-
-/** @throws CidecarError PIN_INVALID where no balancer is attached */
-export function readStatus(options: { pinDir: string; stateDir?: string | undefined }): Status {
-  const pins = new PinFolder(options.pinDir);
-  const { ifindex, programId } = pinnedLink(pins);
-  const balancer = tablesInForce(pins, programId);
-  try {
-    const remembered = readStateFile(stateFile(options));
-    return { ifindex, programId, ...describe(balancer, remembered) };
-  } finally {
-    balancer.close();
-  }
-}
-
-/** @throws CidecarError PIN_INVALID where there is none */
-export function pinnedLink(pins: PinFolder): LinkInfo {
-  const link = pins.exists() ? pins.openLink() : undefined;
-  if (link === undefined) {
-    throw new CidecarError('PIN_INVALID', 'no balancer is pinned here', { file: pins.path });
-  }
-  try {
-    return link.info();
-  } finally {
-    link.close();
-  }
-}
-
-/** @throws CidecarError PIN_INVALID where they are not pinned */
-export function tablesInForce(pins: PinFolder, programId: number): Balancer {
-  const balancer = pins.openTableSet(programId);
-  if (balancer !== undefined) return balancer;
-  throw new CidecarError('PIN_INVALID', 'the maps of the attached program are not pinned here', {
-    file: pins.path,
-  });
-}
-
-/** @param remembered names; without them, indices stand in their place */
+/** @param record without it, indices stand in the place of names */
 export function describe(
   balancer: Balancer,
-  remembered: AgentState | undefined,
+  record: AgentRecord | undefined,
 ): Omit<Status, 'ifindex' | 'programId'> {
-  const poolNames = new Map(remembered?.pools.map(({ name, index }) => [index, name]));
+  const poolNames = new Map(record?.pools.map(({ name, index }) => [index, name]));
   const poolName = (index: number) => poolNames.get(index) ?? `pool ${index}`;
-  const knownConfigs = new Map(
-    remembered?.configs.map((each) => [`${each.id} ${each.pool}`, each]),
-  );
-  const knownServers = new Map(remembered?.servers.map((each) => [each.real, each]));
+  const knownConfigs = new Map(record?.configs.map((each) => [`${each.id} ${each.pool}`, each]));
+  const knownServers = new Map(record?.servers.map((each) => [each.real, each]));
   const counters = balancer.counters();
   const idsOfReal = new Map<number, number>();
 
@@ -152,9 +105,9 @@ export function describe(
   });
 
   return {
-    interface: remembered?.interface ?? null,
-    mode: remembered?.mode ?? null,
-    revision: remembered?.revision ?? null,
+    interface: record?.interface ?? null,
+    mode: record?.mode ?? null,
+    revision: record?.revision ?? null,
     sampleEvery: balancer.settings.sampleEvery,
     vips: balancer.vips().map(({ vip, address, port, protocol, quic, pool }) => {
       const of = { address, port, protocol, quic, pool: poolName(pool) };

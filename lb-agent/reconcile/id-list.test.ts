@@ -21,9 +21,9 @@ describe('difference', () => {
         // Either two lists that have nothing to do with each other, or an edited one.
         const other = edit ? [...b.slice(0, 3), ...a.filter((value) => value % 50 !== 7)] : b;
         const after = [...new Set(other)];
-        const { gone, come } = difference(listOf(a), listOf(after));
-        expect(gone.map(toHex).sort()).toEqual(hexOf(a.filter((v) => !after.includes(v))));
-        expect(come.map(toHex).sort()).toEqual(hexOf(after.filter((v) => !a.includes(v))));
+        const { removed, added } = difference(listOf(a), listOf(after));
+        expect(removed.map(toHex).sort()).toEqual(hexOf(a.filter((v) => !after.includes(v))));
+        expect(added.map(toHex).sort()).toEqual(hexOf(after.filter((v) => !a.includes(v))));
       }),
     );
   });

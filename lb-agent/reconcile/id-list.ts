@@ -3,8 +3,8 @@ import { toHex } from '../../core/index.js';
 import { packedIds } from '../../registry/index.js';
 
 /**
- * Server IDs of one length, packed. A desired state with a million IDs is compared with the
- * kernel at every change of the document, so equal lists must compare at memory speed.
+ * Server IDs of one length, packed: a desired state with a million IDs is compared with the
+ * tables at every change of the document, so equal lists must compare at memory speed.
  */
 export class IdList {
   /** Octets of one ID. */
@@ -41,16 +41,16 @@ export class IdList {
 
 export interface IdDifference {
   /** IDs of the first list alone. */
-  readonly gone: readonly Uint8Array[];
+  readonly removed: readonly Uint8Array[];
   /** IDs of the second list alone. */
-  readonly come: readonly Uint8Array[];
+  readonly added: readonly Uint8Array[];
 }
 
 /**
- * What tells two lists apart, in whatever order they are. Walks both side by side, in
- * strides that grow where they are alike and shrink where they are not, so that a few
- * changes in a million IDs cost milliseconds. Each ID that the walk does not pair is
- * compared by value at the end.
+ * How two lists differ as sets, in whatever order they are. Walks both side by side, in strides
+ * that double where they are equal and halve where they are not, so that a few changes in a
+ * million IDs cost milliseconds. IDs that the walk did not pair are compared by value at the
+ * end.
  */
 export function difference(before: IdList, after: IdList): IdDifference {
   const size = before.count === 0 ? after.idLength : before.idLength;
@@ -87,7 +87,7 @@ export function difference(before: IdList, after: IdList): IdDifference {
   }
   for (; i < a.length; i += size) left.push(a.subarray(i, i + size));
   for (; j < b.length; j += size) right.push(b.subarray(j, j + size));
-  return { gone: without(left, right), come: without(right, left) };
+  return { removed: without(left, right), added: without(right, left) };
 }
 
 function without(ids: readonly Uint8Array[], others: readonly Uint8Array[]): Uint8Array[] {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** One index at rest. */
-export interface Resting {
+/** An index whose cooldown is running. */
+export interface IndexInCooldown {
   readonly index: number;
   /** Milliseconds since the epoch. */
   readonly until: number;
@@ -12,34 +12,40 @@ export interface Cooldown {
   holds(index: number): boolean;
   /** 1..65535, different from that of the index's last use. */
   nextIncarnation(index: number): number;
+  /** Of the last use of each index, as far as it is known. */
+  incarnations(): ReadonlyMap<number, number>;
 }
 
 const INCARNATIONS = 65_535;
 
 /**
- * Indices of reals that were cleared rest until no flow can remember them: a flow that was
- * placed for the server of before must not find the next one. The incarnation guards the
- * same way, but wraps; the rest is what makes a wrap harmless.
+ * Keeps the index of a real that was cleared from being used until no flow can remember it: a
+ * flow that was placed for one server must not find the next one there. The incarnation guards
+ * against that too, but it wraps; the cooldown is what makes a wrap harmless.
  */
 export class IndexCooldown implements Cooldown {
-  readonly #restMs: number;
+  readonly #cooldownMs: number;
   readonly #now: () => number;
   readonly #until = new Map<number, number>();
   readonly #incarnations: Map<number, number>;
 
-  /** @param incarnations of the last use of each index, as far as it is known */
+  /**
+   * @param cooldownMs milliseconds for which an index is not used after its last use
+   * @param now milliseconds since the epoch
+   * @param incarnations of the last use of each index, as far as it is known
+   */
   constructor(
-    restMs: number,
+    cooldownMs: number,
     now: () => number,
-    resting: readonly Resting[] = [],
+    running: readonly IndexInCooldown[] = [],
     incarnations: ReadonlyMap<number, number> = new Map(),
   ) {
-    this.#restMs = restMs;
+    this.#cooldownMs = cooldownMs;
     this.#now = now;
     this.#incarnations = new Map(incarnations);
-    for (const { index, until } of resting) {
-      // A clock that was set back must not make an index rest for ever.
-      this.#until.set(index, Math.min(until, now() + restMs));
+    for (const { index, until } of running) {
+      // A clock that was set back must not keep an index in cooldown for ever.
+      this.#until.set(index, Math.min(until, now() + cooldownMs));
     }
   }
 
@@ -55,18 +61,23 @@ export class IndexCooldown implements Cooldown {
     return ((this.#incarnations.get(index) ?? 0) % INCARNATIONS) + 1;
   }
 
-  /** Notes that an index is used, with this incarnation. */
+  /** An index is in use, with this incarnation. */
   used(index: number, incarnation: number): void {
     this.#incarnations.set(index, incarnation);
     this.#until.delete(index);
   }
 
-  /** Puts an index to rest. */
-  rest(index: number): void {
-    this.#until.set(index, this.#now() + this.#restMs);
+  /** The cooldown of an index begins now. */
+  start(index: number): void {
+    this.#until.set(index, this.#now() + this.#cooldownMs);
   }
 
-  resting(): Resting[] {
+  /** An index that is not in use had this incarnation last. */
+  vacated(index: number, incarnation: number): void {
+    this.#incarnations.set(index, incarnation);
+  }
+
+  running(): IndexInCooldown[] {
     return [...this.#until]
       .filter(([index]) => this.holds(index))
       .map(([index, until]) => ({ index, until }));

@@ -1,78 +1,164 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Logger } from 'pino';
-import { CidecarError } from '../../core/index.js';
+import { CidecarError, SayOnce } from '../../core/index.js';
 import type { DesiredState } from '../../registry/index.js';
+import { assign } from './assign.js';
+import { needFor } from './capacity.js';
+import type { Driver, IndexCapacity } from './driver.js';
+import type { FindNextHop, Goal } from './goal.js';
+import type { Change, IndexLedger } from './index-ledger.js';
+import { describeOperation, type Operation } from './operation.js';
+import { nextHopChanges, plan, planInstallation } from './plan.js';
+import type { Rings } from './ring.js';
+import type { Tables } from './tables.js';
 
-interface Reconciles {
-  reconcile(desired: DesiredState): Promise<void>;
+export interface ReconcilerOptions {
+  readonly driver: Driver;
+  readonly ledger: IndexLedger;
+  readonly rings: Rings;
+  /** Throws where this host cannot do what a document wants: said before anything changes. */
+  readonly check: (desired: DesiredState) => void;
+  readonly log: Logger;
 }
 
-const FIRST_RETRY_MS = 500;
-const LAST_RETRY_MS = 30_000;
+/** What the agent knows of the tables that are in force. */
+type Knowledge =
+  | { readonly kind: 'known'; readonly tables: Tables }
+  /** Nobody has read them yet, or an operation failed halfway. */
+  | { readonly kind: 'in doubt' };
 
-/** Works towards the desired state that was wanted last, one at a time, until it is reached. */
+const IN_DOUBT: Knowledge = { kind: 'in doubt' };
+
+/**
+ * Brings the tables of a driver to a goal. What they hold is the truth to start from: an agent
+ * may be killed at any moment, traffic goes on, and the next agent heals.
+ */
 export class Reconciler {
-  readonly #agent: Reconciles;
-  readonly #log: Logger;
-  readonly #check: (desired: DesiredState) => void;
-  #wanted: DesiredState | undefined;
-  #working: Promise<void> = Promise.resolve();
-  #busy = false;
-  #retry: NodeJS.Timeout | undefined;
-  #retryMs = FIRST_RETRY_MS;
-  #lastError = '';
-  #closed = false;
+  readonly #options: ReconcilerOptions;
+  #knowledge: Knowledge = IN_DOUBT;
+  /** That tables are full, until larger ones are in their place. */
+  readonly #full = new SayOnce();
 
-  /** @param check throws where this host cannot do what is wanted, before anything changes */
-  constructor(agent: Reconciles, log: Logger, check: (desired: DesiredState) => void) {
-    this.#agent = agent;
-    this.#log = log;
-    this.#check = check;
+  constructor(options: ReconcilerOptions) {
+    this.#options = options;
   }
 
-  want(desired: DesiredState): void {
-    this.#wanted = desired;
-    this.#retryMs = FIRST_RETRY_MS;
-    if (!this.#busy && !this.#closed) this.#working = this.#work();
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true;
-    clearTimeout(this.#retry);
-    await this.#working;
-  }
-
-  async #work(): Promise<void> {
-    clearTimeout(this.#retry);
-    this.#busy = true;
-    while (this.#wanted !== undefined && !this.#closed) {
-      const desired = this.#wanted;
-      try {
-        this.#check(desired);
-        await this.#agent.reconcile(desired);
-        if (this.#wanted === desired) this.#wanted = undefined;
-        this.#retryMs = FIRST_RETRY_MS;
-        this.#lastError = '';
-        this.#log.info({ revision: desired.revision }, 'desired state applied');
-      } catch (error) {
-        // A newer state may well be the correction, so it is tried before the retry.
-        if (this.#wanted !== desired) continue;
-        this.#report(error);
-        this.#retry = setTimeout(() => {
-          if (!this.#busy && !this.#closed) this.#working = this.#work();
-        }, this.#retryMs);
-        this.#retryMs = Math.min(2 * this.#retryMs, LAST_RETRY_MS);
-        break;
-      }
+  /**
+   * Returns when the tables match. After an error it can simply be called again. One call at
+   * a time.
+   */
+  async reconcile(goal: Goal): Promise<void> {
+    const { driver, check, log } = this.#options;
+    this.#read(goal);
+    const capacity = driver.capacity();
+    if (capacity !== null) this.#setNextHops(goal);
+    check(goal.desired);
+    if (capacity === null) {
+      await this.#install(goal);
+      return;
     }
-    this.#busy = false;
+    try {
+      await this.#changeInPlace(goal, capacity);
+    } catch (error) {
+      if (!(error instanceof CidecarError) || error.code !== 'MAP_FULL') throw error;
+      // While they cannot be loaded, the last word is why not, and not this at each attempt.
+      if (this.#full.isNews(error)) {
+        log.info({ table: error.message }, 'tables are full; loading larger ones');
+      }
+      await this.#install(goal);
+      this.#full.over();
+    }
   }
 
-  /** Once for each error, not once for each attempt. */
-  #report(error: unknown): void {
-    const message = error instanceof CidecarError ? error.describe() : String(error);
-    if (message === this.#lastError) return;
-    this.#lastError = message;
-    this.#log.error({ message }, 'cannot apply the desired state; trying again');
+  #read({ desired }: Goal): Tables {
+    if (this.#knowledge.kind === 'known') return this.#knowledge.tables;
+    const { driver, ledger } = this.#options;
+    const tables = driver.read(desired);
+    ledger.learn(tables);
+    this.#knowledge = { kind: 'known', tables };
+    return tables;
   }
+
+  /**
+   * Sets next hops ahead of everything else, and without a record: packets must find them also
+   * while the document cannot be applied. It is step 3 of the plan alone. The tables are the
+   * same otherwise, so its operations can come in any order.
+   */
+  #setNextHops(goal: Goal): void {
+    const actual = this.#read(goal);
+    const target = withNextHops(actual, goal.nextHop);
+    this.#apply([...nextHopChanges(actual, target)], target);
+  }
+
+  async #changeInPlace(goal: Goal, capacity: IndexCapacity): Promise<void> {
+    const { ledger, log } = this.#options;
+    const change = this.#changeTo(goal, capacity);
+    const { target } = change.assigned;
+    const operations = plan(change.actual, target);
+    await ledger.begin(change);
+    this.#apply(operations, target);
+    ledger.end(change);
+    const changes = operations.filter(changesTables);
+    if (changes.length > 0) {
+      log.info({ operations: changes.length, kinds: kindsOf(changes) }, 'kernel tables changed');
+    }
+  }
+
+  async #install(goal: Goal): Promise<void> {
+    const { driver, ledger } = this.#options;
+    const actual = this.#read(goal);
+    const used = ledger.cooldown.incarnations().keys();
+    const need = needFor(goal.desired, actual, used);
+    // Indices stay what they were, for the sake of flows and counters.
+    const change = this.#changeTo(goal, need.indices);
+    const { target } = change.assigned;
+    await ledger.begin(change);
+    this.#knowledge = IN_DOUBT;
+    await driver.install(need, planInstallation(actual, target));
+    this.#knowledge = { kind: 'known', tables: target };
+    ledger.end(change);
+  }
+
+  #changeTo(goal: Goal, capacity: IndexCapacity): Change {
+    const { ledger, rings } = this.#options;
+    const actual = this.#read(goal);
+    rings.retain(goal.desired.pools);
+    const assigned = assign({
+      goal,
+      actual,
+      capacity,
+      previous: ledger.assignment,
+      cooldown: ledger.cooldown,
+      buildRing: rings.build,
+    });
+    return { goal, actual, assigned };
+  }
+
+  #apply(operations: readonly Operation[], target: Tables): void {
+    const { driver, log } = this.#options;
+    this.#knowledge = IN_DOUBT;
+    for (const operation of operations) {
+      if (changesTables(operation)) log.debug(describeOperation(operation), 'applying');
+      driver.apply(operation);
+    }
+    this.#knowledge = { kind: 'known', tables: target };
+  }
+}
+
+/** How many there are of each kind. */
+function kindsOf(operations: readonly Operation[]): Record<string, number> {
+  const kinds: Record<string, number> = {};
+  for (const { kind } of operations) kinds[kind] = (kinds[kind] ?? 0) + 1;
+  return kinds;
+}
+
+function changesTables({ kind }: Operation): boolean {
+  return kind !== 'sweep';
+}
+
+function withNextHops(tables: Tables, nextHop: FindNextHop): Tables {
+  const reals = [...tables.reals].map(([index, real]) => {
+    return [index, { ...real, nextHop: nextHop(real) ?? real.nextHop }] as const;
+  });
+  return { ...tables, reals: new Map(reals) };
 }

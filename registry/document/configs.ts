@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { awsNlbProfile, type CidCodec, type CidConfig, createCodec } from '../../cid/index.js';
+import {
+  type CidCodec,
+  type CompiledConfig,
+  claimsFailover,
+  type FieldValue,
+} from '../../cid/index.js';
 import { CidecarError, Secret } from '../../core/index.js';
 import type { PoolConfig } from '../types.js';
 import type { Report } from './report.js';
@@ -7,8 +12,8 @@ import type { ConfigShape, PoolShape } from './shape.js';
 import type { Path } from './source.js';
 
 /**
- * Reads a key file by the path as the document gives it; throws FILE_UNREADABLE. What it
- * warns of is said of the field that names the file.
+ * Returns the content of a key file, whose path is as the document gives it, or throws
+ * FILE_UNREADABLE. A warning is reported under the field that names the file.
  */
 export type ReadKeyFile = (path: string, warn: (message: string) => void) => string;
 
@@ -31,7 +36,6 @@ export function readConfigs(
   checkFirstOctets(configs, places, report);
   checkLengths(configs, places, report);
   checkMinting(configs, places, report);
-  checkResetKeys(configs, places, report);
   return configs;
 }
 
@@ -41,44 +45,52 @@ function readConfig(
   report: Report,
   readKeyFile: ReadKeyFile,
 ): PoolConfig | undefined {
-  const key = keyOf('keyFile' in shape ? shape.keyFile : undefined, [...path, 'keyFile']);
-  const resetKey = keyOf(shape.resetKeyFile, [...path, 'resetKeyFile']);
-  if (key === undefined || resetKey === undefined) return undefined;
+  const { scheme, values } = shape;
+  let keysAreGood = true;
+  const read: Record<string, FieldValue> = {};
+  for (const [name, field] of Object.entries(scheme.document.fields)) {
+    const value = values[name];
+    if (field.kind === 'key-file' && typeof value === 'string') read[name] = keyOf(value, name);
+    else if (typeof value !== 'string') read[name] = value;
+  }
+  const { resetKeyFile } = shape;
+  const resetKey = resetKeyFile === undefined ? null : keyOf(resetKeyFile, 'resetKeyFile');
+  if (!keysAreGood || resetKey === undefined) return undefined;
 
-  let codec: CidCodec;
+  let reading: CompiledConfig;
   try {
-    const { config, warnings } = cidConfigOf(shape, key);
-    codec = createCodec(config);
-    for (const warning of warnings) report.warn([...path, 'nonceLength'], warning);
+    reading = scheme.document.read(read);
   } catch (error) {
     if (!(error instanceof CidecarError)) throw error;
-    const field = error.place.field;
-    const known = field !== undefined && field in shape;
+    const { field } = error.place;
+    const known = field !== undefined && Object.hasOwn(scheme.document.fields, field);
     report.error(known ? [...path, field] : path, error.message, error.code);
     return undefined;
   }
+  const { codec, warnings } = reading;
+  for (const { field, message } of warnings) report.warn([...path, field], message);
   const id = idOf(codec);
-  if (shape.id !== undefined && shape.id !== id) {
+  if (read.id !== undefined && read.id !== id) {
     report.error([...path, 'id'], `must be ${id} (or left out): that is how its CIDs begin`);
     return undefined;
   }
   return { id, codec, state: shape.state, resetKey };
 
-  /** Null without a file, undefined when the file is wrong. */
-  function keyOf(file: string | undefined, place: Path): Secret | null | undefined {
-    if (file === undefined) return null;
+  function keyOf(file: string, field: string): Secret | undefined {
+    const place = [...path, field];
     try {
       const content = readKeyFile(file, (message) => report.warn(place, message));
       return readKey(content, file);
     } catch (error) {
       if (!(error instanceof CidecarError)) throw error;
       report.error(place, error.message, error.code);
+      keysAreGood = false;
       return undefined;
     }
   }
 }
 
-/** The 16 octets of a key file. Says what is wrong by size only, never by content. */
+/** Reads the 16 octets of a key file. Errors never show its content. Throws KEY_INVALID. */
 export function readKey(content: string, file: string): Secret {
   const text = content.trim();
   if (/[^0-9a-fA-F]/.test(text)) {
@@ -93,64 +105,38 @@ export function readKey(content: string, file: string): Secret {
   return new Secret(Buffer.from(text, 'hex'));
 }
 
-function cidConfigOf(
-  shape: ConfigShape,
-  key: Secret | null,
-): { config: CidConfig; warnings: readonly string[] } {
-  switch (shape.scheme) {
-    case 'katran': {
-      const { scheme, version, cidLength } = shape;
-      return { config: { scheme, version, cidLength }, warnings: [] };
-    }
-    case 'aws-nlb':
-      return awsNlbProfile(shape.nonceLength);
-    case 'quic-lb': {
-      const config = {
-        scheme: shape.scheme,
-        configId: shape.id,
-        serverIdLength: shape.serverIdLength,
-        nonceLength: shape.nonceLength,
-        serverUseLength: shape.serverUseLength,
-        lengthSelfEncoded: shape.lengthSelfEncoded,
-        key,
-      };
-      return { config, warnings: [] };
-    }
-  }
-}
-
 function idOf(codec: CidCodec): number {
-  const [first] = codec.plan.configBits;
-  if (first === undefined) throw new Error('a plan answers to at least one config');
+  const [first] = codec.decodePlan.configBits;
+  if (first === undefined) throw new Error('a decode plan answers to at least one config');
   return first;
 }
 
-/** Two configs that answer to one first octet cannot be told apart, whatever their schemes. */
+/** Two configs whose CIDs begin alike cannot be told apart, even if their schemes differ. */
 function checkFirstOctets(configs: PoolConfig[], places: Path[], report: Report): void {
   const owner = new Map<number, number>();
   configs.forEach((config, index) => {
     const place = places[index] ?? [];
-    const rival = config.codec.plan.configBits.map((bits) => owner.get(bits)).find(isNumber);
+    const rival = config.codec.decodePlan.configBits.map((bits) => owner.get(bits)).find(isNumber);
     if (rival !== undefined) {
-      const line = report.place(places[rival] ?? []);
-      const bits = config.codec.plan.configBits.join(' and ');
+      const line = report.lineText(places[rival] ?? []);
+      const bits = config.codec.decodePlan.configBits.join(' and ');
       report.error(
         place,
         `its CIDs begin with config ${bits}, which the config of ${line} claims too (${config.codec.algorithm} and ${configs[rival]?.codec.algorithm})`,
       );
       return;
     }
-    for (const bits of config.codec.plan.configBits) owner.set(bits, index);
-    if (config.codec.plan.configBits.includes(7) && config.state !== 'quarantined') {
+    for (const bits of config.codec.decodePlan.configBits) owner.set(bits, index);
+    if (claimsFailover(config.codec) && config.state !== 'quarantined') {
       report.warn(
         place,
-        'reads CIDs that begin with 0b111 as its own, so that servers of this pool cannot fall back to unroutable CIDs',
+        'reads CIDs that begin with 0b111 as its own, so that those which servers of this pool fall back to begin with host ID 0 and have 32 random bits fewer',
       );
     }
   });
 }
 
-/** A QUIC stack drops short headers whose CID is not of the length that it expects. */
+/** A QUIC stack expects CIDs of one length, and drops short headers with any other. */
 function checkLengths(configs: PoolConfig[], places: Path[], report: Report): void {
   let first: number | undefined;
   configs.forEach((config, index) => {
@@ -161,10 +147,10 @@ function checkLengths(configs: PoolConfig[], places: Path[], report: Report): vo
     }
     const length = configs[first]?.codec.cidLength;
     if (config.codec.cidLength === length) return;
-    const line = report.place(places[first] ?? []);
+    const line = report.lineText(places[first] ?? []);
     report.error(
       places[index] ?? [],
-      `gives CIDs of ${config.codec.cidLength} octets, the config of ${line} of ${length}; configs of one pool must have one CID length`,
+      `gives CIDs of ${config.codec.cidLength} octets, the config of ${line} of ${length}; configs of one pool must have one CID length (raise the serverUseLength of the shorter one)`,
     );
   });
 }
@@ -175,30 +161,8 @@ function checkMinting(configs: PoolConfig[], places: Path[], report: Report): vo
   if (first === undefined || second === undefined) return;
   report.error(
     [...second, 'state'],
-    `only one config of a pool can be minting, and the config of ${report.place(first)} is`,
+    `only one config of a pool can be minting, and the config of ${report.lineText(first)} is`,
   );
-}
-
-/** draft-ietf-quic-load-balancers, "Stateless Reset Oracle": a reset key for each config. */
-function checkResetKeys(configs: PoolConfig[], places: Path[], report: Report): void {
-  configs.forEach((config, index) => {
-    const { key } = config.codec.plan;
-    if (key !== null && config.resetKey?.equals(key)) {
-      report.warn(
-        [...(places[index] ?? []), 'resetKeyFile'],
-        'is the key of the CIDs too; a key should serve one purpose',
-      );
-    }
-    const earlier = configs
-      .slice(0, index)
-      .findIndex((other) => config.resetKey !== null && other.resetKey?.equals(config.resetKey));
-    if (earlier === -1) return;
-    const line = report.place(places[earlier] ?? []);
-    report.warn(
-      [...(places[index] ?? []), 'resetKeyFile'],
-      `is the reset key of the config of ${line} too; each config should have its own`,
-    );
-  });
 }
 
 function isNumber(value: number | undefined): value is number {

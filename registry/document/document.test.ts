@@ -53,6 +53,20 @@ const GOOD = `pools:
 `;
 
 describe('parseDocument', () => {
+  // Agents and sidecars of two releases compare theirs.
+  it('gives a document the revision that it always had', () => {
+    const text = `pools:
+  web:
+    configs:
+      - { id: 0, scheme: quic-lb, serverIdLength: 3, nonceLength: 4, keyFile: web-0.key, resetKeyFile: web-1.key, state: minting }
+      - { id: 1, scheme: quic-lb, serverIdLength: 3, nonceLength: 4, state: staged }
+      - { scheme: katran, version: 2, cidLength: 8, state: staged }
+  nlb:
+    configs: [{ scheme: aws-nlb, state: minting }]
+`;
+    expect(parse(text).state.revision).toBe('a7e18a0b82dc3106');
+  });
+
   it('reads the document of the design', () => {
     const { state, warnings } = parse(GOOD);
     expect(warnings).toEqual([]);
@@ -398,7 +412,9 @@ describe('parseDocument', () => {
     expect(error).not.toContain(key.slice(4, 10));
   });
 
-  it('answers anything at all with a state or with errors that have a place', () => {
+  it('answers anything at all with a state or with errors that have a place', {
+    timeout: 60_000,
+  }, () => {
     const part = fc.constantFrom(...GOOD.split(/(?<=[\s{}[\],:])/), 'null', '~', '&a', '*a', '? ');
     fc.assert(
       fc.property(fc.array(part, { maxLength: 60 }), (parts) => {

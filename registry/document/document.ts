@@ -1,21 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createHash, createHmac } from 'node:crypto';
-import type { z } from 'zod';
+import type { Schemes } from '../../cid/index.js';
 import { readAddress } from '../../core/address.js';
-import type { CidecarError, Secret } from '../../core/index.js';
+import type { CidecarError } from '../../core/index.js';
 import type { DesiredState, Pool, Vip } from '../types.js';
 import { type ReadKeyFile, readConfigs } from './configs.js';
 import { DocumentError } from './document-error.js';
+import { checkFailoverSpace } from './failover-space.js';
+import { checkNonceSpaces } from './nonce-spaces.js';
+import { readShape } from './read-shape.js';
 import { type DocumentWarning, Report } from './report.js';
+import { checkResetKeys } from './reset-keys.js';
+import { revisionSteps } from './revision.js';
+import { ServerIdBudget } from './server-ids.js';
 import { readServers } from './servers.js';
-import { type DocumentShape, documentShape, type PoolShape } from './shape.js';
+import {
+  builtInDocumentShape,
+  type DocumentShape,
+  documentShape,
+  type PoolShape,
+} from './shape.js';
 import { fieldName, type Path, readSource } from './source.js';
+import { ITEMS_PER_STEP, runAtOnce, runInSlices, type Steps } from './steps.js';
+import { checkSomethingMints } from './what-mints.js';
 
 export interface DocumentOptions {
   /** Name of the document in messages. */
   readonly file: string;
-  /** Content of a key file, whose path is as the document gives it. */
+  /** Reads a key file; its path is as the document gives it. */
   readonly readKeyFile: ReadKeyFile;
+  /** What configs may be of; the built-in ones unless said otherwise. */
+  readonly schemes?: Schemes;
 }
 
 export interface ParsedDocument {
@@ -24,57 +38,79 @@ export interface ParsedDocument {
 }
 
 /**
- * Reads a document as a whole, or throws a DocumentError with everything that is wrong
- * with it. Order: YAML, then the form of each field, then what needs several fields.
+ * Reads a document, or throws a DocumentError that holds all errors of the first stage that
+ * fails. The stages are YAML, the form of each field, and rules about several fields.
  */
 export function parseDocument(text: string, options: DocumentOptions): ParsedDocument {
-  const source = readSource(text, options.file);
+  return runAtOnce(documentSteps(text, options));
+}
+
+/**
+ * The same in slices of a few milliseconds, so that a daemon serves and hears signals while it
+ * reads a large document.
+ *
+ * @param signal when it is aborted, the reading ends soon and throws its reason
+ */
+export function parseDocumentInSlices(
+  text: string,
+  options: DocumentOptions,
+  signal: AbortSignal,
+): Promise<ParsedDocument> {
+  return runInSlices(documentSteps(text, options), signal);
+}
+
+function* documentSteps(text: string, options: DocumentOptions): Steps<ParsedDocument> {
+  const source = yield* readSource(text, options.file);
   const report = new Report(source, options.file);
-  const shape = documentShape.safeParse(source.value);
-  if (!shape.success) {
-    for (const issue of shape.error.issues) reportIssue(issue, report);
-    throw failure(report);
+  const form = options.schemes ? documentShape(options.schemes) : builtInDocumentShape;
+  const shape = yield* readShape(source.value, form, report);
+  if (shape === undefined) throw failure(report);
+  const budget = new ServerIdBudget();
+  const pools: Pool[] = [];
+  for (const [name, pool] of Object.entries(shape.pools)) {
+    yield;
+    pools.push(yield* readPool(name, pool, report, options.readKeyFile, budget));
   }
-  const pools = Object.entries(shape.data.pools).map(([name, pool]) =>
-    readPool(name, pool, report, options.readKeyFile),
-  );
-  checkVips(shape.data, report);
-  checkServers(shape.data, report);
-  if (report.errors.length > 0) throw failure(report);
-  return { state: { revision: revisionOf(text, pools), pools }, warnings: report.warnings };
+  yield* checkVips(shape, report);
+  yield* checkServers(shape, report);
+  yield* checkNonceSpaces(shape, pools, report);
+  checkResetKeys(shape, pools, report);
+  if (report.errors.kept.length > 0) throw failure(report);
+  const revision = yield* revisionSteps(text, pools);
+  return { state: { revision, pools }, warnings: warningsOf(report) };
 }
 
 function failure(report: Report): DocumentError {
-  const errors = [...report.errors].sort((a, b) => lineOf(a) - lineOf(b));
+  const errors = [...report.errors.kept].sort((a, b) => lineOf(a) - lineOf(b));
   const [first, ...rest] = errors;
   if (first === undefined) throw new Error('a document that does not validate has an error');
-  return new DocumentError([first, ...rest]);
+  return new DocumentError([first, ...rest], report.errors.more);
 }
 
 function lineOf(error: CidecarError): number {
   return error.place.line ?? 0;
 }
 
-function reportIssue(issue: z.core.$ZodIssue, report: Report): void {
-  const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
-  switch (issue.code) {
-    case 'unrecognized_keys':
-      for (const key of issue.keys) report.error([...path, key], 'is no field that is known here');
-      return;
-    case 'invalid_key': {
-      const [inner] = issue.issues;
-      report.error(path, inner?.message ?? issue.message);
-      return;
-    }
-    default:
-      report.error(path, issue.message);
-  }
+/** In the order of the document's checks; the last one says how many there are beyond those. */
+function warningsOf({ warnings, file }: Report): DocumentWarning[] {
+  const [last] = warnings.kept.slice(-1);
+  if (last === undefined || warnings.more === 0) return warnings.kept;
+  const message = `and ${warnings.more} more warnings`;
+  return [...warnings.kept, { file, line: last.line, field: last.field, message }];
 }
 
-function readPool(name: string, shape: PoolShape, report: Report, readKeyFile: ReadKeyFile): Pool {
+function* readPool(
+  name: string,
+  shape: PoolShape,
+  report: Report,
+  readKeyFile: ReadKeyFile,
+  budget: ServerIdBudget,
+): Steps<Pool> {
   const path: Path = ['pools', name];
   const configs = readConfigs(shape, path, report, readKeyFile);
-  const vips = shape.vips.flatMap((vip, index): Vip[] => {
+  const vips: Vip[] = [];
+  for (const [index, vip] of shape.vips.entries()) {
+    if (index % ITEMS_PER_STEP === 0) yield;
     const place: Path = [...path, 'vips', index];
     if (vip.protocol === 'tcp' && vip.quic === true) {
       report.error([...place, 'quic'], 'must be false on a tcp VIP: QUIC runs over udp');
@@ -82,18 +118,22 @@ function readPool(name: string, shape: PoolShape, report: Report, readKeyFile: R
     const reading = readAddress(vip.address);
     if ('problem' in reading) {
       report.error([...place, 'address'], reading.problem);
-      return [];
+      continue;
     }
     const { port, protocol } = vip;
     const quic = vip.quic ?? protocol === 'udp';
-    return [{ address: reading.address.text, port, protocol, quic }];
-  });
-  const servers = readServers(shape, configs, path, report);
+    vips.push({ address: reading.address.text, port, protocol, quic });
+  }
+  const servers = yield* readServers(shape, configs, path, report, budget);
   checkTakers(shape, path, report);
-  return { name, vips, configs, servers };
+  const pool: Pool = { name, vips, configs, servers };
+  checkFailoverSpace(shape, pool, path, report);
+  // Without errors, the lists of the pool are those of the document, item by item.
+  if (report.errors.kept.length === 0) checkSomethingMints(pool, path, report);
+  return pool;
 }
 
-/** New connections need a server that takes them. */
+/** Warns of VIPs whose new connections no server takes. */
 function checkTakers({ vips, servers }: PoolShape, path: Path, report: Report): void {
   if (vips.length === 0) return;
   const place = [...path, 'servers'];
@@ -106,41 +146,45 @@ function checkTakers({ vips, servers }: PoolShape, path: Path, report: Report): 
   }
 }
 
-/** Across pools: a packet to one address, port and protocol belongs to one pool. */
-function checkVips(document: DocumentShape, report: Report): void {
+/** A packet to one address, port and protocol has to belong to one pool. */
+function* checkVips(document: DocumentShape, report: Report): Steps<void> {
   const owners = new Map<string, Path>();
   for (const [pool, { vips }] of Object.entries(document.pools)) {
-    vips.forEach((vip, index) => {
+    for (const [index, vip] of vips.entries()) {
+      if (owners.size % ITEMS_PER_STEP === 0) yield;
       const key = `${canonical(vip.address)} ${vip.protocol} ${vip.port}`;
       const place: Path = ['pools', pool, 'vips', index];
       const rival = owners.get(key);
       if (rival === undefined) {
         owners.set(key, place);
-        return;
+        continue;
       }
       report.error(
         place,
-        `VIP ${vip.protocol} ${vip.address} port ${vip.port} is ${fieldName(rival)} too (${report.place(rival)}); a VIP belongs to one pool, once`,
+        () =>
+          `VIP ${vip.protocol} ${vip.address} port ${vip.port} is ${fieldName(rival)} too (${report.lineText(rival)}); a VIP belongs to one pool, once`,
       );
-    });
+    }
   }
 }
 
-/** Across pools: a sidecar finds its pool by the name of its server. */
-function checkServers(document: DocumentShape, report: Report): void {
+/** A sidecar finds its pool by the name of its server, so names are unique across pools. */
+function* checkServers(document: DocumentShape, report: Report): Steps<void> {
   const owners = new Map<string, Path>();
   const vips = new Set(
     Object.values(document.pools).flatMap((pool) => pool.vips.map((vip) => canonical(vip.address))),
   );
   for (const [pool, { servers }] of Object.entries(document.pools)) {
-    servers.forEach((server, index) => {
+    for (const [index, server] of servers.entries()) {
+      if (index % ITEMS_PER_STEP === 0) yield;
       const place: Path = ['pools', pool, 'servers', index];
       const rival = owners.get(server.name);
       if (rival === undefined) owners.set(server.name, place);
       else {
         report.error(
           [...place, 'name'],
-          `${server.name} is the name of ${fieldName(rival)} too (${report.place(rival)}); names are unique in the document`,
+          () =>
+            `${server.name} is the name of ${fieldName(rival)} too (${report.lineText(rival)}); names are unique in the document`,
         );
       }
       if (vips.has(canonical(server.address))) {
@@ -149,30 +193,11 @@ function checkServers(document: DocumentShape, report: Report): void {
           `${server.address} is a VIP: what is sent there would come back to the balancer`,
         );
       }
-    });
+    }
   }
 }
 
 function canonical(text: string): string {
   const reading = readAddress(text);
   return 'address' in reading ? reading.address.text : text;
-}
-
-/**
- * Equal on every host for equal documents and keys. A key enters as the HMAC under it of
- * the text, so that the revision, which is logged, is no hash of a bare key.
- */
-function revisionOf(text: string, pools: readonly Pool[]): string {
-  const hash = createHash('sha256').update(text);
-  const add = (key: Secret | null) => {
-    const mark = key === null ? 'none' : createHmac('sha256', key.reveal()).update(text).digest();
-    hash.update(mark);
-  };
-  for (const pool of pools) {
-    for (const config of pool.configs) {
-      add(config.codec.plan.key);
-      add(config.resetKey);
-    }
-  }
-  return hash.digest('hex').slice(0, 16);
 }

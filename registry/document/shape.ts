@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from 'zod';
+import {
+  BUILT_IN_SCHEMES,
+  type DocumentField,
+  type Scheme,
+  type Schemes,
+} from '../../cid/index.js';
 import { quotable } from './source.js';
 
 /**
- * The form of a document: fields, types, ranges, defaults. What needs more than one field
- * to be judged is in checks.ts. Unknown fields are errors, because a misspelt one would
- * otherwise be a silent default.
+ * The form of a document: fields, types, ranges, defaults. Checks that need more than one field
+ * are in document.ts, configs.ts and servers.ts. Unknown fields are errors: a misspelt one
+ * would otherwise silently have its default.
  */
 
-/** A message that says what is allowed; never shows the value where `secret` is set. */
+/** A message that says what is allowed. With `secret` it never shows the value. */
 function needs(allowed: string, secret = false): { error: (issue: { input?: unknown }) => string } {
   return {
     error: ({ input }) => {
@@ -49,7 +55,7 @@ const name = (of: string) => {
 const address = z.string(needs('an IPv4 or IPv6 address'));
 const yesNo = z.boolean(needs('true or false'));
 
-/** Refuses the one key that z.record leaves out without a word. */
+/** Refuses the one key that z.record silently drops. */
 function mapping<Value extends z.ZodType>(key: z.ZodString, value: Value, allowed: string) {
   return z.preprocess(
     (input, context) => {
@@ -70,8 +76,8 @@ const keyPath = z
   .refine((path) => !path.includes('\0'), needs(PATH, true));
 
 /**
- * A key pasted where its file's path belongs must not be echoed back, in whatever form and
- * with a digit too few or too many: hex with 0x, colons or spaces, or base64.
+ * A key pasted where the path of its file belongs must not be echoed back. It may be hex, with
+ * 0x, colons or spaces, or base64, and may have a digit too few or too many.
  */
 function looksLikeKey(path: string): boolean {
   const bare = path.replace(/[\s:,;'"_-]/g, '').replace(/^0x/i, '');
@@ -80,46 +86,58 @@ function looksLikeKey(path: string): boolean {
 
 const state = choice(['staged', 'minting', 'retiring', 'quarantined']);
 
-const quicLb = z.strictObject({
-  scheme: z.literal('quic-lb'),
-  id: integer(0, 6, ' (7 is 0b111, which never is a config)'),
-  serverIdLength: integer(1, 15),
-  nonceLength: integer(4, 18),
-  serverUseLength: integer(0, 14).default(0),
-  lengthSelfEncoded: yesNo.default(true),
-  keyFile: keyPath.optional(),
-  resetKeyFile: keyPath.optional(),
-  state,
-});
+function fieldShape(field: DocumentField) {
+  switch (field.kind) {
+    case 'integer':
+      return integer(field.minimum, field.maximum, field.note);
+    case 'one-of': {
+      const others = field.values.slice(0, -1).join(', ');
+      return z.literal(field.values, needs(`${others} or ${field.values.at(-1)}`));
+    }
+    case 'yes-no':
+      return yesNo;
+    case 'key-file':
+      return keyPath;
+  }
+}
 
-const awsNlb = z.strictObject({
-  scheme: z.literal('aws-nlb'),
-  id: integer(0, 0, ', since an AWS NLB reads no other config').default(0),
-  serverIdLength: integer(8, 8, ', since an AWS NLB reads 8 octets').default(8),
-  nonceLength: integer(4, 11).default(7),
-  resetKeyFile: keyPath.optional(),
-  state,
-});
+function presentOrNot(field: DocumentField): z.ZodType {
+  const shape: z.ZodType = fieldShape(field);
+  if ('default' in field) return shape.default(field.default);
+  return 'optional' in field ? shape.optional() : shape;
+}
 
-const katran = z.strictObject({
-  scheme: z.literal('katran'),
-  /** Follows from the version; may be given, and must then agree. */
-  id: integer(0, 6).optional(),
-  version: z.union([z.literal(1), z.literal(2), z.literal(3)], needs('1, 2 or 3')),
-  cidLength: integer(8, 20).default(8),
-  resetKeyFile: keyPath.optional(),
-  state,
-});
+/** A config of one scheme: the fields of the scheme, and those that every config has. */
+function configShape(scheme: Scheme) {
+  const fields = Object.entries(scheme.document.fields);
+  return z
+    .strictObject({
+      scheme: z.literal(scheme.name),
+      ...Object.fromEntries(fields.map(([name, field]) => [name, presentOrNot(field)])),
+      resetKeyFile: keyPath.optional(),
+      state,
+    })
+    .transform(({ scheme: _, resetKeyFile, state, ...values }) => ({
+      scheme,
+      resetKeyFile,
+      state,
+      /** The values of the scheme's fields; those of key files are still paths. */
+      values: values as Readonly<Record<string, string | number | boolean | undefined>>,
+    }));
+}
 
-const config = z.discriminatedUnion('scheme', [quicLb, katran, awsNlb], {
-  error: (issue) => {
-    const input = issue.input;
-    const given = typeof input === 'object' && input !== null && !Array.isArray(input);
-    return given
-      ? needs('one of quic-lb, katran, aws-nlb').error({ input: Reflect.get(input, 'scheme') })
-      : needs('a mapping with the fields of a config').error({ input });
-  },
-});
+function anyConfigShape(schemes: Schemes) {
+  const [first, ...others] = schemes;
+  const names = schemes.map(({ name }) => name).join(', ');
+  return z.discriminatedUnion('scheme', [configShape(first), ...others.map(configShape)], {
+    error: ({ input }) => {
+      const given = typeof input === 'object' && input !== null && !Array.isArray(input);
+      return given
+        ? needs(`one of ${names}`).error({ input: Reflect.get(input, 'scheme') })
+        : needs('a mapping with the fields of a config').error({ input });
+    },
+  });
+}
 
 const vip = z.strictObject(
   {
@@ -135,7 +153,7 @@ const server = z.strictObject(
   {
     name: name('server'),
     address,
-    /** Judged by hand in server-ids.ts: there can be a million. */
+    /** Checked in server-ids.ts, which is faster: there can be a million. */
     serverIds: mapping(z.string(), z.unknown(), 'a mapping from a config id to server IDs').default(
       {},
     ),
@@ -147,22 +165,29 @@ const server = z.strictObject(
   needs('a mapping with the fields of a server'),
 );
 
-const pool = z.strictObject(
-  {
-    vips: z.array(vip, needs('a list of VIPs')).default([]),
-    configs: z.array(config, needs('a list of configs')).default([]),
-    servers: z.array(server, needs('a list of servers')).default([]),
-  },
-  needs('a mapping with vips, configs and servers'),
-);
+function poolShape(schemes: Schemes) {
+  return z.strictObject(
+    {
+      vips: z.array(vip, needs('a list of VIPs')).default([]),
+      configs: z.array(anyConfigShape(schemes), needs('a list of configs')).default([]),
+      servers: z.array(server, needs('a list of servers')).default([]),
+    },
+    needs('a mapping with vips, configs and servers'),
+  );
+}
 
-export const documentShape = z.strictObject(
-  { pools: mapping(name('pool'), pool, 'a mapping from a name to a pool') },
-  needs('a mapping with the field pools'),
-);
+export function documentShape(schemes: Schemes) {
+  return z.strictObject(
+    { pools: mapping(name('pool'), poolShape(schemes), 'a mapping from a name to a pool') },
+    needs('a mapping with the field pools'),
+  );
+}
 
-export type DocumentShape = z.infer<typeof documentShape>;
-export type PoolShape = z.infer<typeof pool>;
-export type ConfigShape = z.infer<typeof config>;
+/** The form with the built-in schemes, made once because that takes a millisecond or two. */
+export const builtInDocumentShape = documentShape(BUILT_IN_SCHEMES);
+
+export type DocumentShape = z.infer<ReturnType<typeof documentShape>>;
+export type PoolShape = z.infer<ReturnType<typeof poolShape>>;
+export type ConfigShape = z.infer<ReturnType<typeof configShape>>;
 export type ServerShape = z.infer<typeof server>;
 export type VipShape = z.infer<typeof vip>;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { execFileSync } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import {
   chmodSync,
@@ -7,6 +8,7 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -23,7 +25,7 @@ const documentOf = (weight: number) => `pools:
   web:
     configs:
       - { id: 0, scheme: quic-lb, serverIdLength: 3, nonceLength: 4, keyFile: keys/0.key, state: minting }
-    servers: [{ name: web-1, address: 10.0.1.11, weight: ${weight} }]
+    servers: [{ name: web-1, address: 10.0.1.11, serverIds: { 0: [ed793a] }, weight: ${weight} }]
 `;
 
 let folder: string;
@@ -43,6 +45,11 @@ afterEach(async () => {
   watch = undefined;
   rmSync(folder, { recursive: true });
 });
+
+function writeNew(text: string): string {
+  writeFileSync(`${path}.new`, text);
+  return `${path}.new`;
+}
 
 /** Starts watching; `next()` waits for the next call of a handler. */
 async function follow(registry: Registry) {
@@ -105,13 +112,13 @@ describe('openFileRegistry', () => {
     expect(weightOf(await next())).toBe(2);
   });
 
-  it('tells of the state of before when a read beside it saw another, or none', async () => {
+  it('tells of the earlier state again when a read beside it saw another, or none', async () => {
     const registry = openFileRegistry(path, { timing: { settle: 200, poll: 60_000 } });
     await registry.read();
     const next = await follow(registry);
     writeFileSync(path, documentOf(2));
     expect(weightOf(await registry.read())).toBe(2);
-    writeFileSync(path, documentOf(1)); // Before the watch looked.
+    writeFileSync(path, documentOf(1)); // The watch has not looked yet.
     expect(weightOf(await next())).toBe(1);
     writeFileSync(path, 'pools: [');
     await expect(registry.read()).rejects.toThrow();
@@ -190,7 +197,7 @@ describe('openFileRegistry', () => {
     expect(await next()).toMatchObject({ code: 'DOCUMENT_SYNTAX' });
     unlinkSync(path);
     expect(await next()).toMatchObject({ code: 'FILE_UNREADABLE' });
-    // The good state of before comes back: who was told of a bad one is told that it is over.
+    // The earlier good state comes back: a watcher that was told of the bad one hears of it.
     writeFileSync(path, documentOf(1));
     expect(weightOf(await next())).toBe(1);
     writeFileSync(path, documentOf(4));
@@ -203,6 +210,102 @@ describe('openFileRegistry', () => {
     writeFileSync(path, documentOf(5));
     const next = await follow(registry);
     expect(weightOf(await next())).toBe(5);
+  });
+
+  it.each([
+    ['a FIFO', () => execFileSync('mkfifo', [`${path}.new`])],
+    ['a link to a device without end', () => symlinkSync('/dev/zero', `${path}.new`)],
+    ['a folder', () => mkdirSync(`${path}.new`)],
+    ['a file too long', () => truncateSync(writeNew(''), 2 ** 40)],
+  ])(
+    'refuses %s as the document at once, and reads the file that takes its place',
+    async (_, make) => {
+      const registry = openFileRegistry(path, { timing: fast });
+      await registry.read();
+      const next = await follow(registry);
+      make();
+      rmSync(path);
+      renameSync(`${path}.new`, path);
+      let seen = await next();
+      // Nothing may have been there for a moment.
+      while (seen instanceof Error && /does not exist/.test(seen.message)) seen = await next();
+      expect(seen).toMatchObject({ code: 'FILE_UNREADABLE' });
+      await expect(openFileRegistry(path).read()).rejects.toMatchObject({
+        message: expect.stringMatching(
+          /is (a FIFO|a device|a folder), not a|has more than 33554432/,
+        ),
+      });
+      rmSync(path, { recursive: true });
+      writeFileSync(path, documentOf(2));
+      let good = await next();
+      while (good instanceof Error) good = await next();
+      expect(weightOf(good)).toBe(2);
+    },
+  );
+
+  it('refuses a FIFO as a key file, and reads the file that takes its place', async () => {
+    const registry = openFileRegistry(path, { timing: fast });
+    await registry.read();
+    const next = await follow(registry);
+    const key = join(folder, 'keys/0.key');
+    rmSync(key);
+    execFileSync('mkfifo', [key]);
+    let seen = await next();
+    while (seen instanceof Error && /does not exist/.test(seen.message)) seen = await next();
+    expect(seen).toMatchObject({
+      code: 'FILE_UNREADABLE',
+      message: 'key file keys/0.key is a FIFO, not a regular file',
+    });
+    rmSync(key);
+    writeFileSync(key, KEY, { mode: 0o600 });
+    let good = await next();
+    while (good instanceof Error) good = await next();
+    expect(weightOf(good)).toBe(1);
+  });
+
+  describe('closed while a long document is read', () => {
+    let told: number;
+    let warned: string[];
+    let registry: Registry;
+    let following: Watch;
+    beforeEach(async () => {
+      told = 0;
+      warned = [];
+      registry = openFileRegistry(path, {
+        timing: fast,
+        onWarning: ({ message }) => warned.push(message),
+      });
+      await registry.read();
+      const seen = () => {
+        told += 1;
+      };
+      following = await registry.watch({ onChange: seen, onError: seen });
+      const ids = Array.from({ length: 300_000 }, (_, i) => i.toString(16).padStart(6, '0'));
+      const long = documentOf(2).replace('[ed793a]', `"${ids.join(' ')}"`);
+      // Of this one there is a warning at the end of the reading.
+      writeFileSync(path, long.replace('minting', 'staged'));
+      // It is being read when the event loop is held up for some milliseconds again and again.
+      for (let slices = 0; slices < 5; ) {
+        const begun = performance.now();
+        await new Promise(setImmediate);
+        if (performance.now() - begun > 5) slices += 1;
+      }
+    });
+
+    it('gives the reading up, and tells of it no more', async () => {
+      await following.close();
+      writeFileSync(path, documentOf(3));
+      expect(weightOf(await registry.read())).toBe(3);
+      expect({ told, warned }).toEqual({ told: 0, warned: [] });
+    });
+
+    it('goes on reading for somebody else, and tells of it no more', async () => {
+      const reading = registry.read();
+      await following.close();
+      expect(weightOf(await reading)).toBe(2);
+      expect(warned).toEqual([expect.stringMatching(/none is minting/)]);
+      expect(told).toBe(0);
+    });
   });
 
   it('finds by polling what no event told', async () => {

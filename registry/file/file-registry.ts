@@ -1,38 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync, statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { CidecarError } from '../../core/index.js';
-import { parseDocument } from '../document/document.js';
+import { CidecarError, SayOnce, SerialWork } from '../../core/index.js';
+import { readRegularFile, readRegularFileSync, whyUnreadable } from '../../core/regular-file.js';
+import { parseDocumentInSlices } from '../document/document.js';
+import { MAX_DOCUMENT_OCTETS, MAX_KEY_FILE_OCTETS } from '../document/limits.js';
 import type { DocumentWarning } from '../document/report.js';
-import type { DesiredState, Registry, Watch, WatchHandlers } from '../types.js';
+import type { DesiredState, Registry, RegistryOptions, Watch, WatchHandlers } from '../types.js';
+import { LastRead, WatchReports } from '../watch-reports.js';
 import { type Timing, watchFiles } from './watch-files.js';
 
-export interface FileRegistryOptions {
-  /** Called for each warning of each document that is read and differs from the last. */
-  readonly onWarning?: (warning: DocumentWarning) => void;
+export interface FileRegistryOptions extends RegistryOptions {
   readonly timing?: Partial<Timing>;
 }
 
-/** The desired state in one YAML file, with key files beside it. */
+/** The desired state in one YAML file that names the key files. Nothing is read yet. */
 export function openFileRegistry(path: string, options: FileRegistryOptions = {}): Registry {
   return new FileRegistry(resolve(path), path, options);
 }
 
 class FileRegistry implements Registry {
   readonly #path: string;
-  /** As the person wrote it, for messages. */
+  /** The path as it was given, for messages. */
   readonly #name: string;
   readonly #options: FileRegistryOptions;
-  /**
-   * What read() handed out last: a watch begun then tells what differs. Its reader may have
-   * put it in force, so a watch that sees another one tells of that, whatever it told before.
-   */
-  #lastRead: { readonly revision: string | undefined } | undefined;
-  #loading: Promise<unknown> = Promise.resolve();
-  /** What the last reading looked at, the document first: also a bad one's key files count. */
+  readonly #lastRead = new LastRead();
+  /** Readings follow each other, so that an older one does not come out last. */
+  readonly #loading = new SerialWork(() => this.#load());
+  /** The files that the last reading opened, the document first; those of a bad document too. */
   #files: readonly string[];
-  #warned = '';
+  readonly #warned = new SayOnce();
+  /** Those who wait for a reading, or would hear of it. Without one it is given up. */
+  #interested = 0;
+  #abort = new AbortController();
 
   constructor(path: string, name: string, options: FileRegistryOptions) {
     this.#path = path;
@@ -42,108 +41,94 @@ class FileRegistry implements Registry {
   }
 
   async read(): Promise<DesiredState> {
+    this.#interested += 1;
     try {
-      const state = await this.#load();
-      this.#lastRead = { revision: state.revision };
+      const state = await this.#loading.run();
+      this.#lastRead.handsOut(state);
       return state;
     } catch (error) {
-      this.#lastRead = { revision: undefined };
+      this.#lastRead.fails();
       throw error;
+    } finally {
+      this.#leave();
     }
   }
 
   async watch(handlers: WatchHandlers): Promise<Watch> {
-    let reported = '';
-    // Of this watch alone: a read() beside it must not pass for a change that was told.
-    let told = this.#lastRead?.revision;
-    let readSeen = this.#lastRead;
-    const tell = (error: Error) => {
-      try {
-        handlers.onError(error);
-      } catch (thrown) {
-        process.emitWarning(thrown instanceof Error ? thrown : new Error(String(thrown)));
-      }
-    };
+    this.#interested += 1;
+    const reports = new WatchReports(handlers, this.#lastRead);
+    await reports.begin(() => this.#loading.run());
     const check = async (): Promise<readonly string[]> => {
       try {
-        const state = await this.#load();
-        const read = this.#lastRead;
-        const readOther = read !== readSeen && read?.revision !== state.revision;
-        const changed = state.revision !== told || reported !== '' || readOther;
-        readSeen = read;
-        reported = '';
-        told = state.revision;
-        if (changed) handlers.onChange(state);
+        reports.found(await this.#loading.run());
       } catch (error) {
-        const text = error instanceof CidecarError ? error.describe() : String(error);
-        if (text !== reported) {
-          reported = text;
-          tell(error instanceof Error ? error : new Error(text));
-        }
+        reports.failed(error);
       }
       return this.#files;
     };
-    if (told === undefined) {
-      try {
-        told = (await this.#load()).revision;
-      } catch {
-        // The first check reports it, and the first good state counts as a change.
-      }
-    }
-    return watchFiles(this.#files, check, this.#options.timing);
+    let closed = false;
+    const watch = await watchFiles(this.#files, check, this.#options.timing);
+    return {
+      close: async () => {
+        if (closed) return;
+        closed = true;
+        reports.close();
+        await watch.close();
+        this.#leave();
+      },
+    };
   }
 
-  /** One reading after the other, so that an older one does not come out last. */
-  #load(): Promise<DesiredState> {
-    const loaded = this.#loading.then(() => this.#loadNow());
-    this.#loading = loaded.catch(() => {});
-    return loaded;
+  #leave(): void {
+    this.#interested -= 1;
+    if (this.#interested === 0) this.#abort.abort();
   }
 
-  async #loadNow(): Promise<DesiredState> {
+  async #load(): Promise<DesiredState> {
+    if (this.#abort.signal.aborted) this.#abort = new AbortController();
+    const { signal } = this.#abort;
     let text: string;
     try {
-      text = await readFile(this.#path, 'utf8');
+      text = (await readRegularFile(this.#path, MAX_DOCUMENT_OCTETS)).octets.toString();
     } catch (cause) {
-      throw unreadable(cause, this.#name, { file: this.#name });
+      const message = `${this.#name} ${whyUnreadable(cause)}`;
+      throw new CidecarError('FILE_UNREADABLE', message, { file: this.#name, cause });
     }
     const files = [this.#path];
     this.#files = files;
-    const { state, warnings } = parseDocument(text, {
+    const keyFiles: Record<string, string> = {};
+    const options = {
       file: this.#name,
-      readKeyFile: (name, warn) => {
+      ...(this.#options.schemes && { schemes: this.#options.schemes }),
+      readKeyFile: (name: string, warn: (message: string) => void) => {
         const path = resolve(dirname(this.#path), name);
         files.push(path);
-        try {
-          if ((statSync(path).mode & 0o004) !== 0) {
-            warn(`key file ${name} can be read by every user of this host; chmod 600 it`);
-          }
-          return readFileSync(path, 'utf8');
-        } catch (cause) {
-          throw unreadable(cause, `key file ${name}`);
-        }
+        const content = readKeyFile(path, name, warn);
+        keyFiles[name] = content;
+        return content;
       },
-    });
+    };
+    const { state, warnings } = await parseDocumentInSlices(text, options, signal);
     this.#warn(warnings);
+    this.#options.onSource?.(state, { text, keyFiles });
     return state;
   }
 
   #warn(warnings: readonly DocumentWarning[]): void {
-    const text = JSON.stringify(warnings);
-    if (text === this.#warned) return;
-    this.#warned = text;
+    if (!this.#warned.isNews(JSON.stringify(warnings))) return;
     for (const warning of warnings) this.#options.onWarning?.(warning);
   }
 }
 
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'does not exist',
-  EACCES: 'may not be read by this user',
-  EISDIR: 'is a folder',
-};
-
-function unreadable(cause: unknown, what: string, place: { file?: string } = {}): CidecarError {
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-  const reason = REASONS[code] ?? `cannot be read (${code === '' ? String(cause) : code})`;
-  return new CidecarError('FILE_UNREADABLE', `${what} ${reason}`, { ...place, cause });
+function readKeyFile(path: string, name: string, warn: (message: string) => void): string {
+  try {
+    const { octets, mode } = readRegularFileSync(path, MAX_KEY_FILE_OCTETS);
+    if ((mode & 0o004) !== 0) {
+      warn(`key file ${name} can be read by every user of this host; chmod 600 it`);
+    }
+    return octets.toString();
+  } catch (cause) {
+    const message = `key file ${name} ${whyUnreadable(cause)}`;
+    throw new CidecarError('FILE_UNREADABLE', message, { cause });
+  }
 }

@@ -28,7 +28,7 @@ it('sees a change of a file that is not watched yet when it is read', async () =
   const seen: string[] = [];
   const check = async () => {
     seen.push(readFileSync(key, 'utf8'));
-    // Between the reading of a newly named file and the watch on its folder.
+    // A newly named file changes after it was read and before its folder is watched.
     if (seen.length === 1) writeFileSync(key, 'new');
     return [join(folder, 'document'), key];
   };
@@ -49,7 +49,7 @@ it('watches the folder that took the place of a watched one', async () => {
   mkdirSync(join(folder, 'keys'));
   writeFileSync(key, 'second');
   await vi.waitFor(() => expect(seen).toBe('second'));
-  // Long enough for the look that re-watches; from then on events alone tell.
+  // Long enough for the poll to watch the new folder; from then on only events are left.
   await new Promise((resolve) => setTimeout(resolve, 100));
   writeFileSync(key, 'third');
   await vi.waitFor(() => expect(seen).toBe('third'));
@@ -67,4 +67,58 @@ it('goes on after a check that throws', async () => {
   expect(await warned).toMatchObject({ message: 'the check is broken' });
   writeFileSync(join(folder, 'document'), 'two');
   await vi.waitFor(() => expect(calls).toBeGreaterThan(1));
+});
+
+it('sees a change while others come and go in its folder all the time', async () => {
+  let looks = 0;
+  const check = async () => {
+    looks += 1;
+    return [join(folder, 'document')];
+  };
+  // Quiet for so long there is never, and no poll will come.
+  const slow = { settle: 200, longest: 60_000, poll: 60_000 };
+  watch = await watchFiles([join(folder, 'document')], check, slow);
+  await vi.waitFor(() => expect(looks).toBe(1));
+  await new Promise((resolve) => setTimeout(resolve, 500)); // The look after the first watch.
+  const before = looks;
+  const busy = setInterval(() => writeFileSync(join(folder, 'other'), 'x'), 20);
+  try {
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(looks).toBe(before); // Others are not looked at.
+    writeFileSync(join(folder, 'document'), 'two');
+    await vi.waitFor(() => expect(looks).toBe(before + 1), { timeout: 10_000 });
+  } finally {
+    clearInterval(busy);
+  }
+});
+
+it('sees a change of a file that changes all the time', async () => {
+  let looks = 0;
+  const check = async () => {
+    looks += 1;
+    return [join(folder, 'document')];
+  };
+  const slow = { settle: 200, longest: 300, poll: 60_000 };
+  watch = await watchFiles([join(folder, 'document')], check, slow);
+  const busy = setInterval(() => writeFileSync(join(folder, 'document'), 'x'), 20);
+  try {
+    await vi.waitFor(() => expect(looks).toBeGreaterThan(3), { timeout: 10_000 });
+  } finally {
+    clearInterval(busy);
+  }
+});
+
+it('closes without waiting for a check that never ends', async () => {
+  const never = new Promise<readonly string[]>(() => {});
+  let begun = false;
+  watch = await watchFiles(
+    [join(folder, 'document')],
+    () => {
+      begun = true;
+      return never;
+    },
+    timing,
+  );
+  await vi.waitFor(() => expect(begun).toBe(true));
+  await watch.close();
 });

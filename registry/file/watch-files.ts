@@ -1,23 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type FSWatcher, watch } from 'node:fs';
-import { realpath, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { stat } from 'node:fs/promises';
 import type { Watch } from '../types.js';
+import { namesToFollow } from './followed-names.js';
+import { Settling } from './settling.js';
 
 export interface Timing {
   /** Milliseconds of quiet after an event before the files are read. */
   readonly settle: number;
-  /** Milliseconds between looks at the files without any event. */
+  /** Milliseconds after the first event at which they are read even if there was no quiet. */
+  readonly longest: number;
+  /** Milliseconds between looks at the files when there are no events. */
   readonly poll: number;
 }
 
-const DEFAULT_TIMING: Timing = { settle: 50, poll: 5_000 };
+const DEFAULT_TIMING: Timing = { settle: 50, longest: 500, poll: 5_000 };
 
 /**
- * Calls `check` when any of `files` may have changed; it answers with the files to look at
- * from then on. Folders are watched, not files: editors and deployment tools put a new file
- * in the old one's place, and Kubernetes swaps a link to the folder. A slow poll covers
- * file systems without events and events that got lost. Calls never overlap.
+ * Calls `check` once at the start and then whenever any of `files` may have changed; `check`
+ * answers with the files to look at from then on. Folders are watched rather than files, because
+ * editors and deployment tools put a new file in the place of the old one, and Kubernetes swaps
+ * a link to the folder. In a watched folder only the names that lead to a file count, because
+ * others may come and go there all the time. A slow poll covers file systems without events, and
+ * lost events. Calls never overlap.
  */
 export async function watchFiles(
   files: readonly string[],
@@ -31,7 +36,12 @@ export async function watchFiles(
 
 interface FolderWatch {
   readonly watcher: FSWatcher;
-  /** Device and inode: a folder that takes this one's place needs a watch of its own. */
+  /**
+   * The names in this folder that lead to a file, and the folder's own name, under which Node
+   * reports events of the folder itself.
+   */
+  names: ReadonlySet<string>;
+  /** Device and inode. Another folder in this one's place needs a watch of its own. */
   readonly identity: string;
 }
 
@@ -41,7 +51,7 @@ class FileWatch implements Watch {
   readonly #folders = new Map<string, FolderWatch>();
   #files: readonly string[] = [];
   #signature = '';
-  #settling: NodeJS.Timeout | undefined;
+  readonly #settling: Settling;
   #polling: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
   #closed = false;
@@ -49,35 +59,36 @@ class FileWatch implements Watch {
   constructor(check: () => Promise<readonly string[]>, timing: Timing) {
     this.#check = check;
     this.#timing = timing;
+    this.#settling = new Settling(timing.settle, timing.longest, () =>
+      this.#queue(() => this.#run()),
+    );
   }
 
   async start(files: readonly string[]): Promise<void> {
-    // Watch first, then check once: a change between the caller's reading and now is seen.
+    // The watch comes first and one check after it, so that no change is missed in between.
     await this.#follow(files);
     this.#polling = setInterval(() => this.#queue(() => this.#poll()), this.#timing.poll);
     this.#queue(() => this.#run());
   }
 
+  /** Does not wait for a check that is under way: it may take long, and nobody hears of it. */
   async close(): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#settling);
+    this.#settling.cancel();
     clearInterval(this.#polling);
     for (const { watcher } of this.#folders.values()) watcher.close();
     this.#folders.clear();
-    await this.#running;
   }
 
   #queue(task: () => Promise<void>): void {
     this.#running = this.#running
       .then(() => (this.#closed ? undefined : task()))
-      // What a caller's `check` throws must not end the watch.
+      // An error that `check` throws must not end the watch.
       .catch((error: unknown) => process.emitWarning(asError(error)));
   }
 
   #touched(): void {
-    if (this.#closed) return;
-    clearTimeout(this.#settling);
-    this.#settling = setTimeout(() => this.#queue(() => this.#run()), this.#timing.settle);
+    if (!this.#closed) this.#settling.touch();
   }
 
   async #poll(): Promise<void> {
@@ -91,53 +102,56 @@ class FileWatch implements Watch {
     if (!this.#closed) await this.#follow(files);
   }
 
-  /** Looks again after any change of what is watched: nobody saw a file change before that. */
+  /**
+   * Watches the folders of these files. Asks for another look where they are not the ones
+   * watched so far: a change in a new one went unseen until now.
+   */
   async #follow(files: readonly string[]): Promise<void> {
     let changed = files.join('\0') !== this.#files.join('\0');
     this.#files = [...files];
     const wanted = await foldersOf(files);
     if (this.#closed) return;
-    for (const [folder, { watcher, identity }] of this.#folders) {
-      if (wanted.get(folder) === identity) continue;
-      watcher.close();
+    for (const [folder, followed] of this.#folders) {
+      const { identity, names } = wanted.get(folder) ?? {};
+      if (identity === followed.identity && names !== undefined) {
+        followed.names = names;
+        continue;
+      }
+      followed.watcher.close();
       this.#folders.delete(folder);
     }
-    for (const [folder, identity] of wanted) {
+    for (const [folder, { identity, names }] of wanted) {
       if (this.#folders.has(folder)) continue;
       try {
-        const watcher = watch(folder, { persistent: true }, () => this.#touched());
+        const watcher = watch(folder, { persistent: true }, (_, name) => {
+          if (name === null || this.#folders.get(folder)?.names.has(name)) this.#touched();
+        });
         const drop = () => {
           watcher.close();
           if (this.#folders.get(folder)?.watcher === watcher) this.#folders.delete(folder);
         };
         watcher.on('error', drop);
-        this.#folders.set(folder, { watcher, identity });
+        this.#folders.set(folder, { watcher, identity, names });
         changed = true;
       } catch {
-        // No such folder now, or no inotify watch to be had: the poll sees the change.
+        // The folder is gone, or there are no inotify watches left: the poll sees changes.
       }
     }
     if (changed) this.#touched();
   }
 }
 
-/** The folder of each file, and the folder of what it links to; with their identities. */
-async function foldersOf(files: readonly string[]): Promise<Map<string, string>> {
-  const folders = new Map<string, string>();
-  const add = async (folder: string) => {
+/** The folders in which a name leads to a file, with their identities and those names. */
+async function foldersOf(
+  files: readonly string[],
+): Promise<Map<string, { identity: string; names: ReadonlySet<string> }>> {
+  const folders = new Map<string, { identity: string; names: ReadonlySet<string> }>();
+  for (const [folder, names] of await namesToFollow(files)) {
     try {
       const { dev, ino } = await stat(folder, { bigint: true });
-      folders.set(folder, `${dev}:${ino}`);
+      folders.set(folder, { identity: `${dev}:${ino}`, names });
     } catch {
-      // Not there at present; the poll will find it.
-    }
-  };
-  for (const file of files) {
-    await add(dirname(file));
-    try {
-      await add(dirname(await realpath(file)));
-    } catch {
-      // Not there at present; its own folder will tell when it comes.
+      // The folder is not there now; the poll finds it when it is.
     }
   }
   return folders;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,11 +17,11 @@ function inNamespace(...argv: string[]): string {
   return execFileSync('nsenter', nsenter, { encoding: 'utf8', stdio: 'pipe', cwd: root });
 }
 
-/** Attaches in a process of its own in the namespace, and says what `ip` then shows. */
+/** Attaches in a process of its own in the namespace, and returns what `ip` shows then. */
 function attach(flags: object): { during: string; after: string } {
   const code = `
     import { execFileSync } from 'node:child_process';
-    import { attachDecapsulation } from '../sidecar/decapsulation.ts';
+    import { attachDecapsulation } from './sidecar/host/decapsulation.ts';
     try {
       const attached = await attachDecapsulation(${JSON.stringify(flags)});
       const during = execFileSync('ip', ['link', 'show', 'dev', 'v0'], { encoding: 'utf8' });
@@ -67,6 +68,20 @@ describe('attachDecapsulation', { timeout: 60_000 }, () => {
     const id = (text: string) => /prog\/xdp id (\d+)/.exec(text)?.[1];
     expect(id(second)).not.toBe(id(first));
     expect(attach({ ...flags, interface: 'v2' }).during).toBe('refused: PIN_INVALID');
+  });
+
+  it('takes the place of a pin whose interface was made anew, and can be taken away', () => {
+    const flags = { interface: 'v0', sources: [], pin: `${pinFolder}/decap` };
+    attach(flags);
+    inNamespace('ip', 'link', 'delete', 'v0');
+    inNamespace('ip', 'link', 'add', 'v0', 'type', 'veth', 'peer', 'name', 'v1');
+    expect(attach(flags).after).toMatch(/prog\/xdp/);
+    const code = `
+      import { detachPinned } from './sidecar/host/decapsulation.ts';
+      detachPinned(${JSON.stringify(flags.pin)});`;
+    inNamespace(process.execPath, '--import', 'tsx', '--input-type=module', '-e', code);
+    expect(inNamespace('ip', 'link', 'show', 'dev', 'v0')).not.toMatch(/prog\/xdp/);
+    expect(existsSync(flags.pin)).toBe(false);
   });
 
   it('refuses an interface that is not there, or has another program', () => {

@@ -4,23 +4,43 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createCodec, tokenMaker } from '../../cid/index.js';
-import { Secret } from '../../core/index.js';
+import { Secret, toHex } from '../../core/index.js';
+import { FILE_CALLS, type FileCalls } from '../../daemon/atomic-file.js';
 import type { ConfigState, DesiredState, PoolConfig, ServerState } from '../../registry/index.js';
 import { SidecarMetrics } from '../metrics.js';
 import { CidQueries } from '../rpc/cid-queries.js';
 import { SecretExport } from '../rpc/secret-export.js';
 import { StateStore } from '../state/state-store.js';
-import { type IssuedCids, Issuer } from './issuer.js';
-import { viewOf } from './view.js';
+import type { IssuedCids } from './issued-cids.js';
+import { Issuer } from './issuer.js';
+import { viewAfter, viewOf } from './server-view.js';
 
 let folder: string;
 let store: StateStore;
 const issuers: Issuer[] = [];
 
+/** What goes wrong, or happens, when a state file is about to take its place. */
+let onWrite: (() => void) | undefined;
+
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), `cdc${process.pid}-`));
-  store = await StateStore.open({ folder, start: 'init' });
+  onWrite = undefined;
+  const files: FileCalls = {
+    ...FILE_CALLS,
+    rename: async (from, to) => {
+      onWrite?.();
+      await FILE_CALLS.rename(from, to);
+    },
+  };
+  store = await StateStore.open({ folder, start: 'init', files });
 });
+
+/** As a disk that reports an error for every write. */
+function failWrites(): void {
+  onWrite = () => {
+    throw Object.assign(new Error('EIO: i/o error, rename'), { code: 'EIO' });
+  };
+}
 afterEach(async () => {
   for (const issuer of issuers.splice(0)) issuer.close();
   await store.close();
@@ -64,9 +84,9 @@ async function issue(issuer: Issuer, count: number): Promise<IssuedCids> {
   }
 }
 
-/** Leaves only so many nonces of a config. */
+/** Marks the nonces of a config as used, all but `left`. */
 function useUp({ codec }: PoolConfig, left: bigint): void {
-  const record = store.space(store.fingerprints.space(codec, ID), codec.nonceLength);
+  const record = store.nonces.of(store.fingerprints.space(codec, ID), codec.nonceLength);
   record.used = (1n << (8n * BigInt(codec.nonceLength))) - left;
 }
 
@@ -84,7 +104,7 @@ describe('Issuer', () => {
       [1, 5],
       [7, 8],
     ]);
-    // None of them became void by that.
+    // None of the CIDs became void by that.
     expect(new Set(batches.map(({ generation }) => generation)).size).toBe(1);
     expect(issuer.routable).toBe(false);
     expect(issuer.reason).toMatch(/every nonce/);
@@ -121,11 +141,11 @@ describe('Issuer', () => {
     issuer.on('reissue', () => expect.unreachable('no CID became void'));
     await issuer.apply(viewOf(desired([config(0, 'retiring'), b]), 'web-1'));
     expect(await issue(issuer, 1)).toMatchObject({ configId: 1, generation });
-    expect(switches).toBe(1); // 0b111 CIDs not used yet are.
+    expect(switches).toBe(1); // Unused 0b111 CIDs became void.
     expect(issuer.reissues).toEqual([order]);
   });
 
-  it('has the orders of before after a restart', async () => {
+  it('still has its orders after a restart', async () => {
     const issuer = await issuerOf(desired([config(0, 'minting'), config(1, 'staged')]));
     await issue(issuer, 1);
     const rotated = desired([config(0, 'retiring'), config(1, 'minting')]);
@@ -157,6 +177,71 @@ describe('Issuer', () => {
     while ((await issue(issuer, 1000)).routable) expect(told).toEqual([1, 7, 2]);
     expect(told).toEqual([1, 7, 2, 7]);
     await rename(`${folder}.gone`, folder);
+  });
+
+  it('has no IDs any more from the document on that does not name it', async () => {
+    const state = desired([config(0, 'minting')]);
+    const issuer = await issuerOf(state);
+    const old = await issue(issuer, 1);
+    const [pool] = state.pools;
+    const taken = { ...pool!.servers[0]!, name: 'web-2' };
+    const orders: number[] = [];
+    issuer.on('reissue', ({ throughGeneration }) => orders.push(throughGeneration));
+
+    const given = { revision: 's', pools: [{ ...pool!, servers: [taken] }] };
+    await issuer.apply(viewAfter(issuer.view, given));
+    const without = await issue(issuer, 1);
+    expect(without).toMatchObject({ routable: false, cidLength: old.cidLength });
+    expect(without.generation).toBe(old.generation + 1);
+    expect(orders).toEqual([old.generation]);
+    expect(issuer.reason).toBe('the registry has no server web-1 any more');
+    const queries = new CidQueries(issuer);
+    expect(queries.isOwn(old.cids, old.cidLength)).toEqual(Uint8Array.of(0));
+    expect(queries.inspect(old.cids)).toMatchObject({ serverName: 'web-2', owner: 2 });
+    await expect(queries.resetToken(old.cids)).rejects.toMatchObject({ code: 'FOREIGN_CID' });
+    expect(await queries.resetToken(without.cids)).toEqual(without.tokens);
+
+    for (const pools of [[], [{ ...pool!, servers: [] }]]) {
+      await issuer.apply(viewAfter(issuer.view, { revision: 't', pools }));
+      expect(await issue(issuer, 1)).toMatchObject({ routable: false, cidLength: old.cidLength });
+      await expect(queries.resetToken(old.cids)).rejects.toMatchObject({ code: 'FOREIGN_CID' });
+    }
+    await issuer.apply(viewAfter(issuer.view, state));
+    const back = await issue(issuer, 1);
+    expect(back).toMatchObject({ routable: true, generation: without.generation });
+    expect(queries.isOwn(old.cids, old.cidLength)).toEqual(Uint8Array.of(1));
+    expect(orders).toEqual([old.generation]); // What followed made nothing void.
+  });
+
+  it('keeps zeroes in 0b111 CIDs while it is not told what its pool has become', async () => {
+    const codec = createCodec({ scheme: 'katran', version: 3, cidLength: 14 });
+    const v3 = { id: 6, codec, state: 'retiring' as const, resetKey: null };
+    const issuer = await issuerOf(desired([v3]));
+    await issuer.apply(viewAfter(issuer.view, { revision: 's', pools: [] }));
+    const { cids } = await issue(issuer, 1);
+    expect([...cids.subarray(1, 5)]).toEqual([0, 0, 0, 0]);
+  });
+
+  it('follows a document whose CIDs are too short for it, with CIDs of its own length', async () => {
+    const issuer = await issuerOf(desired([config(0, 'minting')]));
+    const old = await issue(issuer, 1);
+    const lengths = { serverIdLength: 2, nonceLength: 4, serverUseLength: 0 };
+    const codec = createCodec({
+      scheme: 'quic-lb',
+      configId: 0,
+      key: null,
+      lengthSelfEncoded: true,
+      ...lengths,
+    });
+    const state = desired([{ ...config(0, 'minting'), codec }]);
+    const [pool] = state.pools;
+    const servers = [{ ...pool!.servers[0]!, serverIds: new Map([[0, [Uint8Array.of(1, 2)]]]) }];
+    await issuer.apply(viewAfter(issuer.view, { ...state, pools: [{ ...pool!, servers }] }));
+    expect(await issue(issuer, 1)).toMatchObject({
+      routable: true,
+      cidLength: 12,
+      generation: old.generation + 1,
+    });
   });
 
   it('issues 0b111 while the server is down, and of the first length when that changes', async () => {
@@ -216,7 +301,7 @@ describe('Issuer', () => {
     const rotated = desired([config(0, 'retiring'), config(1, 'minting')]);
     await issuer.apply(viewOf(rotated, 'web-1'));
     expect(await issue(issuer, 1)).toMatchObject({ configId: 7 });
-    // Of the first config there are counters in hand, for which no disk is needed.
+    // The first config has a block of counters, which need no disk any more.
     await issuer.apply(viewOf(desired([a, b]), 'web-1'));
     for (let second = 0; second < 3; second++) {
       now += 2000;
@@ -228,7 +313,7 @@ describe('Issuer', () => {
     expect(fresh).toMatchObject({ configId: 0, generation: old.generation + 2 });
     await store.close();
     store = await StateStore.open({ folder, start: 'existing' });
-    expect(store.generation).toBe(fresh.generation);
+    expect(store.generation.current).toBe(fresh.generation);
   });
 
   it.each([
@@ -250,7 +335,7 @@ describe('Issuer', () => {
       expect(issuer.reissue).toMatchObject({ throughGeneration: old.generation });
       const token = await new CidQueries(issuer).resetToken(fresh.cids);
       expect(token).toEqual(fresh.tokens);
-      const key = issuer.resetKey(issuer.view.configs[0]!);
+      const key = issuer.keys.of(issuer.view.configs[0]!);
       expect(token).toEqual(tokenMaker(resetTokens, key).of(fresh.cids));
       expect(warned).toEqual(resetKey === null ? [0, 1] : [0]);
     },
@@ -286,5 +371,254 @@ describe('Issuer', () => {
     await rename(`${folder}.gone`, folder);
     await recovered;
     expect(await issue(issuer, 1)).toMatchObject({ configId: 0, routable: true });
+  });
+
+  it('issues what it has recorded while nothing can be recorded, then 0b111', async () => {
+    const state = desired([config(0, 'minting')]);
+    const issuer = await issuerOf(state);
+    const first = await issue(issuer, 1);
+    const troubles: string[] = [];
+    issuer.on('trouble', ({ code }) => troubles.push(code));
+    const told: boolean[] = [];
+    issuer.on('minting', () => told.push(issuer.routable));
+    failWrites();
+
+    // A document that changes nothing of what is minted costs nothing of it either.
+    await issuer.apply(viewAfter(issuer.view, { ...state, revision: 's' }));
+    expect(issuer.issue(1)).toMatchObject({ routable: true, generation: first.generation });
+    const seen = new Set([toHex(first.cids)]);
+    let batch = await issue(issuer, 100);
+    for (; batch.routable; batch = await issue(issuer, 100)) {
+      for (let at = 0; at < batch.cids.length; at += 12) {
+        seen.add(toHex(batch.cids.subarray(at, at + 12)));
+      }
+      // The trouble is told while there is something in hand, and alarms no client yet.
+      if (seen.size > 3000 && seen.size < 4000) {
+        await expect.poll(() => troubles).toContain('STATE_UNWRITABLE');
+        expect(issuer.routable).toBe(true);
+        expect(told).toEqual([]);
+      }
+    }
+    expect(seen.size).toBe(4095); // A block, without the one before the last document.
+    expect(told).toEqual([false]);
+    expect(issuer.reason).toMatch(/EIO/);
+
+    const recovered = new Promise<void>((resolve) => issuer.once('switch', resolve));
+    onWrite = undefined;
+    await recovered;
+    expect(await issue(issuer, 1)).toMatchObject({ routable: true });
+    expect(issuer.trouble).toBeUndefined();
+  });
+
+  it('uses what is recorded of every server ID before it falls to 0b111', async () => {
+    const ids = [ID, Uint8Array.of(1, 2, 4)];
+    const state = (owned: Uint8Array[]): DesiredState => {
+      const { pools, revision } = desired([config(0, 'minting')]);
+      const [pool] = pools;
+      const servers = [{ ...pool!.servers[0]!, serverIds: new Map([[0, owned]]) }];
+      return { revision, pools: [{ ...pool!, servers }] };
+    };
+    const issuer = await issuerOf(state([ids[0]!]));
+    await issue(issuer, 1);
+    await issuer.apply(viewAfter(issuer.view, state([ids[1]!])));
+    await issue(issuer, 1);
+    await issuer.apply(viewAfter(issuer.view, state(ids)));
+    failWrites();
+    let count = 0;
+    for (let batch = await issue(issuer, 1000); batch.routable; batch = await issue(issuer, 1000)) {
+      count += batch.count;
+    }
+    expect(count).toBe(2 * 4095);
+  });
+
+  it('has 0b111 CIDs for a disk that fails, and waits rather than repeat them', async () => {
+    const issuer = await issuerOf(desired([config(0, 'retiring')]));
+    failWrites();
+    const seen = new Set<string>();
+    for (let i = 0; i < 20; i++) {
+      const { cids, count } = issuer.issue(1000)!;
+      for (let at = 0; at < count * 12; at += 12) seen.add(toHex(cids.subarray(at, at + 12)));
+    }
+    expect(seen.size).toBe(20_000);
+    issuer.close();
+
+    // Of 24 free bits, a start records 256.
+    const codec = createCodec({ scheme: 'katran', version: 3, cidLength: 8 });
+    onWrite = undefined;
+    const v3 = { id: 6, codec, state: 'retiring' as const, resetKey: null };
+    const short = await issuerOf(desired([v3]));
+    failWrites();
+    let given = 0;
+    for (let batch = short.issue(100); batch !== undefined; batch = short.issue(100)) {
+      given += batch.count;
+    }
+    expect(given).toBe(256);
+    const began = Date.now();
+    await short.ready(); // Tries once more, and fails.
+    await short.ready(); // Nothing to give, so it waits for the next attempt.
+    expect(Date.now() - began).toBeGreaterThan(500);
+    onWrite = undefined;
+    expect((await issue(short, 100)).count).toBe(100);
+  });
+
+  it('gives no token whose key is not on disk', async () => {
+    const configs = [config(0, 'retiring')];
+    const issuer = await issuerOf(desired(configs));
+    const cid = configs[0]!.codec.encode(ID, new Uint8Array(8));
+    const queries = new CidQueries(issuer);
+    failWrites();
+    await expect(queries.resetToken(cid)).rejects.toMatchObject({ code: 'STATE_UNWRITABLE' });
+    onWrite = undefined;
+    const token = await queries.resetToken(cid);
+    await store.close();
+    store = await StateStore.open({ folder, start: 'existing' });
+    const again = await issuerOf(desired(configs));
+    expect(await new CidQueries(again).resetToken(cid)).toEqual(token);
+  });
+
+  it('answers for a server that is down only with a key that the servers share', async () => {
+    const shared = new Secret(new Uint8Array(16).fill(9));
+    for (const resetKey of [null, shared]) {
+      const state = desired([{ ...config(0, 'minting'), resetKey }]);
+      const [pool] = state.pools;
+      const serverIds = new Map([[0, [Uint8Array.of(9, 9, 9)]]]);
+      const peer = { ...pool!.servers[0]!, name: 'web-2', serverIds, state: 'down' as const };
+      const servers = [...pool!.servers, peer];
+      const issuer = await issuerOf({ ...state, pools: [{ ...pool!, servers }] });
+      const cid = pool!.configs[0]!.codec.encode(Uint8Array.of(9, 9, 9), new Uint8Array(8));
+      const token = new CidQueries(issuer).resetToken(cid);
+      if (resetKey === null) await expect(token).rejects.toMatchObject({ code: 'FOREIGN_CID' });
+      else expect(await token).toEqual(tokenMaker('cmac', shared).of(cid));
+    }
+  });
+
+  it('leases nothing under a config that was left while the lease was recorded', async () => {
+    const issuer = await issuerOf(desired([config(0, 'minting'), config(1, 'staged')]));
+    await issue(issuer, 1);
+    const rotated = desired([config(0, 'retiring'), config(1, 'minting')]);
+    onWrite = () => {
+      onWrite = undefined;
+      void issuer.apply(viewAfter(issuer.view, rotated));
+    };
+    const { configId, generation } = await exportOf(issuer).leaseNonces(10);
+    expect(configId).toBe(1);
+    expect(generation).toBe(issuer.generation);
+  });
+
+  it('puts the octets of a server into its CIDs, under the token', async () => {
+    const lengths = { serverIdLength: 3, nonceLength: 8, serverUseLength: 2 };
+    const key = new Secret(new Uint8Array(16).fill(1));
+    const codec = createCodec({
+      scheme: 'quic-lb',
+      configId: 0,
+      key,
+      lengthSelfEncoded: true,
+      ...lengths,
+    });
+    const issuer = await issuerOf(desired([{ ...config(0, 'minting'), codec }]));
+    await issue(issuer, 1);
+    const queries = new CidQueries(issuer);
+    for (const serverUse of [Uint8Array.of(7), Uint8Array.of(7, 9)]) {
+      issuer.checkServerUse(serverUse);
+      const { cids, tokens } = issuer.issue(50, serverUse)!;
+      const second = new Set<number>();
+      for (let i = 0; i < 50; i++) {
+        const cid = cids.subarray(i * 14, (i + 1) * 14);
+        expect(cid.subarray(12, 12 + serverUse.length)).toEqual(serverUse);
+        expect(queries.inspect(cid)).toMatchObject({ routable: true, serverId: ID });
+        expect(await queries.resetToken(cid)).toEqual(tokens.subarray(i * 16, (i + 1) * 16));
+        second.add(cid[13]!);
+      }
+      if (serverUse.length === 1) expect(second.size).toBeGreaterThan(20); // Random.
+    }
+    expect(() => issuer.checkServerUse(new Uint8Array(3))).toThrow(
+      '3 server-use octets; CIDs of config 0 (four-pass) have 2',
+    );
+  });
+
+  it('refuses octets of a server for Katran, whose nonces hold its workers', async () => {
+    const codec = createCodec({ scheme: 'katran', version: 2, cidLength: 12 });
+    const issuer = await issuerOf(desired([{ ...config(4, 'minting'), codec }]));
+    expect(() => issuer.checkServerUse(Uint8Array.of(1))).toThrow(
+      '1 server-use octets; CIDs of config 4 (katran-v2) have 0',
+    );
+  });
+
+  describe('while the CID length of its pool changes', () => {
+    const of = (id: number, nonceLength: number, serverUseLength: number, state: ConfigState) => {
+      const key = new Secret(new Uint8Array(16).fill(id + 1));
+      const lengths = { serverIdLength: 3, nonceLength, serverUseLength };
+      const codec = createCodec({
+        scheme: 'quic-lb',
+        configId: id,
+        key,
+        lengthSelfEncoded: true,
+        ...lengths,
+      });
+      return { id, codec, state, resetKey: null };
+    };
+
+    it('goes on in its own length, with nothing void, and a new process takes the new one', async () => {
+      const issuer = await issuerOf(desired([of(0, 8, 0, 'minting')]));
+      const old = await issue(issuer, 100);
+      issuer.on('switch', () => expect.unreachable('nothing became void'));
+      issuer.on('reissue', () => expect.unreachable('nothing became void'));
+      const padded = desired([of(0, 8, 4, 'minting')]);
+      await issuer.apply(viewAfter(issuer.view, padded));
+      const fresh = await issue(issuer, 100);
+      expect(fresh).toMatchObject({ routable: true, cidLength: 12, generation: old.generation });
+      const token = await new CidQueries(issuer).resetToken(old.cids.subarray(0, 12));
+      expect(token).toEqual(old.tokens.subarray(0, 16));
+      issuer.close();
+
+      const next = await issuerOf(padded);
+      const longer = await issue(next, 100);
+      expect(longer).toMatchObject({ routable: true, cidLength: 16 });
+      const queries = new CidQueries(next);
+      expect(queries.isOwn(old.cids, 12)).toEqual(new Uint8Array(100).fill(1));
+      // One nonce space under both lengths.
+      const nonces = [old, fresh, longer].flatMap(({ cids, cidLength, count }) =>
+        Array.from({ length: count }, (_, i) =>
+          toHex(queries.inspect(cids.subarray(i * cidLength, (i + 1) * cidLength)).nonce),
+        ),
+      );
+      expect(new Set(nonces).size).toBe(300);
+
+      // Then to a config that fills the new length, and of it to one that is short again.
+      await next.apply(
+        viewAfter(next.view, desired([of(0, 8, 4, 'retiring'), of(1, 12, 0, 'minting')])),
+      );
+      expect(await issue(next, 1)).toMatchObject({ routable: true, configId: 1, cidLength: 16 });
+      await next.apply(
+        viewAfter(next.view, desired([of(2, 5, 7, 'minting'), of(1, 12, 0, 'retiring')])),
+      );
+      await next.apply(viewAfter(next.view, desired([of(2, 5, 0, 'minting')])));
+      expect(await issue(next, 1)).toMatchObject({ routable: true, configId: 2, cidLength: 16 });
+      next.close();
+      expect((await issuerOf(desired([of(2, 5, 0, 'minting')]))).cidLength).toBe(9);
+    });
+
+    it('says what to do where its own length is too short for the config', async () => {
+      const issuer = await issuerOf(desired([of(0, 8, 0, 'minting')]));
+      await issuer.apply(
+        viewAfter(issuer.view, desired([of(0, 8, 4, 'retiring'), of(1, 12, 0, 'minting')])),
+      );
+      expect(await issue(issuer, 1)).toMatchObject({ routable: false, cidLength: 12 });
+      expect(issuer.reason).toMatch(/16 octets now; this process issues 12.* restart the server/);
+    });
+
+    it('does the same with Katran, by octets of the nonce', async () => {
+      const katran = (cidLength: number) => ({
+        ...of(4, 8, 0, 'minting'),
+        codec: createCodec({ scheme: 'katran', version: 2, cidLength }),
+      });
+      const issuer = await issuerOf(desired([katran(12)]));
+      const old = await issue(issuer, 1);
+      for (const length of [8, 20]) {
+        await issuer.apply(viewAfter(issuer.view, desired([katran(length)])));
+        const batch = await issue(issuer, 1);
+        expect(batch).toMatchObject({ routable: true, cidLength: 12, generation: old.generation });
+      }
+    });
   });
 });

@@ -1,102 +1,76 @@
 // SPDX-License-Identifier: Apache-2.0
-import { randomFillSync } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import {
+  claimsFailover,
   FAILOVER_CONFIG_ID,
   FAILOVER_MIN_CID_LENGTH,
-  type RandomFill,
   RESET_TOKEN_LENGTH,
-  type ResetTokenKind,
-  type TokenMaker,
-  tokenMaker,
 } from '../../cid/index.js';
-import { CidecarError, type Secret, toHex } from '../../core/index.js';
-import type { PoolConfig, Server } from '../../registry/index.js';
-import { NonceSpace } from '../state/nonce-space.js';
+import { CidecarError, toHex } from '../../core/index.js';
+import type { PoolConfig } from '../../registry/index.js';
+import type { NonceSpace } from '../state/nonce-space.js';
+import { NonceSpaces } from '../state/nonce-spaces.js';
 import type { StateStore } from '../state/state-store.js';
 import { FailoverCids } from './failover-cids.js';
-import { type MintedCids, MintSource } from './source.js';
-import type { ServerView } from './view.js';
-
-/** One batch that leaves the sidecar; every CID in it is new. */
-export interface IssuedCids extends MintedCids {
-  readonly cidLength: number;
-  readonly configId: number;
-  readonly generation: number;
-  readonly routable: boolean;
-}
-
-/** Live connections replace CIDs of generations up to this one, before the deadline. */
-export interface ReissueOrder {
-  readonly throughGeneration: number;
-  readonly deadline: Date;
-}
-
-export interface IssuerEvents {
-  /** What is minted changed; CIDs of earlier generations and 0b111 CIDs not yet used are void. */
-  switch: [];
-  reissue: [ReissueOrder];
-  /** What `generation`, `configId`, `routable` or `reason` says changed; behind `switch`. */
-  minting: [];
-  /** Nonces were recorded as used, and fewer are left. */
-  recorded: [];
-  /** Tokens of this live config are made in another way than those issued before. */
-  tokensChanged: [PoolConfig];
-  /** Something to log; the issuer goes on. */
-  trouble: [CidecarError];
-}
+import { fittedView } from './fitted-view.js';
+import type { IssuedCids } from './issued-cids.js';
+import type { IssuerEvents, ReissueOrder } from './issuer-events.js';
+import { type MintedCids, MintSource } from './mint-source.js';
+import { isNews, type MintingState, makesVoid } from './minting-state.js';
+import { RecordingTrouble } from './recording-trouble.js';
+import { ReissueOrders } from './reissue-orders.js';
+import { ResetTokenKeys } from './reset-token-keys.js';
+import type { ServerView } from './server-view.js';
 
 export interface IssuerOptions {
   readonly store: StateStore;
   readonly view: ServerView;
-  /** Milliseconds that connections have to replace the CIDs of a config that is retiring. */
+  /** Milliseconds that connections have to replace the CIDs of a retiring config. */
   readonly reissueWithin: number;
+  /** Milliseconds since 1970; tests pass their own clock. */
   readonly now?: () => number;
-  readonly random?: RandomFill;
 }
-
-interface Told {
-  readonly generation: number;
-  readonly zeroHostId: boolean;
-  readonly configId: number;
-  readonly routable: boolean;
-  readonly reason: string;
-}
-
-/** How long issuing goes without a source whose nonces could not be recorded, in ms. */
-const RETRY_AFTER = 1_000;
 
 /**
- * Issues CIDs under the config that the desired state says, and 0b111 ones while there is
- * none to issue under. One generation lasts until CIDs already issued become void.
+ * Issues CIDs under the config that the desired state says, and 0b111 CIDs while no config can
+ * be used. One generation lasts until CIDs that were issued under it become void.
  */
 export class Issuer extends EventEmitter<IssuerEvents> {
-  /** Octets of every CID that leaves here. Fixed for the life of the process. */
+  /** Octets of every CID that is issued. Fixed for the life of the process. */
   readonly cidLength: number;
+  /** How tokens are made. What it gives may not leave before `settle()`. */
+  readonly keys: ResetTokenKeys;
   readonly #store: StateStore;
-  readonly #reissueWithin: number;
-  readonly #now: () => number;
-  readonly #spaces = new Map<string, NonceSpace>();
+  readonly #orders: ReissueOrders;
+  readonly #spaces: NonceSpaces;
   readonly #failover: FailoverCids;
+  readonly #trouble: RecordingTrouble;
   #view: ServerView;
   #sources: readonly MintSource[] = [];
-  /** The sources may be used: the generation they belong to is on disk. */
-  #settled: Promise<void> | undefined;
-  #troubled: CidecarError | undefined;
-  #retryAt = 0;
-  #retry: NodeJS.Timeout | undefined;
-  /** What the last events were about. */
-  #told: Told | undefined;
+  /** Set while the generation that the sources belong to is not on disk: they are not used then. */
+  #settling: Promise<void> | undefined;
+  /** What the last events said. */
+  #announced: MintingState | undefined;
 
   constructor(options: IssuerOptions) {
     super();
-    const { store, view, reissueWithin, now = Date.now, random = randomFillSync } = options;
+    const { store, view, reissueWithin, now = Date.now } = options;
     this.#store = store;
     this.#view = view;
-    this.#reissueWithin = reissueWithin;
-    this.#now = now;
+    this.#orders = new ReissueOrders(store.orders, reissueWithin, now);
     this.cidLength = view.live[0]?.codec.cidLength ?? FAILOVER_MIN_CID_LENGTH;
-    this.#failover = new FailoverCids(store.failoverResetKey, this.cidLength, random);
+    this.#spaces = new NonceSpaces(store, {
+      now,
+      onRecorded: () => this.emit('recorded'),
+      onFailed: (error) => this.#noteTrouble(error),
+    });
+    this.keys = new ResetTokenKeys(store);
+    this.#failover = new FailoverCids({
+      resetKey: this.keys.failover,
+      cidLength: this.cidLength,
+      space: (form) => this.#spaces.ofFailover(form),
+    });
+    this.#trouble = new RecordingTrouble(now, () => void this.#record());
   }
 
   /** Begins to issue by the view given at construction. */
@@ -105,46 +79,41 @@ export class Issuer extends EventEmitter<IssuerEvents> {
   }
 
   /**
-   * Goes over to another view. What the old one minted is not minted any more from the
-   * moment of the call; resolves when the new one is.
+   * Changes to another view. From the moment of the call nothing is minted by the old view;
+   * resolves when the new one is in force.
    */
-  async apply(view: ServerView): Promise<void> {
-    const tokensBefore = this.#tokenFingerprints();
+  async apply(wanted: ServerView): Promise<void> {
+    const view = fittedView(wanted, this.cidLength);
+    const changed = this.keys.changed(this.#view, view);
     this.#view = view;
-    const tokens = this.#tokenFingerprints();
-    for (const config of view.live) {
-      const name = this.#configFingerprint(config);
-      const earlier = tokensBefore.get(name);
-      if (earlier !== undefined && earlier !== tokens.get(name)) this.emit('tokensChanged', config);
-    }
-    const before = this.#store.generation;
+    for (const config of changed) this.emit('tokensChanged', config);
     const usable = view.mintable.filter(({ config }) => config.codec.cidLength === this.cidLength);
     this.#sources = usable.flatMap(({ config, serverIds }) =>
       serverIds.map((serverId) => this.#source(config, serverId)),
     );
-    const lead = usable[0];
-    const grew = this.#store.switchTo(
+    const [lead] = usable;
+    const before = this.generation;
+    const grew = this.#store.generation.switchTo(
       lead === undefined
         ? null
         : {
-            config: this.#mintingFingerprint(lead.config),
+            config: this.keys.mintingFingerprint(lead.config, view.server),
             serverIds: lead.serverIds.map(toHex),
           },
     );
-    if (grew) this.#orderReissue(before);
-    const settled = this.#store
-      .save()
-      .catch((error: CidecarError) => this.#trouble(error))
+    if (grew) this.emit('reissue', this.#orders.order(before));
+    const settled = this.#settle()
+      .catch((error: CidecarError) => this.#noteTrouble(error))
       .finally(() => {
-        if (this.#settled === settled) this.#settled = undefined;
+        if (this.#settling === settled) this.#settling = undefined;
       });
-    this.#settled = settled;
-    this.#tell();
+    this.#settling = settled;
+    this.#announce();
     await settled;
   }
 
   close(): void {
-    clearTimeout(this.#retry);
+    this.#trouble.close();
     this.removeAllListeners();
   }
 
@@ -153,25 +122,20 @@ export class Issuer extends EventEmitter<IssuerEvents> {
   }
 
   get generation(): number {
-    return this.#store.generation;
+    return this.#store.generation.current;
   }
 
-  /** The orders in force, oldest first: each until its deadline. */
+  /** The orders whose deadline is to come, the oldest first. */
   get reissues(): readonly ReissueOrder[] {
-    return this.#store.orders
-      .filter(({ deadline }) => deadline > this.#now())
-      .map(({ throughGeneration, deadline }) => ({
-        throughGeneration,
-        deadline: new Date(deadline),
-      }));
+    return this.#orders.inForce;
   }
 
-  /** The newest of them. */
+  /** The newest of `reissues`. */
   get reissue(): ReissueOrder | undefined {
     return this.reissues.at(-1);
   }
 
-  /** Where the next CID comes from; undefined: nowhere, 0b111. */
+  /** Where the next CID comes from; undefined where only 0b111 CIDs can be issued. */
   get source(): MintSource | undefined {
     return this.#sources.find(({ space }) => !space.exhausted);
   }
@@ -181,17 +145,22 @@ export class Issuer extends EventEmitter<IssuerEvents> {
   }
 
   get routable(): boolean {
-    return this.source !== undefined && this.#troubled === undefined;
+    return this.#presentSource !== undefined;
   }
 
-  /** Of the CIDs that are issued now. */
+  /** The config ID of the CIDs that are issued now. */
   get configId(): number {
-    return this.routable && this.source !== undefined ? this.source.config.id : FAILOVER_CONFIG_ID;
+    return this.#presentSource?.config.id ?? FAILOVER_CONFIG_ID;
   }
 
-  /** Whether a config of the pool reads 0b111 as its own, so that 0b111 CIDs need its host ID 0. */
+  /** Why nonces cannot be recorded; undefined where they can, as far as is known. */
+  get trouble(): CidecarError | undefined {
+    return this.#trouble.error;
+  }
+
+  /** Whether a config of the pool claims 0b111, so that CIDs that mean failover need zeroes. */
   get zeroHostId(): boolean {
-    return this.#view.live.some(({ codec }) => codec.plan.configBits.includes(FAILOVER_CONFIG_ID));
+    return this.#view.live.some(({ codec }) => claimsFailover(codec));
   }
 
   /** Why CIDs are not routable; empty where they are. */
@@ -199,38 +168,42 @@ export class Issuer extends EventEmitter<IssuerEvents> {
     if (this.#view.mintable.length === 0) return this.#view.reason;
     if (this.#sources.length === 0) {
       const wanted = this.#view.mintable[0]?.config.codec.cidLength;
-      return `the configs have CIDs of ${wanted} octets now; this process issues ${this.cidLength}`;
+      return `the configs have CIDs of ${wanted} octets now; this process issues ${this.cidLength}, and no padding makes them equal: restart the server with its sidecar`;
     }
     if (this.source === undefined) return 'every nonce of every mintable config was used';
-    return this.#troubled?.message ?? '';
+    return this.routable ? '' : (this.#trouble.error?.message ?? '');
   }
 
-  /** 1 to `count` CIDs, or undefined: none is ready, but will be after `ready()`. */
-  issue(count: number): IssuedCids | undefined {
-    if (this.#settled !== undefined) return undefined;
-    const inTrouble = this.#now() < this.#retryAt;
-    if (!inTrouble && !this.#store.durable) return undefined;
-    for (const source of inTrouble ? [] : this.#sources) {
-      const minted = source.mint(count);
+  /**
+   * 1 to `count` CIDs, or undefined where none is ready; after `ready()` there may be some.
+   *
+   * @param serverUse octets that passed `checkServerUse`; 0b111 CIDs carry none
+   */
+  issue(count: number, serverUse?: Uint8Array): IssuedCids | undefined {
+    if (this.#settling !== undefined) return undefined;
+    const { pauses } = this.#trouble;
+    if (!pauses && !this.#store.durable) return undefined;
+    for (const source of this.#store.durable ? this.#sources : []) {
+      // What comes next may have no room, and its takers are told so at that change.
+      if (serverUse !== undefined && serverUse.length > source.serverUseLength) continue;
+      const minted = source.mint(count, serverUse);
       if (minted !== undefined) return this.#routableBatch(source, minted);
-      if (!source.space.exhausted) return undefined;
+      // While nothing can be recorded, what later sources have in hand is better than 0b111 CIDs.
+      if (!pauses && !source.space.exhausted) return undefined;
     }
     return this.#failoverBatch(count);
   }
 
-  /** Resolves when `issue` has something to give. */
+  /** Throws ARGUMENT_INVALID where a config that is minted has no room for server-use octets. */
+  checkServerUse(serverUse: Uint8Array): void {
+    for (const source of this.#sources) source.checkServerUse(serverUse);
+  }
+
+  /** Resolves when `issue` has something to give, or when it is worth asking again. */
   async ready(): Promise<void> {
-    await this.#settled;
-    try {
-      await this.settle();
-      await this.source?.space.prepare();
-      this.#troubled = undefined;
-      this.#retryAt = 0;
-      this.#tell();
-    } catch (error) {
-      if (!(error instanceof CidecarError)) throw error;
-      if (error.code !== 'NONCES_EXHAUSTED') this.#trouble(error);
-    }
+    await this.#settling;
+    if (!this.#trouble.pauses) await this.#record();
+    else if (!this.#failoverSpace.ready) await this.#trouble.pause();
   }
 
   /**
@@ -241,41 +214,46 @@ export class Issuer extends EventEmitter<IssuerEvents> {
     return this.#store.settle();
   }
 
-  /**
-   * The key behind the tokens of a config: the registry's, or one made here, of which nothing
-   * may leave before `settle()`.
-   */
-  resetKey(config: PoolConfig): Secret {
-    return config.resetKey ?? this.#store.resetKey(this.#configFingerprint(config));
-  }
-
-  /** How the tokens of this server are made. */
-  get tokenKind(): ResetTokenKind {
-    return this.#view.server.resetTokens ?? 'cmac';
-  }
-
-  /** The tokens of a server's CIDs under a config; for the key see `resetKey`. */
-  tokens(config: PoolConfig, server: Server): TokenMaker {
-    return tokenMaker(server.resetTokens ?? 'cmac', this.resetKey(config));
-  }
-
   /** The token of a 0b111 CID. Throws CID_UNKNOWN where it was not issued here. */
   failoverToken(cid: Uint8Array): Uint8Array {
-    if (this.#failover.made(cid)) return this.#failoverTokens.of(cid);
+    if (this.#failover.made(cid)) return this.keys.failoverTokens(this.#view.server).of(cid);
     throw new CidecarError('CID_UNKNOWN', 'the sidecar did not issue this 0b111 CID');
   }
 
-  /** The key behind the tokens of 0b111 CIDs. */
-  get failoverResetKey(): Secret {
-    return this.#store.failoverResetKey;
+  /** Where the next CID comes from, recorded already where nothing can be recorded. */
+  get #presentSource(): MintSource | undefined {
+    if (this.#trouble.error === undefined) return this.source;
+    return this.#store.durable ? this.#sources.find(({ space }) => space.ready) : undefined;
   }
 
-  get #failoverTokens(): TokenMaker {
-    return tokenMaker(this.tokenKind, this.failoverResetKey);
+  get #failoverSpace(): NonceSpace {
+    return this.#failover.space(this.zeroHostId);
+  }
+
+  /** Makes durable what `apply` changed, and has 0b111 CIDs in hand for a disk that fails later. */
+  async #settle(): Promise<void> {
+    await this.#failoverSpace.prepare().catch((error: CidecarError) => {
+      if (error.code !== 'NONCES_EXHAUSTED') throw error; // Only 0b111 CIDs will be missing.
+    });
+    await this.settle();
+  }
+
+  /** Records what `issue` needs next, or notes why that failed. */
+  async #record(): Promise<void> {
+    try {
+      // What is in hand takes no write, and only a write shows that the disk is well again.
+      await (this.#trouble.error === undefined ? this.settle() : this.#store.save());
+      await (this.source?.space ?? this.#failoverSpace).prepare();
+      this.#trouble.ended();
+      this.#announce();
+    } catch (error) {
+      if (!(error instanceof CidecarError)) throw error;
+      this.#noteTrouble(error);
+    }
   }
 
   #routableBatch(source: MintSource, minted: MintedCids): IssuedCids {
-    if (this.#told?.configId !== source.config.id) this.#tell();
+    if (this.#announced?.configId !== source.config.id) this.#announce();
     return {
       ...minted,
       cidLength: this.cidLength,
@@ -285,83 +263,38 @@ export class Issuer extends EventEmitter<IssuerEvents> {
     };
   }
 
-  #failoverBatch(count: number): IssuedCids {
-    if (this.#told?.routable !== false) this.#tell();
-    const { cidLength } = this;
-    const cids = this.#failover.make(count, this.zeroHostId);
+  #failoverBatch(most: number): IssuedCids | undefined {
+    if (this.#announced?.routable !== false) this.#announce();
+    const { cidLength, generation } = this;
+    const cids = this.#failover.make(most, this.zeroHostId);
+    if (cids === undefined) return undefined;
+    const count = cids.length / cidLength;
     const tokens = new Uint8Array(count * RESET_TOKEN_LENGTH);
-    this.#failoverTokens.batch(cids, cidLength, count, tokens);
-    const { generation } = this;
-    return {
-      cids,
-      tokens,
-      count,
-      cidLength,
-      configId: FAILOVER_CONFIG_ID,
-      generation,
-      routable: false,
-    };
+    this.keys.failoverTokens(this.#view.server).batch(cids, cidLength, count, tokens);
+    const configId = FAILOVER_CONFIG_ID;
+    return { cids, tokens, count, cidLength, configId, generation, routable: false };
   }
 
   #source(config: PoolConfig, serverId: Uint8Array): MintSource {
-    const fingerprint = this.#store.fingerprints.space(config.codec, serverId);
-    let space = this.#spaces.get(fingerprint);
-    if (space === undefined) {
-      const record = this.#store.space(fingerprint, config.codec.nonceLength);
-      space = new NonceSpace(this.#store, record, this.#now, () => this.emit('recorded'));
-      this.#spaces.set(fingerprint, space);
-    }
-    return new MintSource(config, serverId, space, this.tokens(config, this.#view.server));
+    const space = this.#spaces.of(config.codec, serverId);
+    return new MintSource(config, serverId, space, this.keys.tokens(config, this.#view.server));
   }
 
-  /** By config: how its tokens are made. */
-  #tokenFingerprints(): Map<string, string> {
-    return new Map(
-      this.#view.live.map((config) => [
-        this.#configFingerprint(config),
-        this.#mintingFingerprint(config),
-      ]),
-    );
-  }
-
-  #mintingFingerprint({ id, codec, resetKey }: PoolConfig): string {
-    return this.#store.fingerprints.minting(id, codec, resetKey, this.tokenKind);
-  }
-
-  #configFingerprint(config: PoolConfig): string {
-    return this.#store.fingerprints.config(config.id, config.codec);
-  }
-
-  #orderReissue(throughGeneration: number): void {
-    const now = this.#now();
-    const deadline = now + this.#reissueWithin;
-    this.#store.order({ throughGeneration, deadline }, now);
-    this.emit('reissue', { throughGeneration, deadline: new Date(deadline) });
-  }
-
-  #trouble(error: CidecarError): void {
-    this.#troubled = error;
-    this.#retryAt = this.#now() + RETRY_AFTER;
-    clearTimeout(this.#retry);
-    // Clients with a pool full of 0b111 CIDs ask for nothing, so nobody else would try.
-    this.#retry = setTimeout(() => void this.ready(), RETRY_AFTER).unref();
+  #noteTrouble(error: CidecarError): void {
+    this.#trouble.began(error);
     this.emit('trouble', error);
-    this.#tell();
+    this.#announce();
   }
 
-  // Also in the middle of issuing: a watcher and a health check must not hear of 0b111 CIDs
-  // later than those who get them.
-  #tell(): void {
+  // Called in the middle of issuing too: a watcher and a health check must not hear of 0b111
+  // CIDs later than the clients that are given them.
+  #announce(): void {
     const { generation, zeroHostId, configId, routable, reason } = this;
-    const before = this.#told;
-    this.#told = { generation, zeroHostId, configId, routable, reason };
+    const now = { generation, zeroHostId, configId, routable, reason };
+    const before = this.#announced;
+    this.#announced = now;
     if (before === undefined) return;
-    const voids =
-      generation !== before.generation ||
-      zeroHostId !== before.zeroHostId ||
-      (routable && !before.routable);
-    if (voids) this.emit('switch');
-    if (voids || configId !== before.configId || routable !== before.routable) this.emit('minting');
-    else if (reason !== before.reason) this.emit('minting');
+    if (makesVoid(before, now)) this.emit('switch');
+    if (isNews(before, now)) this.emit('minting');
   }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,24 +8,25 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createCodec } from '../../cid/index.js';
 import { ERROR_CATALOGUE, Secret } from '../../core/index.js';
 import { createLog } from '../../daemon/log.js';
+import { RegistryHealth } from '../../daemon/registry-health.js';
 import {
   type IssueStreamResponse,
   SidecarServiceClient,
 } from '../../proto/gen/cidecar/v1/sidecar.js';
 import type { DesiredState } from '../../registry/index.js';
 import { Issuer } from '../issuing/issuer.js';
-import { viewOf } from '../issuing/view.js';
+import { viewOf } from '../issuing/server-view.js';
 import { SidecarMetrics } from '../metrics.js';
 import { StateStore } from '../state/state-store.js';
 import { detailsOf } from '../testing/error-details.js';
-import { Scrape } from '../testing/metrics.js';
+import { Scrape } from '../testing/scrape.js';
 import { RpcServer } from './server.js';
 import { SidecarService } from './service.js';
 
 /** An issuer whose disk never comes back. */
 class StalledIssuer extends Issuer {
   #waited = () => {};
-  /** Somebody waits for CIDs. */
+  /** Resolves when a call waits for CIDs. */
   readonly waited = new Promise<void>((resolve) => {
     this.#waited = resolve;
   });
@@ -71,8 +73,14 @@ async function serve(Kind: typeof Issuer, firstCallWithin = 5_000): Promise<void
     issuer,
     metrics,
     allowKeyExport: false,
-    log: createLog('error'),
-    status: { started: new Date(), issued: () => 0, registryError: () => '' },
+    cidLifetime: 60_000,
+    log: createLog('cid-sidecar', 'error'),
+    status: {
+      started: new Date(),
+      issued: () => 0,
+      registry: new RegistryHealth(),
+      build: { version: '', commit: '' },
+    },
   });
   server = new RpcServer({
     handlers: service.handlers,
@@ -107,7 +115,7 @@ async function now(): Promise<Scrape> {
   return new Scrape(await metrics.registry.metrics());
 }
 
-/** Waits until no stream is left, of those that there were. */
+/** Waits until all streams have ended. */
 async function left(method: string): Promise<void> {
   await expect.poll(async () => (await now()).value('streams', { method })).toBe(0);
   expect((await now()).value('credit')).toBe(0);

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-import { configBitsOf, FAILOVER_CONFIG_ID, isOwn } from '../../cid/index.js';
+import { configBitsOf, FAILOVER_CONFIG_ID, isOwn, MAX_CID_LENGTH } from '../../cid/index.js';
 import { CidecarError, toHex } from '../../core/index.js';
 import { CidOwner, type InspectResponse } from '../../proto/gen/cidecar/v1/sidecar.js';
 import type { PoolConfig, Server } from '../../registry/index.js';
 import type { Issuer } from '../issuing/issuer.js';
 
-/** Octets of a CID in QUIC versions 1 and 2, at most. */
-const MAX_CID = 20;
-/** CIDs in one IsOwn, at most. */
+/** The most CIDs in one IsOwn. */
 const MAX_IS_OWN = 4096;
 
-/** Answers about CIDs, by the configs and servers that the registry has now. */
+/** Answers questions about CIDs by the configs and servers that the registry has now. */
 export class CidQueries {
   readonly #issuer: Issuer;
 
@@ -41,9 +39,10 @@ export class CidQueries {
   }
 
   /**
-   * The token of an own CID under a live config, or of a 0b111 one that was issued here: its
-   * key is this server's alone, so the answer tells nothing about other servers. Throws
-   * FOREIGN_CID, CONFIG_UNKNOWN, CID_UNKNOWN, ARGUMENT_INVALID, STATE_UNWRITABLE or STATE_REPLACED.
+   * The token of an own CID under a live config, or of a 0b111 CID that was issued here: the key
+   * of those belongs to this server alone, so the answer tells nothing about other servers.
+   * Throws FOREIGN_CID, CONFIG_UNKNOWN, CID_UNKNOWN, ARGUMENT_INVALID, STATE_UNWRITABLE or
+   * STATE_REPLACED.
    */
   async resetToken(cid: Uint8Array): Promise<Uint8Array> {
     requireCid(cid);
@@ -55,7 +54,7 @@ export class CidQueries {
     }
     const config = configOf(cid, this.#issuer.view.live);
     const decoded = config?.codec.decode(cid);
-    // Katran V3 answers to 0b111 too, but not to the host ID 0 that 0b111 CIDs then have.
+    // A config that claims 0b111 does not route the zeroes of a 0b111 CID.
     if (isFailover(cid) && !decoded?.routable) return this.#issuer.failoverToken(cid);
     if (config === undefined || decoded === undefined) {
       throw new CidecarError('CONFIG_UNKNOWN', `no live config has the bits ${firstBits(cid)}`);
@@ -67,15 +66,15 @@ export class CidQueries {
       const whose = owner === undefined ? 'no server' : `server ${owner.name}, which is not down`;
       throw new CidecarError('FOREIGN_CID', `the CID belongs to ${whose}`);
     }
-    const token = this.#issuer.tokens(config, owner).of(cid);
-    await this.#issuer.settle(); // Its key may have been made just now.
+    const token = this.#issuer.keys.tokens(config, owner).of(cid);
+    await this.#issuer.settle(); // The key may have been made just now.
     return token;
   }
 
-  /** One octet a CID, 1 for own. Throws ARGUMENT_INVALID. */
+  /** One octet for each CID: 1 for an own one, else 0. Throws ARGUMENT_INVALID. */
   isOwn(cids: Uint8Array, cidLength: number): Uint8Array {
     const count = cids.length / cidLength;
-    if (cidLength < 1 || cidLength > MAX_CID || !Number.isInteger(count) || count < 1) {
+    if (cidLength < 1 || cidLength > MAX_CID_LENGTH || !Number.isInteger(count) || count < 1) {
       throw new CidecarError(
         'ARGUMENT_INVALID',
         `${cids.length} octets are no CIDs of ${cidLength}`,
@@ -97,9 +96,9 @@ export class CidQueries {
     return own;
   }
 
-  // RFC 9000 section 21.11: whoever answers for the CIDs of a living server lets anybody
-  // reset its connections. Where the server is down, its resets help its clients; they
-  // need the key that the servers share.
+  // RFC 9000, section 21.11: a server that answers for the CIDs of another one that is up lets
+  // anybody reset its connections. Where the other one is down, resets help its clients; to make
+  // its tokens takes a key that the servers share.
   #mayAnswerFor(config: PoolConfig, owner: Server): boolean {
     if (owner.name === this.#issuer.view.server.name) return true;
     return owner.state === 'down' && config.resetKey !== null;
@@ -134,10 +133,10 @@ function unread(reason: string): InspectResponse {
   };
 }
 
-// The registry sees to it that no two configs of a pool answer to the same bits.
+// The registry refuses two configs of a pool that answer to the same bits.
 function configOf(cid: Uint8Array, configs: readonly PoolConfig[]): PoolConfig | undefined {
   const bits = firstBits(cid);
-  return configs.find(({ codec }) => codec.plan.configBits.includes(bits));
+  return configs.find(({ codec }) => codec.decodePlan.configBits.includes(bits));
 }
 
 function isFailover(cid: Uint8Array): boolean {
@@ -149,9 +148,9 @@ function firstBits(cid: Uint8Array): number {
 }
 
 function requireCid(cid: Uint8Array): void {
-  if (cid.length >= 1 && cid.length <= MAX_CID) return;
+  if (cid.length >= 1 && cid.length <= MAX_CID_LENGTH) return;
   throw new CidecarError(
     'ARGUMENT_INVALID',
-    `a CID has 1 to ${MAX_CID} octets, not ${cid.length}: ${toHex(cid.subarray(0, MAX_CID))}`,
+    `a CID has 1 to ${MAX_CID_LENGTH} octets, not ${cid.length}: ${toHex(cid.subarray(0, MAX_CID_LENGTH))}`,
   );
 }

@@ -6,11 +6,12 @@ import type {
   LeaseNoncesResponse,
 } from '../../proto/gen/cidecar/v1/sidecar.js';
 import type { Issuer } from '../issuing/issuer.js';
+import { kindOf } from '../issuing/reset-token-keys.js';
 import type { SidecarMetrics } from '../metrics.js';
 
 const MAX_LEASE = 1 << 24;
 
-/** What servers get that mint, or make reset tokens, in-process. Off unless allowed. */
+/** Hands keys to servers that mint, or make reset tokens, in-process. Off unless allowed. */
 export class SecretExport {
   readonly #issuer: Issuer;
   readonly #metrics: SidecarMetrics;
@@ -36,8 +37,8 @@ export class SecretExport {
     if (source === undefined) throw new CidecarError('CONFIG_UNUSABLE', this.#issuer.reason);
     const { config, serverId, space } = source;
     const range = await space.lease(count);
-    // What the lease is for may have changed while the disk was busy; its nonces are then
-    // simply never used.
+    // The config or server ID may have changed while the disk was busy. Then nobody uses these
+    // nonces, and we lease others.
     if (this.#issuer.generation !== generation) return this.leaseNonces(count);
     this.#metrics.issued('lease', {
       count: range.count,
@@ -46,22 +47,22 @@ export class SecretExport {
       generation,
       routable: true,
     });
-    const quicLb = config.codec.config.scheme === 'quic-lb' ? config.codec.config : undefined;
+    const { codec } = config;
     return {
       generation,
-      scheme: config.codec.config.scheme,
+      scheme: codec.scheme,
       configId: config.id,
-      cidLength: config.codec.cidLength,
-      nonceLength: config.codec.nonceLength,
-      serverUseLength: quicLb?.serverUseLength ?? 0,
-      lengthSelfEncoded: quicLb?.lengthSelfEncoded ?? false,
+      cidLength: codec.cidLength,
+      nonceLength: codec.nonceLength,
+      serverUseLength: codec.lease.serverUseLength,
+      lengthSelfEncoded: codec.lease.lengthSelfEncoded,
       serverId,
-      key: quicLb?.key?.reveal() ?? new Uint8Array(0),
-      firstCounter: bigEndian(range.first, config.codec.nonceLength),
+      key: codec.lease.key?.reveal() ?? new Uint8Array(0),
+      firstCounter: bigEndian(range.first, codec.nonceLength),
       count: range.count,
-      permutationKey: showsNonces(config.codec) ? space.permutationKey.reveal() : new Uint8Array(0),
-      resetKey: this.#issuer.resetKey(config).reveal(),
-      resetTokens: this.#issuer.tokenKind,
+      permutationKey: showsNonces(codec) ? space.permutationKey.reveal() : new Uint8Array(0),
+      resetKey: this.#issuer.keys.of(config).reveal(),
+      resetTokens: kindOf(this.#issuer.view.server),
     };
   }
 
@@ -70,11 +71,11 @@ export class SecretExport {
     this.#requireAllowed();
     const live = this.#issuer.view.live.map((config) => ({
       configId: config.id,
-      key: this.#issuer.resetKey(config).reveal(),
+      key: this.#issuer.keys.of(config).reveal(),
     }));
-    const resetTokens = this.#issuer.tokenKind;
-    await this.#issuer.settle(); // Some may have been made just now.
-    const key = this.#issuer.failoverResetKey.reveal();
+    const resetTokens = kindOf(this.#issuer.view.server);
+    await this.#issuer.settle(); // Some keys may be new and not on disk yet.
+    const key = this.#issuer.keys.failover.reveal();
     const keys = [...live, { configId: FAILOVER_CONFIG_ID, key }];
     return { keys, resetTokens };
   }

@@ -27,14 +27,14 @@ export interface RpcListeners {
 export interface RpcServerOptions {
   readonly handlers: SidecarServiceServer;
   readonly limits?: Partial<ConnectionLimits>;
-  /** A stream was refused; the client knows. */
+  /** A stream was refused; the client is told. */
   onRefusal(method: string, error: CidecarError): void;
 }
 
 const SERVICE_NAME = 'cidecar.v1.SidecarService';
 
-// A process needs one connection with two streams. 256 connections with as many as one may
-// have are 4096 streams, so that no number of greedy ones keeps the streams from the others.
+// A process needs one connection with two streams. 256 connections that have as many streams as
+// one may have hold all 4096, so that however many of them are greedy, the others get theirs.
 const STREAMS_EACH = 8;
 const HOLDERS = 256;
 export const DEFAULT_MAX_STREAMS = HOLDERS * METHODS_AT_ONCE * STREAMS_EACH;
@@ -50,15 +50,18 @@ const LIMITS: ConnectionLimits = {
 const GRPC_LIMITS: ChannelOptions = {
   // The largest request is an IsOwn of 4096 CIDs of 20 octets.
   'grpc.max_receive_message_length': 128 * 1024,
-  // Streams over their own limit, unary calls, and what was refused and not yet closed.
+  // More than a connection's streams, for unary calls and for streams refused but not yet closed.
   'grpc.max_concurrent_streams': 32,
-  // Who answers no PING is gone, stopped, or broke the protocol: node then reads nothing more
-  // from the connection, and does not see it end.
+  // A client that answers no PING is gone, stopped, or broke the protocol. In the last case node
+  // reads nothing more from the connection, and so does not see it end.
   'grpc.keepalive_time_ms': 5_000,
   'grpc.keepalive_timeout_ms': 5_000,
 };
 
-/** The gRPC server: the sidecar's service, health and reflection, on a unix socket and perhaps TLS. */
+/**
+ * Serves the sidecar's service, health and reflection over gRPC: on a unix socket, and on TLS if
+ * asked.
+ */
 export class RpcServer {
   readonly connections: Connections;
   readonly #server: Server;
@@ -81,7 +84,7 @@ export class RpcServer {
     return this.#reflects;
   }
 
-  /** Where TLS is listened for, the port that the system chose included. */
+  /** The address of the TLS listener, with the port that the system chose. */
   get tlsAddress(): string | undefined {
     return this.#tlsAddress;
   }
@@ -91,7 +94,7 @@ export class RpcServer {
     if (tls !== undefined) await this.#listenTls(tls);
     const inject = this.#injector(ServerCredentials.createInsecure());
     const server = createServer((connection) => {
-      // A unix socket has no address of the peer, which is all that gRPC lets a method know.
+      // gRPC tells a method no more of the peer than its address, and a unix socket has none.
       this.#accepted += 1;
       const name = `unix:${this.#accepted}`;
       Object.defineProperty(connection, 'remoteAddress', { value: name });
@@ -106,10 +109,10 @@ export class RpcServer {
     this.#health.setStatus(SERVICE_NAME, status);
   }
 
-  /** Takes nothing new, lets calls end, and after `milliseconds` ends them. */
+  /** Takes no new connections, lets calls end, and cuts them off after `milliseconds`. */
   async stop(milliseconds: number): Promise<void> {
     this.setServing(false);
-    // In one go, lest a client comes back in between.
+    // All at once, so that no client connects again in between.
     const stopped = this.#listeners.map((listener) => listener.stop());
     await new Promise<void>((resolve) => {
       const force = setTimeout(() => {
@@ -134,11 +137,11 @@ export class RpcServer {
     this.#listeners.push({ stop: () => server.close() });
   }
 
-  // The sockets come to gRPC through our hands, not by its own listeners, which count nothing.
+  // We accept connections and hand them to gRPC, because its own listeners count nothing.
   #injector(credentials: ServerCredentials): (name: string, connection: Socket) => void {
     const injector = this.#server.createConnectionInjector(credentials);
     return (name, connection) => {
-      connection.on('error', () => {}); // Whatever it is, it closes.
+      connection.on('error', () => {}); // The connection closes after any error.
       this.connections.admit(name, connection);
       injector.injectConnection(connection);
     };

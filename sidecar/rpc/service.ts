@@ -3,13 +3,14 @@ import type { handleUnaryCall } from '@grpc/grpc-js';
 import { CidecarError } from '../../core/index.js';
 import { requireWellFormed } from '../../daemon/grpc/malformed.js';
 import { toServiceError } from '../../daemon/grpc/status-details.js';
-import type { SidecarLog } from '../../daemon/log.js';
+import type { Log } from '../../daemon/log.js';
 import { LogLimiter } from '../../daemon/log-limiter.js';
-import type { SidecarServiceServer } from '../../proto/gen/cidecar/v1/sidecar.js';
+import type { IssueRequest, SidecarServiceServer } from '../../proto/gen/cidecar/v1/sidecar.js';
 import type { Issuer } from '../issuing/issuer.js';
 import type { SidecarMetrics } from '../metrics.js';
-import { Acknowledgements } from './acknowledgement.js';
+import { Acknowledgements } from './acknowledgements.js';
 import { CidQueries } from './cid-queries.js';
+import { ConnectionWindow } from './connection-window.js';
 import { IssueStream } from './issue-stream.js';
 import { SecretExport } from './secret-export.js';
 import { type StatusSource, statusOf } from './status.js';
@@ -20,14 +21,16 @@ export interface ServiceOptions {
   readonly issuer: Issuer;
   readonly status: Omit<StatusSource, 'issuer' | 'streams' | 'switchAcknowledged'>;
   readonly allowKeyExport: boolean;
-  readonly log: SidecarLog;
+  /** Milliseconds for which a client that hears nothing may use its CIDs. */
+  readonly cidLifetime: number;
+  readonly log: Log;
   readonly metrics: SidecarMetrics;
 }
 
 const MAX_UNARY_COUNT = 1024;
 
-// Batches that wait for slow clients: 8 for each of a few streams, fewer for each of many, so
-// that thousands of streams that nobody reads cost megabytes, not gigabytes.
+// Batches that wait for slow clients: 8 a stream while there are few streams, and fewer as there
+// are more, so that thousands of streams that nobody reads cost megabytes, not gigabytes.
 const UNSENT_EACH = 8;
 const UNSENT_SHARED = 1024;
 
@@ -37,6 +40,8 @@ export class SidecarService {
   readonly #options: ServiceOptions;
   readonly #scheduler: StreamScheduler;
   readonly #issueStreams = new Set<IssueStream>();
+  /** By the names of their connections. */
+  readonly #windows = new Map<string, ConnectionWindow>();
   readonly #acknowledgements = new Acknowledgements();
   readonly #watchers: Watchers;
   readonly #limiter = new LogLimiter();
@@ -49,7 +54,10 @@ export class SidecarService {
     issuer.on('switch', () => {
       for (const stream of this.#issueStreams) stream.announce();
     });
-    this.#watchers = new Watchers(issuer);
+    issuer.on('minting', () => {
+      for (const stream of this.#issueStreams) stream.checkServerUse();
+    });
+    this.#watchers = new Watchers(issuer, options.cidLifetime);
     this.handlers = this.#makeHandlers();
   }
 
@@ -57,20 +65,23 @@ export class SidecarService {
     return this.#issueStreams;
   }
 
-  /** Ends all streams in good order. */
+  /** Ends all streams so that what was sent arrives. */
   finish(): void {
     for (const stream of this.#issueStreams) stream.finish();
     this.#watchers.finish();
   }
 
-  /** Logs what a client was refused, without letting clients fill the log. */
+  /**
+   * Logs what a client was refused. Many refusals share a line, so that clients cannot fill the
+   * log.
+   */
   noteRefusal(method: string, { code, message }: CidecarError, requestId = this.#requestId()) {
     const passed = this.#limiter.pass(`${method} ${code}`);
     if (passed === undefined) return;
     this.#options.log.warn({ requestId, method, code, ...passed }, message);
   }
 
-  /** Logs how many refusals went without a line of their own; to be called now and then. */
+  /** Logs how many refusals had no line of their own; to be called now and then. */
   flushRefusals(): void {
     this.#limiter.flush((kind, suppressed) =>
       this.#options.log.warn({ kind, suppressed }, 'refused, too often for a line each'),
@@ -78,20 +89,25 @@ export class SidecarService {
   }
 
   #makeHandlers(): SidecarServiceServer {
-    const { issuer, status, allowKeyExport, metrics } = this.#options;
+    const { issuer, status, allowKeyExport, cidLifetime, metrics } = this.#options;
     const queries = new CidQueries(issuer);
     const secrets = new SecretExport({ issuer, metrics, allowed: allowKeyExport });
     return {
-      issue: this.#unary('Issue', ({ count }, cancelled) => this.#issue(count, cancelled)),
+      issue: this.#unary('Issue', (request, cancelled) => this.#issue(request, cancelled)),
       issueStream: (call) => {
         const { requestId, closed } = this.#opened('IssueStream');
+        const connection = call.getPeer();
+        const window = this.#windowOf(connection);
         const stream = new IssueStream({
           call,
+          window,
           issuer,
+          cidLifetime,
           scheduler: this.#scheduler,
           unsentLimit: () => this.#unsentLimit(),
           onEnd: () => {
             this.#issueStreams.delete(stream);
+            if (window.shares === 0) this.#windows.delete(connection);
             this.#acknowledgements.ended(stream, issuer.generation);
             closed();
           },
@@ -101,7 +117,7 @@ export class SidecarService {
         this.#acknowledgements.opened(stream);
       },
       watch: (call) => {
-        // The request has no fields, so that any octets serve, but for what is no protobuf.
+        // The request has no fields, so all octets will do as long as they are protobuf.
         try {
           requireWellFormed(call.request);
         } catch (error) {
@@ -130,21 +146,30 @@ export class SidecarService {
     };
   }
 
-  async #issue(count: number, cancelled: () => boolean) {
+  async #issue({ count, serverUse }: IssueRequest, cancelled: () => boolean) {
     if (count < 1 || count > MAX_UNARY_COUNT) {
       const message = `count is ${count}; it goes from 1 to ${MAX_UNARY_COUNT}`;
       throw new CidecarError('ARGUMENT_INVALID', message);
     }
-    const { issuer, metrics } = this.#options;
+    const { issuer, metrics, cidLifetime: lifetimeMs } = this.#options;
     while (!cancelled()) {
-      const batch = issuer.issue(count);
+      if (serverUse !== undefined) issuer.checkServerUse(serverUse);
+      const batch = issuer.issue(count, serverUse);
       if (batch !== undefined) {
         metrics.issued('unary', batch);
-        return { batch };
+        return { batch: { ...batch, lifetimeMs } };
       }
       await issuer.ready();
     }
     return { batch: undefined };
+  }
+
+  #windowOf(connection: string): ConnectionWindow {
+    const present = this.#windows.get(connection);
+    if (present !== undefined) return present;
+    const window = new ConnectionWindow();
+    this.#windows.set(connection, window);
+    return window;
   }
 
   #unsentLimit(): number {
@@ -179,11 +204,11 @@ export class SidecarService {
         stop({ code });
         log.debug({ requestId, method, code }, 'answered');
       };
-      // By the client or at its deadline; gRPC says so after an answer as well.
+      // By the client or at its deadline. gRPC emits this after an answer too.
       call.on('cancelled', () => {
         if (!ended) end('CANCELLED');
       });
-      // Also turns what `answer` throws synchronously into a rejection.
+      // In a function of its own, so that what `answer` throws synchronously is a rejection too.
       void (async () => {
         requireWellFormed(call.request);
         return answer(call.request, () => ended);

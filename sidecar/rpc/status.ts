@@ -1,7 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { ConfigStatus, StatusResponse } from '../../proto/gen/cidecar/v1/sidecar.js';
+import type { RegistryHealth } from '../../daemon/registry-health.js';
+import type { BuildInfo } from '../../daemon/version.js';
+import type {
+  ConfigStatus,
+  DecapsulationCounter,
+  StatusResponse,
+} from '../../proto/gen/cidecar/v1/sidecar.js';
 import type { PoolConfig } from '../../registry/index.js';
 import type { Issuer } from '../issuing/issuer.js';
+
+/** The program that unwraps tunnels. */
+export interface DecapsulationSource {
+  readonly interface: string;
+  readonly attached: boolean;
+  /** Why it is not attached; empty where it is. */
+  readonly error: string;
+  counters(): DecapsulationCounter[];
+}
 
 export interface StatusSource {
   readonly issuer: Issuer;
@@ -10,19 +25,20 @@ export interface StatusSource {
   /** Whether no pool gives CIDs of earlier generations. */
   readonly switchAcknowledged: boolean;
   readonly started: Date;
-  /** CIDs since the start of the process. */
+  /** CIDs issued since the start of the process. */
   issued(): number;
-  /** Why the registry's newest document was refused; empty where it was not. */
-  registryError(): string;
+  readonly registry: RegistryHealth;
+  readonly build: BuildInfo;
+  readonly decapsulation?: DecapsulationSource;
 }
 
 export function statusOf(source: StatusSource): StatusResponse {
-  const { issuer, streams, switchAcknowledged, started } = source;
+  const { issuer, streams, switchAcknowledged, started, decapsulation, registry, build } = source;
   const { view, generation } = issuer;
   return {
     serverName: view.server.name,
     poolName: view.poolName,
-    serverState: view.server.state,
+    serverState: view.named ? view.server.state : 'absent',
     serving: issuer.routable,
     reason: issuer.reason,
     generation,
@@ -32,8 +48,17 @@ export function statusOf(source: StatusSource): StatusResponse {
     issued: source.issued(),
     configs: view.configs.map((config) => configStatus(config, issuer)),
     registryRevision: view.revision,
-    registryError: source.registryError(),
+    registryError: registry.refusal,
     started,
+    decapsulation: decapsulation && {
+      interface: decapsulation.interface,
+      attached: decapsulation.attached,
+      error: decapsulation.error,
+      counters: decapsulation.counters(),
+    },
+    registrySince: registry.since,
+    registryRefusedSince: registry.refusedSince,
+    ...build,
   };
 }
 

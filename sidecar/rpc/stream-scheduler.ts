@@ -1,27 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { IssuedCids, Issuer } from '../issuing/issuer.js';
+import type { IssuedCids } from '../issuing/issued-cids.js';
+import type { Issuer } from '../issuing/issuer.js';
 import type { SidecarMetrics } from '../metrics.js';
 
-/** One that wants CIDs. */
+/** A stream that wants CIDs. */
 export interface Taker {
-  /** CIDs that it takes now; 0 takes it off the schedule. */
+  /** The server-use octets of its CIDs; undefined where they are all random. */
+  readonly serverUse: Uint8Array | undefined;
+  /** How many CIDs it takes now; 0 takes it off the schedule. */
   wants(): number;
   give(batch: IssuedCids): void;
 }
 
-/** CIDs in a batch, at most: minting is at full speed from 512 on. */
+/** The most CIDs in a batch; minting is at full speed from 512 on. */
 const BATCH = 1024;
-/** CIDs minted before other events get their turn, about a millisecond. */
+/** CIDs minted before other events of the process get their turn: about a millisecond's work. */
 const TURN = 4 * BATCH;
 
 /**
- * Shares minting among takers: each in its turn gets one batch, so that one that wants much
- * does not keep others waiting, and the event loop comes up for air between turns.
+ * Shares minting among takers: each gets one batch in its turn, so that one that wants many CIDs
+ * does not keep others waiting. Between turns other events of the process are handled.
  */
 export class StreamScheduler {
   readonly #issuer: Issuer;
   readonly #metrics: SidecarMetrics;
-  /** In the order of their turns, with the time since which they wait. */
+  /** In the order of their turns; each with the time since which it waits. */
   readonly #waiting = new Map<Taker, number>();
   #scheduled = false;
 
@@ -56,8 +59,8 @@ export class StreamScheduler {
       this.#waiting.delete(taker);
       const wanted = taker.wants();
       if (wanted <= 0) continue;
-      const batch = this.#issuer.issue(Math.min(wanted, BATCH));
-      // Behind all others.
+      const batch = this.#issuer.issue(Math.min(wanted, BATCH), taker.serverUse);
+      // A taker that is set again comes last in the order.
       if (batch === undefined) {
         this.#waiting.set(taker, since);
         this.#waitForIssuer();

@@ -1,19 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { WatchRequest, WatchResponse } from '../../proto/gen/cidecar/v1/sidecar.js';
-import type { Issuer, ReissueOrder } from '../issuing/issuer.js';
+import type { Issuer } from '../issuing/issuer.js';
+import type { ReissueOrder } from '../issuing/issuer-events.js';
 
 type Call = ServerWritableStream<WatchRequest, WatchResponse>;
 type Event = NonNullable<WatchResponse['event']>;
 
-/** The open Watch streams, and what they are told. */
+/** The signs of life in the lifetime of CIDs: two of them may be late or lost with a stream. */
+const SIGNS_OF_LIFE = 4;
+
+/** The open Watch streams; tells each of them what changes, and that the sidecar is alive. */
 export class Watchers {
   readonly #issuer: Issuer;
-  /** Each with what to do at its end. */
+  readonly #signs: NodeJS.Timeout;
+  /** Each with what is called at its end. */
   readonly #calls = new Map<Call, () => void>();
 
-  constructor(issuer: Issuer) {
+  /** @param cidLifetime milliseconds for which a client that hears nothing may use its CIDs */
+  constructor(issuer: Issuer, cidLifetime: number) {
     this.#issuer = issuer;
+    const sign = () => this.#tell({ $case: 'alive', value: {} });
+    this.#signs = setInterval(sign, cidLifetime / SIGNS_OF_LIFE).unref();
     issuer.on('minting', () => this.#tell(mintingEvent(issuer)));
     issuer.on('reissue', (order) => this.#tell(reissueEvent(order)));
   }
@@ -27,15 +35,16 @@ export class Watchers {
     call.write({ event: mintingEvent(this.#issuer) });
   }
 
-  /** Ends all in good order. */
+  /** Ends all so that what was sent arrives. */
   finish(): void {
+    clearInterval(this.#signs);
     for (const call of this.#calls.keys()) this.#end(call);
   }
 
   #tell(event: Event): void {
     for (const call of this.#calls.keys()) {
-      // Events are small and rare, but a watcher that never reads must not pile them up. It
-      // will find the end of the stream behind those it has, and ask anew.
+      // Events are small and rare, but they must not pile up for a watcher that never reads. When
+      // it does read, it finds the end of the stream after the events it has, and asks anew.
       if (call.writableNeedDrain) this.#end(call);
       else call.write({ event });
     }

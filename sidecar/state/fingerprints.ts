@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHmac } from 'node:crypto';
-import type { CidCodec, ResetTokenKind } from '../../cid/index.js';
+import type { CidCodec, FailoverForm, ResetTokenKind } from '../../cid/index.js';
 import type { Secret } from '../../core/index.js';
 
 type Part = string | Uint8Array | readonly number[];
 
 /**
- * Names nonce spaces and configs in the state file without storing a key: HMAC-SHA256
- * under a salt that only the state file holds, cut to 16 octets.
+ * Names nonce spaces and configs in the state file, which must hold no keys. A name is the
+ * HMAC-SHA256 under a salt that only the state file holds, cut to 16 octets.
  */
 export class Fingerprints {
   readonly #salt: Uint8Array;
@@ -21,7 +21,12 @@ export class Fingerprints {
    * same key continues in the same space (draft-ietf-quic-load-balancers-22, "CID Entropy").
    */
   space(codec: CidCodec, serverId: Uint8Array): string {
-    return this.#of('space', codec.config.scheme, secretOf(codec), serverId, [codec.nonceLength]);
+    return this.#of('space', codec.scheme, ...secretsOf(codec), serverId, [codec.nonceLength]);
+  }
+
+  /** The counters of the 0b111 CIDs of one form. */
+  failover({ cidLength, zeroHostId, tailLength = 0 }: FailoverForm): string {
+    return this.#of('failover', [cidLength, zeroHostId ? 1 : 0, tailLength]);
   }
 
   /** One meaning of a config ID. */
@@ -31,9 +36,9 @@ export class Fingerprints {
 
   /**
    * The same together with how its tokens are made. Where that changes, CIDs issued before
-   * are void: a token for them would be made by another key than the one they came with.
+   * are void: their tokens, if made again, would not be the ones that they came with.
    *
-   * @param resetKey null: the one made here, under the name of the config
+   * @param resetKey null: the one made here, which the state keeps under `config()`
    */
   minting(
     configId: number,
@@ -46,7 +51,7 @@ export class Fingerprints {
     return this.#of(...configParts(configId, codec), ...key, ...hmac);
   }
 
-  // Every part goes in with its length, so that no two lists of parts run together.
+  // Every part is preceded by its length, so that two different lists never hash the same octets.
   #of(...parts: Part[]): string {
     const hmac = createHmac('sha256', this.#salt);
     for (const part of parts) {
@@ -59,11 +64,10 @@ export class Fingerprints {
 
 function configParts(configId: number, codec: CidCodec): Part[] {
   const lengths = [configId, codec.cidLength, codec.serverIdLength, codec.nonceLength];
-  return ['config', codec.algorithm, secretOf(codec), lengths];
+  return ['config', codec.algorithm, ...secretsOf(codec), lengths];
 }
 
-function secretOf(codec: CidCodec): Uint8Array {
-  return codec.config.scheme === 'quic-lb' && codec.config.key !== null
-    ? codec.config.key.reveal()
-    : new Uint8Array(0);
+/** A config without a secret has one empty part instead. */
+function secretsOf({ secrets }: CidCodec): Part[] {
+  return secrets.length === 0 ? [new Uint8Array(0)] : secrets.map((secret) => secret.reveal());
 }

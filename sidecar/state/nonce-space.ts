@@ -3,25 +3,40 @@ import { CidecarError, Secret } from '../../core/index.js';
 import type { SpaceRecord } from './state-file.js';
 import type { StateStore } from './state-store.js';
 
-/** Counters from, ..., to - 1, before the start is added to them. */
+/** The counters `from` to `to - 1`; the start of the space is still to be added to them. */
 interface Stretch {
   readonly from: bigint;
   readonly to: bigint;
 }
 
-/** Counters first, first + 1, ... (count of them), modulo 256^nonceLength. */
+/** `count` counters from `first` on, modulo 256^nonceLength. */
 export interface NonceRange {
   readonly first: bigint;
   readonly count: number;
 }
 
+export interface NonceSpaceOptions {
+  /** Milliseconds since 1970; tests pass their own clock. */
+  readonly now?: () => number;
+  /** Counters of the first block that is recorded after a start; 4096 if left out. */
+  readonly firstBlock?: number;
+  /** What to say when every counter was used. */
+  readonly exhaustion?: string;
+  /** Called after counters were recorded as used. */
+  onRecorded?(): void;
+  /** A block could not be recorded while another was in use; the same is tried again later. */
+  onFailed?(error: CidecarError): void;
+}
+
 const SMALLEST_BLOCK = 1 << 12;
 const LARGEST_BLOCK = 1 << 22;
-/** A block is to last so long at the rate seen, so that the disk syncs a few times a second at most. */
+/** How long a block is to last at the present rate: the disk syncs a few times a second at most. */
 const BLOCK_MILLISECONDS = 2_000;
-/** A crash loses at most two blocks; neither may be more than this part of the space. */
+/** A crash loses up to two blocks; neither is more than 1/4096 of the space. */
 const BLOCK_PART = 1n << 12n;
-/** The same for a lease, which is as lost when its holder ends. */
+/** Milliseconds after a block could not be recorded until issuing tries it again. */
+const RETRY_MS = 1_000;
+/** Nor is a lease, which is lost when its holder ends. */
 const LEASE_PART = 1n << 12n;
 
 /**
@@ -35,34 +50,35 @@ export class NonceSpace {
   readonly #store: StateStore;
   readonly #record: SpaceRecord;
   readonly #now: () => number;
-  readonly #onRecorded: () => void;
+  readonly #options: NonceSpaceOptions;
   readonly #size: bigint;
   #next = 0n;
   #end = 0n;
   #ahead: Stretch | undefined;
-  /** Marked as used, but the write failed: nobody has them, and the next record gets them. */
+  /** Marked as used by a write that failed: nobody was given them, so the next claim takes them. */
   readonly #unclaimed: Stretch[] = [];
   #reserving: Promise<void> | undefined;
-  #blockSize = SMALLEST_BLOCK;
+  #blockSize: number;
   #blockBegan = 0;
+  #retryAt = 0;
+  #taken = 0;
 
-  /** @param onRecorded called when counters were recorded as used */
-  constructor(
-    store: StateStore,
-    record: SpaceRecord,
-    now: () => number = Date.now,
-    onRecorded: () => void = () => {},
-  ) {
+  constructor(store: StateStore, record: SpaceRecord, options: NonceSpaceOptions = {}) {
+    const { now = Date.now, firstBlock = SMALLEST_BLOCK } = options;
     this.#store = store;
     this.#record = record;
+    this.#options = options;
     this.#now = now;
-    this.#onRecorded = onRecorded;
+    this.#blockSize = firstBlock;
     this.nonceLength = record.nonceLength;
     this.permutationKey = new Secret(Buffer.from(record.permutationKey, 'hex'));
     this.#size = 1n << (8n * BigInt(record.nonceLength));
   }
 
-  /** Up to `count` counters, or undefined: none is ready. Then see `exhausted`, or `prepare()`. */
+  /**
+   * Up to `count` counters, or undefined where none is ready: `exhausted` then says whether there
+   * will be more, and `prepare()` waits for them.
+   */
   take(count: number): NonceRange | undefined {
     if (this.#next === this.#end) this.#advance();
     const left = this.#end - this.#next;
@@ -70,12 +86,16 @@ export class NonceSpace {
     const granted = Number(smaller(left, BigInt(count)));
     const first = (this.#record.start + this.#next) % this.#size;
     this.#next += BigInt(granted);
-    // Half-way through, so that the disk has the other half's time.
+    this.#taken += granted;
+    // Half-way through a block, so that the disk has as long as the other half lasts.
     const halfway = (this.#end - this.#next) * 2n < BigInt(this.#blockSize);
-    if (halfway && this.#ahead === undefined && this.#canClaim) {
-      this.#recordAhead().catch(() => {}); // Whoever finds no counter left tries again and sees why.
-    }
+    if (halfway && this.#ahead === undefined && this.#canClaim) this.#recordInTime();
     return { first, count: granted };
+  }
+
+  /** Whether `take` has counters to give now. */
+  get ready(): boolean {
+    return this.#next < this.#end || this.#ahead !== undefined;
   }
 
   /**
@@ -83,34 +103,49 @@ export class NonceSpace {
    * NONCES_EXHAUSTED.
    */
   async prepare(): Promise<void> {
-    if (this.#next === this.#end && this.#ahead === undefined) await this.#recordAhead();
+    if (!this.ready) await this.#recordAhead();
   }
 
   /**
-   * A range of its own, durably recorded, for someone else to use: `count` counters, or
-   * fewer, where those are more than 1/4096 of all. Throws as `prepare` does.
+   * Records a range for another process to use: `count` counters, or fewer where that is more
+   * than 1/4096 of the space. Durable when it resolves; throws as `prepare` does.
    */
   async lease(count: number): Promise<NonceRange> {
     const part = this.#size / LEASE_PART;
     const { from, to } = await this.#claim(smaller(BigInt(count), part > 0n ? part : 1n));
-    return { first: (this.#record.start + from) % this.#size, count: Number(to - from) };
+    const granted = Number(to - from);
+    this.#taken += granted;
+    return { first: (this.#record.start + from) % this.#size, count: granted };
   }
 
-  /** Neither now nor later is there a counter to take. */
+  /** Whether there is no counter to take, now or later. */
   get exhausted(): boolean {
     return (
       this.#next === this.#end &&
       this.#ahead === undefined &&
-      this.#reserving === undefined && // The last ones may be on their way.
+      this.#reserving === undefined && // It may bring the last ones.
       !this.#canClaim
     );
   }
 
-  /** Part of the space that nobody has yet, 0 to 1. */
+  /** Counters that were given out since this process began, leases included. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** The part of the space, 0 to 1, that nobody was given yet. */
   get left(): number {
+    return Number((this.#left * 1_000_000n) / this.#size) / 1_000_000;
+  }
+
+  /** As many counters that is, about. */
+  get leftCount(): number {
+    return Number(this.#left);
+  }
+
+  get #left(): bigint {
     const unclaimed = this.#unclaimed.reduce((sum, { from, to }) => sum + to - from, 0n);
-    const left = this.#size - this.#record.used + unclaimed;
-    return Number((left * 1_000_000n) / this.#size) / 1_000_000;
+    return this.#size - this.#record.used + unclaimed;
   }
 
   get #canClaim(): boolean {
@@ -127,6 +162,15 @@ export class NonceSpace {
     this.#ahead = undefined;
   }
 
+  /** Has the next block recorded while this one is in use, if the disk did not just refuse that. */
+  #recordInTime(): void {
+    if (this.#now() < this.#retryAt) return;
+    this.#recordAhead().catch((error: CidecarError) => {
+      this.#retryAt = this.#now() + RETRY_MS;
+      this.#options.onFailed?.(error);
+    });
+  }
+
   #recordAhead(): Promise<void> {
     this.#reserving ??= this.#claim(BigInt(this.#blockSize))
       .then((stretch) => {
@@ -138,7 +182,7 @@ export class NonceSpace {
     return this.#reserving;
   }
 
-  /** 1 to `wanted` counters, durably recorded, that nobody else gets. */
+  /** Marks 1 to `wanted` counters as used, and resolves with them when that is durable. */
   async #claim(wanted: bigint): Promise<Stretch> {
     const stretch = this.#unclaimedStretch(wanted) ?? this.#markUsed(wanted);
     try {
@@ -147,7 +191,7 @@ export class NonceSpace {
       this.#unclaimed.push(stretch);
       throw error;
     }
-    this.#onRecorded();
+    this.#options.onRecorded?.();
     return stretch;
   }
 
@@ -160,11 +204,12 @@ export class NonceSpace {
     return { from, to: end };
   }
 
-  // The mark is not taken back if the write fails: what reached the disk is unknown then.
+  // The mark is not taken back if the write fails: nobody knows then what reached the disk.
   #markUsed(wanted: bigint): Stretch {
     const from = this.#record.used;
     if (from === this.#size) {
-      throw new CidecarError('NONCES_EXHAUSTED', 'every nonce of this server ID was used');
+      const { exhaustion = 'every nonce of this server ID was used' } = this.#options;
+      throw new CidecarError('NONCES_EXHAUSTED', exhaustion);
     }
     const to = from + smaller(wanted, this.#size - from);
     this.#record.used = to;

@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from 'node:crypto';
-import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { CidecarError } from '../../core/index.js';
+import { FileRefused, readRegularFile } from '../../core/regular-file.js';
+import {
+  FILE_CALLS,
+  type FileCalls,
+  replaceFile,
+  temporaryName,
+} from '../../daemon/atomic-file.js';
+
+/** Of the file. A nonce space takes a few hundred, and there is one for each ID in use. */
+const MAX_OCTETS = 64 * 1024 * 1024;
 
 const hex = (octets?: number) =>
   z
@@ -17,7 +26,7 @@ const counter = z
 
 /** One space of nonces: those of one (scheme, key, server ID, nonce length). */
 const spaceSchema = z.strictObject({
-  /** See fingerprint.ts; says nothing about the key without the salt. */
+  /** See fingerprints.ts; says nothing about the key without the salt. */
   fingerprint: hex(16),
   nonceLength: z.int().min(1).max(18),
   /** The counter begins here, at random, and runs modulo 256^nonceLength. */
@@ -28,7 +37,7 @@ const spaceSchema = z.strictObject({
   permutationKey: hex(16),
 });
 
-/** See ReissueOrder of ../issuing/issuer.ts. */
+/** See ReissueOrder of ../issuing/issuer-events.ts. */
 const orderSchema = z.strictObject({
   throughGeneration: z.int().min(1),
   /** Milliseconds since 1970. */
@@ -45,7 +54,10 @@ const stateSchema = z.strictObject({
   generation: z.int().min(1),
   /** What `generation` mints; null while nothing is minted. */
   minting: z.strictObject({ config: hex(16), serverIds: z.array(hex()).readonly() }).nullable(),
-  /** Orders to replace CIDs of live connections, oldest first; state of before had none. */
+  /**
+   * Orders to replace CIDs of live connections, oldest first. State files of earlier versions
+   * have none.
+   */
   reissues: z.array(orderSchema).default([]),
   /** Reset key for 0b111 CIDs. */
   failoverResetKey: hex(16),
@@ -69,11 +81,13 @@ export type StateContent = Omit<StateRecord, 'version' | 'sequence' | 'born'>;
  */
 export class StateFile {
   readonly path: string;
+  readonly #calls: FileCalls;
   #sequence = 0;
   #birthTimes: boolean | undefined;
 
-  constructor(path: string) {
+  constructor(path: string, calls: FileCalls = FILE_CALLS) {
     this.path = path;
+    this.#calls = calls;
   }
 
   /** Throws STATE_MISSING, STATE_CORRUPT, STATE_STALE or FILE_UNREADABLE. */
@@ -114,20 +128,14 @@ export class StateFile {
 
   /** Durable when it resolves. Throws STATE_UNWRITABLE; the old content then still holds. */
   async write(content: StateContent): Promise<void> {
-    const temporary = `${this.path}.new`;
     try {
-      this.#birthTimes ??= await hasBirthTimes(temporary);
-      await rm(temporary, { force: true });
-      const file = await open(temporary, 'wx', 0o600);
-      try {
-        const born = this.#birthTimes ? await birthTime(file) : null;
-        await file.writeFile(serialize(content, this.#sequence + 1, born));
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(temporary, this.path);
-      await syncFolder(dirname(this.path));
+      this.#birthTimes ??= await hasBirthTimes(temporaryName(this.path));
+      const keepsBirthTimes = this.#birthTimes;
+      const written = async (file: FileHandle) => {
+        const born = keepsBirthTimes ? await birthTime(file) : null;
+        return serialize(content, this.#sequence + 1, born);
+      };
+      await replaceFile(this.path, { mode: 0o600, content: written }, this.#calls);
       this.#sequence += 1;
     } catch (cause) {
       const { code } = cause as NodeJS.ErrnoException;
@@ -139,19 +147,12 @@ export class StateFile {
   }
 
   async #readText(): Promise<{ text: string; born: string }> {
-    let file: FileHandle;
     try {
-      file = await open(this.path, 'r');
+      const { octets, birthtimeNs } = await readRegularFile(this.path, MAX_OCTETS);
+      return { text: octets.toString(), born: birthtimeNs.toString() };
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw unreadable(this.path, cause);
       throw new CidecarError('STATE_MISSING', 'there is no state file', { file: this.path });
-    }
-    try {
-      return { text: await file.readFile('utf8'), born: await birthTime(file) };
-    } catch (cause) {
-      throw unreadable(this.path, cause);
-    } finally {
-      await file.close();
     }
   }
 
@@ -208,18 +209,11 @@ async function hasBirthTimes(probe: string): Promise<boolean> {
   }
 }
 
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
-}
-
 function unreadable(file: string, cause: unknown): CidecarError {
   const { code } = cause as NodeJS.ErrnoException;
-  return new CidecarError('FILE_UNREADABLE', `cannot read the state file (${code ?? cause})`, {
+  const why = cause instanceof FileRefused ? `the state file ${cause.message}` : undefined;
+  const message = why ?? `cannot read the state file (${code ?? cause})`;
+  return new CidecarError('FILE_UNREADABLE', message, {
     file,
     cause,
   });

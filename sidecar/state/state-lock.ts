@@ -1,47 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-import { spawn } from 'node:child_process';
-import { constants } from 'node:fs';
-import { type FileHandle, open, stat } from 'node:fs/promises';
 import { CidecarError } from '../../core/index.js';
+import { FILE_CALLS, type FileCalls } from '../../daemon/atomic-file.js';
+import { FileLock } from '../../daemon/file-lock.js';
 
 /**
- * Holds a file lock for as long as the process lives, SIGKILL included. Node has no
- * flock(2), but a lock belongs to the open file description: flock(1) of util-linux takes
- * it on the descriptor that it inherits, exits, and the lock stays with ours. Unlike an
- * abstract socket it also holds between containers, which share the folder but not the
- * network namespace.
- *
- * The lock file also holds the sequence number of the newest state written under it. It is
- * overwritten in place, so it tells an older state file that somebody put back, even by way
- * of a hard link.
+ * One sidecar for a state folder. The lock file also holds the sequence number of the newest
+ * state written under it. It is overwritten in place, so it exposes an older state file that
+ * somebody put back, even by way of a hard link.
  */
 export class StateLock {
-  readonly #file: FileHandle;
+  readonly #lock: FileLock;
   readonly #path: string;
+  readonly #calls: FileCalls;
 
-  private constructor(file: FileHandle, path: string) {
-    this.#file = file;
+  private constructor(lock: FileLock, path: string, calls: FileCalls) {
+    this.#lock = lock;
     this.#path = path;
+    this.#calls = calls;
   }
 
   /** Throws STATE_LOCKED where another process holds it, STATE_UNWRITABLE where it cannot be made. */
-  static async acquire(path: string): Promise<StateLock> {
-    let file: FileHandle;
-    try {
-      file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
-    } catch (cause) {
-      throw new CidecarError('STATE_UNWRITABLE', `cannot create the lock file (${cause})`, {
-        file: path,
-        cause,
-      });
-    }
-    try {
-      await lock(file.fd, path);
-    } catch (error) {
-      await file.close();
-      throw error;
-    }
-    return new StateLock(file, path);
+  static async acquire(path: string, calls: FileCalls = FILE_CALLS): Promise<StateLock> {
+    const lock = await FileLock.acquire(path, 'another sidecar uses this folder');
+    return new StateLock(lock, path, calls);
   }
 
   /**
@@ -49,8 +30,10 @@ export class StateLock {
    * was made anew, another sidecar may hold the lock of that one.
    */
   async check(): Promise<void> {
-    const held = await this.#file.stat({ bigint: true });
-    const present = await stat(this.#path, { bigint: true }).catch((cause: unknown) => cause);
+    const held = await this.#lock.file.stat({ bigint: true });
+    const present = await this.#calls
+      .stat(this.#path, { bigint: true })
+      .catch((cause: unknown) => cause);
     if (present instanceof Error) {
       throw new CidecarError('STATE_REPLACED', `the lock file cannot be seen (${present.message})`);
     }
@@ -63,49 +46,20 @@ export class StateLock {
 
   /** Sequence number of the newest state; 0 where none was noted. */
   async newest(): Promise<number> {
-    const { buffer, bytesRead } = await this.#file.read(Buffer.alloc(DIGITS), 0, DIGITS, 0);
+    const { buffer, bytesRead } = await this.#lock.file.read(Buffer.alloc(DIGITS), 0, DIGITS, 0);
     const text = buffer.toString('latin1', 0, bytesRead);
     return /^[0-9]+$/.test(text) && bytesRead === DIGITS ? Number(text) : 0;
   }
 
   /** After the state of that number is durable: then a crash leaves a lower number at worst. */
   async noteNewest(sequence: number): Promise<void> {
-    await this.#file.write(`${String(sequence).padStart(DIGITS, '0')}\n`, 0);
+    await this.#lock.file.write(`${String(sequence).padStart(DIGITS, '0')}\n`, 0);
   }
 
   async release(): Promise<void> {
-    await this.#file.close();
+    await this.#lock.release();
   }
 }
 
 /** Of a sequence number in the lock file: always as many, so that none of a longer one stay. */
 const DIGITS = 16;
-
-// The child sees the file as descriptor 3, behind its standard streams.
-function lock(fd: number, path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = spawn('flock', ['-n', '3'], { stdio: ['ignore', 'ignore', 'ignore', fd] });
-    child.once('error', (cause) =>
-      reject(
-        new CidecarError('STATE_UNWRITABLE', 'flock of util-linux cannot be run', {
-          file: path,
-          cause,
-        }),
-      ),
-    );
-    child.once('exit', (status) => {
-      if (status === 0) resolve();
-      else if (status === 1) {
-        reject(
-          new CidecarError('STATE_LOCKED', 'another sidecar uses this folder', { file: path }),
-        );
-      } else {
-        reject(
-          new CidecarError('STATE_UNWRITABLE', `flock failed (${status ?? 'killed'})`, {
-            file: path,
-          }),
-        );
-      }
-    });
-  });
-}

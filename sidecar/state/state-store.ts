@@ -1,53 +1,55 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CidecarError, Secret } from '../../core/index.js';
+import { CidecarError, makeFolders, SerialWork, toHex } from '../../core/index.js';
+import { FILE_CALLS, type FileCalls } from '../../daemon/atomic-file.js';
 import { Fingerprints } from './fingerprints.js';
-import {
-  type MintingRecord,
-  type OrderRecord,
-  type SpaceRecord,
-  type StateContent,
-  StateFile,
-} from './state-file.js';
+import { Generation } from './generation.js';
+import { NonceRecords } from './nonce-records.js';
+import { Orders } from './orders.js';
+import { ResetKeys } from './reset-keys.js';
+import { type StateContent, StateFile } from './state-file.js';
 import { StateLock } from './state-lock.js';
 
 /**
- * `existing`: there must be a state. `init`: there must be none. `reset`: whatever there
- * is, begin anew at random places.
+ * `existing`: there must be a state. `init`: there must be none. `reset`: the sidecar begins
+ * anew at random places, whatever there is. `init-if-missing`: as `existing` where there is a
+ * state, else as `init`; a state that cannot be used is refused all the same.
  */
-export type StateStart = 'existing' | 'init' | 'reset';
+export type StateStart = 'existing' | 'init' | 'reset' | 'init-if-missing';
 
 export interface StateStoreOptions {
   readonly folder: string;
   readonly start: StateStart;
-  /** Random octets; for tests. */
+  /** Makes random octets; tests pass their own. */
   readonly random?: (length: number) => Uint8Array;
-  /** Milliseconds since 1970; for tests. */
+  /** Milliseconds since 1970; tests pass their own clock. */
   readonly now?: () => number;
+  /** Tests pass calls that fail, or count. */
+  readonly files?: FileCalls;
 }
 
-/** Orders kept, at most. A later one covers what an earlier one does, with more time for it. */
-const MAX_ORDERS = 8;
-
 /**
- * What a sidecar has to remember: high-water marks, generation, locally made keys. All
- * changes made before a `save()` are durable when that resolves; saves that wait for
- * the disk share one write.
+ * What a sidecar has to remember, and the one place that makes it durable. The parts change
+ * the content in memory; all changes made before a `save()` are on disk when that resolves, and
+ * saves that wait for the disk share one write.
  */
 export class StateStore {
   readonly fingerprints: Fingerprints;
+  readonly generation: Generation;
+  readonly nonces: NonceRecords;
+  readonly orders: Orders;
+  readonly resetKeys: ResetKeys;
+  /** Whether there was no state to go on from, so that nonces begin at random places. */
+  readonly begun: boolean;
   readonly #file: StateFile;
   readonly #lock: StateLock;
-  readonly #random: (length: number) => Uint8Array;
   readonly #content: StateContent;
-  #writing: Promise<void> | undefined;
-  #next: Promise<void> | undefined;
+  readonly #writing = new SerialWork(() => this.#write());
   #closed = false;
-  /** Counts changes that must be on disk before anything that depends on them leaves. */
+  /** Counts the changes that must be on disk before anything that depends on them leaves. */
   #changes = 0;
-  /** As many of them are on disk. */
+  /** How many of them are on disk. */
   #saved = 0;
 
   private constructor(
@@ -55,12 +57,20 @@ export class StateStore {
     lock: StateLock,
     random: (length: number) => Uint8Array,
     content: StateContent,
+    begun: boolean,
   ) {
+    this.begun = begun;
     this.#file = file;
     this.#lock = lock;
-    this.#random = random;
     this.#content = content;
+    const onChange = () => {
+      this.#changes += 1;
+    };
     this.fingerprints = new Fingerprints(Buffer.from(content.salt, 'hex'));
+    this.generation = new Generation(content, onChange);
+    this.nonces = new NonceRecords(content, random);
+    this.orders = new Orders(content);
+    this.resetKeys = new ResetKeys(content, random, onChange);
   }
 
   /**
@@ -68,12 +78,13 @@ export class StateStore {
    * STATE_UNWRITABLE.
    */
   static async open(options: StateStoreOptions): Promise<StateStore> {
-    const { folder, start, random = randomBytes, now = Date.now } = options;
-    if (start !== 'existing') await createFolder(folder);
-    const file = new StateFile(join(folder, 'state'));
-    // Without this, a missing folder would read as one that cannot be locked.
+    const { folder, random = randomBytes, now = Date.now, files = FILE_CALLS } = options;
+    if (options.start !== 'existing') createFolder(folder);
+    const file = new StateFile(join(folder, 'state'), files);
+    const start = await definite(options.start, file);
+    // Otherwise a missing folder would be reported as one that cannot be locked.
     if (start === 'existing' && !(await file.exists())) await file.read();
-    const lock = await StateLock.acquire(join(folder, 'lock'));
+    const lock = await StateLock.acquire(join(folder, 'lock'), files);
     try {
       const newest = await lock.newest();
       if (start === 'existing') {
@@ -85,7 +96,7 @@ export class StateStore {
             { file: file.path },
           );
         }
-        return new StateStore(file, lock, random, content);
+        return new StateStore(file, lock, random, content, false);
       }
       if (start === 'init' && (await file.exists())) {
         throw new CidecarError('STATE_PRESENT', 'there is state in this folder already', {
@@ -93,7 +104,7 @@ export class StateStore {
         });
       }
       file.continueFrom(newest);
-      const store = new StateStore(file, lock, random, firstContent(random, now));
+      const store = new StateStore(file, lock, random, firstContent(random, now), true);
       await store.save();
       return store;
     } catch (error) {
@@ -102,77 +113,16 @@ export class StateStore {
     }
   }
 
-  get generation(): number {
-    return this.#content.generation;
-  }
-
   /**
-   * Goes on to what is minted now, or null for nothing. The generation grows when CIDs
-   * minted before are void by that: another config, or a server ID that was taken away.
-   * Where nothing was minted before, nothing becomes void. Returns whether it grew.
-   */
-  switchTo(minting: MintingRecord | null): boolean {
-    const before = this.#content.minting;
-    this.#content.minting = minting;
-    if (JSON.stringify(before) !== JSON.stringify(minting)) this.#changes += 1;
-    const stillValid =
-      before === null ||
-      (before.config === minting?.config &&
-        before.serverIds.every((id) => minting.serverIds.includes(id)));
-    if (!stillValid) this.#content.generation += 1;
-    return !stillValid;
-  }
-
-  /** Keeps an order until its deadline, over restarts too. */
-  order(order: OrderRecord, now: number): void {
-    const inForce = this.#content.reissues.filter(({ deadline }) => deadline > now);
-    this.#content.reissues = [...inForce, order].slice(-MAX_ORDERS);
-  }
-
-  /** Oldest first; some may have run out. */
-  get orders(): readonly OrderRecord[] {
-    return this.#content.reissues;
-  }
-
-  get failoverResetKey(): Secret {
-    return secretFrom(this.#content.failoverResetKey);
-  }
-
-  /** The reset key made here for a config that has none of its own; made on first use. */
-  resetKey(configFingerprint: string): Secret {
-    const known = this.#content.resetKeys[configFingerprint];
-    if (known !== undefined) return secretFrom(known);
-    const fresh = toHex(this.#random(16));
-    this.#content.resetKeys[configFingerprint] = fresh;
-    this.#changes += 1;
-    return secretFrom(fresh);
-  }
-
-  /** The record of a nonce space, begun at a random counter on first use. */
-  space(fingerprint: string, nonceLength: number): SpaceRecord {
-    const known = this.#content.spaces.find((space) => space.fingerprint === fingerprint);
-    if (known !== undefined) return known;
-    const fresh: SpaceRecord = {
-      fingerprint,
-      nonceLength,
-      start: BigInt(`0x${toHex(this.#random(nonceLength))}`),
-      used: 0n,
-      permutationKey: toHex(this.#random(16)),
-    };
-    this.#content.spaces.push(fresh);
-    return fresh;
-  }
-
-  /**
-   * Whether the generation, what it mints and all keys are on disk. Until then neither a CID
-   * nor a token made by them may leave: after a crash they would be made once more, for
-   * something else.
+   * Whether the generation, what it mints and all keys are on disk. Until then no CID and no
+   * token made with them may leave: after a crash another generation or key would be made in
+   * their place, under the same name.
    */
   get durable(): boolean {
     return this.#saved === this.#changes;
   }
 
-  /** Makes it so. Throws STATE_UNWRITABLE or STATE_REPLACED. */
+  /** Resolves when `durable` holds. Throws STATE_UNWRITABLE or STATE_REPLACED. */
   async settle(): Promise<void> {
     if (!this.durable) await this.save();
   }
@@ -183,36 +133,16 @@ export class StateStore {
       // The lock is gone, and somebody else may have it.
       return Promise.reject(new CidecarError('STATE_UNWRITABLE', 'the state was closed'));
     }
-    // The write under way may have serialized before the caller's change: wait for the
-    // one after it, which all callers until then share.
-    if (this.#writing === undefined) return this.#write();
-    this.#next ??= this.#writing.then(
-      () => this.#writeNext(),
-      () => this.#writeNext(),
-    );
-    return this.#next;
+    return this.#writing.run();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    await (this.#next ?? this.#writing)?.catch(() => {});
+    await this.#writing.idle();
     await this.#lock.release();
   }
 
-  #writeNext(): Promise<void> {
-    this.#next = undefined;
-    return this.#write();
-  }
-
-  #write(): Promise<void> {
-    const done = this.#writeLocked().finally(() => {
-      if (this.#writing === done) this.#writing = undefined;
-    });
-    this.#writing = done;
-    return done;
-  }
-
-  async #writeLocked(): Promise<void> {
+  async #write(): Promise<void> {
     const changes = this.#changes;
     await this.#lock.check();
     await this.#file.write(this.#content);
@@ -227,11 +157,20 @@ export class StateStore {
   }
 }
 
+/** Two that start at once may both find none; the lock then lets one in, and it refuses the other. */
+async function definite(
+  start: StateStart,
+  file: StateFile,
+): Promise<Exclude<StateStart, 'init-if-missing'>> {
+  if (start !== 'init-if-missing') return start;
+  return (await file.exists()) ? 'existing' : 'init';
+}
+
 function firstContent(random: (length: number) => Uint8Array, now: () => number): StateContent {
   return {
     salt: toHex(random(32)),
-    // Above every generation of a state that was here before, unless that changed what it
-    // minted more than once a second.
+    // A clock in seconds is above every generation of a state that was here before, unless that
+    // state changed what it minted more than once a second.
     generation: Math.floor(now() / 1000),
     minting: null,
     reissues: [],
@@ -241,21 +180,13 @@ function firstContent(random: (length: number) => Uint8Array, now: () => number)
   };
 }
 
-async function createFolder(folder: string): Promise<void> {
+function createFolder(folder: string): void {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    makeFolders(folder, 0o700);
   } catch (cause) {
     throw new CidecarError('STATE_UNWRITABLE', `cannot create the state folder (${cause})`, {
       file: folder,
       cause,
     });
   }
-}
-
-function toHex(octets: Uint8Array): string {
-  return Buffer.from(octets).toString('hex');
-}
-
-function secretFrom(hex: string): Secret {
-  return new Secret(Buffer.from(hex, 'hex'));
 }

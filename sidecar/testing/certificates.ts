@@ -12,7 +12,7 @@ export interface Certificate {
 
 const CURVE = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
 
-/** An authority that lasts as long as its folder. */
+/** A certificate authority whose files lie in a folder. */
 export class Authority implements Certificate {
   readonly certificate: string;
   readonly privateKey: string;
@@ -44,7 +44,7 @@ export class Authority implements Certificate {
   }
 }
 
-/** What a client needs to show: its key, and its certificate. */
+/** The key and the certificate that a client shows. */
 export async function pairOf({ certificate, privateKey }: Certificate): Promise<[Buffer, Buffer]> {
   return [await readFile(privateKey), await readFile(certificate)];
 }

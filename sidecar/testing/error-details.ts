@@ -2,7 +2,7 @@
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 import type { ServiceError } from '@grpc/grpc-js';
 
-/** A google.rpc.ErrorInfo, with the status that it came in. */
+/** A google.rpc.ErrorInfo and the status that contained it. */
 export interface ErrorDetails {
   readonly status: number;
   readonly message: string;

@@ -3,8 +3,8 @@ import { type Cipher, createCipheriv, createHmac, randomBytes } from 'node:crypt
 import type { LeaseNoncesResponse } from '../../proto/gen/cidecar/v1/sidecar.js';
 
 /**
- * Mints from a lease as a server in another language would: by docs/connection-ids.md and
- * docs/sidecar.md alone, with nothing of cid/, one CID after the other.
+ * Mints CIDs from a lease one by one, as a server in another language would: it follows
+ * docs/connection-ids.md and docs/sidecar.md and uses nothing of cid/.
  */
 export class LocalMinter {
   readonly #lease: LeaseNoncesResponse;
@@ -63,7 +63,7 @@ export class LocalMinter {
     if (version !== 1) {
       return Buffer.concat([Buffer.of((version << 6) | spare), serverId, nonce]);
     }
-    // 2 bits of version, the host ID, the nonce, 6 bits.
+    // Two bits of version, the host ID, the nonce, and six spare bits.
     const bits = BigInt(`0x${Buffer.concat([serverId, nonce]).toString('hex')}`);
     const octets = 1 + serverId.length + nonce.length;
     const all = (1n << BigInt(8 * octets - 2)) | (bits << 6n) | BigInt(spare);

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-// Frames of HTTP/2 by hand (RFC 9113, sections 4 and 6), for what no well-behaved library sends.
+// HTTP/2 frames made by hand (RFC 9113, sections 4 and 6), for what no library would send.
 
 export const DATA = 0;
 export const HEADERS = 1;
@@ -53,7 +53,7 @@ export function reset(stream: number): Buffer {
   return frame(RST_STREAM, 0, stream, CANCEL);
 }
 
-/** A connection to a unix socket with preface and settings sent. */
+/** A connection to a unix socket on which preface and settings were sent. */
 export class RawConnection {
   readonly socket: Socket;
   readonly closed: Promise<unknown>;
@@ -75,13 +75,15 @@ export class RawConnection {
     return this.#ended;
   }
 
-  /** Waits while the other side does not keep up; false once the connection is gone. */
+  /**
+   * Waits while the other side does not keep up. Resolves with false once the connection is gone.
+   */
   async send(...frames: readonly Uint8Array[]): Promise<boolean> {
     if (this.#ended || this.socket.destroyed) return false;
     if (!this.socket.write(Buffer.concat(frames))) {
       await Promise.race([once(this.socket, 'drain').catch(() => {}), this.closed]);
     }
-    // Others of this process are to get their turn, however fast the other side is.
+    // The rest of this process gets its turn, however fast the other side reads.
     await new Promise(setImmediate);
     return !this.#ended;
   }

@@ -67,15 +67,15 @@ describe('lb-agent run', () => {
     const failed = 'registry: the last good state stays in force';
     writeFileSync(host.document, 'pools: [');
     expect(await host.logged(failed)).toMatchObject({
-      message: expect.stringMatching(/cidecar\.yaml:1: .*DOCUMENT_SYNTAX/),
+      error: { code: 'DOCUMENT_SYNTAX', text: expect.stringMatching(/cidecar\.yaml:1: /) },
     });
     host.write(documentOf([ONE, { ...TWO, ids: ['ed793a'] }]));
     expect(await host.logged(failed, 2)).toMatchObject({
-      message: expect.stringMatching(/ed793a of web-2 is owned by web-1 too/),
+      error: { text: expect.stringMatching(/ed793a of web-2 is owned by web-1 too/) },
     });
     rmSync(host.document);
     expect(await host.logged(failed, 3)).toMatchObject({
-      message: expect.stringMatching(/does not exist/),
+      error: { text: expect.stringMatching(/does not exist/) },
     });
     expect(host.route(cidOf('ed793a'))).toBe(ONE.address);
     expect(host.route(cidOf('ed793b'))).toBe(TWO.address);
@@ -100,7 +100,7 @@ describe('lb-agent run', () => {
     }
   });
 
-  it('goes on without its memory: routes stay, and indices are not used again too soon', async () => {
+  it('continues without its memory: routes stay, and indices are not used again too soon', async () => {
     await host.start();
     const real = host.status().servers.find(({ name }) => name === 'web-1')?.real;
     await host.change(documentOf([TWO]));
@@ -209,7 +209,7 @@ describe('lb-agent run, where it cannot', () => {
   async function refused(...more: string[]): Promise<string> {
     const { code, stderr } = await host.command(...host.args(...more));
     expect(code).not.toBe(0);
-    expect(stderr).toMatch(/^lb-agent: /);
+    expect(stderr).toMatch(/^lb-agent: /m);
     return stderr;
   }
 
@@ -229,7 +229,7 @@ describe('lb-agent run, where it cannot', () => {
     const object = await BpfObject.load(objectPath('pass'));
     const program = object.program('pass');
     program.pin(`${host.pins.path}-other`);
-    // Not `ip -n`: it gives the command a /sys of its own, without the pin.
+    // `ip -n` would give the command another /sys, without the pin.
     const attach = ['ip', 'link', 'set', 'dev', 'eth0', 'xdp', 'pinned', `${host.pins.path}-other`];
     await run(inNamespace(host.namespace, attach));
     expect(await refused()).toMatch(/INTERFACE_BUSY/);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import { chownSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BpfObject, objectPath } from '../../bpf/index.js';
 import { AgentLock } from '../../lb-agent/installation/pin-folder-lock.js';
-import { inNamespace, run, tryRun } from '../netns/command.js';
+import { inNamespace, ipBatch, run, tryRun } from '../netns/command.js';
 import { nodeArgv, PACKAGE_ROOT } from '../netns/process.js';
-import { BalancerHost } from './balancer-host.js';
+import { BalancerHost, VIP } from './balancer-host.js';
 import { documentOf, type TestServer } from './documents.js';
 
 const ONE: TestServer = { name: 'web-1', address: '10.0.1.11', ids: ['ed793a'] };
@@ -23,7 +23,7 @@ afterEach(async () => {
   rmSync(AgentLock.file(elsewhere()), { force: true });
 });
 
-/** What to run in the namespace, after what makes it bad. */
+/** Prepares what is bad, and returns what to run in the namespace. */
 type Case = () => Promise<string[]> | string[];
 
 const agent = (...args: string[]) => [...nodeArgv('lb-agent/main'), ...args];
@@ -35,11 +35,15 @@ const file = (name: string, content: string) => {
   writeFileSync(path, content);
   return path;
 };
+const fifo = async (name: string) => {
+  await run(['mkfifo', host.scope.path(name)]);
+  return host.scope.path(name);
+};
 const limited = (argv: string[], ...capabilities: string[]) => [
   ...['setpriv', `--bounding-set=${['-all', ...capabilities].join(',+')}`, ...argv],
 ];
 
-/** Takes the bpf system call away, as a kernel without it would. */
+/** Runs a program that gets ENOSYS from bpf(2), as on a kernel without it. */
 async function withoutBpf(argv: string[]): Promise<string[]> {
   const source = file(
     'nobpf.c',
@@ -62,11 +66,12 @@ long syscall(long number, long a, long b, long c, long d, long e, long f)
   return ['env', `LD_PRELOAD=${library}`, ...argv];
 }
 
-/** By row of docs/bad-input.md. */
+/** The cases by their rows in docs/bad-input.md. */
 const AGENT: Readonly<Record<string, Case>> = {
   'an unknown command': () => agent('go'),
   '`--registry` missing': () => agent('run', '--interface', 'eth0'),
   'an unknown option': () => start('--colour'),
+  'an old name with a bad value (`--quarantine 0`)': () => start('--quarantine', '0'),
   '`--mode fast`': () => start('--mode', 'fast'),
   '`--pin-dir` relative': () => start('--pin-dir', 'pins'),
   '`--pin-dir` with a dot': () => start('--pin-dir', '/sys/fs/bpf/lb.1'),
@@ -78,11 +83,21 @@ const AGENT: Readonly<Record<string, Case>> = {
   '`--hash-seed` no hex': () => start('--hash-seed', 'xyz'),
   '`--metrics here`': () => start('--metrics', 'here'),
   '`--log-level loud`': () => start('--log-level', 'loud'),
+  '`--metrics` a socket in no folder': () =>
+    start('--metrics', join(host.scope.folder, 'none/m.sock')),
   '`--metrics` a plain file': () => start('--metrics', file('file', '')),
   'registry file missing': () => start('--registry', host.scope.path('none.yaml')),
+  'registry file a FIFO': async () => start('--registry', await fifo('fifo.yaml')),
   'registry malformed': () => start('--registry', file('broken.yaml', 'pools: [')),
   'an IPv6 server, no IPv6 address to tunnel from': () => {
     host.write(documentOf([{ ...ONE, address: '2001:db8::1' }]));
+    return start();
+  },
+  '`--source` that is a VIP': () => start('--source', VIP),
+  'an `l2` server with an address of this host': () => {
+    const document = JSON.parse(documentOf([{ ...ONE, address: '192.0.2.1' }]));
+    document.pools.web.servers[0].encapsulation = 'l2';
+    host.write(JSON.stringify(document));
     return start();
   },
   'interface missing': () => start('--interface', 'eth9'),
@@ -96,9 +111,16 @@ const AGENT: Readonly<Record<string, Case>> = {
     object.close();
     return start();
   },
+  'an MTU that the driver refuses in native mode': async () => {
+    const links = ['eth0', 'peer0'].map((name) => `link set ${name} mtu 9000`);
+    await ipBatch(host.namespace, links);
+    return start();
+  },
   'no native XDP in the driver (`--mode generic` works)': () =>
     start('--interface', 'lo', '--source', '192.0.2.9'),
   'pin folder not in bpffs': () => start('--pin-dir', elsewhere()),
+  'pin folder below one that takes no others, as in a sysfs without bpffs': () =>
+    start('--pin-dir', '/sys/kernel/one/two'),
   'pin folder holds something else': async () => {
     const object = await BpfObject.load(objectPath('pass'));
     const program = object.program('pass');
@@ -124,7 +146,7 @@ const AGENT: Readonly<Record<string, Case>> = {
   'a kernel without BPF': () => withoutBpf(start()),
   '`status` where nothing is attached': () => agent('status', ...folders()),
   '`status` without permission': () => {
-    // As bpffs itself is to all but root; root without capabilities is as good as another user.
+    // Only root may enter bpffs itself, and root without capabilities is like another user.
     mkdirSync(host.pins.path, { mode: 0o700 });
     chownSync(host.pins.path, NOBODY, NOBODY);
     return limited(agent('status', '--pin-dir', `${host.pins.path}/inside`));
@@ -173,16 +195,20 @@ const CIDCTL: Readonly<Record<string, Case>> = {
     cidctl('encode', '--server-id', 'aabbcc', '--nonce', '00112233', '--nonce-length', '5'),
   'key file missing': () =>
     cidctl('decode', ...lengths, '--key-file', host.scope.path('none.key'), '0720b1d07b359d3c'),
+  'key file a FIFO': async () =>
+    cidctl('decode', ...lengths, '--key-file', await fifo('fifo.key'), '0720b1d07b359d3c'),
   'key of the wrong size': () =>
     cidctl('decode', ...lengths, '--key-file', file('short.key', KEY.slice(2)), '0720b1d07b359d3c'),
   '`keygen` over a file': () => cidctl('keygen', file('web-0.key', KEY)),
   '`keygen` in no folder': () => cidctl('keygen', join(host.scope.folder, 'none/web-0.key')),
+  '`keygen` over a FIFO': async () => cidctl('keygen', await fifo('fifo.key')),
   '`explain` without `--registry`': () => cidctl('explain', '0720b1d07b359d3c'),
   '`validate` of no file': () => cidctl('validate', host.scope.path('none.yaml')),
+  '`validate` of a FIFO': async () => cidctl('validate', await fifo('fifo.yaml')),
   '`validate` of a bad document': () => cidctl('validate', file('broken.yaml', 'pools: [')),
 };
 
-/** The rows of the table below a heading. */
+/** The rows of the table that follows a heading. */
 function rows(heading: string): Map<string, { answer: string; exit: string }> {
   const page = readFileSync(join(PACKAGE_ROOT, 'docs/bad-input.md'), 'utf8');
   const section = page.split(/^(?=#+ )/m).find((part) => part.startsWith(`${heading}\n`)) ?? '';
@@ -194,15 +220,17 @@ function rows(heading: string): Map<string, { answer: string; exit: string }> {
   return new Map(cells.map(([input = '', answer = '', exit = '']) => [input, { answer, exit }]));
 }
 
-/** As the page writes it: without the hint, paths short, fit for Markdown. */
+/** Standard error as the page has it: without the hint, with short paths, escaped for Markdown. */
 function asWritten(stderr: string): string {
-  const [line = ''] = stderr.split('\n');
+  // Log lines are JSON; what ended it is not.
+  const line = stderr.split('\n').find((each) => !each.startsWith('{')) ?? '';
   return line
     .replace(/^(lb-agent|cidctl): /, '')
     .replace(/ \(([A-Z_]+)\)\. .*$/, ' `$1`')
     .replaceAll(`${host.scope.folder}/`, '')
     .replaceAll(host.pins.path, '/sys/fs/bpf/lb')
     .replace(/(agent|events)-[0-9a-f]{16}\.lock/, '$1-....lock')
+    .replace(/\(ID [0-9]+,/, '(ID 52,')
     .replace(release(), '5.4')
     .replaceAll('<', '&lt;')
     .replaceAll('|', '\\|');
@@ -221,8 +249,10 @@ describe.each([
   it.each(Object.keys(cases))('%s', async (input) => {
     const argv = await cases[input]?.();
     const pinned = host.pins.tableSets();
+    const made = existsSync(host.pins.path);
     const { code, stderr } = await tryRun(inNamespace(host.namespace, argv ?? []));
     expect(host.pins.tableSets()).toEqual(pinned);
+    expect(existsSync(host.pins.path)).toBe(made);
     expect({ answer: asWritten(stderr), exit: String(code) }).toEqual(table.get(input));
   });
 });

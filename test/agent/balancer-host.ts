@@ -4,21 +4,23 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { BpfProgram, type XdpMode } from '../../bpf/index.js';
 import { Balancer } from '../../bpf/tables/index.js';
+import { readStatus } from '../../lb-agent/commands/status.js';
 import { AgentLock, EventsLock } from '../../lb-agent/installation/pin-folder-lock.js';
 import { PinFolder } from '../../lb-agent/installation/pins.js';
-import { readStatus, type Status } from '../../lb-agent/observe/status.js';
+import type { Status } from '../../lb-agent/observe/status.js';
 import { ipBatch, tryRun } from '../netns/command.js';
 import { nodeArgv, type WorkerProcess } from '../netns/process.js';
 import { Scope } from '../netns/scope.js';
 import { ethernet, ipText, ipv4, quicShort, udp } from '../packets/build.js';
 
-const logLine = z.looseObject({ level: z.int(), msg: z.string() });
+const logLine = z.looseObject({
+  level: z.enum(['debug', 'info', 'warn', 'error', 'fatal']),
+  msg: z.string(),
+});
 export type LogLine = z.infer<typeof logLine>;
 
-/** pino's number of the level. */
-const ERROR = 50;
 const XDP_TX = 3;
-/** Ethernet header, then the destination in an outer IPv4 header. */
+/** Offset of the destination in an outer IPv4 header that follows an Ethernet header. */
 const OUTER_DESTINATION = 14 + 16;
 const IPV4_IN_IPV4 = 14 + 9;
 const IPIP = 4;
@@ -30,7 +32,7 @@ export interface Router {
   close(): void;
 }
 
-/** A load-balancer host: a namespace with an interface, and agents that come and go in it. */
+/** A load-balancer host: a namespace with an interface, in which agents are started and stopped. */
 export class BalancerHost {
   readonly scope: Scope;
   readonly namespace: string;
@@ -55,12 +57,12 @@ export class BalancerHost {
     return host;
   }
 
-  /** eth0 to nowhere: the packets come from BPF_PROG_TEST_RUN. */
+  /** Makes an eth0 that leads nowhere, because packets come from BPF_PROG_TEST_RUN. */
   async addInterface(): Promise<void> {
     await ipBatch(this.namespace, [
       'link set lo up',
       'link add eth0 type veth peer name peer0',
-      // Else the host speaks of itself (MLD, router solicitations), and counters grow by it.
+      // Without this the host sends MLD and router solicitations, which are counted.
       ...['eth0', 'peer0'].map((name) => `link set ${name} addrgenmode none`),
       'addr add 192.0.2.1/24 dev eth0',
       'link set eth0 up',
@@ -68,7 +70,7 @@ export class BalancerHost {
     ]);
   }
 
-  /** Replaces the document in one step, as a deployment tool would. */
+  /** Replaces the document atomically, as a deployment tool would. */
   write(text: string): void {
     writeFileSync(`${this.document}.new`, text);
     renameSync(`${this.document}.new`, this.document);
@@ -105,7 +107,7 @@ export class BalancerHost {
     await this.agent?.exited;
   }
 
-  /** Runs the agent's program to its end, for commands that should fail or return. */
+  /** Runs the agent's program to its end, for commands that fail or return by themselves. */
   command(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
     const inside = ['nsenter', `--net=/run/netns/${this.namespace}`, '--'];
     return tryRun([...inside, ...nodeArgv('lb-agent/main'), ...args]);
@@ -118,7 +120,7 @@ export class BalancerHost {
       .map((line) => logLine.parse(JSON.parse(line)));
   }
 
-  /** The first line with this message, or the `nth`; throws when the agent ends before. */
+  /** Waits for the `nth` line with this message; throws if the agent ends before it. */
   async logged(msg: string, nth = 1): Promise<LogLine> {
     for (;;) {
       const found = this.lines().filter((line) => line.msg === msg)[nth - 1];
@@ -130,14 +132,14 @@ export class BalancerHost {
     }
   }
 
-  /** Changes the document and waits until the kernel follows. */
+  /** Changes the document, and waits until the kernel holds it. */
   async change(text: string): Promise<void> {
     const before = this.lines().length;
     this.write(text);
     for (;;) {
       const lines = this.lines().slice(before);
       if (lines.some(({ msg }) => msg === 'desired state applied')) return;
-      const bad = lines.find(({ level }) => level >= ERROR);
+      const bad = lines.find(({ level }) => level === 'error' || level === 'fatal');
       if (bad !== undefined) throw new Error(JSON.stringify(bad));
       if (this.agent?.running !== true) throw new Error('the agent ended');
       await sleep(10);
@@ -173,7 +175,7 @@ export class BalancerHost {
     }
   }
 
-  /** The same for many packets: through the program that is attached now. */
+  /** Like {@link route}, for many packets, all through the program that is attached now. */
   router(): Router {
     const path = `${this.pins.tableSetPath(this.tableSet())}/program`;
     const program = BpfProgram.openPinned(path);
@@ -184,7 +186,7 @@ export class BalancerHost {
           udp({ source: sourcePort, destination: port }, quicShort({ dcid: cid })),
         ),
       );
-      // Each CPU has flows of its own.
+      // Each CPU has its own flows.
       const { retval, data: out } = program.testRun({ data, cpu: 0 });
       if (retval !== XDP_TX) return `verdict ${retval}`;
       if (out[IPV4_IN_IPV4] !== IPIP) return 'no tunnel';
@@ -193,14 +195,14 @@ export class BalancerHost {
     return Object.assign(route, { close: () => program.close() });
   }
 
-  /** The XDP program of an interface, whosever it is. */
+  /** The XDP program of an interface, of whatever origin. */
   async xdp(device = 'eth0'): Promise<{ id: number; mode: XdpMode } | undefined> {
     const show = ['ip', '-n', this.namespace, '-j', 'link', 'show', 'dev', device];
     const { xdp } = JSON.parse((await tryRun(show)).stdout)[0];
     return xdp && { id: xdp.prog.id, mode: xdp.mode === 1 ? 'native' : 'generic' };
   }
 
-  /** What the tables in force say, without a packet. */
+  /** Reads the tables in force. */
   tables<T>(read: (balancer: Balancer) => T): T {
     const balancer = Balancer.openPinned(this.pins.tableSetPath(this.tableSet()));
     try {

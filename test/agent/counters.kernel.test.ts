@@ -13,7 +13,7 @@ beforeEach(async () => {
 });
 afterEach(() => host.dispose());
 
-/** The server's real and packets, and the packets that each VIP's CIDs had. */
+/** The server's real and its packets, and the packets that each VIP routed by CID. */
 function counted(name: string) {
   const { servers, vips } = host.status();
   const { real, packets } = servers.find((server) => server.name === name) ?? {};
@@ -23,13 +23,13 @@ function counted(name: string) {
 
 it('counters stay with an owner, and begin at zero for another', async () => {
   host.write(documentOf([ONE, TWO], [443, 444]));
-  await host.start('--quarantine', '1');
+  await host.start('--cooldown', '1');
   for (let i = 0; i < 5; i++) host.route(cidOf('ed793b'), 444);
   host.route(cidOf('ed793a'), 443);
   const before = counted('web-2');
   expect(before).toMatchObject({ packets: 5, ports: { 443: 1, 444: 5 } });
 
-  // Server and VIP leave; others take their places as soon as they may.
+  // Server and VIP are removed, and others take their places as soon as they may.
   await host.change(documentOf([ONE], [443]));
   let next: ReturnType<typeof counted> | undefined;
   for (let n = 1; next?.real !== before.real; n++) {
@@ -42,7 +42,7 @@ it('counters stay with an owner, and begin at zero for another', async () => {
   expect(row(8443)).toBe(2);
   expect(next).toMatchObject({ packets: 0, ports: { 443: 1, 8443: undefined } });
   host.route(cidOf('ed793b'), 8443);
-  // A restart, or another document, gives nothing to anybody else.
+  // Neither a restart nor another document moves counts to another server or VIP.
   await host.kill();
   await host.start();
   await host.change(documentOf([ONE, { ...TWO, address: '10.3.9.9' }], [443, 8443, 8444]));
@@ -51,10 +51,10 @@ it('counters stay with an owner, and begin at zero for another', async () => {
 
 it('so they do where the tables grow, and what is copied knows no owners', async () => {
   host.write(documentOf([ONE, TWO], [443, 444]));
-  await host.start('--quarantine', '1');
+  await host.start('--cooldown', '1');
   for (let i = 0; i < 5; i++) host.route(cidOf('ed793b'), 444);
   await host.change(documentOf([ONE], [443]));
-  await sleep(1100); // The quarantine: the index of web-2 is free again.
+  await sleep(1100); // The cooldown: the index of web-2 is free again.
   const servers = Array.from({ length: 300 }, (_, i): TestServer => {
     return { name: `n${i}`, address: `10.2.${i >> 7}.${(i & 127) + 1}`, ids: [] };
   });

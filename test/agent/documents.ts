@@ -25,12 +25,12 @@ export function cidOf(serverId: string, nonce = '01020304'): Uint8Array {
   return CODEC.encode(fromHex(serverId, 'server ID'), fromHex(nonce, 'nonce'));
 }
 
-/** The ID number `n`, 6 hex digits. */
+/** The ID with number `n`, in 6 hex digits. */
 export function idOf(n: number): string {
   return n.toString(16).padStart(6, '0');
 }
 
-/** A document with one pool, as JSON, which is YAML. */
+/** A document with one pool. It is JSON, and so YAML. */
 export function documentOf(
   servers: readonly TestServer[],
   ports: readonly number[] = [443],

@@ -27,7 +27,7 @@ function folders(): string[] {
   return ['--pin-dir', host.pins.path, '--state-dir', host.stateFolder];
 }
 
-/** Starts `lb-agent events`, and returns when it samples. */
+/** Starts `lb-agent events`, and returns when it has begun to sample. */
 async function read(...more: string[]): Promise<WorkerProcess> {
   const reader = host.scope.start({
     title: 'lb-agent events',
@@ -55,7 +55,7 @@ function printed(reader: WorkerProcess): NamedEvent[] {
     .map((line) => JSON.parse(line));
 }
 
-/** @param by whose end would make the wait vain */
+/** Waits until `holds` does. @param by the process that must make it hold, and must not end */
 async function until(holds: () => boolean, by: () => WorkerProcess): Promise<void> {
   while (!holds()) {
     if (!by().running) throw new Error(`${by().title} ended:\n${by().tail()}`);
@@ -151,7 +151,7 @@ describe('lb-agent events', () => {
       await killed.exited;
       expect(sampling().sampleEvery).toBe(1);
       expect(host.status().sampleEvery).toBe(1);
-      // Stays in the ring buffer, and is none of the next reader's.
+      // This event stays in the ring buffer, and the next reader must not get it.
       host.route(cidOf('ed793a'));
       if (healer === 'agent') {
         await host.kill();

@@ -6,9 +6,9 @@ import { cidOf, documentOf, documentOfPools, idOf, type TestServer } from './doc
 
 const FLOWS = 200;
 const FIRST_PORT = 20_000;
-/** Of no server: a packet with it goes by its flow, else by the ring. */
+/** A CID of no server: a packet with it goes by its flow, otherwise by the ring. */
 const UNKNOWN = cidOf('ffffff');
-/** More counter rows than the first tables have. */
+/** More ports than the first tables have rows of counters. */
 const MANY_PORTS = Array.from({ length: 60 }, (_, i) => 443 + i);
 
 function servers(count: number, change: Record<number, Partial<TestServer>> = {}): TestServer[] {
@@ -23,19 +23,19 @@ beforeEach(async () => {
 });
 afterEach(() => host.dispose());
 
-/** The server of each flow; with the second packet of a flow it is established. */
+/** Sends a packet of each flow, and returns its server. Two packets establish a flow. */
 function follow(): Map<number, string> {
   const ports = Array.from({ length: FLOWS }, (_, i) => FIRST_PORT + i);
   return new Map(ports.map((port) => [port, host.route(UNKNOWN, 443, port)]));
 }
 
-/** Packets of the first VIP by outcome. */
+/** How many packets of the first VIP went by the ring or by a flow. */
 function outcomes(): number {
   const counters = host.status().vips.find(({ port }) => port === 443)?.counters;
   return (counters?.ring?.packets ?? 0) + (counters?.flow?.packets ?? 0);
 }
 
-/** Four servers, of which one drains that had its share of the flows. */
+/** Makes four servers with flows, one of which then drains. Returns the server of each flow. */
 async function drained(): Promise<Map<number, string>> {
   host.write(documentOf(servers(4)));
   await host.start();
@@ -93,18 +93,18 @@ describe('an established flow stays with its server, and counters go on', () => 
 
 it('a flow never reaches the next server of an index, whatever was replaced and forgotten', async () => {
   host.write(documentOf(servers(2)));
-  await host.start('--quarantine', '1');
+  await host.start('--cooldown', '1');
   follow();
   const flows = follow();
   const { real } = host.status().servers.find(({ name }) => name === 's0') ?? {};
-  // s0 leaves; larger tables, in which nobody ever had its index, take over; names are lost.
+  // s0 is removed, and larger tables take over, in which its index was never used.
   const rest = servers(2).slice(1);
   await host.change(documentOf(rest));
   await host.change(documentOf(rest, MANY_PORTS));
   await host.kill();
   rmSync(host.stateFolder, { recursive: true });
-  await host.start('--quarantine', '1');
-  // Servers of weight 0 come and go until one gets the index: only a flow could lead to it.
+  await host.start('--cooldown', '1');
+  // Adds and removes servers of weight 0 until one has the index: only a flow could lead to it.
   let next: { address: string; real: number } | undefined;
   for (let n = 1; next?.real !== real; n++) {
     const name = `n${n}`;

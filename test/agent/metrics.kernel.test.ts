@@ -32,7 +32,7 @@ function get(path: string, method = 'GET'): Promise<{ status: number | undefined
   });
 }
 
-/** Metric with its labels -> value. */
+/** The value of each metric with its labels. */
 async function scrape(): Promise<Map<string, number>> {
   const { status, text } = await get('/metrics');
   expect(status).toBe(200);
@@ -98,7 +98,7 @@ describe('the metrics of a running agent', () => {
     await host.start('--metrics', socket);
     host.route(cidOf('ed793a'));
     await ipBatch(host.namespace, ['link del eth0']);
-    // The kernel lets go of the link some time after the interface went.
+    // The kernel releases the link some time after the interface is gone.
     await expect
       .poll(async () => (await scrape()).get('cidecar_balancer_attached'), { timeout: 10_000 })
       .toBe(0);

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { statusText } from '../../lb-agent/observe/status-text.js';
 import { inNamespace, ipBatch, run } from '../netns/command.js';
 import { BalancerHost } from './balancer-host.js';
-import { documentOf, idOf, type TestServer } from './documents.js';
+import { cidOf, documentOf, idOf, type TestServer } from './documents.js';
 
 const SERVER: TestServer = { name: 'web-1', address: '10.9.0.2', ids: ['ed793a'] };
 const MAC_1 = '02:00:00:00:00:11';
@@ -13,7 +13,7 @@ const MAC_2 = '02:00:00:00:00:22';
 let host: BalancerHost;
 let server: string;
 
-/** The server is on a second link of the balancer's host, in a namespace of its own. */
+/** Puts the server on a second link of the balancer's host, in another namespace. */
 beforeEach(async () => {
   host = await BalancerHost.create();
   [server = ''] = await host.scope.addNamespaces(['srv']);
@@ -75,6 +75,38 @@ describe('next hops', () => {
     expect(macText()).toBe('00:00:00:00:00:00');
   });
 
+  it('are a gateway that answers, where a route has another that does not', async () => {
+    const dead = 'nexthop via 10.9.0.66 dev srv0';
+    await ipBatch(host.namespace, [`route add 10.20.0.0/24 ${dead} nexthop via 10.9.0.2 dev srv0`]);
+    // The kernel would send some of these by the one, and some by the other.
+    const far = Array.from({ length: 8 }, (_, i) => ({
+      ...{ name: `web-${i}`, address: `10.20.0.${i + 1}`, ids: [idOf(i)] },
+    }));
+    host.write(documentOf(far));
+    await host.start('--next-hop', 'resolve');
+    // By then the kernel has given up on the neighbour that is not there.
+    await until(async () => {
+      const shown = await ip('neigh', 'show', '10.9.0.66', 'nud', 'failed');
+      return shown !== '';
+    });
+    await sleep(1500);
+    expect(host.status().servers.map(({ state }) => state)).toEqual(far.map(() => 'active'));
+    const hops = host.tables((balancer) => balancer.reals().map(({ nextHop }) => nextHop.mac));
+    expect(new Set(hops.map((mac) => Buffer.from(mac).toString('hex')))).toEqual(
+      new Set([MAC_1.replaceAll(':', '')]),
+    );
+  });
+
+  it('lead nowhere where the server is this host itself, in either mode', async () => {
+    const other = { ...SERVER, name: 'web-2', address: '10.9.0.77', ids: ['ed793b'] };
+    host.write(documentOf([{ ...SERVER, address: '10.9.0.1' }, other]));
+    await host.start();
+    expect(reasons()).toEqual(['it is an address of this host']);
+    expect(host.status().servers.map(({ state }) => state)).toEqual(['down', 'active']);
+    // Its CIDs go to the other server, and none leaves for this host as sent.
+    expect(host.route(cidOf('ed793a'))).toBe(other.address);
+  });
+
   it('follow the neighbour table of the host, by another interface too', async () => {
     host.write(documentOf([SERVER]));
     await host.start('--next-hop', 'resolve');
@@ -105,7 +137,7 @@ describe('next hops', () => {
       documentOf(hosts.map((address, i) => ({ name: `web-${i}`, address, ids: [idOf(i)] }))),
     );
     await host.start('--next-hop', 'resolve');
-    // All are asked in one go, and the last of them is asked for sure.
+    // The agent asks for all neighbours at once, so when it has asked for the last it asked for all.
     await until(async () => (await shown()).some(({ dst }) => dst === '10.9.0.99'));
     expect(await set()).toEqual(before);
     expect((await shown()).find(({ dst }) => dst === '10.9.0.13')).toHaveProperty('managed');
@@ -174,7 +206,7 @@ describe('next hops', () => {
     await until(() => real()?.down === false);
     expect(macText()).toBe(MAC_1);
 
-    // Never back to where packets came from, not even while it goes down.
+    // Packets must never go back to where they came from, not even while the server goes down.
     await run(inNamespace(host.namespace, ['ip', 'route', 'del', '10.9.0.0/24']));
     await until(() => real()?.down === true);
     expect(macText()).toBe(MAC_1);
@@ -187,7 +219,7 @@ describe('next hops', () => {
     expect(real()?.down).toBe(true);
     await host.kill();
     await ip('neigh', 'replace', '10.9.0.2', 'lladdr', MAC_2, 'dev', 'srv0', 'nud', 'permanent');
-    // The agent refuses to bring it up otherwise, and ends.
+    // Otherwise the agent refuses to bring the server up, and ends.
     await host.start();
     expect(real()?.down).toBe(false);
     expect(macText()).toBe(MAC_2);

@@ -5,7 +5,7 @@ import { BalancerHost } from './balancer-host.js';
 import { cidOf, documentOf, idOf, type TestServer } from './documents.js';
 
 const IDS = 60_000;
-/** Spread over the ID space, so that the tables are those of IDs chosen by others. */
+/** IDs spread over the whole space, so that the tables are those for IDs in no order. */
 const some = (first: number, count: number) =>
   Array.from({ length: count }, (_, i) => idOf(((first + i) * 786_433) % 2 ** 24));
 
@@ -13,7 +13,7 @@ function server(name: string, last: number, ids: string[]): TestServer {
   return { name, address: `10.0.1.${last}`, ids };
 }
 
-/** One pool of a document; `quic` is that of all its VIPs. */
+/** A pool of a document. @param quic whether its VIPs are QUIC */
 function pool(servers: readonly TestServer[], ports: number[], quic = true) {
   const { web } = JSON.parse(documentOf(servers, ports)).pools;
   return { ...web, vips: web.vips.map((vip: object) => ({ ...vip, quic })) };
@@ -25,7 +25,7 @@ beforeEach(async () => {
 });
 afterEach(() => host.dispose());
 
-/** Where packets to a port with this CID went while the agent made the document true. */
+/** Where packets to a port with this CID went while the agent applied the document. */
 async function watch(pools: object, port: number, id: string): Promise<string[]> {
   const before = host.lines().length;
   const tableSet = host.tableSet();
@@ -44,7 +44,7 @@ async function watch(pools: object, port: number, id: string): Promise<string[]>
   } finally {
     route.close();
   }
-  // In place: else packets went through tables that were in force no more.
+  // The change must be in place, or packets went through tables that are no longer in force.
   expect(host.tableSet()).toBe(tableSet);
   return [...seen].sort();
 }
@@ -62,7 +62,7 @@ describe('while a VIP changes, none of its packets passes to the host or goes as
     };
     expect(await watch(split, 444, moving)).toEqual(['10.0.1.1', '10.0.1.2']);
     expect(host.route(cidOf(staying), 443)).toBe('10.0.1.1');
-    // And back, into a pool that has another VIP and must learn the IDs first.
+    // Then back into a pool that has another VIP, and that must learn the IDs first.
     const joined = { a: pool([a(ids)], [443, 444]) };
     expect(await watch(joined, 444, moving)).toEqual(['10.0.1.1', '10.0.1.2']);
   });
@@ -88,7 +88,7 @@ describe('while a VIP changes, none of its packets passes to the host or goes as
     host.write(JSON.stringify({ pools: { a: pool([a1], [443]) } }));
     await host.start();
     expect(await watch({ a: pool([a1], [443], false) }, 443, id)).toEqual(['10.0.1.1']);
-    // Of the new server, which has most of the IDs now, the ring knows nothing.
+    // The new server has most of the IDs now, but no entry of the ring.
     const a2 = { ...server('a2', 2, ids.slice(100)), weight: 0 };
     const more = { a: pool([{ ...a1, ids: ids.slice(0, 100) }, a2], [443]) };
     expect(await watch(more, 443, id)).toEqual(['10.0.1.1']);

@@ -5,34 +5,20 @@ import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CidPool, type CidPoolOptions, type PooledCid } from '../../clients/typescript/index.js';
 import { toHex } from '../../core/index.js';
-import {
-  ask,
-  clientOf,
-  poolDocument,
-  quicLb,
-  SidecarFolder,
-  SidecarProcess,
-} from '../../sidecar/testing/sidecar-process.js';
+import { ask, clientOf } from '../../sidecar/testing/calls.js';
+import { poolDocument, quicLb } from '../../sidecar/testing/pool-document.js';
+import { scrape } from '../../sidecar/testing/scrape.js';
+import { sidecarsPerTest } from '../../sidecar/testing/test-sidecars.js';
 
-let folder: SidecarFolder;
-const running: SidecarProcess[] = [];
+const { folder, start } = sidecarsPerTest();
 const pools: CidPool[] = [];
 
 beforeEach(async () => {
-  folder = await SidecarFolder.create();
   await folder.write(poolDocument([quicLb(0, 'minting', await folder.key('a.key'))]));
 });
 afterEach(async () => {
   for (const pool of pools.splice(0)) pool.close();
-  for (const sidecar of running.splice(0)) await sidecar.stop('SIGKILL');
-  await folder.remove();
 });
-
-async function start(...flags: string[]): Promise<SidecarProcess> {
-  const sidecar = await SidecarProcess.start(folder, flags);
-  running.push(sidecar);
-  return sidecar;
-}
 
 function connect(options: Omit<CidPoolOptions, 'socket'> = {}): CidPool {
   const pool = CidPool.connect({ socket: folder.socket, ...options });
@@ -90,7 +76,7 @@ describe('CidPool', { timeout: 120_000 }, () => {
     await start();
     await recovered;
     expect(pool.take().routable).toBe(true);
-    // Its token is the pool's secret, so the sidecar must not answer with another.
+    // Only the pool knows its token, so the sidecar must not answer with another.
     const client = clientOf(folder);
     const answer = ask(client, 'resetToken', { cid: failover[0]!.cid });
     await expect(answer).rejects.toMatchObject({ code: status.NOT_FOUND });
@@ -127,7 +113,7 @@ describe('CidPool', { timeout: 120_000 }, () => {
     );
     expect(await reissue).toMatchObject([{ throughGeneration: old.generation }]);
     while (!(await ask(client, 'status', {})).switchAcknowledged) await sleep(5);
-    // From the acknowledgement on, no CID of the old config leaves the pool.
+    // After the acknowledgement no CID of the old config leaves the pool.
     for (let i = 0; i < 300; i++) {
       const { cid, routable } = pool.take();
       if (routable) expect(cid[0]! >> 5).toBe(1);
@@ -148,6 +134,59 @@ describe('CidPool', { timeout: 120_000 }, () => {
     const reissue = once(pool, 'reissue');
     await start();
     expect(await reissue).toMatchObject([{ throughGeneration: old.generation }]);
+  });
+
+  it('gives no old CIDs when it is cut off, and none but them while it is only quiet', async () => {
+    const sidecar = await start('--init', '--cid-lifetime', '2');
+    const pool = connect({ highWater: 16 });
+    const said: string[] = [];
+    for (const event of ['stale', 'dry', 'recovered'] as const) {
+      pool.on(event, () => said.push(event));
+    }
+    await pool.ready();
+    await sleep(5000);
+    expect(said).toEqual([]);
+    expect(pool.take().routable).toBe(true);
+
+    const stale = once(pool, 'stale');
+    sidecar.child.kill('SIGSTOP'); // Its socket stays open, so nothing ends or breaks.
+    await stale;
+    expect(pool.level).toBeGreaterThan(0);
+    expect(pool.take().routable).toBe(false);
+    const recovered = once(pool, 'recovered');
+    sidecar.child.kill('SIGCONT');
+    await recovered;
+    expect(pool.take().routable).toBe(true);
+    expect(said).toEqual(['stale', 'dry', 'recovered']);
+  });
+
+  it('asks for reset tokens: its own, no others, never too many at once, none twice', async () => {
+    const sidecar = await start('--init', '--metrics', folder.metrics);
+    const pool = connect({ highWater: 64 });
+    await pool.ready();
+    const { cid, token } = pool.take();
+    expect(Buffer.from((await pool.resetToken(cid)) ?? [])).toEqual(Buffer.from(token));
+    const foreign = Uint8Array.from(cid);
+    foreign[5]! ^= 1; // Its server ID decrypts to another one.
+    expect(await pool.resetToken(foreign)).toBeNull();
+    expect(await pool.resetToken(new Uint8Array(3))).toBeNull();
+    for (let i = 0; i < 100; i++) await pool.resetToken(cid);
+    const asked = async () => {
+      const metrics = await scrape(folder.metrics);
+      return metrics.value('request_seconds_count', { method: 'ResetToken', code: 'OK' });
+    };
+    expect(await asked()).toBe(1);
+
+    const many = Array.from({ length: 40 }, () => pool.resetToken(pool.take().cid));
+    const answered = await Promise.allSettled(many);
+    expect(answered.filter(({ status }) => status === 'fulfilled')).toHaveLength(16);
+    const late = answered.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
+    expect(late[0]).toMatchObject({ code: 'SIDECAR_UNAVAILABLE' });
+
+    await sidecar.stop();
+    await expect(pool.resetToken(pool.take().cid)).rejects.toMatchObject({
+      code: 'SIDECAR_UNAVAILABLE',
+    });
   });
 
   it('says so when no sidecar answers, and serves 0b111 where the length is known', async () => {

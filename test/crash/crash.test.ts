@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { crash } from './crash.js';
 
-// `npm run crash` does the same for 200 kills and 20 million CIDs.
+// `npm run crash` does the same with 200 kills and 20 million CIDs.
 it('issues no CID twice over kills under load, with torn state in between', {
   timeout: 300_000,
 }, async () => {

@@ -8,59 +8,57 @@ import type {
   IssueStreamResponse,
   LeaseNoncesResponse,
 } from '../../proto/gen/cidecar/v1/sidecar.js';
+import { ask } from '../../sidecar/testing/calls.js';
 import { LocalMinter } from '../../sidecar/testing/local-minter.js';
-import {
-  ask,
-  quicLb,
-  SidecarFolder,
-  SidecarProcess,
-} from '../../sidecar/testing/sidecar-process.js';
+import { quicLb } from '../../sidecar/testing/pool-document.js';
+import { SidecarFolder } from '../../sidecar/testing/sidecar-folder.js';
+import { SidecarProcess } from '../../sidecar/testing/sidecar-process.js';
 
 export interface CrashOptions {
-  /** The sidecar is killed at least so often. */
+  /** The sidecar is killed at least this often. */
   readonly kills: number;
-  /** And until so many CIDs were received. */
+  /** The run goes on until this many CIDs were received. */
   readonly cids: number;
-  /** Every so many kills, the state file is torn as well. */
+  /** One in this number of kills damages the state file as well. */
   readonly tearEvery: number;
-  /** 0 <= x < 1; gives the moments of the kills. */
+  /** Returns 0 <= x < 1; chooses the moments of the kills. */
   readonly random: () => number;
   readonly report?: (line: string) => void;
 }
 
 export interface CrashResult {
   readonly kills: number;
-  /** Of the kills, those from the spawn on to shortly behind the start. */
+  /** Kills between the spawn and a moment after the start. */
   readonly early: number;
   readonly torn: number;
-  /** Of torn state files, those that the sidecar refused. */
+  /** Damaged state files that the sidecar refused. */
   readonly refused: number;
   readonly cids: number;
-  /** Of the CIDs, those of the config without a key. */
+  /** CIDs of the config without a key. */
   readonly plaintext: number;
-  /** Of the CIDs, those that were minted here from leases. */
+  /** CIDs that this process minted from leases. */
   readonly leased: number;
   readonly duplicates: number;
 }
 
-/** Octets behind the first of a CID: all that tells two CIDs of one config apart. */
+/** Octets after the first octet of a CID, in which the CIDs of one config differ. */
 const BODY = 8;
 const STREAMS = 3;
 const CREDIT = 65_536;
 /** Longest time from the first CID to the kill, in ms. */
 const LONGEST_LIFE = 400;
-/** Every so many lives end while the sidecar starts. */
+/** One in this number of lives ends while the sidecar starts. */
 const EARLY_EVERY = 5;
-/** The first guess at how long a start takes, in ms; later ones are measured. */
+/** A guess of how long the first start takes, in ms; later ones are measured. */
 const START = 500;
-/** After which no start is still going on, in ms. */
-const BEHIND_START = 200;
-/** Small, because one CID after the other is minted from it. */
+/** An early kill comes at most this long after the start, in ms. */
+const AFTER_START = 200;
+/** Nonces of a lease; few, because CIDs are minted from it one by one. */
 const LEASE = 400;
 
 /**
- * Kills a sidecar under full load again and again, keeps every CID that reached a client or
- * that one minted from a lease, and says how many came twice. A config with a key and one
+ * Kills a sidecar under full load again and again. Keeps every CID that reached a client or that
+ * a client minted from a lease, and says how many occurred twice. A config with a key and one
  * without take turns.
  */
 export async function crash(options: CrashOptions): Promise<CrashResult> {
@@ -86,7 +84,7 @@ export async function crash(options: CrashOptions): Promise<CrashResult> {
       if (kills % EARLY_EVERY === 0) {
         early += 1;
         await startAndDie(life, flag);
-        // Who was to make the state may have been killed before.
+        // The sidecar that should have made the state may have been killed before that.
         if (flag === '--init' && existsSync(state)) flag = '';
         continue;
       }
@@ -97,7 +95,7 @@ export async function crash(options: CrashOptions): Promise<CrashResult> {
         await tear(state, random);
         if (await refuses(folder)) refused += 1;
         flag = '--reset-nonces';
-        // In the clear, a fresh permutation can repeat nonces of the one before (docs/sidecar.md).
+        // Without a key, a new permutation can repeat nonces of an earlier one (docs/sidecar.md).
         plaintext += received.plain.size;
         duplicates += received.plain.duplicates();
         received.plain = new CidLog();
@@ -117,7 +115,7 @@ interface Life {
   readonly folder: SidecarFolder;
   readonly received: { keyed: CidLog; plain: CidLog };
   readonly random: () => number;
-  /** Milliseconds from the spawn to the first service, as seen last. */
+  /** Milliseconds from the spawn to the first service, as last measured. */
   startTakes: number;
   leased: number;
 }
@@ -139,14 +137,14 @@ function spawnSidecar(folder: SidecarFolder, flag: string): SidecarProcess {
   return new SidecarProcess(folder, flags);
 }
 
-/** It dies while it starts, perhaps before, in or behind its first write. */
+/** Kills a sidecar while it starts: before, during or after its first write. */
 async function startAndDie({ folder, random, startTakes }: Life, flag: string): Promise<void> {
   const sidecar = spawnSidecar(folder, flag);
-  await sleep(random() * (startTakes + BEHIND_START));
+  await sleep(random() * (startTakes + AFTER_START));
   await sidecar.stop('SIGKILL');
 }
 
-/** One life of a sidecar; it dies by SIGKILL while it writes, issues, or shortly after. */
+/** Lets a sidecar live and kills it while it writes or issues, or shortly afterwards. */
 async function liveAndDie(life: Life, flag: string): Promise<void> {
   const { folder, received, random } = life;
   const began = performance.now();
@@ -192,11 +190,11 @@ async function liveAndDie(life: Life, flag: string): Promise<void> {
   await Promise.race(first);
   await sleep(random() * LONGEST_LIFE);
   await sidecar.stop('SIGKILL');
-  await Promise.all(ended); // What was under way when it died counts as issued.
+  await Promise.all(ended); // What was under way when it was killed counts as issued.
   client.close();
 }
 
-/** As the death of the sidecar makes it; anything but a broken call is a fault of ours. */
+/** Repeats a call until the sidecar is dead. Any error but a broken call is a bug of the test. */
 async function untilItFails(call: () => Promise<void>): Promise<void> {
   try {
     for (;;) await call();
@@ -209,11 +207,11 @@ function mintAll(lease: LeaseNoncesResponse): CidBatch {
   const minter = new LocalMinter(lease);
   const cids = Array.from({ length: lease.count }, () => minter.mint().cid);
   const { count, cidLength, configId, generation } = lease;
-  const rest = { count, cidLength, configId, generation, routable: true };
+  const rest = { count, cidLength, configId, generation, routable: true, lifetimeMs: 0 };
   return { cids: Buffer.concat(cids), tokens: new Uint8Array(0), ...rest };
 }
 
-/** Leaves the file shorter, or with an octet changed, or empty. */
+/** Damages a file: shortens it, changes an octet, or empties it. */
 async function tear(path: string, random: () => number): Promise<void> {
   const content = await readFile(path);
   const at = Math.floor(random() * content.length);
@@ -238,7 +236,7 @@ async function refuses(folder: SidecarFolder): Promise<boolean> {
   return (await sidecar.exited) === 2 && sidecar.output.includes('STATE_CORRUPT');
 }
 
-/** Every CID, exactly: one number each. */
+/** Keeps every CID, each as one number. */
 class CidLog {
   #bodies = new BigUint64Array(1 << 20);
   #size = 0;

@@ -4,9 +4,9 @@ import { crash } from './crash.js';
 
 const { kills, cids, tearEvery } = new Command('crash')
   .description('Kills a sidecar under load and looks for CIDs that were issued twice.')
-  .option('--kills <n>', 'kills, at least', Number, 200)
-  .option('--cids <n>', 'CIDs received, at least', Number, 20_000_000)
-  .option('--tear-every <n>', 'tear the state file after every so many kills', Number, 10)
+  .option('--kills <n>', 'least number of kills', Number, 200)
+  .option('--cids <n>', 'least number of CIDs to receive', Number, 20_000_000)
+  .option('--tear-every <n>', 'damage the state file at one in this many kills', Number, 10)
   .parse()
   .opts<{ kills: number; cids: number; tearEvery: number }>();
 

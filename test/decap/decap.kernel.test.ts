@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BpfObject, type BpfProgram, objectPath } from '../../bpf/binding/index.js';
+import { DECAP_PREFIX, DECAP_SETTINGS } from '../../bpf/tables/decap-layout.js';
 import {
   ethernet,
   filler,
@@ -24,7 +25,7 @@ const SERVER = '10.0.1.11';
 const SERVER6 = '2001:db8:5::11';
 const GUE_PORT = 6080;
 
-/** Names in decap.h, in its order. */
+/** The names of enum decap_reason in decap.h, in its order. */
 const REASONS = [
   'NOT_TUNNEL',
   'IP4_IN_IP4',
@@ -51,7 +52,7 @@ const outer4 = (inner: Layer, fields: Partial<Parameters<typeof ipv4>[0]> = {}):
 const outer6 = (inner: Layer, fields: Partial<Parameters<typeof ipv6>[0]> = {}): Layer =>
   ipv6({ source: BALANCER6, destination: SERVER6, ...fields }, inner);
 
-/** GUE variant 1: the IP header right behind UDP, no checksum. */
+/** GUE variant 1: the IP header follows UDP directly; there is no checksum. */
 const gue = (inner: Layer, destination = GUE_PORT): Layer =>
   udp({ source: 0xc123, destination, checksum: 0 }, inner.encode(undefined));
 
@@ -86,13 +87,13 @@ function setting(offset: number, value: number): void {
   const view = object.map('.data.decap').mmap();
   new DataView(view.buffer, view.byteOffset).setUint32(offset, value, true);
 }
-const checkSources = (): void => setting(0, 1);
-const checkVips = (): void => setting(4, 1);
+const checkSources = (): void => setting(DECAP_SETTINGS.check_sources, 1);
+const checkVips = (): void => setting(DECAP_SETTINGS.check_vips, 1);
 
 function allowSource(address: string, bits: number): void {
-  const key = new Uint8Array(20);
-  new DataView(key.buffer).setUint32(0, bits, true);
-  key.set(mapped(ip(address)), 4);
+  const key = new Uint8Array(DECAP_PREFIX.size);
+  new DataView(key.buffer).setUint32(DECAP_PREFIX.length, bits, true);
+  key.set(mapped(ip(address)), DECAP_PREFIX.address);
   object.map('decap_sources').update(key, new Uint8Array(4));
 }
 

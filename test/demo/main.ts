@@ -129,7 +129,7 @@ process.on('SIGHUP', () => void interrupt('SIGHUP', 129));
 try {
   await command.parseAsync();
 } catch (error) {
-  // After an interrupt the workers' ends are expected, and interrupt() decides the exit.
+  // After an interrupt workers are expected to end, and interrupt() chooses the exit code.
   if (interrupted) await new Promise(() => undefined);
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;

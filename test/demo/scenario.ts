@@ -12,11 +12,11 @@ export const STEPS = ['rebind', 'migration', 'rotation', 'lbLoss', 'agentRestart
 export type Step = (typeof STEPS)[number];
 
 export interface ScenarioResult {
-  /** Connections that the scenario began with: handshake done, one echo answered. */
+  /** Connections at the beginning, each after a handshake and an echo. */
   readonly connections: number;
   /**
-   * Still alive after each step; after the rotation, with a CID of the new config. What is lost
-   * in one step stays lost in the later ones. Null where a step has no meaning.
+   * How many connections live after each step; after the rotation, how many live with a CID of
+   * the new config. What is lost in one step stays lost. Null for a step without a meaning.
    */
   readonly survived: Readonly<Record<Step, number | null>>;
 }
@@ -34,13 +34,13 @@ type RunStep = (
 
 const REBINDS = 2;
 const MIGRATIONS = 2;
-/** An answer that takes longer means that the connection is lost, milliseconds. */
+/** Milliseconds after which a connection without an answer is lost. */
 const TIMEOUT_MS = 3000;
 const PARALLEL = 50;
 const TRAFFIC_PAUSE_MS = 250;
 const TRAFFIC_LIMIT_MS = 10_000;
 
-/** One pass through all the steps, with two balancers and three servers. */
+/** Goes through all the steps once, with two balancers and three servers. */
 export async function runScenario(
   scope: Scope,
   options: ScenarioOptions,
@@ -112,7 +112,7 @@ export async function runScenario(
   };
 }
 
-/** To a config with another ID and key, under traffic; null where CIDs mean nothing. */
+/** Rotates to a config with another ID and key, under traffic. Null if CIDs have no meaning. */
 async function rotate(system: System, step: RunStep): Promise<number | null> {
   const { clients } = system;
   const [present] = system.document.configs;

@@ -3,8 +3,8 @@
 const BAR_WIDTH = 28;
 
 /**
- * Progress for people: a line that redraws itself on a terminal, and plain lines elsewhere,
- * one at the start and one at the end of each step.
+ * Shows people the progress: on a terminal in a line that redraws itself, elsewhere in plain
+ * lines, one at the start and one at the end of each step.
  */
 export class Screen {
   readonly #out: NodeJS.WriteStream;
@@ -21,7 +21,7 @@ export class Screen {
     this.#out.write(`\n${this.#style('1', text)}\n`);
   }
 
-  /** A paragraph, wrapped at 88 columns. */
+  /** Prints a paragraph, wrapped at 88 columns. */
   say(text: string): void {
     this.#clear();
     for (const line of wrap(text, 88)) this.#out.write(`  ${this.#style('2', line)}\n`);
@@ -32,13 +32,13 @@ export class Screen {
     this.#out.write(`  ${text}\n`);
   }
 
-  /** What is being done; on a terminal the next line takes its place. */
+  /** Prints what is done now. On a terminal the next line takes its place. */
   activity(text: string): void {
     if (this.#fancy) this.#draw(`  ${text}`);
     else this.note(text);
   }
 
-  /** How far a step is; on a terminal only, where the line redraws itself. */
+  /** Shows how far a step is, on a terminal only. */
   progress(label: string, done: number, total: number, alive: number): void {
     if (!this.#fancy) return;
     const filled = total === 0 ? BAR_WIDTH : Math.round((BAR_WIDTH * done) / total);

@@ -48,7 +48,7 @@ test.each([
     expect(await clients.rebind(4)).toBe(CONNECTIONS);
     expect(await clients.migrate(2)).toBe(CONNECTIONS);
 
-    // The clients hold CIDs of the config, each of a server of the pool.
+    // Clients hold CIDs of the config, and each CID names a server of the pool.
     const codec = codecOf(system.document, config);
     const ids = system.servers.map((_, i) => SystemDocument.serverId(config, i));
     for (const cid of await clients.destinationCids()) {
@@ -67,7 +67,7 @@ test.each([
     await survivor.start();
     expect(await clients.rebind(1)).toBe(CONNECTIONS);
     expect(await clients.losses()).toEqual([]);
-    // By CID, but for what came before the client knew one; nothing dropped.
+    // Packets go by CID once a client knows one, and nothing is dropped.
     const outcomes = outcomesOf(await survivor.status());
     const { cid = 0, flow = 0, ring = 0, not_vip: _, not_ip: __, ...others } = outcomes;
     expect(others).toEqual({});

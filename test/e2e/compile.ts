@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { run } from '../netns/command.js';
 import { PACKAGE_ROOT } from '../netns/process.js';
 
-/** Before the end-to-end tests: the programs that they start are those of the sources. */
+/** Runs before the end-to-end tests, so that the programs which they start are up to date. */
 export default async function compile(): Promise<void> {
   const compiler = join(PACKAGE_ROOT, 'node_modules', '.bin', 'tsc');
   await run([compiler, '-b', PACKAGE_ROOT]);

@@ -10,7 +10,7 @@ let scope: Scope;
 
 afterEach(() => scope.dispose());
 
-/** The demo names all it makes cddemo<pid>-...; its pid is that of the process we started. */
+/** What a demo made: it names everything cddemo<pid>-..., by the ID of its process. */
 function madeBy(pid: number): string[] {
   const folders = ['/run/netns', '/sys/fs/bpf', tmpdir()];
   return folders.flatMap((folder) =>
@@ -54,7 +54,7 @@ test('the demo writes what it promises, exits 0 and leaves nothing behind', asyn
       },
     });
     const { rebind, migration, lbLoss, agentRestart } = result.byHash.survived;
-    // Two rebinds each: a connection survives with a chance of 1 in 9, 9 of 12 of about 10^-6.
+    // A connection survives two rebinds with a chance of 1 in 9, so 9 of 12 survive with about 10^-6.
     expect(rebind).toBeLessThan(9);
     expect([rebind, migration, lbLoss, agentRestart]).toEqual(
       [rebind, migration, lbLoss, agentRestart].sort((a, b) => b - a),

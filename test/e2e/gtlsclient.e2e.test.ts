@@ -13,8 +13,8 @@ import { FOUR_PASS, SystemDocument } from '../system/document.js';
 import { SidecarApi } from '../system/sidecar-api.js';
 import { System } from '../system/system.js';
 
-// ngtcp2's client knows nothing of us: what it prints is what an independent
-// implementation of QUIC saw.
+// ngtcp2's client is independent of this project: it prints what another implementation of QUIC
+// saw.
 const BODY = randomBytes(30_000);
 const MOVE = ['--change-local-addr=200ms', '--delay-stream=600ms'];
 
@@ -58,7 +58,8 @@ describe.each([
 });
 
 test('a server that lost its connections resets one whose CID is not the first', async () => {
-  // Moves at 200 ms to another CID and says nothing until the server is another process.
+  // The client moves to another CID at 200 ms, and then sends nothing until the server is another
+  // process.
   const quiet = ['--change-local-addr=200ms', '--delay-stream=5s'];
   const before = await system.statistics();
   const client = runClient(VIP4, 'reset', quiet);
@@ -80,7 +81,7 @@ test('a server that lost its connections resets one whose CID is not the first',
 
 async function fetchFile(vip: string, title: string, options: string[]): Promise<ClientLog> {
   const log = await runClient(vip, title, options);
-  // Its exit code is 0 even without a server: only the file that it wrote counts.
+  // Its exit code is 0 even without a server, so only the file that it wrote counts.
   const file = readFileSync(join(scope.path('downloads', title), 'file'));
   expect(Buffer.compare(file, BODY)).toBe(0);
   return log;
@@ -99,7 +100,7 @@ async function runClient(vip: string, title: string, options: string[]): Promise
   return readClientLog(stdout + stderr);
 }
 
-/** Every CID and token that the client saw is the work of the sidecar of one server. */
+/** Checks that every CID and token that the client saw came from the sidecar of one server. */
 async function expectIssuedByOneSidecar(log: ClientLog): Promise<void> {
   const codec = codecOf(system.document, FOUR_PASS);
   const seen = [log.first, ...log.further];
@@ -126,7 +127,7 @@ async function expectIssuedByOneSidecar(log: ClientLog): Promise<void> {
     expect(await other.inspect(cid)).toMatchObject({ owner: CidOwner.CID_OWNER_FOREIGN });
     await expect(other.resetToken(cid)).rejects.toThrow(/PERMISSION_DENIED/);
   }
-  // All that it sent after the handshake went to CIDs of that sidecar.
+  // After the handshake it sent to CIDs of that sidecar only.
   const issued = new Set(seen.map(({ cid }) => cid));
   expect(log.destinations.filter((cid) => !issued.has(cid))).toEqual([]);
 }

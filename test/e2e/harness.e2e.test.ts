@@ -4,8 +4,8 @@ import { leftovers, Scope } from '../netns/scope.js';
 import { TARGET4, TARGET6 } from '../system/clients.js';
 import { System } from '../system/system.js';
 
-// The tools of the other tests, without any cidecar: what they report must be true both
-// when connections live and when they die.
+// Tests the tools of the other tests, without a sidecar or a balancer: what they report must be
+// true when connections live and when they die.
 const CONNECTIONS = 12;
 const FLEET = { targets: [TARGET4, TARGET6], timeoutMs: 1500, parallel: CONNECTIONS };
 
@@ -46,7 +46,7 @@ describe('QUIC clients and servers without balancers', () => {
     expect(await clients.losses()).not.toEqual([]);
   });
 
-  test('nothing stays behind', async () => {
+  test('nothing is left on the machine', async () => {
     scope = new Scope('cdetoe');
     await System.start(scope, { balancers: 0, servers: 1, configs: [] });
     expect(leftovers(scope.name)).not.toEqual([]);

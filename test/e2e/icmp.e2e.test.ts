@@ -6,8 +6,8 @@ import { type Host, VIP_PORT, VIP4, VIP6 } from '../netns/topology.js';
 import { FOUR_PASS } from '../system/document.js';
 import { UdpRig } from '../udp/rig.js';
 
-// A link behind the router that is narrower than the servers know. The router's "too big"
-// goes to the VIP, so to any of the balancers; only the server that sent can use it.
+// The client's link has a smaller MTU than the servers know. The router sends its "too big" to the
+// VIP, and so to any of the balancers, but only the server that sent the packet can use it.
 const NARROW_MTU = 1400;
 const FIRST_PORT = 20_001;
 const FLOWS = 3;
@@ -34,7 +34,7 @@ describe.each([
       const { answers } = await rig.probe({
         server: { host: vip, port: VIP_PORT },
         sources: [source],
-        // An Initial with a DCID that means nothing: the flow decides.
+        // An Initial whose DCID has no meaning, so that the flow decides.
         probes: [{ source: 0, payload: `c00000000108${'e7'.repeat(8)}00${'00'.repeat(40)}` }],
         window: 1,
       });
@@ -52,7 +52,7 @@ describe.each([
   });
 });
 
-/** What the host knows about the way from the VIP to an address. */
+/** The MTU that the host knows of the path from the VIP to an address. */
 async function pathMtu(host: Host, from: string, to: string): Promise<number | undefined> {
   const route = await run(inNamespace(host.namespace, ['ip', 'route', 'get', to, 'from', from]));
   const mtu =

@@ -11,7 +11,7 @@ import { FOUR_PASS, SystemDocument } from '../system/document.js';
 import type { Probe } from '../udp/prober.js';
 import { UdpRig } from '../udp/rig.js';
 
-// Bounded in number: the network answers each datagram before more are sent than it holds.
+// Few enough datagrams are under way at a time that no queue of the network overflows.
 const SOURCES = 48;
 const PROBES = 9000;
 const WINDOW = 48;
@@ -46,12 +46,12 @@ describe.each([
     });
     expect(answers.filter((answer) => answer === null)).toHaveLength(0);
     expect(duplicates).toBe(0);
-    // By CID, from whatever source, amid flows of the same source that go elsewhere.
+    // Packets go by CID from any source, even if flows of the same source go elsewhere.
     const misrouted = probes.filter(
       ({ owner }, i) => owner !== null && rig.topology.servers[owner]?.name !== answers[i],
     );
     expect(misrouted).toHaveLength(0);
-    // Without a routable CID, a source is one flow and stays with one server.
+    // Without a routable CID a source is one flow, and stays with one server.
     const byFlow = new Map<number, Set<string | null>>();
     probes.forEach(({ source, owner }, i) => {
       if (owner !== null) return;
@@ -59,7 +59,7 @@ describe.each([
       byFlow.set(source, servers.add(answers[i] ?? null));
     });
     expect([...byFlow.values()].filter((servers) => servers.size !== 1)).toHaveLength(0);
-    // The ring uses all servers: 48 flows miss one of three with a chance of 1 in 10^8.
+    // The ring uses all servers; 48 flows miss one of three with a chance of 1 in 10^8.
     expect(new Set([...byFlow.values()].flatMap((servers) => [...servers])).size).toBe(3);
   });
 });
@@ -67,7 +67,7 @@ describe.each([
 test('every packet that a balancer saw has one outcome, and the model says which', async () => {
   const sums: Outcomes = {};
   for (const agent of rig.agents) {
-    // Both counts go on: a host speaks of itself now and then (MLD), which passes.
+    // Both counts may grow, because hosts send MLD now and then, which passes.
     await expect
       .poll(async () => {
         const before = await packetsSeen(agent.host);
@@ -82,13 +82,13 @@ test('every packet that a balancer saw has one outcome, and the model says which
   }
   const { not_vip: _, not_ip: __, cid, flow = 0, ring = 0, ...others } = sums;
   expect(others).toEqual({});
-  // Both families: half of the probes by CID, the other half remembered or by the ring.
+  // In both families half of the probes go by CID, the others by flow or ring.
   expect(cid).toBe(PROBES);
   expect(flow + ring).toBe(PROBES);
 });
 
 interface ExpectedProbe extends Probe {
-  /** Index of the server that the CID names; null where the flow decides. */
+  /** Index of the server that the CID names; null if the flow decides. */
   readonly owner: number | null;
 }
 
@@ -114,12 +114,12 @@ function makeProbe(index: number): ExpectedProbe {
       return { source, owner: null, payload: shortHeader(failover).toString('hex') };
     }
     case 4: {
-      // As a client begins: a DCID of its own choice. Under the config, a random one decodes
-      // to the ID of one of three servers with a chance of 1 in 40 million.
+      // A client begins with a random DCID. It decodes to the ID of one of three servers with a
+      // chance of 1 in 40 million.
       return { source, owner: null, payload: longHeader(randomBytes(20)).toString('hex') };
     }
     default:
-      // An ID that nobody has.
+      // A CID with an ID that no server has.
       return { source, owner: null, payload: shortHeader(nobody()).toString('hex') };
   }
 }
@@ -133,7 +133,7 @@ function shortHeader(cid: Uint8Array): Buffer {
   return Buffer.concat([Uint8Array.of(0x40), cid, randomBytes(24)]);
 }
 
-/** Version 1, an empty SCID; the rest is nobody's business but the endpoints'. */
+/** A long header of version 1 with an empty SCID; balancers read no further. */
 function longHeader(cid: Uint8Array): Buffer {
   const version = Uint8Array.of(0, 0, 0, 1);
   return Buffer.concat([

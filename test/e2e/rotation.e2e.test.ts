@@ -8,7 +8,7 @@ import { System } from '../system/system.js';
 
 const CONNECTIONS = 12;
 const NEXT: DocumentConfig = { ...FOUR_PASS, id: 1 };
-/** Enough that live connections are seen to go on between one reissue and the next. */
+/** Long enough that live connections have traffic between one reissue and the next. */
 const REISSUE_SECONDS = 6;
 
 let scope: Scope;
@@ -55,12 +55,12 @@ test('each connection had its turn once, spread over the time to the deadline', 
     const generations = reissues.map(({ throughGeneration }) => throughGeneration);
     expect(generations).toEqual(new Array(open).fill(generations[0]));
   }
-  // Twelve over three: at least one has four.
+  // Of twelve connections on three servers, at least one server has four.
   const most = servers.reduce((a, b) => (a.reissues.length > b.reissues.length ? a : b));
   const turns = most.reissues.map(({ answered }) => answered);
   const [first = 0, last = 0] = [turns[0], turns.at(-1)];
-  // Every connection asks ten times a second, so that a second or so goes by between two
-  // turns. All at once, or one every few milliseconds, there would hardly be an answer.
+  // Every connection asks ten times a second, so there are answers between two reissues, which are
+  // about a second apart. If all were reissued at once, there would hardly be one.
   expect(new Set(turns).size).toBeGreaterThan(turns.length / 2);
   expect(last - first).toBeGreaterThan(4 * turns.length);
 });

@@ -26,7 +26,7 @@ test('without sidecars, connections live and begin; restarted ones go on without
   for (const sidecar of system.sidecars) await sidecar.kill();
 
   expect(await clients.rebind(1)).toBe(CONNECTIONS);
-  // New ones live on the servers' pools.
+  // New connections use CIDs of the servers' pools.
   expect(await clients.open(CONNECTIONS)).toBe(2 * CONNECTIONS);
   expect(await clients.migrate(1)).toBe(2 * CONNECTIONS);
 
@@ -38,7 +38,7 @@ test('without sidecars, connections live and begin; restarted ones go on without
         const { serving, streams } = await api.status();
         return serving && streams > 0;
       } catch {
-        return false; // Not up yet.
+        return false; // It has not started yet.
       }
     };
     await expect.poll(serving, { timeout: 20_000 }).toBe(true);

@@ -76,7 +76,7 @@ test('an event has the tuple, the CID and the decision', async () => {
 });
 
 test('one packet in so many, on each CPU', async () => {
-  // The process may move between CPUs, each of which begins with an event.
+  // The process may move to another CPU, where the first packet is an event.
   const { length } = await eventsOf({ sampleEvery: 10, eventsPerSecond: 1000 }, 100);
   expect(length).toBeGreaterThanOrEqual(10);
   expect(length).toBeLessThan(30);

@@ -4,7 +4,7 @@ import { type HostPort, quicheConfig } from '../quic/quiche.js';
 
 const TIMEOUT_MS = 20_000;
 
-/** A client that holds at most `limit` CIDs of the server, and how it looks at the last one. */
+/** A client that holds at most `limit` CIDs of the server. */
 export class Client {
   readonly connection: ClientConnection;
 

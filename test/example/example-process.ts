@@ -7,23 +7,28 @@ import { makeCertificate } from '../system/tls.js';
 
 const HOST = '127.0.0.1';
 
-/** The example from its sources, on a free port, with CIDs of the sidecar at `socket`. */
+/**
+ * Starts the example from its sources, with CIDs of the sidecar at `socket`.
+ *
+ * @param onPort any free one by default
+ */
 export async function startExample(
   scope: Scope,
   socket: string,
+  onPort = 0,
 ): Promise<{ process: WorkerProcess; server: HostPort }> {
   const { certificate, privateKey } = await makeCertificate(scope);
   const main = join(PACKAGE_ROOT, 'examples/quic-server/main.ts');
   const example = scope.start({
     title: 'example QUIC server',
     argv: [process.execPath, '--import', 'tsx', main],
-    args: [socket, HOST, '0', certificate, privateKey],
-    log: scope.path('example.log'),
+    args: [socket, HOST, String(onPort), certificate, privateKey],
+    log: scope.path(`example-${onPort}.log`),
   });
   for (;;) {
     const port = /^echo on .*:(\d+),/m.exec(example.tail())?.[1];
     if (port !== undefined) return { process: example, server: { host: HOST, port: Number(port) } };
-    if (!example.running) await example.ready(); // Rejects with what it said.
+    if (!example.running) await example.ready(); // Rejects with what it printed.
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

@@ -9,9 +9,12 @@ import { Rig } from './rig.js';
 
 const SEED = 20_260_101;
 const DATAGRAMS = 3000;
-/** Sent between two echoes of an honest client: what fits into a socket's buffer. */
+/** Datagrams between two echoes of an honest client: as many as fit into a socket's buffer. */
 const BURST = 50;
-/** An Initial that was changed behind its packet is good: half a handshake that ends by this. */
+/**
+ * An Initial that was changed after its packet is valid, and is half a handshake; it times out
+ * after this.
+ */
 const IDLE_MS = 3000;
 const VERSION_1 = [0, 0, 0, 1];
 const UNKNOWN_VERSION = [0xab, 0xab, 0xab, 0xab];
@@ -35,12 +38,12 @@ function send(datagram: Uint8Array): void {
   socket.send(datagram, port, host);
 }
 
-/** First octet, version, DCID of eight octets, empty SCID, and `rest`. */
+/** A first octet, a version, a DCID of eight octets, an empty SCID and `rest`. */
 function longHeader(first: number, version: readonly number[], rest: Uint8Array): Buffer {
   return Buffer.concat([Uint8Array.of(first, ...version, 8), randomBytes(8), Buffer.of(0), rest]);
 }
 
-/** What a client that speaks version 1 begins with. */
+/** The first datagram of a client that speaks version 1. */
 function initial(): Buffer {
   const client = { host: '127.0.0.1', port: socket.address().port };
   const { address } = rig.server;
@@ -60,7 +63,7 @@ describe('the example server', { timeout: 120_000 }, () => {
   it.each([
     ['a single octet', Uint8Array.of(0xc0)],
     ['nothing', new Uint8Array()],
-    ['a DCID that ends behind the datagram', Uint8Array.of(0xc0, ...VERSION_1, 20, 1, 2, 3)],
+    ['a DCID that ends after the datagram', Uint8Array.of(0xc0, ...VERSION_1, 20, 1, 2, 3)],
     ['an Initial that is too small', longHeader(0xc0, VERSION_1, randomBytes(600))],
     ['a Handshake packet of nobody', longHeader(0xe0, VERSION_1, randomBytes(1200))],
     ['version negotiation', longHeader(0xc0, [0, 0, 0, 0], randomBytes(1200))],
@@ -77,7 +80,7 @@ describe('the example server', { timeout: 120_000 }, () => {
     const asked = longHeader(first, UNKNOWN_VERSION, randomBytes(1200));
     send(asked);
     const [answer] = (await once(socket, 'message')) as [Buffer];
-    // RFC 9000, section 17.2.1: version 0, the CIDs changed over, the versions known.
+    // RFC 9000, section 17.2.1: version 0, the CIDs exchanged, and the known versions.
     expect(answer.readUInt32BE(1)).toBe(0);
     expect(answer.subarray(5)).toEqual(
       Buffer.concat([Buffer.of(0, 8), asked.subarray(6, 14), Uint8Array.from(VERSION_1)]),
@@ -111,7 +114,7 @@ describe('the example server', { timeout: 120_000 }, () => {
       for (let i = 0; i < BURST; i++) send(random.pick(make)());
       await honest.connection.echo();
     }
-    // Only what looked like a beginning cost a CID, and all of it dies away.
+    // Only datagrams that could begin a connection cost a CID, and those connections time out.
     expect(rig.pool.taken.length).toBeLessThanOrEqual(3 + initials);
     honest.connection.close();
     await expect.poll(() => rig.server.open, { timeout: 60_000 }).toBe(0);

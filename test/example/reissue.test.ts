@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Client } from './clients.js';
 import { Rig } from './rig.js';
 
 const LIMITS = [2, 3, 8];
-/** The example's own limit of CIDs is above those of its clients here. */
+/** How many CIDs the clients hold together; the example would give each of them more. */
 const HELD = LIMITS.reduce((sum, limit) => sum + limit, 0);
 
 let rig: Rig;
@@ -21,7 +22,7 @@ async function openAll(): Promise<Client[]> {
   return clients;
 }
 
-/** Waits until so many CIDs of a generation were given. */
+/** Waits until `count` CIDs of a generation were given. */
 async function taken(generation: number, count: number): Promise<void> {
   const given = () => rig.pool.taken.filter((each) => each === generation).length;
   await expect.poll(given, { timeout: 20_000, interval: 5 }).toBe(count);
@@ -50,7 +51,7 @@ describe('an order to reissue', { timeout: 60_000 }, () => {
     rig.pool.turn();
     expect(await generations(clients)).toEqual([1, 1, 1]);
     rig.pool.recover();
-    // Clients do nothing meanwhile.
+    // The clients do nothing in the meantime.
     await taken(2, HELD);
     expect(await generations(clients)).toEqual([2, 2, 2]);
   });
@@ -61,7 +62,7 @@ describe('an order to reissue', { timeout: 60_000 }, () => {
     rig.pool.turn();
     await taken(2, 4);
     await generations(clients);
-    // Without an event: packets of the clients are enough.
+    // There is no event: packets of the clients are enough.
     rig.pool.level = Number.POSITIVE_INFINITY;
     await generations(clients);
     await taken(2, HELD);
@@ -71,7 +72,7 @@ describe('an order to reissue', { timeout: 60_000 }, () => {
   it('reaches a connection in its handshake once that is through', async () => {
     rig.pool.onTake = () => {
       rig.pool.onTake = () => {};
-      process.nextTick(() => rig.pool.turn()); // The answer to the Initial has just left.
+      process.nextTick(() => rig.pool.turn()); // The answer to the Initial has just been sent.
     };
     const client = await rig.open(3);
     expect(rig.pool.generation).toBe(2);
@@ -101,6 +102,89 @@ describe('an order to reissue', { timeout: 60_000 }, () => {
     expect(await generations(clients.slice(1))).toEqual([2, 2]);
   });
 });
+
+describe('rotations a second apart', { timeout: 120_000 }, () => {
+  const ROTATIONS = 3;
+  /** Milliseconds from an order to its deadline, and from one order to the next. */
+  const [WITHIN, APART] = [500, 1500];
+
+  // The server's own limit is about the clients' CIDs, and has nothing to do with it.
+  it.each([2, 8, 1024])('replace every CID of every client; the server takes %i', async (limit) => {
+    await rig.stop();
+    rig = await Rig.start({ limit });
+    const limits = Array.from({ length: 23 }, (_, i) => i + 2);
+    const clients: Client[] = [];
+    for (const each of limits) clients.push(await rig.open(each));
+    for (let i = 0; i < ROTATIONS; i++) {
+      rig.pool.turn(new Date(Date.now() + WITHIN));
+      await sleep(APART);
+      // It would say so if any client had a CID of before by now.
+      expect(rig.log).toEqual([]);
+      expect(clients.map(({ firstOctet }) => firstOctet)).toEqual(limits.map(() => 2 + i));
+    }
+    expect(await generations(clients)).toEqual(limits.map(() => 1 + ROTATIONS));
+  });
+
+  it('do so although packets are lost', async () => {
+    await rig.stop();
+    rig = await Rig.start({ loss: 0.15 });
+    const limits = [2, 8, 24, 2, 8, 24];
+    const clients: Client[] = [];
+    for (const limit of limits) clients.push(await rig.open(limit));
+    for (let i = 0; i < ROTATIONS; i++) {
+      rig.pool.turn(new Date(Date.now() + WITHIN));
+      await sleep(APART);
+    }
+    expect(rig.log).toEqual([]);
+    expect(await generations(clients)).toEqual(limits.map(() => 1 + ROTATIONS));
+  });
+
+  it('do so over a long path, on which there is no time for a round trip for each', async () => {
+    await rig.stop();
+    rig = await Rig.start({ delayMs: 80 });
+    const client = await rig.open(24);
+    await sleep(APART); // By now the client has all of its CIDs.
+    rig.pool.turn(new Date(Date.now() + WITHIN));
+    await sleep(APART);
+    expect(rig.log).toEqual([]);
+    await client.connection.echo();
+    expect(client.firstOctet).toBe(2);
+  });
+
+  it('fill a client that can hold many before it has to give up its first', async () => {
+    const client = await rig.open(100);
+    rig.pool.turn();
+    await expect.poll(() => client.firstOctet, { timeout: 10_000 }).toBe(2);
+    await taken(2, 100);
+    rig.pool.turn();
+    await taken(3, 100);
+    await expect.poll(() => client.firstOctet, { timeout: 10_000 }).toBe(3);
+  });
+
+  it('say in the log which CIDs could not be replaced', async () => {
+    await rig.open(24);
+    const client = await rig.open(1000);
+    rig.pool.turn(new Date(Date.now() + WITHIN));
+    await expect
+      .poll(() => rig.log, { timeout: 10_000 })
+      .toEqual([
+        expect.stringMatching(/^1 of 2 connections still have CIDs of generation 1 or before/),
+      ]);
+    expect(await generations([client])).toEqual([1]);
+  });
+});
+
+it.each([2, 24])(
+  'follows a client whose NAT rebinds often; it can hold %i CIDs',
+  { timeout: 60_000 },
+  async (limit) => {
+    const { connection } = await rig.open(limit);
+    for (let i = 0; i < 40; i++) {
+      await connection.rebind();
+      await connection.echo();
+    }
+  },
+);
 
 it('obeys no orders after it was closed', async () => {
   await openAll();

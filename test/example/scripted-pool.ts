@@ -4,15 +4,18 @@ import { EventEmitter } from 'node:events';
 import type { CidPoolEvents, PooledCid } from '../../clients/typescript/index.js';
 import type { Pool } from '../../examples/quic-server/server.js';
 
-/** A pool that runs dry, turns and fails when a test says so. CIDs begin with their generation. */
+/**
+ * A pool that runs dry, changes generation and fails when a test says so. A CID begins with its
+ * generation.
+ */
 export class ScriptedPool extends EventEmitter<CidPoolEvents> implements Pool {
   readonly cidLength = 12;
   generation = 1;
-  /** CIDs at hand; 0b111 ones behind them. */
+  /** How many routable CIDs it has; after them it gives 0b111 ones. */
   level = Number.POSITIVE_INFINITY;
-  /** Generations of the routable ones taken. */
+  /** The generations of the routable CIDs that were taken. */
   readonly taken: number[] = [];
-  /** Called by each take(), before anything else. */
+  /** Each take() calls this first. */
   onTake: () => void = () => {};
 
   take(): PooledCid {
@@ -27,10 +30,15 @@ export class ScriptedPool extends EventEmitter<CidPoolEvents> implements Pool {
     return { cid, token: randomBytes(16), routable, generation: this.generation };
   }
 
-  /** The next generation, and the order to replace all earlier ones at once. */
-  turn(): void {
+  /** The token of a CID that no connection has; null, as of CIDs of other servers, by default. */
+  resetToken(_cid: Uint8Array): Promise<Uint8Array | null> {
+    return Promise.resolve(null);
+  }
+
+  /** Begins the next generation, and orders all earlier ones to be replaced, at once by default. */
+  turn(deadline = new Date(0)): void {
     this.generation += 1;
-    this.emit('reissue', { throughGeneration: this.generation - 1, deadline: new Date(0) });
+    this.emit('reissue', { throughGeneration: this.generation - 1, deadline });
   }
 
   recover(): void {

@@ -1,36 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import {
-  ask,
-  poolDocument,
-  quicLb,
-  SidecarFolder,
-  SidecarProcess,
-} from '../../sidecar/testing/sidecar-process.js';
+import { ask } from '../../sidecar/testing/calls.js';
+import { poolDocument, quicLb } from '../../sidecar/testing/pool-document.js';
+import type { SidecarProcess } from '../../sidecar/testing/sidecar-process.js';
+import { sidecarsPerTest } from '../../sidecar/testing/test-sidecars.js';
 import { Scope } from '../netns/scope.js';
 import type { HostPort } from '../quic/quiche.js';
 import { Client } from './clients.js';
 import { startExample } from './example-process.js';
 
-// The example as it is run: a process of its own, beside a real sidecar.
-let folder: SidecarFolder;
+// The example runs as its users run it: in a process of its own, beside a real sidecar.
+const { folder, start } = sidecarsPerTest();
 let sidecar: SidecarProcess;
 let scope: Scope;
 const clients: Client[] = [];
 
 beforeEach(async () => {
   scope = new Scope('cdexample');
-  folder = await SidecarFolder.create();
   for (const name of ['0.key', '1.key', '2.key']) await folder.key(name);
   await mint(0, { staged: 1 });
-  sidecar = await SidecarProcess.start(folder, ['--init', '--reissue-within', '1']);
+  sidecar = await start('--init', '--reissue-within', '1');
 }, 60_000);
 
 afterEach(async () => {
   for (const { connection } of clients.splice(0)) connection.close();
   await scope.dispose();
-  await sidecar.stop('SIGKILL');
-  await folder.remove();
 });
 
 async function mint(id: number, others: { staged?: number; retiring?: number }): Promise<void> {
@@ -45,7 +39,7 @@ async function open(server: HostPort, limit: number): Promise<Client> {
   return client;
 }
 
-/** Of the CIDs that clients send to: the config ID is in the first three bits. */
+/** The config IDs of the CIDs that clients send to, which are in the first three bits. */
 function configsInUse(): number[] {
   return [...new Set(clients.map(({ firstOctet }) => firstOctet >> 5))].sort();
 }
@@ -71,7 +65,7 @@ it('moves live connections to the next config, and again, whatever clients can h
   timeout: 120_000,
 }, async () => {
   const { server, process } = await startExample(scope, folder.socket);
-  for (const limit of [2, 3, 8, 2, 3, 8]) await open(server, limit);
+  for (const limit of [2, 3, 8, 9, 16, 24]) await open(server, limit);
   expect(configsInUse()).toEqual([0]);
 
   await mint(1, { retiring: 0, staged: 2 });
@@ -80,7 +74,7 @@ it('moves live connections to the next config, and again, whatever clients can h
 
   await mint(2, { retiring: 1 });
   await expect.poll(configsInUse, { timeout: 30_000 }).toEqual([2]);
-  // Spare CIDs are of the new config as well, and lead to the server.
+  // Spare CIDs are of the new config too, and lead to the server.
   for (const { connection } of clients) {
     await connection.echo();
     await connection.migrate('127.0.0.1');
@@ -90,4 +84,16 @@ it('moves live connections to the next config, and again, whatever clients can h
 
   process.signal('SIGTERM');
   expect(await process.exited).toEqual({ code: 0, signal: null });
+});
+
+it('tells clients of a process that was killed that their connections are lost', {
+  timeout: 120_000,
+}, async () => {
+  const { server, process } = await startExample(scope, folder.socket);
+  const { connection } = await open(server, 2);
+  process.signal('SIGKILL');
+  await process.exited;
+  await startExample(scope, folder.socket, server.port);
+  // Without a reset it would wait until it gives up.
+  await expect(connection.echo()).rejects.toThrow(/^closed while waiting for echo/);
 });

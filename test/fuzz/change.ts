@@ -4,7 +4,9 @@ import type { ProgrammedSetup, Setup } from '../model/setup.js';
 import type { Random } from './random.js';
 import { REALS, randomReal } from './setup.js';
 
-/** A setup whose servers and rings change while packets come, in the kernel and in the model. */
+/**
+ * A setup whose servers and rings change between packets, both in the kernel and in the model.
+ */
 export interface ChangingSetup extends Setup {
   readonly reals: Map<number, Setup['reals'] extends ReadonlyMap<number, infer R> ? R : never>;
   readonly rings: Uint32Array[];
@@ -20,8 +22,9 @@ export function changing(setup: Setup): ChangingSetup {
 }
 
 /**
- * One change of what agents change most: a server goes down or comes up, leaves, comes back
- * as another (its index, another incarnation), or takes over entries of a ring.
+ * Makes one of the changes that agents make most often: a server goes down, comes up, leaves,
+ * is replaced by another one (same index, another incarnation), or takes over entries of a
+ * ring.
  */
 export function randomChange(
   random: Random,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Balancer } from '../../bpf/tables/index.js';
-import { ManualClock } from '../../bpf/tables/testdata/manual-clock.js';
+import { ManualClock } from '../../bpf/tables/testing/manual-clock.js';
 import { type Answer, Model } from '../model/model.js';
 import { type ProgrammedSetup, programBalancer, type Setup } from '../model/setup.js';
 import type { Count, Tally } from '../model/tally.js';
@@ -15,8 +15,8 @@ import { CAPACITY, INGRESS, REALS } from './setup.js';
 const CLOCK_LAG = 100;
 
 /**
- * The kernel and the model, set up alike. The caller keeps the thread on one CPU, since each
- * CPU has flows of its own and the model has those of one.
+ * The kernel and the model with the same setup. The caller must keep the thread on one CPU:
+ * each CPU has its own flows, and the model has those of one CPU.
  */
 export class Pair {
   readonly setup: ChangingSetup;
@@ -26,7 +26,7 @@ export class Pair {
   readonly #programmed: ProgrammedSetup;
   readonly #modelSetup: ChangingSetup;
   #model: Model;
-  /** Counters of the kernel when the model's began. */
+  /** The kernel's counters at the time when the model's were 0. */
   #base: Map<string, Count>;
 
   private constructor(setup: Setup, modelSetup: Setup, balancer: Balancer) {
@@ -38,23 +38,23 @@ export class Pair {
     this.#base = kernelCounters(balancer);
   }
 
-  /** @param modelSetup what the model believes; another one than `setup` to test the tests */
+  /** @param modelSetup the model's setup; differs from `setup` only to test the tests */
   static async load(setup: Setup, modelSetup = setup): Promise<Pair> {
-    // No packet is on its way while a table changes here, so no grace need be waited for.
+    // No packet is in flight while a table changes here, so no grace period is needed.
     const clock = new ManualClock();
     const capacity = { ...CAPACITY, flowsPerCpu: 4 * setup.flowBuckets };
     const balancer = await Balancer.load(capacity, {}, { clock });
     return new Pair(setup, modelSetup, balancer);
   }
 
-  /** Both get the same change. */
+  /** Makes the same change in both. */
   change(random: Random): void {
     const setups = [this.setup, this.#modelSetup];
     randomChange(random, setups, this.#balancer, this.#programmed);
     this.changes++;
   }
 
-  /** Both forget flows and counters. */
+  /** Makes both forget flows and counters. */
   reset(): void {
     this.#balancer.map('flows').mmap().fill(0);
     this.#model = new Model(this.#modelSetup);
@@ -82,7 +82,7 @@ export class Pair {
     return { kernel, model, counters: [] };
   }
 
-  /** Counters that differ, a line each. */
+  /** Returns a line for each counter that differs. */
   counters(): string[] {
     const kernel = kernelCounters(this.#balancer);
     const model = flattenTally(this.#model.tally);
@@ -104,7 +104,7 @@ export class Pair {
     return lines;
   }
 
-  /** One packet on a blank pair, counters included. */
+  /** Runs one packet after a reset, and compares the counters too. */
   runAlone(frame: Uint8Array): Mismatch | undefined {
     this.reset();
     const mismatch = this.run(frame);
@@ -115,7 +115,7 @@ export class Pair {
     return { kernel, model: kernel, counters };
   }
 
-  /** What the model counted, for reports. */
+  /** The model's counters, for reports. */
   get tally(): Tally {
     return this.#model.tally;
   }
@@ -128,7 +128,7 @@ export class Pair {
 export interface Mismatch {
   readonly kernel: Answer;
   readonly model: Answer;
-  /** Lines; empty where they were not compared. */
+  /** A line for each counter that differs; empty if counters were not compared. */
   readonly counters: readonly string[];
 }
 
@@ -146,7 +146,7 @@ function milliseconds(): number {
   return performance.now() + BEHIND;
 }
 
-/** Seconds of the monotonic clock; waits where the kernel might read another second. */
+/** Seconds of the monotonic clock. Waits while the kernel might read another second. */
 function secondsOfClock(): number {
   for (;;) {
     const now = milliseconds();
@@ -155,7 +155,7 @@ function secondsOfClock(): number {
   }
 }
 
-/** Of all reals that a setup may have, since counters outlive what is programmed. */
+/** Includes all reals that a setup may have, since counters outlive programmed entries. */
 function kernelCounters(balancer: Balancer): Map<string, Count> {
   const flat = new Map<string, Count>();
   for (const [row, reasons] of balancer.counters().vips) {

@@ -28,13 +28,13 @@ const CLIENTS = { 4: '192.0.2.1', 6: '2001:db8:1::1' } as const;
 
 export interface DecapFuzzResult {
   readonly packets: number;
-  /** Packets by reason, as both counted. */
+  /** Number of packets by reason; kernel and model agree on it. */
   readonly reasons: ReadonlyMap<DecapReason, number>;
-  /** The packet that kernel and model answered differently, in words; undefined: none. */
+  /** Describes the packet that kernel and model answered differently, if there was one. */
   readonly mismatch: string | undefined;
 }
 
-/** The decapsulating program against its model, as {@link fuzz} does for the balancer. */
+/** Compares the decapsulating program with its model, as `fuzz` does for the balancer. */
 export async function fuzzDecap(seed: number, packets: number): Promise<DecapFuzzResult> {
   const reasons = new Map<DecapReason, number>();
   let done = 0;
@@ -81,7 +81,7 @@ function randomSetup(random: Random): DecapSetup {
   };
 }
 
-/** Settings and lists as decap.h has them. */
+/** Writes settings and lists in the layout of decap.h. */
 function program(object: BpfObject, { guePort, sources, vips }: DecapSetup): void {
   const settings = object.map('.data.decap').mmap();
   const view = new DataView(settings.buffer, settings.byteOffset);
@@ -106,7 +106,7 @@ function count(object: BpfObject, reason: DecapReason): number {
   return Number(packets);
 }
 
-/** A tunnel of each kind, mostly sound; and what only looks like one. */
+/** Makes a tunnel of any kind, mostly sound, or a packet that only looks like a tunnel. */
 function randomTunnel(random: Random, guePort: number): Uint8Array {
   const inner = randomInner(random, random.chance(0.5) ? 6 : 4);
   const gue = random.chance(0.35);

@@ -4,22 +4,22 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 
-/** A case that kernel and model once answered differently, kept to be run for ever. */
+/** A case that kernel and model once answered differently. It is kept as a regression test. */
 const foundCase = z.object({
-  /** What it was, in a sentence. */
+  /** Describes the disagreement in a sentence. */
   sentence: z.string(),
   /** Seed and number of the random setup. */
   seed: z.number().int(),
   setup: z.number().int(),
-  /** How many of the setup's random changes came before. */
+  /** How many of the setup's random changes were made before the frames. */
   changes: z.number().int().default(0),
-  /** Frames in hex, in their order; state lasts from one to the next. */
+  /** The frames in hex, in order. State is kept from one to the next. */
   frames: z.array(z.string().regex(/^([0-9a-f]{2})+$/)),
 });
 
 export type FoundCase = z.infer<typeof foundCase>;
 
-/** In the sources, also when this runs from dist/. */
+/** The folder is in the sources even when this runs from dist/. */
 export function foundFolder(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);

@@ -10,7 +10,7 @@ import { minimize } from './minimize.js';
 import { pinToOneCpu } from './pin.js';
 import { changesOf, fuzz, report, setupOf } from './run.js';
 
-/** Reasons that depend on time, on readers or on the driver; fixtures show them. */
+/** Reasons that depend on time, on readers or on the driver. The fixtures test them. */
 const ELSEWHERE: readonly Reason[] = [
   'flow_expired',
   'too_big_unanswered',
@@ -30,7 +30,7 @@ test('kernel and model agree on random and mutated packets', async () => {
   const { finding, packets, reasons } = await fuzz(options);
   expect(finding && report(finding)).toBeUndefined();
   expect(packets).toBe(150_000);
-  // A fuzzer whose packets are all turned away at the door would agree just as well.
+  // Agreement means little if all packets are rejected early, so every reason must occur.
   for (const reason of Object.keys(REASONS) as Reason[]) {
     if (ELSEWHERE.includes(reason)) continue;
     expect(reasons.get(reason) ?? 0, reason).toBeGreaterThan(20);
@@ -42,7 +42,7 @@ test('so do the decapsulating program and its model', async () => {
   expect(mismatch).toBeUndefined();
   expect(packets).toBe(30_000);
   for (const reason of DECAP_REASONS) {
-    // Only a driver refuses to move the head.
+    // Only a driver can refuse to move the head, and there is none here.
     if (reason !== 'no_room') expect(reasons.get(reason) ?? 0, reason).toBeGreaterThan(20);
   }
 });

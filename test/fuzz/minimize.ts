@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 const SHORTEST = 14;
-/** Each try is a packet through kernel and model, counters included: about a millisecond. */
+/**
+ * A try takes about a millisecond: it sends a packet through kernel and model and compares
+ * their counters.
+ */
 const MOST_TRIES = 4000;
 
 /**
- * A shorter and emptier frame for which `fails` still holds: cuts the tail, then sets octets
- * to zero, as long as either gets anywhere.
+ * Returns a shorter frame with more zeros for which `fails` still holds. It cuts the tail and
+ * then sets octets to zero, as long as either makes progress.
  */
 export function minimize(frame: Uint8Array, fails: (frame: Uint8Array) => boolean): Uint8Array {
   let best = Uint8Array.from(frame);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Random } from './random.js';
 
-/** Where headers are: changes there matter more than changes in the payload. */
+/** Headers are in the first octets, where changes matter more than in the payload. */
 const HEADERS = 110;
 const EDGES = [0, 1, 2, 4, 5, 6, 7, 8, 15, 17, 20, 40, 44, 58, 59, 60, 64, 127, 128, 255];
 const SHORTEST = 14;
 
-/** A copy, a third of the time with a few octets or its length changed. */
+/** Returns a copy. In a third of the cases, a few octets or the length are changed. */
 export function mutate(random: Random, frame: Uint8Array): Uint8Array {
   const copy = frame.slice();
   if (random.chance(0.65)) return copy;

@@ -26,13 +26,13 @@ import type { Random } from './random.js';
 import { TUNNEL_SOURCE, VIP_ADDRESSES } from './setup.js';
 
 const GROUPS = ['ff:ff:ff:ff:ff:ff', '01:00:5e:00:00:01'];
-/** An IPv4 VIP's address as it stands in the kernel's table, which on the wire is nobody's. */
+/** The kernel's table holds an IPv4 VIP in this form, but on the wire it is no VIP's address. */
 const MAPPED = '::ffff:198.51.100.10';
 const FOREIGN = { 4: '203.0.113.9', 6: '2001:db8:dead::9' } as const;
 
 /**
- * A well-formed packet, and now and then one that lies, of everything that the packet
- * program knows; a fifth for somebody else.
+ * Makes a packet of any kind that the packet program knows. Most are well-formed, but a few
+ * contain false values. A fifth are for other destinations.
  */
 export function randomPacket(random: Random, setup: Setup): Uint8Array {
   if (random.chance(0.02)) return randomTunnelError(random, setup);
@@ -56,7 +56,7 @@ export function randomPacket(random: Random, setup: Setup): Uint8Array {
   return ethernet(link, randomTags(random, packet));
 }
 
-/** Few enough that flows come back. */
+/** The clients are few, so that packets of the same flow recur. */
 function randomClient(random: Random, six: boolean): string {
   const host = random.between(1, 40);
   return six ? `2001:db8:1::${host.toString(16)}` : `192.0.2.${host}`;
@@ -168,7 +168,7 @@ function randomDatagram(random: Random, setup: Setup, vip: SetupVip): Uint8Array
   }
 }
 
-/** Mostly of a config of the VIP's pool, whole or cut, and mostly of an ID that is known. */
+/** Mostly a CID of the VIP's pool with a known server ID; a few are cut or extended. */
 export function randomCid(random: Random, setup: Setup, vip: SetupVip): Uint8Array {
   const configs = setup.configs.filter(({ pool }) => pool === vip.pool);
   if (configs.length === 0 || random.chance(0.1)) return random.octets(random.below(24));
@@ -183,7 +183,7 @@ export function randomCid(random: Random, setup: Setup, vip: SetupVip): Uint8Arr
 
 function unknownId(random: Random, codec: SetupConfig['codec']): Uint8Array {
   const id = random.octets(codec.serverIdLength);
-  // Katran reserves zero, and encode() refuses it.
+  // Katran reserves the ID zero, so encode() refuses it.
   id[id.length - 1] = (id[id.length - 1] ?? 0) | 1;
   return id;
 }

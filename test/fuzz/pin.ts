@@ -3,8 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 
 /**
- * Keeps this process's main thread on one CPU and returns which: the flow table of a CPU is
- * its own, and moving there for every packet would cost ten times what the packet does.
+ * Keeps this process's main thread on one CPU and returns its number. Each CPU has its own
+ * flow table, and moving to the CPU for every packet would cost ten times as much as the
+ * packet itself.
  */
 export function pinToOneCpu(): { cpu: number; release: () => void } {
   const cpu = availableParallelism() - 1;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Random numbers that a seed determines (sfc32); for tests, never for secrets. */
+/** Random numbers determined by a seed (sfc32). They are for tests, never for secrets. */
 export class Random {
   #a: number;
   #b: number;
@@ -14,7 +14,7 @@ export class Random {
     for (let i = 0; i < 12; i++) this.word();
   }
 
-  /** 32 bits. */
+  /** Returns 32 random bits. */
   word(): number {
     const sum = (this.#a + this.#b + this.#counter++) | 0;
     this.#a = this.#b ^ (this.#b >>> 9);
@@ -23,7 +23,7 @@ export class Random {
     return sum >>> 0;
   }
 
-  /** 0 <= n < limit. */
+  /** Returns n with 0 <= n < limit. */
   below(limit: number): number {
     return Math.floor((this.word() / 2 ** 32) * limit);
   }

@@ -8,20 +8,23 @@ import { randomPacket } from './packets.js';
 import { Random } from './random.js';
 import { randomSetup } from './setup.js';
 
-/** Packets under one setup; a new one takes as long as some thousands. */
+/** Packets for one setup. Loading a new setup takes as long as some thousands of packets. */
 const PACKETS_PER_SETUP = 20_000;
-/** Well-formed packets that the mutants of a while come from. */
+/** Number of packets from which mutants are made, until new ones replace them. */
 const TEMPLATES = 2000;
 const PACKETS_PER_TEMPLATES = 10_000;
-/** Packets between two looks at the counters, and two changes of the tables. */
+/** After this many packets, the counters are compared and the tables are changed. */
 const BATCH = 500;
 
 export interface Finding {
   readonly seed: number;
   readonly setup: number;
-  /** Changes of the setup that came before. */
+  /** How many changes of the setup were made before the frames. */
   readonly changes: number;
-  /** The packet, or all since the last look at the counters, where no single one shows it. */
+  /**
+   * The packet that shows the mismatch. If no single packet does, all packets since the
+   * counters were last compared.
+   */
   readonly frames: readonly Uint8Array[];
   readonly mismatch: Mismatch;
 }
@@ -29,37 +32,39 @@ export interface Finding {
 export interface FuzzOptions {
   readonly seed: number;
   readonly packets: number;
-  /** Number of the first setup; each has random numbers of its own. */
+  /** Number of the first setup. Each setup has its own random numbers. */
   readonly firstSetup?: number;
   readonly packetsPerSetup?: number;
   readonly onProgress?: (packets: number) => void;
-  /** Makes the model believe in another setup: a test that mismatches are seen. */
+  /** Gives the model another setup, to test that mismatches are found. */
   readonly mislead?: (setup: Setup) => Setup;
 }
 
 export interface FuzzResult {
-  /** Packets that both agreed on. */
+  /** Number of packets that kernel and model agreed on. */
   readonly packets: number;
   readonly finding: Finding | undefined;
-  /** Packets by outcome or remark, over all VIPs. */
+  /** Number of packets by outcome or remark, summed over all VIPs. */
   readonly reasons: ReadonlyMap<string, number>;
 }
 
-/** Numbers of the streams that changes are drawn from, away from those of setups. */
+/** Changes use random streams from this number on, apart from the streams of setups. */
 const CHANGES = 0x4000_0000;
 
-/** Draws the changes of a setup, in their order. */
+/** The random stream from which the changes of a setup are drawn. */
 export function changesOf(seed: number, number: number): Random {
   return new Random(seed, CHANGES + number);
 }
 
-/** The setup that a seed and a number stand for. */
+/** The setup that a seed and a number determine. */
 export function setupOf(seed: number, number: number): { random: Random; setup: Setup } {
   const random = new Random(seed, number);
   return { random, setup: randomSetup(random) };
 }
 
-/** The same packets for the same seed, whatever their number. Stops at the first mismatch. */
+/**
+ * Stops at the first mismatch. A seed always gives the same packets, however many are run.
+ */
 export async function fuzz(options: FuzzOptions): Promise<FuzzResult> {
   const reasons = new Map<string, number>();
   let done = 0;
@@ -124,7 +129,10 @@ function nothingButCounters(counters: readonly string[]): Mismatch {
   return { kernel: nothing, model: nothing, counters };
 }
 
-/** One packet that shows the mismatch on a blank pair, as small as may be; else all of them. */
+/**
+ * Returns one packet that shows the mismatch after a reset, made as small as possible. If no
+ * single packet does, returns all of them.
+ */
 function isolate(pair: Pair, bad: BadBatch): BadBatch {
   for (const frame of [...bad.frames].reverse()) {
     if (pair.runAlone(frame) === undefined) continue;

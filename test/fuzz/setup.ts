@@ -5,7 +5,7 @@ import { Secret } from '../../core/index.js';
 import type { Setup, SetupConfig, SetupVip } from '../model/setup.js';
 import type { Random } from './random.js';
 
-/** What a random setup never exceeds; the balancer is loaded for it. */
+/** The balancer is loaded with these capacities, which no random setup exceeds. */
 export const CAPACITY = {
   vips: 32,
   pools: 8,
@@ -16,18 +16,18 @@ export const CAPACITY = {
   eventsOctets: 4096,
 } as const;
 
-/** Interface that BPF_PROG_TEST_RUN has packets come in by: the loopback. */
+/** BPF_PROG_TEST_RUN makes packets arrive on this interface, the loopback. */
 export const INGRESS = 1;
 const OTHER_INTERFACE = 2;
 const POOLS = 7;
-/** IDs may lead to reals above those that are programmed. */
+/** Reals up to this index may be programmed; IDs may also name higher ones (REALS_NAMED). */
 export const REALS = 40;
 const REALS_NAMED = 44;
 
 export const TUNNEL_SOURCE = { 4: '10.255.3.7', 6: '2001:db8:6::7' } as const;
 export const VIP_ADDRESSES = ['198.51.100.10', '198.51.100.11', '2001:db8:f::10', '2001:db8:f::11'];
 
-/** Pools with every scheme, servers reached in every way, VIPs of every kind. */
+/** Makes pools with every scheme, servers reached in every way, and VIPs of every kind. */
 export function randomSetup(random: Random): Setup {
   const reals = randomReals(random);
   const named = [...reals.keys()];
@@ -44,7 +44,7 @@ export function randomSetup(random: Random): Setup {
       icmpPerSecond: 0xffff_ffff,
       icmpErrorsPerSecond: 0xffff_ffff,
       sourceBits: random.pick([0, 1, 8, 16, 24, 31, 32]),
-      // Below, and above, what the answer to a packet that is too big quotes of it.
+      // Some are below and some above the octets that a "too big" answer quotes.
       mtu: random.pick([400, 600, 1300, 1500, 65_535]),
       // Below it, a packet that does not fit is one that an offload made.
       ingressMtu: random.pick([500, 1280, 1500, 65_535, 65_535]),
@@ -53,7 +53,7 @@ export function randomSetup(random: Random): Setup {
       eventsPerSecond: 1_000_000,
       guePort: random.pick([6080, 6081, 53]),
     },
-    // A small table is soon full of established flows.
+    // The small table soon fills with established flows.
     flowBuckets: random.pick([8, 1024]),
     reals,
     rings,
@@ -91,7 +91,7 @@ function randomHop(random: Random, index: number): NonNullable<RealSpec['nextHop
   };
 }
 
-/** Some with entries that lead nowhere, or to servers that are down. */
+/** Some entries may be empty or lead to servers that are down. */
 function randomRing(random: Random, reals: readonly number[], i: number): Uint32Array {
   const size = random.pick([7, 101, 251]);
   const members = reals.filter(() => random.chance(0.5));
@@ -122,14 +122,14 @@ function randomVips(random: Random, rings: number): SetupVip[] {
   });
 }
 
-/** A config, or none, for each value of the first octet's top three bits. */
+/** Makes at most one config for each value of the first octet's top three bits. */
 function randomConfigs(random: Random, pool: number): SetupConfig[] {
   const taken = new Set<number>();
   const configs: SetupConfig[] = [];
   const add = (config: CidConfig): void => {
     const codec = createCodec(config, { random: (into) => into.set(random.octets(into.length)) });
-    if (codec.plan.configBits.some((bits) => taken.has(bits))) return;
-    for (const bits of codec.plan.configBits) taken.add(bits);
+    if (codec.decodePlan.configBits.some((bits) => taken.has(bits))) return;
+    for (const bits of codec.decodePlan.configBits) taken.add(bits);
     configs.push({ pool, codec, ids: randomIds(random, codec) });
   };
   for (const version of [1, 2, 3] as const) {
@@ -144,7 +144,7 @@ function randomConfigs(random: Random, pool: number): SetupConfig[] {
 function randomQuicLb(random: Random, configId: number): CidConfig {
   const serverIdLength = random.between(1, 15);
   const most = 19 - serverIdLength;
-  // Every sixth or so one AES block, which would be rare otherwise.
+  // About every sixth config fills exactly one AES block, which would be rare otherwise.
   const single = random.chance(0.2) && serverIdLength <= 12;
   const nonceLength = single ? 16 - serverIdLength : random.between(4, Math.max(4, most));
   const room = 19 - serverIdLength - nonceLength;
@@ -167,7 +167,7 @@ function randomIds(random: Random, codec: CidCodec): [Uint8Array, number][] {
   for (let i = 0; i < count; i++) {
     const id = dense ? Uint8Array.from(base) : random.octets(codec.serverIdLength);
     if (dense) id[id.length - 1] = i;
-    if (codec.plan.zeroReserved && id.every((octet) => octet === 0)) continue;
+    if (codec.decodePlan.zeroReserved && id.every((octet) => octet === 0)) continue;
     ids.set(String.fromCharCode(...id), [id, random.between(1, REALS_NAMED)]);
   }
   return [...ids.values()];

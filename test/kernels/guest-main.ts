@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * What is tried under another kernel, in its virtual machine: both programs load, the
- * balancer agrees with the model on random packets, events come out of the ring buffer, and
- * a link attaches and is found again by its pin. Writes one line of JSON.
+ * Runs in the virtual machine of another kernel. Checks that both programs load, that the balancer
+ * agrees with the model on random packets, that events arrive in the ring buffer, and that a link
+ * attaches and is found by its pin. Writes one line of JSON.
  */
 import { rmSync } from 'node:fs';
 import { release } from 'node:os';
@@ -13,7 +13,7 @@ import { pinToOneCpu } from '../fuzz/pin.js';
 import { fuzz, report } from '../fuzz/run.js';
 import { CAPACITY } from '../fuzz/setup.js';
 
-/** What is said of a kernel. */
+/** What was found under a kernel. */
 export interface KernelReport {
   readonly release: string;
   readonly programs: readonly {
@@ -22,7 +22,7 @@ export interface KernelReport {
     readonly jitedOctets: number;
   }[];
   readonly packets: number;
-  /** Undefined: none. */
+  /** The first difference from the model; undefined if there was none. */
   readonly mismatch?: string;
   readonly attached: boolean;
 }
@@ -54,7 +54,7 @@ async function attaches(): Promise<boolean> {
   try {
     const link = balancer.attach(lo, 'generic');
     link.pin(LINK);
-    // The program in a link can be replaced: an upgrade under traffic.
+    // An upgrade under traffic replaces the program in a link.
     link.update(balancer.program);
     link.close();
     const pinned = BpfLink.openPinned(LINK);

@@ -4,19 +4,19 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } f
 import { basename, join } from 'node:path';
 import { PACKAGE_ROOT } from '../netns/process.js';
 
-/** A kernel of Debian, unpacked as far as a virtual machine needs it. */
+/** A kernel of Debian, with the files that a virtual machine needs. */
 export interface KernelImage {
-  /** As `uname -r` will say. */
+  /** What `uname -r` says under it. */
   readonly release: string;
   readonly vmlinuz: string;
-  /** Modules to be loaded, in this order. */
+  /** Paths of modules, in the order in which they must be loaded. */
   readonly modules: readonly string[];
 }
 
-/** Debian 12's own kernel: the oldest one that a supported distribution's archive has. */
+/** The kernel of Debian 12, the oldest in the archive of a supported distribution. */
 export const OLDEST = 'linux-image-amd64';
 
-/** The way to the host's files, which Debian builds as modules; later kernels lack some. */
+/** Debian builds as modules what reaches the host's files; later kernels have some built in. */
 const MODULES = [
   'virtio_ring',
   'virtio',
@@ -32,9 +32,9 @@ const MODULES = [
 const CACHE = join(PACKAGE_ROOT, 'bpf/build/kernels');
 
 /**
- * Downloads and unpacks a kernel; nothing is installed.
+ * Downloads and unpacks a kernel, without installing it.
  *
- * @param name a package of Debian, or one that stands for the newest of a series
+ * @param name a package of Debian, or one that depends on the newest of a series
  */
 export function kernelImage(name: string): KernelImage {
   const release = packageOf(name).replace('linux-image-', '');
@@ -51,7 +51,7 @@ export function kernelImage(name: string): KernelImage {
   };
 }
 
-/** The package itself, where `name` only depends on the newest one. */
+/** The package of the kernel itself, if `name` only depends on it. */
 function packageOf(name: string): string {
   const output = apt('apt-cache', ['depends', name]);
   return /^ {2}Depends: (linux-image-\S+)$/m.exec(output)?.[1] ?? name;

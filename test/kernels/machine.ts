@@ -8,16 +8,16 @@ import type { KernelImage } from './image.js';
 
 const BUSYBOX = '/bin/busybox';
 const MEMORY = '1536M';
-/** Milliseconds after which a guest is taken for dead; it takes half a minute. */
+/** Milliseconds after which a guest counts as dead. It takes half a minute. */
 const PATIENCE = 600_000;
-/** The first line of what the command says; before it the kernel may say anything. */
+/** Marks the beginning of the command's output, before which the kernel writes its own. */
 const BEGIN = 'cidecar-begin';
 const END = 'cidecar-end';
 
 /**
- * Boots a kernel in a virtual machine, emulated so that it runs anywhere, with this machine's
- * files, to read only, and runs a program of this repository there as root. Returns what it
- * says; throws where it ends otherwise than with 0.
+ * Boots a kernel in a virtual machine and runs a program of this repository there as root. The
+ * machine is emulated, so that it runs anywhere, and can read this machine's files but not write
+ * them. Returns what the program prints, and throws if its exit code is not 0.
  */
 export async function runUnder(
   kernel: KernelImage,
@@ -42,7 +42,7 @@ export async function runUnder(
   }
 }
 
-/** A machine without disk, network or screen; its console is our output. */
+/** Boots a machine without disk, network or screen. Returns what its console shows. */
 function boot(kernel: KernelImage, initrd: string): Promise<string> {
   const share = 'local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap';
   const child = spawn(
@@ -75,7 +75,7 @@ function boot(kernel: KernelImage, initrd: string): Promise<string> {
   });
 }
 
-/** What the kernel finds first: busybox, the modules, and a script that is process 1. */
+/** Builds the first file system: busybox, the modules, and a script that is process 1. */
 function initramfs(folder: string, kernel: KernelImage, argv: readonly string[]): string {
   const root = join(folder, 'root');
   for (const name of ['bin', 'modules', 'proc', 'sys', 'dev', 'host']) {

@@ -16,7 +16,7 @@ const command = new Command('kernels')
   .description('Runs the packet programs under other kernels of Debian, in a virtual machine.')
   .argument('[packages...]', 'of kernels, such as linux-image-6.12-amd64', [OLDEST])
   .option('--packets <number>', 'random packets to compare with the model', count, 4000)
-  .option('--seed <number>', 'of the packets', count, 1)
+  .option('--seed <number>', 'seed of the random packets', count, 1)
   .parse();
 const options = command.opts<{ packets: number; seed: number }>();
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The kernel of the tests is a new one; hosts run older ones, whose verifiers know less. */
+/** The other tests run on a new kernel, but hosts have older ones, whose verifiers follow less. */
 import { expect, test } from 'vitest';
 import type { KernelReport } from './guest-main.js';
 import { kernelImage, OLDEST } from './image.js';
 import { runUnder } from './machine.js';
 
-/** Of the million that a verifier is ready to process. */
+/** The most instructions that a verifier may walk, half of the million that it would. */
 const ROOM_TO_SPARE = 500_000;
 
 test('the packet programs run under the oldest kernel at hand, and as the model says', async () => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * A frame, read as docs/packet-program.md says that it is read. Written with slices and
- * checks at every step; nothing here is meant to be fast in the way the kernel's twin is.
+ * Reads a frame by the rules of docs/packet-program.md. It is written with slices and checks
+ * at every step: unlike the kernel's program, it need not be fast.
  */
 
 const ETHERTYPE = { ipv4: 0x0800, vlan: 0x8100, ipv6: 0x86dd, qinq: 0x88a8 };
@@ -14,7 +14,7 @@ const ETHERNET_OCTETS = 14;
 const TAG_OCTETS = 4;
 const MOST_TAGS = 2;
 const MOST_EXTENSIONS = 6;
-/** What of a transport header must be there: UDP's whole header. */
+/** A frame must hold this much of the transport header: all of UDP's. */
 const TRANSPORT_OCTETS = 8;
 
 export interface Datagram {
@@ -22,7 +22,7 @@ export interface Datagram {
   /** Offsets in the frame. */
   readonly header: number;
   readonly transport: number;
-  /** By its own length field, header included. */
+  /** Length that the IP header states, the header included. */
   readonly octets: number;
   readonly protocol: number;
   readonly source: Uint8Array;
@@ -34,12 +34,12 @@ export interface Datagram {
 
 export type Read =
   | { readonly kind: 'not-ip' | 'unreadable' }
-  /** For somebody else, or of another protocol, which is there then. */
+  /** For another node, or of another protocol; `ip` is set in the second case only. */
   | { readonly kind: 'foreign'; readonly ip?: Datagram }
   | { readonly kind: 'transport' | 'icmp'; readonly datagram: Datagram }
   | {
       readonly kind: 'first-fragment' | 'later-fragment';
-      /** Its ports are 0 where they are not there. */
+      /** Its ports are 0 if the fragment does not contain them. */
       readonly datagram: Datagram;
     };
 
@@ -47,7 +47,7 @@ export function word16(octets: Uint8Array, at: number): number {
   return ((octets[at] ?? 0) << 8) | (octets[at + 1] ?? 0);
 }
 
-/** Number of VLAN tags that are read. */
+/** Number of leading VLAN tags; no more than MOST_TAGS are read. */
 export function tagsOf(frame: Uint8Array): number {
   let tags = 0;
   while (tags < MOST_TAGS && isTag(word16(frame, 12 + tags * TAG_OCTETS))) tags++;
@@ -99,7 +99,7 @@ export function readIpv6(frame: Uint8Array, header: number): Read {
       later = (word & 0xfff8) !== 0;
       more = (word & 1) !== 0;
     }
-    // Segments left: it is on its way to somebody else first (RFC 8200 section 4.4).
+    // Segments are left, so it must visit other nodes first (RFC 8200 section 4.4).
     if (next === EXTENSION.routing && frame[at + 3] !== 0) return { kind: 'foreign' };
     const octets = next === EXTENSION.fragment ? 8 : ((frame[at + 1] ?? 0) + 1) * 8;
     next = frame[at] ?? 0;
@@ -122,7 +122,6 @@ function isExtension(next: number): boolean {
   return EXTENSIONS.includes(next);
 }
 
-/** What is known of a whole packet, or of a part. */
 function readPart(
   frame: Uint8Array,
   ip: Omit<Datagram, 'sourcePort' | 'destinationPort'>,
@@ -156,8 +155,8 @@ function readTransport(
 }
 
 /**
- * Do the lengths fit each other and the frame? A frame may be longer (Ethernet pads), and
- * UDP may be shorter than what IP carries (RFC 768).
+ * Whether the lengths fit each other and the frame. The frame may be longer, since Ethernet
+ * pads, and UDP's length may be less than the payload that IP states (RFC 768).
  */
 export function lengthsAgree(frame: Uint8Array, datagram: Datagram): boolean {
   const { header, transport, octets, protocol } = datagram;

@@ -3,9 +3,9 @@ import { finish, sum16 } from '../packets/checksum.js';
 import { type Datagram, lengthsAgree, PROTOCOL, readFrame, word16 } from './datagram.js';
 import { concat } from './encapsulate.js';
 import type { Answer } from './model.js';
-import { VERDICT } from './model.js';
+import { VERDICT } from './verdict.js';
 
-/** enum decap_reason of bpf/kernel/decap.h, in its order. */
+/** Must keep the order of enum decap_reason in bpf/kernel/decap.h. */
 export const DECAP_REASONS = [
   'not_tunnel',
   'ip4_in_ip4',
@@ -24,9 +24,9 @@ export const DECAP_REASONS = [
 
 export type DecapReason = (typeof DECAP_REASONS)[number];
 
-/** What the program of a server host is told; no list = everything is allowed. */
+/** Settings of the program on a server host. A list that is undefined allows everything. */
 export interface DecapSetup {
-  /** 0 = no GUE. */
+  /** 0 means that GUE is off. */
   readonly guePort: number;
   readonly sources: readonly { readonly address: Uint8Array; readonly bits: number }[] | undefined;
   readonly vips: readonly Uint8Array[] | undefined;
@@ -38,13 +38,13 @@ export interface DecapAnswer extends Answer {
 
 interface Tunnel {
   readonly reason: DecapReason;
-  /** Offset of the inner packet, and where it must end at the latest. */
+  /** The inner packet starts at offset `inner` and must not go beyond offset `end`. */
   readonly inner: number;
   readonly end: number;
   readonly family: 4 | 6;
 }
 
-/** What the decapsulating program should do: "Decapsulation" in docs/packet-program.md. */
+/** Does what "Decapsulation" in docs/packet-program.md asks of the program. */
 export function decapsulate(frame: Uint8Array, setup: DecapSetup): DecapAnswer {
   const read = readFrame(frame);
   const passes = { verdict: VERDICT.pass, frame, reason: 'not_tunnel' } as const;
@@ -115,7 +115,7 @@ function unwrap(
   return { verdict: VERDICT.pass, frame: concat(link, inner), reason: tunnel.reason };
 }
 
-/** Lengths within the frame; of IPv4 no options, and a checksum that holds. */
+/** The lengths must fit the frame; an IPv4 header must have no options and a valid checksum. */
 function outerIsSound(frame: Uint8Array, outer: Datagram): boolean {
   const { header, transport, octets, protocol, family } = outer;
   const udp = protocol === PROTOCOL.udp;
@@ -125,7 +125,7 @@ function outerIsSound(frame: Uint8Array, outer: Datagram): boolean {
   return frame[header] === 0x45 && finish(sum16(frame.subarray(header, header + 20))) === 0;
 }
 
-/** Undefined where the inner packet contradicts itself, or the outer one. */
+/** Returns undefined if the inner packet contradicts itself or the outer one. */
 function innerDestination(
   frame: Uint8Array,
   { inner, end, family }: Tunnel,
@@ -146,7 +146,7 @@ function ecnAt(frame: Uint8Array, header: number, family: 4 | 6): number {
 
 const ECN = { notEct: 0, ect1: 1, ect0: 2, ce: 3 };
 
-/** RFC 6040 section 4.2, figure 4; undefined where the packet is to be dropped. */
+/** Follows RFC 6040 section 4.2, figure 4. Undefined means that the packet is dropped. */
 function ecnOf(outer: number, inner: number): number | undefined {
   if (inner === ECN.notEct) return outer === ECN.ce ? undefined : inner;
   if (inner === ECN.ce || outer === ECN.ce) return ECN.ce;

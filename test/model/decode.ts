@@ -5,7 +5,7 @@ import type { SetupConfig } from './setup.js';
 
 const FAILOVER_BITS = 7;
 
-/** A CID's way to a real, by the codecs of cid/. */
+/** What the codecs of cid/ read from a CID: a real, or the reason why there is none. */
 export type Route = { readonly real: number; readonly bits: number } | { readonly remark: Reason };
 
 interface Config {
@@ -17,16 +17,16 @@ function key(octets: Uint8Array): string {
   return String.fromCharCode(...octets);
 }
 
-/** What the CIDs of one pool mean. */
+/** Decodes the CIDs of one pool. */
 export class PoolDecoder {
   readonly #byBits = new Map<number, Config>();
 
   add({ codec, ids }: SetupConfig): void {
     const config = { codec, ids: new Map(ids.map(([id, real]) => [key(id), real])) };
-    for (const bits of codec.plan.configBits) this.#byBits.set(bits, config);
+    for (const bits of codec.decodePlan.configBits) this.#byBits.set(bits, config);
   }
 
-  /** @param cid as much of it as the packet has; of a short header all that follows */
+  /** @param cid as much of it as the packet has; after a short header, all the rest */
   route(cid: Uint8Array): Route {
     const first = cid[0];
     if (first === undefined) return { remark: 'cid_empty' };
@@ -35,7 +35,7 @@ export class PoolDecoder {
     if (config === undefined) {
       return { remark: bits === FAILOVER_BITS ? 'cid_failover' : 'cid_unknown_config' };
     }
-    if (cid.length < config.codec.plan.minimumLength) return { remark: 'cid_too_short' };
+    if (cid.length < config.codec.decodePlan.minimumLength) return { remark: 'cid_too_short' };
     const decoded = config.codec.decode(cid.subarray(0, 20));
     const real = decoded.routable ? config.ids.get(key(decoded.serverId)) : undefined;
     return real === undefined ? { remark: 'cid_unknown_server_id' } : { real, bits };

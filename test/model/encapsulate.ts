@@ -9,7 +9,7 @@ const GUE_FIRST_PORT = 0xc000;
 const GUE_PORTS = 0x3fff;
 const UDP_OCTETS = 8;
 
-/** Octets in front of the inner IP header. */
+/** Octets that the tunnel adds in front of the inner IP header. */
 export function tunnelOctets(real: RealSpec): number {
   if (real.encapsulation === 'l2') return 0;
   const outer = real.address.includes(':') ? 40 : 20;
@@ -21,9 +21,9 @@ export function hopsOf(frame: Uint8Array, { family, header }: Datagram): number 
 }
 
 /**
- * The frame as it leaves: in a tunnel, or with other addresses in front.
+ * Returns the frame as it leaves: in a tunnel, or with new link addresses only.
  *
- * @param entropy 32 bits that tell flows apart on the way
+ * @param entropy 32 bits by which the network tells flows apart
  */
 export function forwardFrame(
   frame: Uint8Array,
@@ -43,7 +43,7 @@ export function forwardFrame(
   return concat(link, outer, inner);
 }
 
-/** To the real's next hop, or back to whom it came from. */
+/** Addresses the frame to the real's next hop, or back to its sender if there is none. */
 export function readdress(link: Uint8Array, real: Pick<RealSpec, 'nextHop'>): void {
   const hop = real.nextHop;
   if (hop === undefined || hop.mac.every((octet) => octet === 0)) {
@@ -80,7 +80,7 @@ function outerHeaders(
   const udp = gue ? gueHeader(datagram.octets, entropy, settings.guePort) : new Uint8Array(0);
   const innerType = datagram.family === 6 ? PROTOCOL.ipv6 : PROTOCOL.ipip;
   const fields = {
-    // RFC 6040 section 4.1, normal mode: ECN copied; DSCP along with it.
+    // In the normal mode of RFC 6040 section 4.1, ECN is copied. DSCP is copied with it.
     tos: datagram.family === 6 ? (word16(inner, 0) >> 4) & 0xff : (inner[1] ?? 0),
     protocol: gue ? PROTOCOL.udp : innerType,
     payloadOctets: datagram.octets + udp.length,
@@ -99,7 +99,7 @@ interface OuterFields {
   readonly entropy: number;
 }
 
-/** The last `bits` bits of the source come from the flow; which ones, the C's word order says. */
+/** The last `bits` bits of the source carry entropy, in the word order of the C program. */
 function outerIpv4(real: RealSpec, fields: OuterFields, bits: number): Uint8Array {
   const header = new Uint8Array(20);
   const view = new DataView(header.buffer);
@@ -110,7 +110,7 @@ function outerIpv4(real: RealSpec, fields: OuterFields, bits: number): Uint8Arra
   header.set(ip(real.source4 ?? '0.0.0.0'), 12);
   header.set(ip(real.address), 16);
   const mask = bits === 0 ? 0 : 0xffffffff >>> (32 - bits);
-  // The entropy is a little-endian word laid over the address.
+  // The C program lays the entropy over the address as a little-endian word.
   const scratch = new DataView(new ArrayBuffer(4));
   scratch.setUint32(0, fields.entropy, true);
   const entropy = scratch.getUint32(0);

@@ -8,9 +8,9 @@ const MOST_OF_ONE_SENDER = 2;
 export interface RememberedFlow {
   readonly hash: FlowHash;
   readonly tcp: boolean;
-  /** Seconds of the monotonic clock when it was seen last. */
+  /** When its last packet was seen, in seconds of the monotonic clock. */
   seen: number;
-  /** A second packet was seen. */
+  /** Set once a second packet was seen. */
   established: boolean;
   real: number;
   incarnation: number;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/** flow_hash and entropy_hash of bpf/kernel/hash.h, in halves of 32 bits: BigInt is too slow. */
+/**
+ * flow_hash and entropy_hash of bpf/kernel/hash.h. They compute in halves of 32 bits, because
+ * BigInt is too slow.
+ */
 import type { Datagram } from './datagram.js';
 
 const MULTIPLIER_1 = { hi: 0x9e3779b9, lo: 0x7f4a7c15 };
@@ -33,7 +36,7 @@ function mix(hash: Word64, hi: number, lo: number): Word64 {
   return { hi: (twice.hi ^ (twice.hi >>> 29)) >>> 0, lo: (twice.lo ^ lo29) >>> 0 };
 }
 
-/** Words of an address, each little-endian: low half of the first, its high half, ... */
+/** Little-endian words of an address, as low half and high half of one word after another. */
 function words(octets: Uint8Array): [number, number, number, number] {
   const word = (at: number): number =>
     at >= octets.length
@@ -78,7 +81,7 @@ export function flowHash(datagram: Datagram, seed: bigint): FlowHash {
   return { ...mix(hash, datagram.protocol, portsOf(datagram)), sender: sender.lo & 0xff };
 }
 
-/** 32 bits. */
+/** Returns 32 bits. */
 export function entropyHash(datagram: Datagram): number {
   const [lo0, hi0, lo1, hi1] = words(datagram.source);
   const hi = (hi0 ^ hi1 ^ portsOf(datagram)) >>> 0;

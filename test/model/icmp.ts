@@ -8,9 +8,9 @@ const HEADER_OCTETS = 8;
 const ERRORS = { 4: [3, 11, 12], 6: [1, 2, 3, 4] };
 
 export interface Quoted {
-  /** The quoted packet turned round: what its client sends. */
+  /** The quoted packet with its ends swapped, so that it looks like one from the client. */
   readonly flow: Datagram;
-  /** The SCID, where all of it is there. */
+  /** The SCID, if the quote contains all of it. */
   readonly scid: Uint8Array | undefined;
 }
 
@@ -19,14 +19,15 @@ export function isIcmpError(frame: Uint8Array, { family, transport }: Datagram):
 }
 
 /**
- * What an error is about, if that is a packet from the address that the error goes to. Quotes
- * are cut short, so the lengths in them are not held against them.
+ * Reads the packet that an error quotes. Returns undefined unless that packet came from the
+ * address to which the error is sent. Quotes are cut short, so the lengths that the quoted
+ * headers state are not checked.
  */
 export function readQuoted(frame: Uint8Array, error: Datagram): Quoted | undefined {
   if (!lengthsAgree(frame, error)) return undefined;
   const at = error.transport + HEADER_OCTETS;
   const read = error.family === 4 ? readIpv4(frame, at) : readIpv6(frame, at);
-  // A first fragment has the ports, and all that is asked for behind them.
+  // A first fragment will do: it has the ports, and the data that is read after them.
   if (read.kind !== 'transport' && read.kind !== 'first-fragment') return undefined;
   const sent = read.datagram;
   if (sent.protocol !== PROTOCOL.udp && sent.protocol !== PROTOCOL.tcp) return undefined;

@@ -16,15 +16,14 @@ import {
 import { dcidOf } from './quic.js';
 import type { Setup, SetupVip } from './setup.js';
 import { Tally } from './tally.js';
-
-export const VERDICT = { aborted: 0, drop: 1, pass: 2, transmit: 3, redirect: 4 } as const;
+import { VERDICT } from './verdict.js';
 
 export interface Answer {
   readonly verdict: number;
   readonly frame: Uint8Array;
 }
 
-/** Where a packet goes, and why. */
+/** The server that a packet goes to, and the reason. */
 interface Choice {
   readonly index: number;
   readonly real: RealSpec;
@@ -33,15 +32,15 @@ interface Choice {
   readonly config?: number;
 }
 
-/** A packet for a VIP, on its way to a choice. */
+/** A packet for a VIP, for which a server is to be chosen. */
 interface Routed {
   readonly frame: Uint8Array;
   readonly vip: SetupVip;
-  /** What was read as a CID; undefined: nothing. */
+  /** The octets that were read as a CID, or undefined if there were none. */
   readonly cid: Uint8Array | undefined;
-  /** The datagram that is to be carried. */
+  /** The datagram that is forwarded. */
   readonly outer: Datagram;
-  /** Whose flow decides: that datagram's own, or the one that an ICMP error is about. */
+  /** Decides by its flow: `outer` itself, or the datagram that an ICMP error is about. */
   readonly flow: Datagram;
   readonly quoted: boolean;
   readonly now: number;
@@ -49,9 +48,9 @@ interface Routed {
 }
 
 /**
- * What the packet program should do, one packet after another, on one CPU. Written from
- * docs/packet-program.md and the documents that it cites, to be compared with what the
- * kernel does.
+ * Does what the packet program should do with one packet after another on one CPU. It was
+ * written from docs/packet-program.md and the documents that it cites, so that the kernel's
+ * answers can be compared with it.
  */
 export class Model {
   readonly tally = new Tally();
@@ -168,7 +167,7 @@ export class Model {
     const { index, real, reason, config } = choice;
     const { settings } = this.#setup;
     if (real.encapsulation === 'l2') {
-      // Sent back to the router, it would come again.
+      // Without a next hop it would go back to the router, which would send it here again.
       if (real.nextHop === undefined) return this.#end(frame, VERDICT.drop, vip.row, 'no_server');
     } else if (outer.octets + tunnelOctets(real) > settings.mtu) {
       return this.#tooBig(routed, real);
@@ -209,12 +208,12 @@ export class Model {
     );
   }
 
-  /** By CID, which leaves no trace; else by what is remembered; else by the ring. */
+  /** Chooses by CID, which remembers no flow; else by the flow table; else by the ring. */
   #choose({ frame, vip, cid, flow, quoted, now }: Routed): Choice | undefined {
     if (vip.quic) {
       const byCid = cid === undefined ? 'quic_truncated' : this.#byCid(cid, vip);
       if (typeof byCid !== 'string') return byCid;
-      // A quoted short header has no SCID, which is no lack of it.
+      // A quoted short header never has a SCID, so its absence is not counted as a fault.
       if (cid !== undefined || !quoted) this.tally.vip(vip.row, byCid, frame.length);
       const beside = `short_header_${byCid}`;
       if (!quoted && isReason(beside) && isShortHeader(frame, flow)) {
@@ -234,7 +233,7 @@ export class Model {
     return { index: route.real, real, reason: 'cid', config: route.bits };
   }
 
-  /** An ICMP error may come from anybody: it neither makes a flow nor keeps it alive. */
+  /** An ICMP error may come from anybody, so it neither creates a flow nor refreshes one. */
   #byFlow(
     frame: Uint8Array,
     datagram: Datagram,

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** RFC 8999 section 5.1: form bit, version, then the DCID with its length in front. */
+/** The form bit of RFC 8999 section 5.1; version, DCID length and DCID follow its octet. */
 const LONG_FORM = 0x80;
 const LONG_DCID = 6;
 
 /**
- * The octets that may be a DCID: what the length octet of a long header says, or all that
- * follows the first octet of a short one. Undefined: cut off before its end.
+ * Returns the octets that may be a DCID: as many as the length octet of a long header
+ * states, or all that follow the first octet of a short header. Returns undefined if the
+ * datagram ends before the DCID does.
  */
 export function dcidOf(datagram: Uint8Array): Uint8Array | undefined {
   const first = datagram[0];
@@ -18,8 +19,9 @@ export function dcidOf(datagram: Uint8Array): Uint8Array | undefined {
 }
 
 /**
- * The SCID of a long header, or as much of it as is there: an ICMP error quotes only the
- * start of a packet. Undefined: no long header, or cut off before the SCID's length.
+ * Returns the SCID of a long header, or its first octets, since an ICMP error quotes only
+ * the start of a packet. Returns undefined if there is no long header, or if the datagram
+ * ends before the SCID's length.
  */
 export function scidOf(datagram: Uint8Array): Uint8Array | undefined {
   const first = datagram[0];

@@ -3,25 +3,25 @@ import type { Balancer, RealSpec, Settings, VipKey } from '../../bpf/tables/inde
 import type { CidCodec } from '../../cid/index.js';
 
 /**
- * One description of what is configured, from which both the kernel and the reference model
- * are programmed.
+ * The configuration of a balancer. Both the kernel and the reference model are programmed
+ * from it.
  */
 export interface Setup {
   readonly settings: Settings;
   readonly flowBuckets: number;
   readonly reals: ReadonlyMap<number, RealSpec>;
-  /** Entries of each ring: reals, or 0. */
+  /** The entries of each ring: indexes of reals, or 0 for no server. */
   readonly rings: readonly Uint32Array[];
   readonly vips: readonly SetupVip[];
   readonly configs: readonly SetupConfig[];
 }
 
 export interface SetupVip extends VipKey {
-  /** Row of the counters. */
+  /** The row of the counters that belongs to this VIP. */
   readonly row: number;
   readonly quic: boolean;
   readonly pool: number;
-  /** Index in `rings`, or undefined: no server. */
+  /** Index in `rings`; undefined means that the ring gives no server. */
   readonly ring: number | undefined;
 }
 
@@ -31,9 +31,9 @@ export interface SetupConfig {
   readonly ids: readonly (readonly [serverId: Uint8Array, real: number])[];
 }
 
-/** What a balancer was given that later changes have to name. */
+/** Places in a programmed balancer that later changes refer to. */
 export interface ProgrammedSetup {
-  /** Where each ring begins. */
+  /** The position at which each ring begins. */
   readonly rings: readonly number[];
 }
 
@@ -46,7 +46,7 @@ export function programBalancer(balancer: Balancer, setup: Setup): ProgrammedSet
     balancer.setRing(first, entries);
     return first;
   });
-  for (const { pool, codec, ids } of setup.configs) balancer.setConfig(pool, codec.plan, ids);
+  for (const { pool, codec, ids } of setup.configs) balancer.setConfig(pool, codec.decodePlan, ids);
   for (const { row, ring, ...vip } of setup.vips) {
     balancer.setVip({ ...vip, vip: row, ring: ring === undefined ? 0 : (rings[ring] ?? 0) });
   }

@@ -6,7 +6,7 @@ export interface Count {
   octets: number;
 }
 
-/** Counters as class Balancer reads them, kept by the model. */
+/** The model's counters, in the form in which class Balancer reads the kernel's. */
 export class Tally {
   /** By row and reason. */
   readonly vips = new Map<number, Map<Reason, Count>>();

@@ -7,7 +7,7 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-/** Runs a program to its end. A missing program or a signal rejects; an exit code does not. */
+/** Runs a program to its end. Rejects if it is missing or ends by a signal, but for no exit code. */
 export function tryRun(argv: readonly string[], input?: string): Promise<CommandResult> {
   const [program, ...args] = argv;
   if (program === undefined) throw new RangeError('a command needs a program');
@@ -23,13 +23,13 @@ export function tryRun(argv: readonly string[], input?: string): Promise<Command
     });
     child.on('error', reject);
     child.on('close', (code) => resolve({ code, stdout, stderr }));
-    // A program that does not read its input closes the pipe early; its exit code tells.
+    // A program that does not read all its input closes the pipe early; its exit code says enough.
     child.stdin.on('error', () => undefined);
     child.stdin.end(input ?? '');
   });
 }
 
-/** Runs a program to its end and returns its standard output; anything but exit code 0 throws. */
+/** Runs a program to its end and returns its standard output. Throws unless the exit code is 0. */
 export async function run(argv: readonly string[], input?: string): Promise<string> {
   const { code, stdout, stderr } = await tryRun(argv, input);
   if (code !== 0) {
@@ -39,7 +39,7 @@ export async function run(argv: readonly string[], input?: string): Promise<stri
   return stdout;
 }
 
-/** Runs lines of `ip` in one namespace (or in this one), all in a single process. */
+/** Runs lines of `ip` in a namespace, or in this one for null, all in a single process. */
 export async function ipBatch(namespace: string | null, lines: readonly string[]): Promise<void> {
   const argv = namespace === null ? ['ip', '-batch', '-'] : ['ip', '-n', namespace, '-batch', '-'];
   const { code, stderr } = await tryRun(argv, `${lines.join('\n')}\n`);
@@ -50,8 +50,8 @@ export async function ipBatch(namespace: string | null, lines: readonly string[]
 }
 
 /**
- * The prefix that makes a program run in a named namespace. Not `ip netns exec`: that
- * gives the program a private /sys, where pins of /sys/fs/bpf are not visible.
+ * A command line that runs a program in a named namespace. It does not use `ip netns exec`, which
+ * gives the program a private /sys, without the pins of /sys/fs/bpf.
  */
 export function inNamespace(namespace: string, argv: readonly string[]): string[] {
   return ['nsenter', `--net=/run/netns/${namespace}`, '--', ...argv];

@@ -6,15 +6,16 @@ import { fileURLToPath } from 'node:url';
 import { inNamespace } from './command.js';
 
 export interface StartOptions {
-  /** For messages; also the name of the log. */
+  /** Names the process in messages. */
   readonly title: string;
-  /** A named network namespace; this process's own where absent. */
+  /** A named network namespace. Default: that of this process. */
   readonly namespace?: string;
-  /** A program of this repository, such as `sidecar/main`; or any other as `argv`. */
+  /** A program of this repository: the path of its source without the ending `.ts`. */
   readonly entry?: string;
+  /** The command line of any other program. */
   readonly argv?: readonly string[];
   readonly args?: readonly string[];
-  /** Receives standard output and standard error, appended. */
+  /** Path of a file to which standard output and standard error are appended. */
   readonly log: string;
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -26,14 +27,14 @@ export interface Exit {
 
 const FROM_SOURCES = import.meta.url.endsWith('.ts');
 
-/** The folder with package.json, from the sources as well as from dist/. */
+/** The folder with package.json. This file runs from the sources and from dist/. */
 export const PACKAGE_ROOT = fileURLToPath(
   new URL(FROM_SOURCES ? '../../' : '../../../', import.meta.url),
 );
 
 /**
- * How to run a program of this repository: as it is compiled, like those who use it. The
- * end-to-end tests compile first (test/e2e/compile.ts).
+ * The command line of a program of this repository in its compiled form, which users run too.
+ * The end-to-end tests compile first (test/e2e/compile.ts).
  */
 export function nodeArgv(entry: string): string[] {
   return [process.execPath, join(PACKAGE_ROOT, 'dist', `${entry}.js`)];
@@ -43,8 +44,8 @@ type Reply = { readonly id: number; readonly result?: unknown; readonly error?: 
 type Notice = { readonly event: string; readonly data: unknown };
 
 /**
- * A program under our care, with request and reply over Node's IPC channel for those that
- * answer (see worker.ts).
+ * A child process. With those that answer (see worker.ts) it exchanges requests and replies over
+ * Node's IPC channel.
  */
 export class WorkerProcess {
   readonly title: string;
@@ -97,12 +98,12 @@ export class WorkerProcess {
     return this.#exit === undefined;
   }
 
-  /** One listener an event. */
+  /** Sets the listener of an event, of which each event has one. */
   on(event: string, listener: (data: unknown) => void): void {
     this.#listeners.set(event, listener);
   }
 
-  /** Resolves when a worker has said that it is ready; rejects if it ends before. */
+  /** Resolves when a worker says that it is ready; rejects if it ends before that. */
   async ready(): Promise<void> {
     await Promise.race([
       this.#ready,
@@ -127,7 +128,7 @@ export class WorkerProcess {
     if (this.#exit === undefined) this.#child.kill(signal);
   }
 
-  /** SIGTERM, then SIGKILL after the grace period (milliseconds). Resolves when it is gone. */
+  /** Sends SIGTERM, and SIGKILL after `graceMs` milliseconds. Resolves when it has ended. */
   async stop(graceMs = 1500): Promise<Exit> {
     if (!this.#stopping) {
       this.#stopping = true;
@@ -139,7 +140,7 @@ export class WorkerProcess {
     return exit;
   }
 
-  /** The end of the log, for the message about a failure. */
+  /** The last lines of the log, for messages about failures. */
   tail(lines = 12): string {
     return readFileSync(this.log, 'utf8').trimEnd().split('\n').slice(-lines).join('\n');
   }

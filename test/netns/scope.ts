@@ -9,16 +9,16 @@ const BPFFS = '/sys/fs/bpf';
 const NETNS = '/run/netns';
 
 /**
- * All that one run puts on the machine: namespaces, processes, pins, a folder for sockets
- * and logs. Everything carries a name `<family><pid>-<number>`, so that a later run can
- * remove what a killed one left.
+ * All that one run puts on the machine: namespaces, processes, pins, a folder for sockets and
+ * logs. Their names begin with `<family><pid>-<number>`, so that a later run can remove what a
+ * killed one left.
  */
 export class Scope {
   static #count = 0;
 
-  /** Starts the name of every namespace and pin folder of this scope. */
+  /** The beginning of the name of every namespace and pin folder of this scope. */
   readonly name: string;
-  /** Sockets, documents, keys and logs; private to root. */
+  /** A folder for sockets, documents, keys and logs, private to root. */
   readonly folder: string;
   readonly #namespaces: string[] = [];
   readonly #processes: WorkerProcess[] = [];
@@ -32,12 +32,12 @@ export class Scope {
     this.folder = mkdtempSync(join(tmpdir(), `${this.name}-`));
   }
 
-  /** Where a daemon of this scope pins; the daemon makes it, the scope removes it. */
+  /** A pin folder for a daemon of this scope. The daemon makes it, and the scope removes it. */
   pinFolder(of: string): string {
     return join(BPFFS, `${this.name}-${of}`);
   }
 
-  /** A path in the scope's folder, whose parent folder exists. */
+  /** A path in the scope's folder. Makes the folders above it. */
   path(...parts: string[]): string {
     const path = join(this.folder, ...parts);
     mkdirSync(join(path, '..'), { recursive: true });
@@ -56,6 +56,12 @@ export class Scope {
     return full;
   }
 
+  /** Has namespaces removed that a program of the test makes by itself, by their full names. */
+  adoptNamespaces(full: readonly string[]): void {
+    this.#refuseIfDisposed();
+    this.#namespaces.push(...full);
+  }
+
   start(options: StartOptions): WorkerProcess {
     this.#refuseIfDisposed();
     const child = new WorkerProcess(options);
@@ -63,7 +69,7 @@ export class Scope {
     return child;
   }
 
-  /** Removes everything; safe to call again, and after a failure half way through the setup. */
+  /** Removes everything. It may be called again, and after a setup that failed halfway. */
   dispose(): Promise<void> {
     this.#disposed ??= this.#dispose();
     return this.#disposed;
@@ -75,7 +81,7 @@ export class Scope {
 
   async #dispose(): Promise<void> {
     await Promise.allSettled([this.#adding]);
-    // Processes first: deleting a namespace only takes its name away while one lives in it.
+    // Processes end first, because a namespace only loses its name while a process is in it.
     await Promise.all(this.#processes.map((child) => child.stop()));
     for (const namespace of this.#namespaces) await removeNamespace(namespace);
     removePins(this.name);
@@ -83,7 +89,7 @@ export class Scope {
   }
 }
 
-/** Removes what scopes of this family left behind whose process is gone. Returns their names. */
+/** Removes what is left of scopes of this family whose process has ended. Returns their names. */
 export async function sweepLeftovers(family: string): Promise<string[]> {
   const dead = new Set<string>();
   const ofDeadProcess = (entry: string): string | undefined => {
@@ -112,7 +118,7 @@ export async function sweepLeftovers(family: string): Promise<string[]> {
   return [...dead];
 }
 
-/** What a family still has on the machine: for tests that check that nothing stays behind. */
+/** What is on the machine by this name, for tests that check that nothing is left. */
 export function leftovers(name: string): string[] {
   const found = (folder: string) =>
     list(folder)
@@ -123,7 +129,7 @@ export function leftovers(name: string): string[] {
 
 async function removeNamespace(namespace: string): Promise<void> {
   const { code, stdout } = await tryRun(['ip', 'netns', 'pids', namespace]);
-  if (code !== 0) return; // Never made, or gone.
+  if (code !== 0) return; // It was never made, or is gone.
   for (const pid of stdout.split('\n').map(Number)) {
     if (pid > 1 && pid !== process.pid) killIfAlive(pid);
   }
@@ -142,7 +148,7 @@ function list(folder: string): string[] {
   try {
     return readdirSync(folder);
   } catch (error) {
-    // Who may not look into bpffs has no pins there, either.
+    // A user who may not read bpffs has no pins there either.
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'EACCES') return [];
     throw error;

@@ -3,10 +3,10 @@ import { inNamespace, ipBatch, run } from './command.js';
 import type { Scope } from './scope.js';
 
 export interface TopologyOptions {
-  /** Load-balancer hosts; with none, the router spreads the VIP over the servers itself. */
+  /** Number of load-balancer hosts. Without any, the router itself spreads the VIP over servers. */
   readonly balancers: number;
   readonly servers: number;
-  /** Object file with a section "xdp" that passes everything; needed with balancers. */
+  /** Object file with a section "xdp" that passes everything; balancers need it. */
   readonly passObject?: string;
 }
 
@@ -15,26 +15,26 @@ export interface Host {
   readonly name: string;
   readonly address4: string;
   readonly address6: string;
-  /** Name of the router's side of this host's link; the host's side is always eth0. */
+  /** Name of the router's end of this host's link; the host's end is always eth0. */
   readonly routerInterface: string;
 }
 
-/** Documentation prefixes (RFC 5737, RFC 3849): they can never be somebody's. */
+/** From prefixes for documentation (RFC 5737, RFC 3849), which are in use nowhere. */
 export const VIP4 = '198.51.100.10';
 export const VIP6 = '2001:db8:64::10';
 export const VIP_PORT = 443;
 
-/** Addresses of the client host. Migration needs several. */
+/** Addresses of the client host, several because connections migrate. */
 export const CLIENT_ADDRESSES4 = range(8).map((i) => `10.1.0.${i + 2}`);
 export const CLIENT_ADDRESSES6 = range(8).map((i) => `2001:db8:1::${(i + 2).toString(16)}`);
 
-// A tunnel adds up to 40 octets to a packet of 1500; the links behind the router take it.
+// A tunnel adds up to 40 octets to a packet of 1500, and the links to the hosts must take it.
 const TUNNEL_MTU = 1600;
 const CLIENT_MTU = 1500;
 
 /**
- * client - router = ECMP => balancers; servers on links of their own, answering the client
- * through the router without passing a balancer (direct return).
+ * client - router = ECMP => balancers. The servers have links of their own to the router, over
+ * which they answer the client without a balancer (direct return).
  */
 export class Topology {
   readonly client: string;
@@ -63,8 +63,8 @@ export class Topology {
   }
 
   /**
-   * Points the router's ECMP route to the VIPs at these hosts. Nexthop groups, because
-   * removing a device takes only its own hop away then, in both families.
+   * Points the router's ECMP route to the VIPs at these hosts. It uses next hop groups, which lose
+   * only one hop when a device is removed, in both families.
    */
   async announce(hosts: readonly Host[]): Promise<void> {
     const members = hosts.map((each, i) => ({ ...each, id4: 40 + i, id6: 60 + i }));
@@ -80,7 +80,7 @@ export class Topology {
     ]);
   }
 
-  /** As when a balancer host dies: its link goes down and the router routes around it. */
+  /** Takes a host's link down, as when the host dies; the router then uses the others. */
   async cutLink(of: Host): Promise<void> {
     await ipBatch(this.router, [`link set ${of.routerInterface} down`]);
   }
@@ -89,14 +89,14 @@ export class Topology {
     const everywhere = [
       'net.ipv6.conf.all.accept_dad=0',
       'net.ipv6.conf.default.accept_dad=0',
-      // The VIP's route points at the balancers while replies come from the servers.
+      // Replies from the VIP come from the servers, while the route to it leads to the balancers.
       'net.ipv4.conf.all.rp_filter=0',
       'net.ipv4.conf.default.rp_filter=0',
     ];
     const router = [
       'net.ipv4.ip_forward=1',
       'net.ipv6.conf.all.forwarding=1',
-      // By 5-tuple, as routers in front of balancers do: a new port can mean a new balancer.
+      // By 5-tuple, as real routers do: after a change of port another balancer may get the packets.
       'net.ipv4.fib_multipath_hash_policy=1',
       'net.ipv6.fib_multipath_hash_policy=1',
     ];
@@ -127,7 +127,7 @@ export class Topology {
         `addr add ${each.address6}/64 dev eth0 nodad`,
         'link set eth0 up',
         ...neighbours([gateway4(each), gateway6(each)], 'eth0', mac(each, 1)),
-        // The route's MTU keeps what servers send within the client's link.
+        // With the route's MTU, servers send nothing that is too large for the client's link.
         `route add default via ${gateway4(each)} mtu ${CLIENT_MTU}`,
         `route add ::/0 via ${gateway6(each)} mtu ${CLIENT_MTU}`,
       ]);
@@ -155,8 +155,8 @@ export class Topology {
       'route add default via 10.1.0.1',
       'route add ::/0 via 2001:db8:1::1',
     ]);
-    // With offload the checksum is still partial when native XDP encapsulates the packet,
-    // and stays wrong for ever: every packet would be dropped by the server in silence.
+    // With offload the checksum is partial when native XDP encapsulates the packet, and nothing
+    // completes it afterwards: the server would drop every packet in silence.
     await run(inNamespace(this.client, ['ethtool', '-K', 'eth0', 'tx', 'off']));
   }
 
@@ -169,7 +169,7 @@ export class Topology {
     }
   }
 
-  /** veth hands a frame that XDP transmitted to its peer only if the peer runs native XDP. */
+  /** veth gives a frame that XDP transmits to the peer only if the peer runs native XDP too. */
   async #attachPass(object: string): Promise<void> {
     await ipBatch(
       this.router,
@@ -204,7 +204,7 @@ function gateway6(of: Host): string {
   return of.address6.replace(/2$/, '1');
 }
 
-/** side 1 is the router's, 2 the host's. */
+/** @param side 1 for the router's end, 2 for the host's */
 function mac(of: Host, side: 1 | 2): string {
   const [, net, index] = of.address4.split('.').map(Number);
   return ['02', 'cd', hex(net ?? 0), hex(index ?? 0), '00', hex(side)].join(':');
@@ -214,7 +214,7 @@ function hex(octet: number): string {
   return octet.toString(16).padStart(2, '0');
 }
 
-/** Permanent neighbours: IPv6 discovery can fail for a second after the setup. */
+/** Makes permanent neighbours, because IPv6 discovery can fail for a second after the setup. */
 function neighbours(addresses: readonly string[], device: string, lladdr: string): string[] {
   return addresses.map(
     (address) => `neigh replace ${address} dev ${device} lladdr ${lladdr} nud permanent`,

@@ -4,8 +4,8 @@ type Request = { readonly id: number; readonly method: string; readonly paramete
 export type Methods = Readonly<Record<string, (parameters: never) => unknown>>;
 
 /**
- * The other end of {@link WorkerProcess}: answers its calls, and ends when the parent is
- * gone, so that nothing outlives a killed run.
+ * The other end of a WorkerProcess: answers its calls, and ends when the parent is gone, so that
+ * nothing outlives a killed run.
  */
 export function serveParent(methods: Methods): void {
   process.on('message', async (request: Request) => {
@@ -22,7 +22,7 @@ export function serveParent(methods: Methods): void {
     }
   });
   process.on('disconnect', () => process.exit(0));
-  // Ctrl-C reaches the whole process group; the parent decides about the order of the end.
+  // Ctrl-C reaches the whole process group, but the parent decides in which order processes end.
   process.on('SIGINT', () => undefined);
   process.on('SIGTERM', () => process.exit(0));
   notifyParent('ready', null);

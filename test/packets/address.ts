@@ -36,7 +36,7 @@ export function ip(text: string): Uint8Array {
   return octets;
 }
 
-/** An address as the maps hold it: IPv4 as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2). */
+/** An address in the form of the maps: IPv4 as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2). */
 export function mapped(address: Uint8Array): Uint8Array {
   if (address.length === 16) return address;
   const octets = new Uint8Array(16);
@@ -50,7 +50,7 @@ export function macText(octets: Uint8Array): string {
   return Array.from(octets, (octet) => octet.toString(16).padStart(2, '0')).join(':');
 }
 
-/** Text of 4 or 16 octets; IPv6 shortened at its first longest run of zero groups (RFC 5952). */
+/** Text of 4 or 16 octets; in IPv6 the first longest run of zero groups is left out (RFC 5952). */
 export function ipText(octets: Uint8Array): string {
   if (octets.length === 4) return octets.join('.');
   const groups = Array.from({ length: 8 }, (_, i) =>

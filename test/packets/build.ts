@@ -6,8 +6,8 @@
  *       ipv4({ source: '192.0.2.1', destination: '198.51.100.10' },
  *         udp({ source: 40000, destination: 443 }, quicShort({ dcid: cid }))))
  *
- * Lengths, checksums and "next" fields come out right by themselves. Each header takes
- * an explicit `length`, `checksum` and so on for packets that lie on purpose.
+ * Lengths, checksums and "next" fields are computed. For packets that are wrong on purpose each
+ * header takes an explicit `length`, `checksum` and so on.
  */
 import { ipv4 } from './ipv4.js';
 import { ipv6 } from './ipv6.js';
@@ -22,7 +22,7 @@ export * from './layer.js';
 export * from './quic.js';
 export * from './transport.js';
 
-/** An IP header of the family of the two addresses, for tests that run over both. */
+/** An IP header of the family of the two addresses, for tests that run in both families. */
 export function ipAny(
   fields: { source: string; destination: string; hops?: number; tos?: number },
   payload: Payload,

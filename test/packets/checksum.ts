@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Sum of 16-bit words in network order, an odd last octet padded with zero; not folded. */
+/** The sum of 16-bit words in network order, not folded. An odd last octet is padded with zero. */
 export function sum16(octets: Uint8Array, initial = 0): number {
   let sum = initial;
   for (let i = 0; i + 1 < octets.length; i += 2) {
@@ -17,13 +17,13 @@ export function finish(sum: number): number {
   return ~folded & 0xffff;
 }
 
-/** Addresses of the packet around a transport header, whose checksum covers them. */
+/** The addresses of the packet that a transport header is in; its checksum covers them. */
 export interface PseudoHeader {
   readonly source: Uint8Array;
   readonly destination: Uint8Array;
 }
 
-/** Checksum of a transport segment (RFC 9293 section 3.1, RFC 8200 section 8.1). */
+/** The checksum of a transport segment (RFC 9293 section 3.1, RFC 8200 section 8.1). */
 export function transportChecksum(ip: PseudoHeader, protocol: number, segment: Uint8Array): number {
   const sum = sum16(ip.source) + sum16(ip.destination) + protocol + segment.length;
   return finish(sum16(segment, sum));

@@ -4,8 +4,8 @@ import { finish, type PseudoHeader, sum16, transportChecksum } from './checksum.
 import { ETHERTYPE, PROTOCOL } from './layer.js';
 
 /**
- * A frame as text, a header a line, with the verdict on each length and checksum: what a
- * failing test prints, and what two frames are compared by when their octets differ.
+ * Describes a frame as text, each header on a line, and says of each length and checksum whether
+ * it is right. Failing tests print it, and frames with other octets are compared by it.
  */
 export function describe(frame: Uint8Array): string {
   const lines: string[] = [];

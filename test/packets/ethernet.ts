@@ -9,11 +9,11 @@ export interface EthernetFields {
   readonly source?: string;
   readonly destination?: string;
   readonly type?: number;
-  /** Octets of the shortest frame; shorter ones get zero padding, as on a wire (60). */
+  /** Shorter frames are padded with zeros to this length in octets; a wire has 60. */
   readonly minimum?: number;
 }
 
-/** A whole frame. `ethernet(payload)` or `ethernet(fields, payload)`. */
+/** A whole frame: `ethernet(payload)` or `ethernet(fields, payload)`. */
 export function ethernet(...parts: [Payload] | [EthernetFields, Payload]): Uint8Array {
   const [fields, payload] = parts.length === 2 ? parts : [{}, parts[0]];
   const body = octetsOf(payload);

@@ -6,9 +6,9 @@ import { type Layer, octetsOf, type Payload, PROTOCOL } from './layer.js';
 export interface IcmpFields {
   readonly type: number;
   readonly code?: number;
-  /** The four octets behind the checksum: next-hop MTU, pointer, identifier and sequence. */
+  /** The four octets after the checksum: next-hop MTU, pointer, or identifier and sequence. */
   readonly rest?: number;
-  /** Octets of the embedded packet that the error carries; all of them otherwise. */
+  /** How many octets of the embedded packet the error carries. Default: all of them. */
   readonly embed?: number;
   readonly checksum?: number;
 }
@@ -48,12 +48,12 @@ export function icmp6(fields: IcmpFields, payload?: Payload): Layer {
   };
 }
 
-/** RFC 1191: what does not fit the next hop, whose MTU the answer tells. */
+/** RFC 1191: a packet did not fit the next hop, and this error tells the next hop's MTU. */
 export function fragmentationNeeded(mtu: number, about: Payload, embed?: number): Layer {
   return icmp({ type: 3, code: 4, rest: mtu, ...(embed === undefined ? {} : { embed }) }, about);
 }
 
-/** RFC 4443 section 3.2. */
+/** The same for IPv6 (RFC 4443 section 3.2). */
 export function packetTooBig(mtu: number, about: Payload, embed?: number): Layer {
   return icmp6({ type: 2, rest: mtu, ...(embed === undefined ? {} : { embed }) }, about);
 }

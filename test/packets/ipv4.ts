@@ -13,7 +13,7 @@ export interface Ipv4Fields {
   readonly dontFragment?: boolean;
   /** `offset` in octets, a multiple of 8. */
   readonly fragment?: { readonly offset: number; readonly more: boolean };
-  /** Octets of options; padded to a multiple of 4. */
+  /** The options, which are padded to a multiple of 4 octets. */
   readonly options?: Uint8Array;
   readonly protocol?: number;
   readonly version?: number;

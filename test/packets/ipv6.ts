@@ -9,7 +9,7 @@ export interface Ipv6Fields {
   readonly trafficClass?: number;
   readonly flowLabel?: number;
   readonly hopLimit?: number;
-  /** In the order of the wire, before the payload. */
+  /** Extension headers in the order of the wire. */
   readonly extensions?: readonly Extension[];
   readonly next?: number;
   readonly version?: number;
@@ -17,7 +17,7 @@ export interface Ipv6Fields {
   readonly length?: number;
 }
 
-/** An IPv6 extension header: `octets` is all of it but its first ("next header") octet. */
+/** An IPv6 extension header. `octets` leaves out its first octet, "next header". */
 export interface Extension {
   readonly type: number;
   readonly octets: Uint8Array;
@@ -46,7 +46,7 @@ export function ipv6Fragment(fields: { offset: number; more: boolean; id?: numbe
   return { type: PROTOCOL.fragment, octets };
 }
 
-/** An authentication header (RFC 4302), whose length counts words of 4 octets less 2. */
+/** An authentication header (RFC 4302), whose length field is the number of 4-octet words less 2. */
 export function ipv6Authentication(length = 24): Extension {
   const octets = new Uint8Array(length - 1);
   octets[0] = length / 4 - 2;

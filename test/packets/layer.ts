@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { PseudoHeader } from './checksum.js';
 
-/** A part of a packet. `type` is what the header before it says about it. */
+/** A part of a packet. */
 export interface Layer {
-  /** EtherType, for what follows Ethernet; protocol number, for what follows IP. */
+  /** What the header before it says: an EtherType after Ethernet, a protocol number after IP. */
   readonly type: number;
-  /** `ip` is the closest enclosing IP header, for checksums that cover it. */
+  /** @param ip the innermost IP header around the layer, for checksums that cover it */
   encode(ip: PseudoHeader | undefined): Uint8Array;
 }
 
@@ -29,12 +29,12 @@ export const PROTOCOL = {
   destination: 60,
 } as const;
 
-/** Octets written as hex digits; blanks allowed. */
+/** Octets from hex digits, between which there may be blanks. */
 export function hex(text: string): Uint8Array {
   return Uint8Array.from(Buffer.from(text.replace(/\s/g, ''), 'hex'));
 }
 
-/** `length` octets that tell their own position, so that a shifted copy is seen. */
+/** `length` octets that depend on their position, so that a shifted copy is noticed. */
 export function filler(length: number): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => (i * 7 + 1) & 0xff);
 }
@@ -45,12 +45,12 @@ export function octetsOf(payload: Payload | undefined, ip?: PseudoHeader): Uint8
   return payload instanceof Uint8Array ? payload : payload.encode(ip);
 }
 
-/** What the header in front says about a payload. */
+/** The type that the header before a payload has for it. */
 export function typeOf(payload: Payload | undefined, otherwise: number): number {
   return typeof payload === 'object' && 'type' in payload ? payload.type : otherwise;
 }
 
-/** What an IP header says about its payload: IP within IP has a protocol number, too. */
+/** The protocol number that an IP header has for its payload; IP within IP has one too. */
 export function protocolOf(payload: Payload | undefined, otherwise: number): number {
   const type = typeOf(payload, otherwise);
   if (type === ETHERTYPE.ipv4) return PROTOCOL.ipip;

@@ -40,7 +40,7 @@ test('IPv4 and UDP come out as RFC 791 and RFC 768 lay them down', () => {
   );
 });
 
-/** RFC 1071 in its slowest form: end-around carry after every addition. */
+/** RFC 1071 in its simplest form, with an end-around carry after every addition. */
 function checksumByHand(digits: string): string {
   const padded = digits.length % 4 === 0 ? digits : `${digits}00`;
   let sum = 0;

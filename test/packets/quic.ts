@@ -5,7 +5,7 @@ export const QUIC_VERSION = {
   negotiation: 0,
   v1: 0x00000001,
   v2: 0x6b3343cf,
-  /** Of the pattern reserved for greasing (RFC 9000 section 15). */
+  /** A version of the pattern that is reserved for greasing (RFC 9000 section 15). */
   greased: 0x1a2a3a4a,
 } as const;
 
@@ -13,14 +13,14 @@ export interface QuicLongFields {
   readonly dcid: Payload;
   readonly scid?: Payload;
   readonly version?: number;
-  /** First octet; version 1 Initial otherwise. The top bit is the header form. */
+  /** First octet, whose top bit is the header form. Default: that of an Initial of version 1. */
   readonly first?: number;
-  /** Length octets that lie; each takes 0..255 (RFC 8999 section 5.1). */
+  /** Wrong length octets, 0..255 each (RFC 8999 section 5.1). */
   readonly dcidLength?: number;
   readonly scidLength?: number;
 }
 
-/** A QUIC packet with a long header, as far as RFC 8999 section 5.1 fixes it. */
+/** A QUIC packet with a long header, of which RFC 8999 section 5.1 defines the first fields. */
 export function quicLong(fields: QuicLongFields, payload: Payload = filler(40)): Uint8Array {
   const dcid = octetsOf(fields.dcid);
   const scid = octetsOf(fields.scid);
@@ -43,7 +43,7 @@ export function quicLong(fields: QuicLongFields, payload: Payload = filler(40)):
 
 export interface QuicShortFields {
   readonly dcid: Payload;
-  /** First octet; fixed bit set otherwise. The top bit, the header form, is 0. */
+  /** First octet, whose top bit, the header form, is 0. Default: only the fixed bit is set. */
   readonly first?: number;
 }
 

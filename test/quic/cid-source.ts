@@ -2,14 +2,14 @@
 import { randomBytes } from 'node:crypto';
 import type { PooledCid } from '../../clients/typescript/index.js';
 
-/** Where a server's connection IDs come from. Synchronous, as the hooks of QUIC stacks are. */
+/** Where a server's connection IDs come from. It is synchronous, like the hooks of QUIC stacks. */
 export interface CidSource {
-  /** Octets of every CID; constant, or short headers could not be told apart. */
+  /** Octets of every CID. The length is constant, because short headers do not tell it. */
   readonly cidLength: number;
   take(): PooledCid;
 }
 
-/** What a QUIC server does without a sidecar: CIDs that mean nothing to anybody. */
+/** Random CIDs without a meaning, as QUIC servers make them without a sidecar. */
 export class RandomCids implements CidSource {
   constructor(readonly cidLength: number) {}
 

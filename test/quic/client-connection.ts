@@ -15,7 +15,7 @@ import {
 } from './quiche.js';
 
 const OWN_CID_LENGTH = 8;
-/** How long a socket that is no longer sent from stays readable, milliseconds. */
+/** Milliseconds for which a socket is still read after the connection has left it. */
 const LINGER_MS = 300;
 const SCRATCH = Buffer.alloc(65_535);
 const ECHO = new TextEncoder().encode('does this packet find its server?');
@@ -25,17 +25,17 @@ interface Waiter {
   resolve(): void;
 }
 
-/** Why a connection is lost, as the client sees it. */
+/** Says why a connection is lost, from the client's view. */
 export class ConnectionLost extends Error {}
 
 /**
- * One QUIC connection of a client that moves: behind a NAT that forgets it (rebind), or
- * by itself, with a new address and a new DCID (migrate).
+ * One QUIC connection of a client whose address changes: either a NAT forgets its mapping
+ * (rebind), or the client moves to a new address with a new DCID (migrate).
  */
 export class ClientConnection {
   readonly #server: HostPort;
   readonly #quic: QuicheConnection;
-  /** By the local address as quiche knows it; a NAT changes what is behind that name. */
+  /** By the local address that quiche knows. After a rebind another socket has that name. */
   readonly #sockets = new Map<string, Socket>();
   readonly #waiters = new Set<Waiter>();
   readonly #timeoutMs: number;
@@ -52,7 +52,7 @@ export class ClientConnection {
     this.#timeoutMs = limit;
   }
 
-  /** Handshake and one echo, which confirms it (RFC 9001 section 4.1.2). */
+  /** Makes the handshake, and one echo, which confirms it (RFC 9001 section 4.1.2). */
   static async open(
     config: QuicheConfig,
     server: HostPort,
@@ -84,7 +84,7 @@ export class ClientConnection {
   /** Sends a stream and waits until all of it came back. */
   async echo(): Promise<void> {
     const stream = this.#nextStream;
-    this.#nextStream += 4; // The next client-initiated bidirectional one.
+    this.#nextStream += 4; // The next client-initiated bidirectional stream.
     const received: Uint8Array[] = [];
     let done = false;
     try {
@@ -107,13 +107,13 @@ export class ClientConnection {
     }
   }
 
-  /** What a NAT does that forgets a mapping: another source port; neither end is asked. */
+  /** Changes the source port like a NAT that forgot its mapping; neither end is told. */
   async rebind(): Promise<void> {
     const { socket } = await openSocket(this.#active.host);
     this.#use(socket, this.#active);
   }
 
-  /** Active migration (RFC 9000 section 9.2): to `address`, a new port and an unused DCID. */
+  /** Migrates (RFC 9000 section 9.2) to `address`, a new port and an unused DCID. */
   async migrate(address: string): Promise<void> {
     await this.#until('spare connection ID', () => this.#quic.availableDcids() > 0);
     const before = this.#lastDcid;
@@ -137,7 +137,7 @@ export class ClientConnection {
       this.#quic.close(true, 0, Buffer.alloc(0));
       this.#flush();
     } catch {
-      // Closed already.
+      // It is closed already.
     }
     clearTimeout(this.#timer);
     for (const socket of this.#sockets.values()) closeSoon(socket, 0);
@@ -153,7 +153,7 @@ export class ClientConnection {
       try {
         this.#quic.recv(datagram, { from: { host: from.address, port: from.port }, to: local });
       } catch {
-        // Dropped, as RFC 9001 section 5.5 says; a closed connection shows in #until.
+        // The packet is dropped (RFC 9001 section 5.5); #until notices a closed connection.
       }
       this.#flush();
       this.#wake();
@@ -168,7 +168,7 @@ export class ClientConnection {
   }
 
   #flush(): void {
-    // The server needs CIDs of ours to answer on a path that we move to.
+    // The server needs CIDs of this client to answer on a path that the client moves to.
     while (this.#quic.isEstablished() && this.#quic.sourceCidsLeft() > 0) {
       this.#quic.newSourceCid(randomBytes(OWN_CID_LENGTH), randomToken(), false);
     }
@@ -233,7 +233,7 @@ export class ClientConnection {
 
 async function openSocket(address: string): Promise<{ socket: Socket; local: HostPort }> {
   const socket = createSocket({ type: isIPv6(address) ? 'udp6' : 'udp4' });
-  socket.on('error', () => undefined); // What is lost, QUIC sends again.
+  socket.on('error', () => undefined); // QUIC sends again what is lost.
   socket.bind(0, address);
   await once(socket, 'listening');
   return { socket, local: { host: address, port: socket.address().port } };

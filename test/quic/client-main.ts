@@ -3,7 +3,7 @@ import { notifyParent, serveParent } from '../netns/worker.js';
 import { Fleet, type FleetOptions } from './fleet.js';
 import { quicheConfig } from './quiche.js';
 
-// The clients' process: runs in the client namespace, driven by the parent's calls.
+// The process of the clients. It runs in the client namespace and does what the parent calls for.
 let fleet: Fleet | undefined;
 
 function current(): Fleet {

@@ -2,19 +2,19 @@
 import { ClientConnection, ConnectionLost } from './client-connection.js';
 import type { HostPort, QuicheConfig } from './quiche.js';
 
-/** A server as clients reach it. */
+/** A server, and the addresses from which clients reach it. */
 export interface Target {
   readonly server: HostPort;
-  /** This host's addresses of the same family; connections move between them. */
+  /** Addresses of this host in the same family, between which connections move. */
   readonly addresses: readonly string[];
 }
 
 export interface FleetOptions {
-  /** Connections take turns; more than one for IPv4 and IPv6 at once. */
+  /** Connections use them by turns; there are two for IPv4 and IPv6 at once. */
   readonly targets: readonly Target[];
-  /** How long one answer may take before its connection counts as lost, milliseconds. */
+  /** Milliseconds after which a connection without an answer counts as lost. */
   readonly timeoutMs: number;
-  /** Connections worked on at the same time. */
+  /** How many connections take a step at the same time. */
   readonly parallel: number;
 }
 
@@ -36,7 +36,7 @@ interface Member {
   address: number;
 }
 
-/** Many connections that go through the same steps. A connection once lost stays lost. */
+/** Many connections that take the same steps. A connection that is lost stays lost. */
 export class Fleet {
   readonly #options: FleetOptions;
   readonly #config: QuicheConfig;
@@ -59,7 +59,7 @@ export class Fleet {
     return this.#alive.length;
   }
 
-  /** What the lost connections said, one line each. */
+  /** Why the lost connections were lost, one line each. */
   get losses(): readonly string[] {
     return this.#losses;
   }
@@ -88,12 +88,12 @@ export class Fleet {
     return this.alive;
   }
 
-  /** One request and answer on every connection. */
+  /** Makes one request on every connection, and waits for its answer. */
   echo(): Promise<number> {
     return this.#step(({ connection }) => connection.echo());
   }
 
-  /** `times` NAT rebinds on every connection, each proved by an echo. */
+  /** Makes `times` NAT rebinds on every connection, with an echo after each. */
   rebind(times: number): Promise<number> {
     return this.#step(async ({ connection }) => {
       for (let i = 0; i < times; i++) {
@@ -104,7 +104,7 @@ export class Fleet {
     });
   }
 
-  /** `times` active migrations on every connection, each proved by an echo. */
+  /** Makes `times` active migrations on every connection, with an echo after each. */
   migrate(times: number): Promise<number> {
     return this.#step(async (member) => {
       const { addresses } = member;
@@ -116,13 +116,13 @@ export class Fleet {
     });
   }
 
-  /** Echoes on every connection, again and again with a pause, until told to stop. */
+  /** Makes echoes on every connection, with pauses between them, until it is told to stop. */
   startTraffic(pauseMs: number): void {
     const traffic = { stop: false, echoes: 0, ended: Promise.resolve() };
     const members = this.#alive;
     traffic.ended = Promise.all(
       members.map(async (member, i) => {
-        await pause((pauseMs * i) / members.length); // Spread, not in step.
+        await pause((pauseMs * i) / members.length); // So that connections are not in step.
         while (!traffic.stop && this.#alive.includes(member)) {
           await this.#attempt(member, () => member.connection.echo());
           traffic.echoes += 1;
@@ -133,7 +133,7 @@ export class Fleet {
     this.#traffic = traffic;
   }
 
-  /** Echoes answered since the traffic started: to see that it goes on. */
+  /** How many echoes were answered since the traffic started. */
   get echoes(): number {
     return this.#traffic?.echoes ?? 0;
   }
@@ -171,7 +171,7 @@ export class Fleet {
     this.#alive = this.#alive.filter((each) => each !== member);
   }
 
-  /** Anything but a loss on the network is a fault of ours and ends the run. */
+  /** Notes the loss of a connection. Any other error is a bug of the tests and ends the run. */
   #lost(error: unknown): void {
     if (!(error instanceof ConnectionLost)) throw error;
     this.#losses.push(error.message);
@@ -204,8 +204,8 @@ export class Fleet {
 }
 
 /**
- * quiche 0.18 does not send again what it lost at a change of path, so a change waits until
- * late acknowledgements are through (max_ack_delay is 25 ms).
+ * quiche 0.18 does not send again what it lost at a change of path, so this waits before a change
+ * until late acknowledgements have arrived (max_ack_delay is 25 ms).
  */
 function quiet(): Promise<void> {
   return pause(40);

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
 export interface ObservedCid {
-  /** Hex. */
+  /** In hex. */
   readonly cid: string;
   /** Stateless reset token, hex. */
   readonly token: string;
 }
 
-/** What ngtcp2's client says about a connection: all of it is the peer's doing, not ours. */
+/** What ngtcp2's client says about a connection. */
 export interface ClientLog {
   /** The server's first CID, with the token of its transport parameters. */
   readonly first: ObservedCid;
-  /** From NEW_CONNECTION_ID frames, each once. */
+  /** The CIDs of NEW_CONNECTION_ID frames, without repetitions. */
   readonly further: readonly ObservedCid[];
   /** DCIDs of the packets with a short header that it sent, in the order of first use. */
   readonly destinations: readonly string[];
-  /** Local ports it sent from, in the order of first use. */
+  /** Local ports that it sent from, in the order of first use. */
   readonly localPorts: readonly number[];
   readonly pathValidated: boolean;
-  /** Of the stateless reset that it took for one, hex; null without. */
+  /** The token of the stateless reset that it accepted, in hex; null if there was none. */
   readonly resetToken: string | null;
 }
 
@@ -26,7 +26,7 @@ const ISSUED =
   /frm rx .*NEW_CONNECTION_ID.* cid=0x([0-9a-f]+) .*stateless_reset_token=0x([0-9a-f]+)/;
 const FIRST_TOKEN = /cry remote transport_parameters stateless_reset_token=0x([0-9a-f]+)/;
 const FIRST_CID = /pkt rx .* scid=0x([0-9a-f]+) .*type=Initial/;
-/** Printed once the token was found to be one that the server gave. */
+/** The client prints this when it knows the token from the server. */
 const RESET = /pkt rx \d+ SR token=0x([0-9a-f]+)/;
 const SENT = /pkt tx .* dcid=0x([0-9a-f]+) .*type=1RTT/;
 const SENT_FROM = /^Sent packet: local=\[[^\]]*\]:(\d+)/;

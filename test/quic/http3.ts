@@ -6,10 +6,10 @@ const FRAME_DATA = 0x00;
 const FRAME_HEADERS = 0x01;
 const FRAME_SETTINGS = 0x04; // RFC 9114 section 7.2
 
-/** ":status: 200" from the static table, no dynamic table needed (RFC 9204 section 4.5). */
+/** ":status: 200", from the static table only (RFC 9204 section 4.5). */
 const STATUS_200 = Uint8Array.of(0x00, 0x00, 0xc0 | 25);
 
-/** As little HTTP/3 as lets a client fetch a file: every request gets the same body. */
+/** Just enough HTTP/3 for a client to fetch a file: every request gets the same body. */
 export class Http3Responder {
   readonly #response: Uint8Array;
 
@@ -17,7 +17,7 @@ export class Http3Responder {
     this.#response = Buffer.concat([frame(FRAME_HEADERS, STATUS_200), frame(FRAME_DATA, body)]);
   }
 
-  /** What the server sends first, stream by stream: its (empty) settings. */
+  /** What the server sends first, by stream: its empty settings. */
   opening(): { stream: number; data: Uint8Array }[] {
     const settings = frame(FRAME_SETTINGS, new Uint8Array());
     const data = Buffer.concat([Uint8Array.of(STREAM_TYPE_CONTROL), settings]);

@@ -6,8 +6,8 @@ export { isLongHeader, shortHeaderDcid } from '../../examples/quic-server/datagr
 export { hex, tokenNumber } from '../../examples/quic-server/octets.js';
 
 /**
- * Cloudflare's quiche 0.18 by its raw binding: a QUIC stack that installs from npm alone.
- * It is old; it serves tests and the demonstration, never production.
+ * The raw binding of Cloudflare's quiche 0.18, a QUIC stack that npm alone installs. It is old:
+ * only tests and the demonstration use it.
  */
 export { quiche };
 export type QuicheConfig = Config;
@@ -18,8 +18,8 @@ export const ECHO_PROTOCOL = 'echo';
 export const H3_PROTOCOL = 'h3';
 
 /**
- * The active_connection_id_limit of both ends. quiche also refuses more path changes than
- * this, so it bounds the rebinds and migrations of one connection.
+ * The active_connection_id_limit of both ends. It also bounds the rebinds and migrations of one
+ * connection, because quiche refuses more path changes than this.
  */
 export const ACTIVE_CID_LIMIT = 24;
 
@@ -36,7 +36,7 @@ export interface TlsFiles {
 
 export function quicheConfig(tls: TlsFiles | null): QuicheConfig {
   const config = quiche.Config.withBoringSslCtx(
-    false, // The tests' certificate is self-signed; who the peer is does not matter here.
+    false, // The tests' certificate is self-signed, and the peer's identity does not matter.
     false,
     null,
     tls === null ? null : [tls.privateKey],

@@ -6,22 +6,22 @@ import type { CidSource } from './cid-source.js';
 import { Http3Responder } from './http3.js';
 import { H3_PROTOCOL, type HostPort, type QuicheConnection } from './quiche.js';
 
-/** What the connection needs of the server around it. */
+/** What a connection needs of its server. */
 export interface ConnectionHost {
   readonly cids: CidSource;
-  /** The body that every HTTP/3 request gets. */
+  /** The body of the answer to every HTTP/3 request. */
   readonly body: Uint8Array;
   register(cid: Uint8Array, connection: ServerConnection): void;
   unregister(cid: Uint8Array): void;
   send(datagram: Uint8Array, to: HostPort): void;
-  /** A request. */
+  /** Called for each request that was answered. */
   answered(): void;
   closed(connection: ServerConnection): void;
 }
 
 const SCRATCH = Buffer.alloc(65_535);
 
-/** One connection: echoes every stream that the client ends, or answers HTTP/3 requests. */
+/** One connection, which echoes every stream that the client ends, or answers HTTP/3 requests. */
 export class ServerConnection {
   readonly #host: ConnectionHost;
   readonly #quic: QuicheConnection;
@@ -50,14 +50,14 @@ export class ServerConnection {
     try {
       this.#quic.recv(datagram, { from, to });
     } catch {
-      // A packet that does not decrypt is dropped (RFC 9001 section 5.5); the rest goes on.
+      // A packet that does not decrypt is dropped (RFC 9001 section 5.5).
     }
     this.#cids.update();
     if (this.#quic.isEstablished()) this.#serve();
     this.flush();
   }
 
-  /** Replaces CIDs of this generation and older: what a server does when its config rotates. */
+  /** Replaces CIDs of this generation and of older ones, as servers do when a config rotates. */
   reissue(throughGeneration: number): void {
     this.#cids.replace(throughGeneration);
     this.flush();
@@ -67,7 +67,7 @@ export class ServerConnection {
     try {
       this.#quic.close(true, 0, Buffer.alloc(0));
     } catch {
-      // Closed already.
+      // It is closed already.
     }
     this.flush();
     clearTimeout(this.#timer);
@@ -112,7 +112,7 @@ export class ServerConnection {
       this.#received.set(stream, parts);
       if (!fin) continue;
       this.#received.delete(stream);
-      const isRequest = stream % 4 === 0; // Client-initiated, bidirectional.
+      const isRequest = stream % 4 === 0; // It is client-initiated and bidirectional.
       if (!isRequest) return;
       this.#host.answered();
       const data = Buffer.concat(parts);
@@ -129,14 +129,14 @@ export class ServerConnection {
     }
   }
 
-  /** Sends what fits into the client's windows; the rest waits for the next packet. */
+  /** Sends what fits into the client's windows, and keeps the rest until the next packet. */
   #write(stream: number, data: Uint8Array, fin: boolean): void {
     try {
       const sent = this.#quic.streamSend(stream, data, fin) ?? 0;
       if (sent < data.length) this.#pending.set(stream, { data: data.subarray(sent), fin });
       else this.#pending.delete(stream);
     } catch {
-      this.#pending.delete(stream); // The client does not want it any more.
+      this.#pending.delete(stream); // The client no longer wants it.
     }
   }
 

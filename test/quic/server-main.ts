@@ -9,8 +9,8 @@ import { hex } from './quiche.js';
 import { QuicServer } from './server.js';
 import type { ServerConnection } from './server-connection.js';
 
-// A QUIC server process on the VIPs of its host, with CIDs of the sidecar beside it or,
-// for comparison, random ones.
+// The process of a QUIC server on the VIPs of its host. Its CIDs are those of the sidecar beside
+// it or, for comparison, random ones.
 const { values } = parseArgs({
   options: {
     address: { type: 'string', multiple: true, default: [] },
@@ -29,14 +29,14 @@ const pool = values.sidecar === undefined ? undefined : CidPool.connect({ socket
 await pool?.ready({ timeout: SIDECAR_LIMIT_MS });
 const cids: CidSource = pool ?? new RandomCids(Number(values['random-cids']));
 
-/** Another process may have had connections here: their packets are answered with a reset. */
+/** An earlier process may have had connections here, whose packets get a stateless reset. */
 function resetTokens(socket: string) {
   const sidecar = new SidecarApi(socket);
   return async (cid: Uint8Array): Promise<Uint8Array | null> => {
     try {
       return Buffer.from(await sidecar.resetToken(hex(cid)), 'hex');
     } catch {
-      return null; // Not a CID of this server, says the sidecar.
+      return null; // The sidecar says that it is no CID of this server.
     }
   };
 }
@@ -61,7 +61,7 @@ function reissue(order: Reissue): void {
   void paceReissue(server.connections, replace, order);
 }
 pool?.on('reissue', reissue);
-// Connections that found the pool dry.
+// Some connections may have found the pool empty.
 pool?.on('recovered', () => lastOrder && reissue(lastOrder));
 
 serveParent({ statistics: () => server.statistics });

@@ -22,15 +22,15 @@ import {
 import { type ConnectionHost, ServerConnection } from './server-connection.js';
 
 export interface ServerOptions {
-  /** The VIPs themselves: a reply from another address would not reach the client. */
+  /** The VIPs, because a client accepts replies from no other address. */
   readonly addresses: readonly string[];
   readonly port: number;
   readonly tls: TlsFiles;
   readonly cids: CidSource;
   readonly body: Uint8Array;
   /**
-   * The stateless reset token of a CID that no connection here has, or null: for a server
-   * that lost its state and can ask somebody who knows (RFC 9000 section 10.3).
+   * The stateless reset token of a CID that no connection here has, or null. It is for a server
+   * that lost its state and can ask for its tokens (RFC 9000 section 10.3).
    */
   readonly resetToken?: (cid: Uint8Array) => Promise<Uint8Array | null>;
 }
@@ -38,16 +38,16 @@ export interface ServerOptions {
 export interface ServerStatistics {
   readonly accepted: number;
   readonly open: number;
-  /** Datagrams for no connection here: the mark of a packet that went to the wrong server. */
+  /** Datagrams for no connection here, which show that packets went to a wrong server. */
   readonly strays: number;
   readonly resets: number;
-  /** Of connections, in their order. */
+  /** The reissues of connections, in their order. */
   readonly reissues: readonly Reissued[];
 }
 
 export interface Reissued {
   readonly throughGeneration: number;
-  /** Requests that the server had answered by then: what shows the pace. */
+  /** How many requests the server had answered by then, which shows the pace. */
   readonly answered: number;
 }
 
@@ -55,7 +55,7 @@ export interface Reissued {
 const RESET_MINIMUM = 21;
 const RESET_SIZE = 40;
 
-/** A QUIC server of several addresses: an echo for ALPN "echo", one file for "h3". */
+/** A QUIC server on several addresses. ALPN "echo" gets echoes, and "h3" gets one file. */
 export class QuicServer implements ConnectionHost {
   readonly cids: CidSource;
   readonly body: Uint8Array;
@@ -93,7 +93,7 @@ export class QuicServer implements ConnectionHost {
     };
   }
 
-  /** Those open now: what a rotation has to reissue. */
+  /** The connections that are open, all of which a rotation has to reissue. */
   get connections(): readonly ServerConnection[] {
     return [...this.#connections];
   }
@@ -131,7 +131,7 @@ export class QuicServer implements ConnectionHost {
 
   async #bind(address: string): Promise<void> {
     const socket = createSocket({ type: isIPv6(address) ? 'udp6' : 'udp4' });
-    // Errors after binding come from ICMP and concern one peer; QUIC times out by itself.
+    // Errors after binding come from ICMP and concern one peer, for which QUIC has its timeouts.
     socket.on('error', () => undefined);
     socket.bind(this.#options.port, address);
     await once(socket, 'listening');
@@ -170,7 +170,7 @@ export class QuicServer implements ConnectionHost {
       return undefined;
     }
     const first = this.cids.take();
-    // They go into the transport parameters of the next connection.
+    // The token goes into the transport parameters of the next connection.
     this.#config.setStatelessResetToken(tokenNumber(first.token));
     this.#config.setDisableActiveMigration(!first.routable);
     const quic = quiche.Connection.accept(first.cid, null, local, from, this.#config);

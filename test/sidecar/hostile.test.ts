@@ -8,7 +8,8 @@ import { credentials, status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CidPool } from '../../clients/typescript/index.js';
 import { IssueStreamRequest, SidecarServiceClient } from '../../proto/gen/cidecar/v1/sidecar.js';
-import { type Scrape, scrape, scrapeUntil } from '../../sidecar/testing/metrics.js';
+import { ask } from '../../sidecar/testing/calls.js';
+import { poolDocument, quicLb } from '../../sidecar/testing/pool-document.js';
 import {
   frame,
   message,
@@ -18,27 +19,21 @@ import {
   reset,
   SETTINGS,
 } from '../../sidecar/testing/raw-http2.js';
-import {
-  ask,
-  poolDocument,
-  program,
-  quicLb,
-  SidecarFolder,
-  SidecarProcess,
-} from '../../sidecar/testing/sidecar-process.js';
+import { type Scrape, scrape, scrapeUntil } from '../../sidecar/testing/scrape.js';
+import { program, type SidecarProcess } from '../../sidecar/testing/sidecar-process.js';
+import { sidecarsPerFile } from '../../sidecar/testing/test-sidecars.js';
 
-let folder: SidecarFolder;
+const { folder, start } = sidecarsPerFile();
 let sidecar: SidecarProcess;
-/** One that was there before the others came. */
+/** A pool that was connected before the others came. */
 let established: CidPool;
 
 beforeAll(async () => {
-  folder = await SidecarFolder.create();
   await folder.write(poolDocument([quicLb(0, 'minting', await folder.key('a.key'))]));
-  sidecar = await SidecarProcess.start(folder, ['--init', '--metrics-socket', folder.metrics]);
+  sidecar = await start('--init', '--metrics', folder.metrics);
   established = CidPool.connect({ socket: folder.socket, highWater: 4096 });
   await established.ready();
-  // What the process grows to by use alone.
+  // The process grows to this size by use alone.
   for (let i = 0; i < 5; i++) await isServed(established);
   await newcomerIsServed();
   closeOthers();
@@ -46,11 +41,9 @@ beforeAll(async () => {
 afterAll(async () => {
   await killAll();
   established?.close();
-  await sidecar?.stop('SIGKILL');
-  await folder?.remove();
 });
 
-/** The pool gets what it wants, from the sidecar and not from its own supply. */
+/** Takes more CIDs than the pool holds, so that the sidecar has to serve it. */
 async function isServed(pool: CidPool): Promise<void> {
   for (let taken = 0; taken < 20_000; ) {
     if (pool.level > 0 && pool.take().routable) taken += 1;
@@ -59,7 +52,7 @@ async function isServed(pool: CidPool): Promise<void> {
 }
 
 async function newcomerIsServed(): Promise<void> {
-  // At the first attempt: the pool below would try again until there is room.
+  // This has to work at once, whereas the pool below would try again until there is room.
   expect(await ask(another(), 'status', {})).toMatchObject({ serving: true });
   const pool = CidPool.connect({ socket: folder.socket, highWater: 1024 });
   try {
@@ -76,7 +69,7 @@ function closeOthers(): void {
   for (const client of others.splice(0)) client.close();
 }
 
-/** A client with a connection of its own, until `closeOthers`. */
+/** Makes a client with a connection of its own, which `closeOthers` closes. */
 function another(): SidecarServiceClient {
   const own = { 'grpc.use_local_subchannel_pool': 1 };
   const address = `unix:${folder.socket}`;
@@ -85,13 +78,13 @@ function another(): SidecarServiceClient {
   return client;
 }
 
-/** Octets that an attack may cost; a tenth of what the worst of them asks for. */
+/** The most octets that an attack may cost: a tenth of what the worst of them asks for. */
 const MOST_MEMORY = 100e6;
 
-/** What there is while nobody but `established` is. */
+/** What there is while `established` is the only client. */
 const QUIET = [1, 1, 1, 0];
 
-/** Connections, streams, open credit. */
+/** Connections, streams and credit that are open. */
 function openOf(metrics: Scrape): number[] {
   return [
     metrics.value('connections'),
@@ -101,13 +94,13 @@ function openOf(metrics: Scrape): number[] {
   ];
 }
 
-/** Waits until all is as before. */
+/** Waits until only that is left. */
 async function quiet(): Promise<void> {
   const open = async () => openOf(await scrape(folder.metrics));
   await expect.poll(open, { timeout: 30_000 }).toEqual(QUIET);
 }
 
-/** Resident octets of the sidecar: now, or at most since `forgetPeak`. */
+/** Resident octets of the sidecar: now, or the most since `forgetPeak`. */
 async function resident(which: 'VmRSS' | 'VmHWM'): Promise<number> {
   const lines = await readFile(`/proc/${sidecar.child.pid}/status`, 'utf8');
   return Number(new RegExp(`${which}:\\s+(\\d+) kB`).exec(lines)?.[1]) * 1024;
@@ -117,25 +110,25 @@ async function forgetPeak(): Promise<void> {
   await writeFile(`/proc/${sidecar.child.pid}/clear_refs`, '5');
 }
 
-/** Clients in processes of their own. */
+/** Clients that run in other processes. */
 const processes = new Set<ChildProcess>();
 
 async function killAll(): Promise<void> {
   for (const child of processes) {
     const gone = child.exitCode !== null || child.signalCode !== null || once(child, 'exit');
-    child.kill('SIGKILL'); // Stopped ones too.
+    child.kill('SIGKILL'); // This ends stopped ones too.
     await gone;
   }
   processes.clear();
 }
 
 interface Attack {
-  /** How the sidecar is under it, if that shows. */
+  /** What shows during the attack, if anything does. */
   readonly shows?: (metrics: Scrape) => boolean;
   end(): unknown;
 }
 
-/** Does something over and over until told to end, and some rounds in any case. */
+/** Does something again and again until it is told to end, and at least a few times. */
 function keepDoing(parallel: number, rounds: number, once: () => Promise<void>): Attack {
   let on = true;
   const loops = Array.from({ length: parallel }, async () => {
@@ -149,7 +142,7 @@ function keepDoing(parallel: number, rounds: number, once: () => Promise<void>):
   };
 }
 
-/** Sends over and over on raw connections, on a new one where the last was closed. */
+/** Sends again and again on raw connections, on a new one when the last was closed. */
 function keepSending(parallel: number, frames: (turn: number) => Uint8Array[], reads = true) {
   return keepDoing(parallel, 1, async () => {
     const connection = new RawConnection(folder.socket);
@@ -224,7 +217,7 @@ const ATTACKS: Record<string, () => Attack | Promise<Attack>> = {
       await once(socket, 'close');
     }),
 
-  'sends garbage frames behind a valid preface': () =>
+  'sends garbage frames after a valid preface': () =>
     keepSending(4, () => [
       openCall(2 * randomInt(0, 50) + 1, 'IssueStream'),
       frame(randomInt(0, 12), randomInt(0, 256), randomInt(0, 100), randomBytes(randomInt(0, 100))),
@@ -288,7 +281,7 @@ const ATTACKS: Record<string, () => Attack | Promise<Attack>> = {
     );
     for (const stream of streams) {
       stream.on('error', () => {});
-      // One message at a time, with a pause behind each.
+      // One message at a time, with a pause after each.
       stream.on('data', () => {
         batches += 1;
         stream.pause();
@@ -297,7 +290,7 @@ const ATTACKS: Record<string, () => Attack | Promise<Attack>> = {
       stream.write({ credit: 65_536, acknowledgedGeneration: 0 });
     }
     return {
-      // It gets what it reads.
+      // It is sent as much as it reads.
       shows: () => batches >= 5 * streams.length,
       end: () => streams.map((stream) => stream.cancel()),
     };
@@ -305,9 +298,13 @@ const ATTACKS: Record<string, () => Attack | Promise<Attack>> = {
 
   'is stopped while it is served': async () => {
     const hogs = Array.from({ length: 2 }, () =>
-      spawn(process.execPath, [...program('sidecar/testing/hog-main'), folder.socket, '8'], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      }),
+      spawn(
+        process.execPath,
+        [...program('sidecar/testing/greedy-client-main'), folder.socket, '8'],
+        {
+          stdio: ['ignore', 'pipe', 'inherit'],
+        },
+      ),
     );
     for (const hog of hogs) processes.add(hog);
     await Promise.all(hogs.map((hog) => once(hog.stdout, 'data')));
@@ -340,7 +337,7 @@ describe('a client that misbehaves harms no other', { timeout: 60_000 }, () => {
   });
 
   it('floods no log', () => {
-    // All the above in a minute: thousands of refusals, each of a few kinds once a second.
+    // In a minute there were thousands of refusals of a few kinds, each logged once a second.
     const lines = sidecar.output.trim().split('\n');
     expect(lines.length).toBeLessThan(150);
     const refusals = lines.filter((line) => line.includes('STREAMS_EXHAUSTED'));
@@ -351,8 +348,7 @@ describe('a client that misbehaves harms no other', { timeout: 60_000 }, () => {
 describe('a sidecar that is full', { timeout: 60_000 }, () => {
   it('says so to newcomers, serves those it has, and newcomers when there is room', async () => {
     await sidecar.stop();
-    const flags = ['--metrics-socket', folder.metrics, '--max-streams', '10'];
-    sidecar = await SidecarProcess.start(folder, flags);
+    sidecar = await start('--metrics', folder.metrics, '--max-streams', '10');
     await once(established, 'connected');
     const watches = Array.from({ length: 8 }, () => another().watch({}));
     for (const watch of watches) watch.on('error', () => {}).resume();
@@ -364,7 +360,7 @@ describe('a sidecar that is full', { timeout: 60_000 }, () => {
       code: status.RESOURCE_EXHAUSTED,
       details: '10 streams are open, as many as may be',
     });
-    // Questions are answered all the same.
+    // Unary calls are still answered.
     expect(await ask(another(), 'status', {})).toMatchObject({ serving: true });
     await isServed(established);
 

@@ -2,20 +2,17 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { type ChannelCredentials, credentials, status } from '@grpc/grpc-js';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { CidPool } from '../../clients/typescript/index.js';
 import { SidecarServiceClient } from '../../proto/gen/cidecar/v1/sidecar.js';
+import { ask } from '../../sidecar/testing/calls.js';
 import { Authority, type Certificate, pairOf } from '../../sidecar/testing/certificates.js';
-import { scrape, scrapeUntil } from '../../sidecar/testing/metrics.js';
-import {
-  ask,
-  poolDocument,
-  quicLb,
-  SidecarFolder,
-  SidecarProcess,
-} from '../../sidecar/testing/sidecar-process.js';
+import { poolDocument, quicLb } from '../../sidecar/testing/pool-document.js';
+import { scrape, scrapeUntil } from '../../sidecar/testing/scrape.js';
+import type { SidecarProcess } from '../../sidecar/testing/sidecar-process.js';
+import { sidecarsPerFile } from '../../sidecar/testing/test-sidecars.js';
 
-let folder: SidecarFolder;
+const { folder, start, launch } = sidecarsPerFile();
 let ours: Authority;
 let theirs: Authority;
 let server: Certificate;
@@ -24,21 +21,15 @@ let address: string;
 const clients: SidecarServiceClient[] = [];
 
 beforeAll(async () => {
-  folder = await SidecarFolder.create();
   await folder.write(poolDocument([quicLb(0, 'minting', await folder.key('a.key'))]));
   ours = await Authority.create(folder.path, 'ours');
   theirs = await Authority.create(folder.path, 'theirs');
   server = await ours.issue('server');
-  const flags = ['--init', '--metrics-socket', folder.metrics, ...tls()];
-  sidecar = await SidecarProcess.start(folder, flags);
+  sidecar = await start('--init', '--metrics', folder.metrics, ...tls());
   [, address = ''] = /"tls":"([^"]+)"/.exec(sidecar.output) ?? [];
 }, 60_000);
 afterEach(() => {
   for (const client of clients.splice(0)) client.close();
-});
-afterAll(async () => {
-  await sidecar?.stop('SIGKILL');
-  await folder?.remove();
 });
 
 function tls(files: Partial<Record<'certificate' | 'privateKey' | 'authority', string>> = {}) {
@@ -51,7 +42,7 @@ function tls(files: Partial<Record<'certificate' | 'privateKey' | 'authority', s
   return [...listen, '--tls-certificate', certificate, '--tls-key', privateKey];
 }
 
-/** Trusts our authority, and shows a certificate if there is one. */
+/** Credentials that trust the test's authority, with a certificate if one is given. */
 async function showing(certificate?: Certificate): Promise<ChannelCredentials> {
   const trusted = await readFile(ours.certificate);
   return certificate === undefined
@@ -67,9 +58,10 @@ function client(shown: ChannelCredentials): SidecarServiceClient {
 
 async function refusal(...flags: string[]): Promise<string> {
   const other = ['--init', '--state-dir', `${folder.path}/other`, '--socket', `${folder.path}/b`];
-  const refused = new SidecarProcess(folder, [...other, ...flags]);
-  // An address in use may be free when the sidecar is started again.
-  expect(await refused.exited).toBe(refused.output.includes('SOCKET_BUSY') ? 1 : 2);
+  const refused = launch([...other, ...flags]);
+  // An address may be free, and a file there, when the sidecar is started again.
+  const exit = await refused.exited;
+  expect(exit).toBe(/SOCKET_BUSY|FILE_UNREADABLE/.test(refused.output) ? 1 : 2);
   return refused.output;
 }
 

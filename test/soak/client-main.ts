@@ -3,7 +3,7 @@ import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import { serveParent } from '../netns/worker.js';
 import { Auditor, fast, lazy, type PoolUser, reconnecting } from './pool-users.js';
 
-// A process with pools of a sidecar, driven by the parent's calls.
+// A process with pools of a sidecar, which does what the parent calls for.
 const USERS: Readonly<Record<string, PoolUser>> = { fast, lazy, reconnecting };
 
 const auditor = new Auditor();
@@ -21,7 +21,7 @@ serveParent({
   expect: (config: number | null) => {
     auditor.expected = config;
   },
-  /** Answers when so many CIDs were taken. */
+  /** Answers when this many CIDs were taken. */
   until: async (count: number) => {
     while (auditor.tally.taken < count) await turnOfTheLoop();
     return auditor.tally;

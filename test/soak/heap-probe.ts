@@ -3,10 +3,10 @@ import { createServer } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-// Loaded into the sidecar before its program: whoever connects to the socket is told how many
-// octets of JavaScript objects are left after a full collection. What grows there is a leak.
-// Buffers are not among them: how many are under way at a moment is chance, and a leak of
-// them shows in the resident memory.
+// This is loaded into the sidecar before its program. Each connection to the socket gets the
+// number of octets of JavaScript objects after a full collection. If it grows, there is a leak.
+// Buffers are not counted: how many are under way at a moment is chance, and a leak of buffers
+// shows in the resident memory.
 setFlagsFromString('--expose-gc');
 const collect: () => void = runInNewContext('gc');
 

@@ -4,14 +4,14 @@ import { CidPool, type PooledCid } from '../../clients/typescript/index.js';
 
 export interface Tally {
   readonly taken: number;
-  /** Routable CIDs of a config that was no longer to be issued. */
+  /** Routable CIDs of a config that may no longer be issued. */
   readonly stale: number;
   readonly unroutable: number;
 }
 
-/** Looks at every CID that the pools of this process give. */
+/** Checks every CID that the pools of this process give. */
 export class Auditor {
-  /** The config that every CID must be of; null while a rotation is under way. */
+  /** The ID of the config that every CID must have; null while a rotation is under way. */
   expected: number | null = null;
   #taken = 0;
   #stale = 0;
@@ -28,17 +28,17 @@ export class Auditor {
   }
 }
 
-/** Ways to use a pool; each goes on until the signal fires, and closes what it opened. */
+/** A way to use a pool. It continues until the signal fires, and closes what it opened. */
 export type PoolUser = (socket: string, auditor: Auditor, signal: AbortSignal) => Promise<void>;
 
-/** Takes what is there as it comes. */
+/** Takes every CID as soon as it is there. */
 export const fast: PoolUser = async (socket, auditor, signal) => {
   const pool = CidPool.connect({ socket, highWater: 65_536, lowWater: 49_152 });
   await takeUntil(pool, auditor, () => signal.aborted);
   pool.close();
 };
 
-/** A server with little to do: a few CIDs now and then. */
+/** Takes a few CIDs now and then, like a server with little to do. */
 export const lazy: PoolUser = async (socket, auditor, signal) => {
   const pool = CidPool.connect({ socket, highWater: 256 });
   await pool.ready();
@@ -49,7 +49,7 @@ export const lazy: PoolUser = async (socket, auditor, signal) => {
   pool.close();
 };
 
-/** A server that is started again and again. */
+/** Opens and closes pools, like a server that is restarted again and again. */
 export const reconnecting: PoolUser = async (socket, auditor, signal) => {
   while (!signal.aborted) {
     const pool = CidPool.connect({ socket, highWater: 4096 });

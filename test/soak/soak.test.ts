@@ -4,10 +4,10 @@ import { type SoakResult, soak } from './soak.js';
 import { faultsOf, growthOf, type LIMITS } from './verdict.js';
 
 const MB = 1024 * 1024;
-/** For a run that is not much more than its beginning. */
+/** Limits for a run that is hardly longer than its warm-up. */
 const SHORT: typeof LIMITS = { rss: 32 * MB, heap: 4 * MB, fds: 4 };
 
-// `npm run soak` does the same for 100 million CIDs.
+// `npm run soak` does the same with 100 million CIDs.
 it('issues through rotations in flat memory, and nothing old after a switch', {
   timeout: 300_000,
 }, async () => {

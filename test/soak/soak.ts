@@ -2,12 +2,9 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import {
-  poolDocument,
-  quicLb,
-  SidecarFolder,
-  SidecarProcess,
-} from '../../sidecar/testing/sidecar-process.js';
+import { poolDocument, quicLb } from '../../sidecar/testing/pool-document.js';
+import { SidecarFolder } from '../../sidecar/testing/sidecar-folder.js';
+import { SidecarProcess } from '../../sidecar/testing/sidecar-process.js';
 import { nodeArgv, type WorkerProcess } from '../netns/process.js';
 import { Scope } from '../netns/scope.js';
 import { SidecarApi } from '../system/sidecar-api.js';
@@ -15,43 +12,43 @@ import type { Tally } from './pool-users.js';
 import { readVitals, type Vitals } from './vitals.js';
 
 export interface SoakOptions {
-  /** Taken by the fast client. */
+  /** How many CIDs the fast client takes. */
   readonly cids: number;
   readonly report?: (tenth: Tenth) => void;
 }
 
 export interface Tenth extends Vitals {
-  /** Taken by the fast client so far. */
+  /** How many CIDs the fast client has taken so far. */
   readonly cids: number;
-  /** By the fast client, in this tenth. */
+  /** How many CIDs the fast client took in a second of this tenth. */
   readonly perSecond: number;
 }
 
 export interface SoakResult {
   readonly tenths: readonly Tenth[];
-  /** Three a tenth, the last of which is the tenth's. */
+  /** Three samples of each tenth, the last of them at its end. */
   readonly samples: readonly Vitals[];
-  /** CIDs that all clients together took. */
+  /** How many CIDs all clients took together. */
   readonly taken: number;
   readonly rotations: number;
-  /** Routable CIDs of an old config, taken after the sidecar said that all had switched. */
+  /** Routable CIDs of an old config that were taken after the sidecar said that all had switched. */
   readonly stale: number;
   readonly unroutable: number;
-  /** Descriptors that the sidecar had before the clients came and after they had gone. */
+  /** Descriptors of the sidecar before the clients connected and after they had left. */
   readonly fdsBefore: number;
   readonly fdsAfter: number;
 }
 
 const TENTHS = 10;
 const SAMPLES_A_TENTH = 3;
-/** Each line is a process: one alone at full speed, one with many that come and go. */
+/** The pool users of each process: one at full speed, and many that are slow or reconnect. */
 const PROCESSES = [['fast'], [...new Array(6).fill('lazy'), 'reconnecting', 'reconnecting']];
-/** 0b111 means something else. */
+/** Config IDs are 0 to 6, because 0b111 marks unroutable CIDs. */
 const CONFIG_IDS = 7;
 
 /**
- * Lets a sidecar issue to fast, lazy and reconnecting clients, with a rotation after each
- * tenth, and looks at what it needs meanwhile.
+ * Lets a sidecar issue to fast, lazy and reconnecting clients, with a rotation after each tenth of
+ * the CIDs, and measures what the sidecar needs meanwhile.
  */
 export async function soak({ cids, report = () => {} }: SoakOptions): Promise<SoakResult> {
   const scope = new Scope('cdsoak');
@@ -112,7 +109,7 @@ export async function soak({ cids, report = () => {} }: SoakOptions): Promise<So
   }
 }
 
-/** One config after the other, each with a key of its own. */
+/** Rotates from config to config, each with a key of its own. */
 class Rotation {
   count = 0;
   readonly #folder: SidecarFolder;
@@ -126,7 +123,7 @@ class Rotation {
     await this.#write();
   }
 
-  /** The next config, and back when no client can have a CID of the last any more. */
+  /** Switches to the next config; returns when no client can have a CID of the last any more. */
   async turn(api: SidecarApi, clients: readonly WorkerProcess[]): Promise<void> {
     await expectConfig(clients, null);
     this.count += 1;
@@ -185,7 +182,7 @@ async function expectConfig(clients: readonly WorkerProcess[], id: number | null
   await Promise.all(clients.map((client) => client.call('expect', id)));
 }
 
-/** Descriptors once all streams have ended; a connection's goes a moment after its last. */
+/** Descriptors after all streams have ended; that of a connection closes a moment later. */
 async function fdsWhenAlone(
   api: SidecarApi,
   read: () => Promise<Vitals>,

@@ -4,21 +4,21 @@ import type { Vitals } from './vitals.js';
 
 const MB = 1024 * 1024;
 
-/** How much more the last third of a run may need than the second; the first warms up. */
+/** How much more the last third of a run may need than the second. The first is the warm-up. */
 export interface Limits {
   readonly rss: number;
   readonly heap: number;
   readonly fds: number;
 }
 
-/** Clients that reconnect hold one descriptor or two at a moment. */
+/** Clients that reconnect hold one descriptor or two at any moment. */
 export const LIMITS: Limits = { rss: 8 * MB, heap: 1 * MB, fds: 4 };
 
 export interface Growth {
-  /** Octets from the median of the second third to that of the last. */
+  /** Octets by which the median grows from the second third to the last. */
   readonly rss: number;
   readonly heap: number;
-  /** Descriptors, likewise. */
+  /** The same for descriptors. */
   readonly fds: number;
 }
 
@@ -34,7 +34,7 @@ export function growthOf(samples: readonly Vitals[]): Growth {
   };
 }
 
-/** What a run must not show, in words; empty where all is well. */
+/** What is wrong with a run, in words; empty if all is well. */
 export function faultsOf(result: SoakResult, limits: Limits = LIMITS): string[] {
   const { stale, unroutable, fdsBefore, fdsAfter } = result;
   const { rss, heap, fds } = growthOf(result.samples);

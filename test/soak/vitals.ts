@@ -3,16 +3,16 @@ import { readdir, readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 
-/** What a process holds at one moment; memory in octets. */
+/** What a process holds at one moment. */
 export interface Vitals {
-  /** Resident, as the kernel counts it. */
+  /** Octets of resident memory, as the kernel counts them. */
   readonly rss: number;
-  /** JavaScript objects, after a collection. */
+  /** Octets of JavaScript objects after a collection. */
   readonly heap: number;
   readonly fds: number;
 }
 
-/** Reads them off a process that has the heap probe. */
+/** Reads the vitals of a process that has the heap probe. */
 export async function readVitals(pid: number, probe: string): Promise<Vitals> {
   const [status, fds] = await Promise.all([
     readFile(`/proc/${pid}/status`, 'utf8'),

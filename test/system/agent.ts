@@ -9,7 +9,7 @@ import type { Host } from '../netns/topology.js';
 const START_LIMIT_MS = 30_000;
 const APPLY_LIMIT_MS = 15_000;
 
-/** The lb-agent of one balancer host: can be killed and started again. */
+/** The lb-agent of one balancer host, which can be killed and started again. */
 export class Agent {
   readonly host: Host;
   readonly pinFolder: string;
@@ -49,13 +49,13 @@ export class Agent {
     await this.#untilReady(agent);
   }
 
-  /** As a crash would end it: no handler of its own runs. */
+  /** Ends it like a crash: none of its handlers runs. */
   async kill(): Promise<void> {
     this.#process?.signal('SIGKILL');
     await this.#process?.exited;
   }
 
-  /** `lb-agent status --json`, by a process of its own, as an operator asks. */
+  /** What `lb-agent status --json` says, which runs as a process of its own. */
   async status(): Promise<Status> {
     const argv = [...nodeArgv('lb-agent/main'), 'status', '--json', '--pin-dir', this.pinFolder];
     const state = ['--state-dir', this.#scope.path(this.host.name, 'state')];
@@ -66,7 +66,7 @@ export class Agent {
     return JSON.parse(stdout);
   }
 
-  /** Waits until the kernel holds these configs and no other; each as `id state`, sorted. */
+  /** Waits until the kernel holds exactly these configs; each is `id state`, and they are sorted. */
   async untilConfigs(wanted: readonly string[]): Promise<void> {
     const end = Date.now() + APPLY_LIMIT_MS;
     for (;;) {

@@ -20,7 +20,7 @@ export const TARGET6: Target = {
   addresses: CLIENT_ADDRESSES6,
 };
 
-/** The fleet of clients in the client namespace. Each step returns how many are alive. */
+/** The fleet of clients in the client namespace. Each step returns how many connections live. */
 export class Clients {
   readonly #worker: WorkerProcess;
 
@@ -43,7 +43,7 @@ export class Clients {
     this.#worker.on('progress', (data) => listener(data as Progress));
   }
 
-  /** A new fleet; the connections of the one before are closed. */
+  /** Makes a new fleet, and closes the connections of the one before. */
   configure(options: FleetOptions): Promise<void> {
     return this.#worker.call('configure', options);
   }
@@ -76,19 +76,19 @@ export class Clients {
     return this.#worker.call('stopTraffic');
   }
 
-  /** Of every live connection, hex: the DCID that it last sent. */
+  /** The DCID that each live connection last sent to, in hex. */
   destinationCids(): Promise<string[]> {
     return this.#worker.call('destinationCids');
   }
 
-  /** What the lost connections said. */
+  /** Why the lost connections were lost, one line each. */
   losses(): Promise<string[]> {
     return this.#worker.call('losses');
   }
 
   /**
-   * Resolves when `count` more echoes were answered than now, or when `deadlineMs` is over;
-   * returns how many were.
+   * Waits until `count` more echoes are answered, or `deadlineMs` is over, and returns how many
+   * were answered.
    */
   async awaitEchoes(count: number, deadlineMs: number): Promise<number> {
     const before = await this.echoes();

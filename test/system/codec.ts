@@ -4,7 +4,7 @@ import { type CidCodec, createCodec } from '../../cid/index.js';
 import { Secret } from '../../core/index.js';
 import type { DocumentConfig, SystemDocument } from './document.js';
 
-/** The codec of a config of the document, to say independently what a CID means. */
+/** The codec of a config of the document, with which a test itself finds out what a CID means. */
 export function codecOf(document: SystemDocument, config: DocumentConfig): CidCodec {
   const key = () => readFileSync(document.keyFile(config), 'utf8').trim();
   return createCodec({

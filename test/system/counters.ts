@@ -6,7 +6,7 @@ import type { Host } from '../netns/topology.js';
 
 export type Outcomes = Partial<Record<Reason, number>>;
 
-/** Packets by what became of them, over all VIPs and what was for none: one outcome each. */
+/** Packets by outcome, summed over all VIPs and what was for none. Each packet has one outcome. */
 export function outcomesOf(status: Status): Outcomes {
   const sums: Outcomes = {};
   for (const counters of [status.other, ...status.vips.map((vip) => vip.counters)]) {
@@ -19,7 +19,7 @@ export function outcomesOf(status: Status): Outcomes {
   return sums;
 }
 
-/** Packets that the driver gave to the program on a host's eth0, as the driver counts them. */
+/** How many packets the driver of a host's eth0 gave to the program, by its own count. */
 export async function packetsSeen(host: Host): Promise<number> {
   const statistics = await run(inNamespace(host.namespace, ['ethtool', '-S', 'eth0']));
   const counts = [...statistics.matchAll(/rx_queue_\d+_xdp_packets: (\d+)/g)];

@@ -7,7 +7,7 @@ export function passObject(): string {
   return objectPath('pass');
 }
 
-/** The decapsulating program on a server host, as a host without a sidecar would load it. */
+/** Loads the decapsulating program on a server host, as a host without a sidecar would. */
 export async function attachDecap(host: Host): Promise<void> {
   await ipBatch(host.namespace, [`link set dev eth0 xdpdrv obj ${objectPath('decap')} sec xdp`]);
 }

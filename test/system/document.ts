@@ -18,7 +18,7 @@ export interface DocumentServer {
   readonly address: string;
 }
 
-/** Four pass, CIDs of eight octets: the case that no balancer but ours can read. */
+/** Four pass with CIDs of eight octets, which no other known balancer can read. */
 export const FOUR_PASS: DocumentConfig = {
   id: 0,
   serverIdLength: 3,
@@ -28,8 +28,8 @@ export const FOUR_PASS: DocumentConfig = {
 };
 
 /**
- * The registry document of the system under test: one pool with both VIPs. Key files are
- * written beside it. Every server gets one ID under each config.
+ * The registry document of the system under test, with key files beside it: one pool with both
+ * VIPs, in which every server has one ID under each config.
  */
 export class SystemDocument {
   readonly #servers: readonly DocumentServer[];
@@ -48,7 +48,7 @@ export class SystemDocument {
     this.#write();
   }
 
-  /** The ID that a server owns under a config, hex. */
+  /** The ID that a server owns under a config, in hex. */
   static serverId(config: DocumentConfig, index: number): string {
     const tag = (0xed + config.id) & 0xff;
     return Buffer.from([tag, ...new Array(config.serverIdLength - 2).fill(0), index + 1])
@@ -60,12 +60,12 @@ export class SystemDocument {
     return this.#configs;
   }
 
-  /** Where a config's key lies; the file holds 32 hex digits. */
+  /** Path of a config's key file, which holds 32 hex digits. */
   keyFile(config: DocumentConfig): string {
     return join(dirname(this.path), `config-${config.id}.key`);
   }
 
-  /** Replaces the document atomically, as an operator's tool would. */
+  /** Replaces the document atomically, as a deployment tool would. */
   update(configs: readonly DocumentConfig[]): void {
     this.#configs = configs;
     this.#write();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Octets of every map that this process holds, by id: "memlock" of proc_pid_fdinfo(5). */
+/** Octets of every map that this process holds, by ID: "memlock" of proc_pid_fdinfo(5). */
 export function mapMemory(): Map<string, number> {
   const sizes = new Map<string, number>();
   for (const fd of readdirSync('/proc/self/fdinfo')) {
@@ -13,7 +13,7 @@ export function mapMemory(): Map<string, number> {
   return sizes;
 }
 
-/** Empty when the descriptor is gone: the one that read the folder is among them. */
+/** Empty if the descriptor is gone, as is the one that read the folder. */
 function readFdinfo(fd: string): string {
   try {
     return readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8');

@@ -7,13 +7,13 @@ import type { TlsPaths } from './tls.js';
 
 export interface QuicServerOptions {
   readonly tls: TlsPaths;
-  /** File that HTTP/3 requests are answered with. */
+  /** Path of the file that answers HTTP/3 requests. */
   readonly body: string;
-  /** Socket of the sidecar, or the length of random CIDs. */
+  /** The socket of the sidecar, or the length of random CIDs in octets. */
   readonly cids: { readonly sidecar: string } | { readonly randomLength: number };
 }
 
-/** The QUIC server process of one host: can be killed, which loses all of its connections. */
+/** The QUIC server process of one host. To kill it is to lose all of its connections. */
 export class QuicServerProcess {
   readonly host: Host;
   readonly #scope: Scope;
@@ -26,7 +26,7 @@ export class QuicServerProcess {
     this.#options = options;
   }
 
-  /** Resolves when it listens on the VIPs with CIDs at hand. */
+  /** Resolves when it listens on the VIPs and has CIDs. */
   async start(): Promise<void> {
     const { tls, body, cids } = this.#options;
     this.#process = this.#scope.start({

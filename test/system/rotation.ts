@@ -9,8 +9,8 @@ const APPLY_LIMIT_MS = 15_000;
 const MOVE_LIMIT_MS = 30_000;
 
 /**
- * A rotation of the whole system to its next config, step by step as an operator does it: the
- * next one staged, then minting while the present one retires, then alone.
+ * A rotation of the whole system to its next config, with the steps of an operator: first the
+ * next config is staged, then it is minted while the present one retires, then it stands alone.
  */
 export class Rotation {
   readonly #system: System;
@@ -49,7 +49,7 @@ export class Rotation {
     return this.#apply([{ ...this.#next, state: 'minting' }]);
   }
 
-  /** Until every daemon works by it. */
+  /** Writes a document, and waits until every daemon has applied it. */
   async #apply(configs: readonly DocumentConfig[]): Promise<void> {
     const { document, sidecars, agents } = this.#system;
     document.update(configs);
@@ -59,7 +59,7 @@ export class Rotation {
   }
 }
 
-/** Of each live connection: the ID of the config whose CID it sends to, null for none's. */
+/** The ID of the config whose CID each live connection sends to; null for a CID of no config. */
 export async function configsInUse({ clients, document }: System): Promise<(number | null)[]> {
   const codecs = document.configs.map((config) => codecOf(document, config));
   return (await clients.destinationCids()).map((cid) => {
@@ -69,7 +69,7 @@ export async function configsInUse({ clients, document }: System): Promise<(numb
   });
 }
 
-/** Waits until a sidecar works by these configs and no other; each as `id state`, sorted. */
+/** Waits until a sidecar has exactly these configs; each is `id state`, and they are sorted. */
 async function untilConfigs(host: string, socket: string, wanted: readonly string[]) {
   const api = new SidecarApi(socket);
   try {

@@ -10,7 +10,7 @@ const DEADLINE_MS = 5000;
 
 type Answer<T> = (error: ServiceError | null, response: T) => void;
 
-/** The questions that tests ask a sidecar, as promises. */
+/** The calls that tests make to a sidecar, as promises. */
 export class SidecarApi {
   readonly #client: SidecarServiceClient;
 
@@ -25,7 +25,7 @@ export class SidecarApi {
     );
   }
 
-  /** Hex. Rejects with a gRPC ServiceError for CIDs that the sidecar does not answer for. */
+  /** The token in hex. Rejects with a gRPC ServiceError for CIDs of other servers. */
   async resetToken(cid: string): Promise<string> {
     const request = { cid: Buffer.from(cid, 'hex') };
     const { token } = await this.#ask((options, answer: Answer<{ token: Uint8Array }>) =>

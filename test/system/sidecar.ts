@@ -5,18 +5,20 @@ import type { Scope } from '../netns/scope.js';
 import type { Host } from '../netns/topology.js';
 import type { SystemDocument } from './document.js';
 
-/** Where tunnels come from: the balancers' own addresses. */
+/** Prefixes of the balancers' own addresses, from which tunnels come. */
 const TUNNEL_SOURCES = '10.2.0.0/16,2001:db8:2::/48';
 
 export interface SidecarOptions {
-  /** Whether it unwraps what balancers send. */
+  /** Whether it attaches the decapsulating program. */
   readonly decapsulates: boolean;
   readonly reissueSeconds: number;
+  /** Seconds for which a server that is cut off uses the CIDs it has. */
+  readonly cidLifetimeSeconds: number;
 }
 
 /**
- * The sidecar of one host: issues CIDs and unwraps what balancers send. It is ready when
- * its QUIC server is: CidPool.ready().
+ * The sidecar of one host, which issues CIDs and unwraps what balancers send. Its QUIC server
+ * waits for it (CidPool.ready), and so shows when it is ready.
  */
 export class Sidecar {
   readonly host: Host;
@@ -47,6 +49,7 @@ export class Sidecar {
         ...['--registry', this.#document.path, '--server', this.host.name],
         ...['--state-dir', this.#stateFolder, '--socket', this.socket],
         ...['--reissue-within', String(this.#options.reissueSeconds)],
+        ...['--cid-lifetime', String(this.#options.cidLifetimeSeconds)],
         ...(this.#options.decapsulates ? this.#decapsulation() : []),
         ...(this.#started ? [] : ['--init']),
       ],
@@ -55,13 +58,13 @@ export class Sidecar {
     this.#started = true;
   }
 
-  /** Pinned, so that packets arrive while no sidecar runs. */
+  /** Flags for a pinned program, so that packets arrive while no sidecar runs. */
   #decapsulation(): string[] {
     const pin = `${this.#scope.pinFolder(this.host.name)}/decap`;
     return ['--decap-interface', 'eth0', '--decap-sources', TUNNEL_SOURCES, '--decap-pin', pin];
   }
 
-  /** As a crash would end it. */
+  /** Ends it like a crash. */
   async kill(): Promise<void> {
     this.#process?.signal('SIGKILL');
     await this.#process?.exited;

@@ -15,25 +15,28 @@ export interface SystemOptions {
   readonly balancers: number;
   readonly servers: number;
   /**
-   * What the servers' CIDs mean. With none, servers make random CIDs and the balancers are
-   * told to read no CID: they route by 4-tuple, as any layer 4 balancer.
+   * The configs of the servers' CIDs. Without one, servers make random CIDs and the balancers read
+   * no CID: they route by 4-tuple, like any layer 4 balancer.
    */
   readonly configs: readonly DocumentConfig[];
-  /** Octets of random CIDs, where there is no config. */
+  /** Octets of random CIDs, if there is no config. */
   readonly randomCidLength?: number;
-  /** Family of the servers' own addresses, hence of the outer header; 4 unless given. */
+  /** Family of the servers' own addresses, and so of the outer header. Default: 4. */
   readonly tunnelFamily?: 4 | 6;
-  /** Time that live connections have in a rotation; 2 unless given. */
+  /** Seconds in which live connections must be reissued in a rotation. Default: 2. */
   readonly reissueSeconds?: number;
-  /** What a server answers to an HTTP/3 request. */
+  /** Seconds for which a server without its sidecar uses the CIDs it has. Default: 60. */
+  readonly cidLifetimeSeconds?: number;
+  /** The answer to HTTP/3 requests. */
   readonly body?: Uint8Array;
-  /** Told what is being started. */
+  /** Called with the name of what is started next. */
   readonly onStep?: (what: string) => void;
 }
 
 const REISSUE_SECONDS = 2;
+const CID_LIFETIME_SECONDS = 60;
 
-/** The whole system in namespaces: every part is the program that an operator would run. */
+/** The whole system in namespaces. Every part is the program that an operator would run. */
 export class System {
   readonly topology: Topology;
   readonly document: SystemDocument;
@@ -71,6 +74,7 @@ export class System {
             return new Sidecar(scope, host, document, {
               decapsulates: options.balancers > 0,
               reissueSeconds: options.reissueSeconds ?? REISSUE_SECONDS,
+              cidLifetimeSeconds: options.cidLifetimeSeconds ?? CID_LIFETIME_SECONDS,
             });
           })
         : [];

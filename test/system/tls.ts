@@ -7,7 +7,7 @@ export interface TlsPaths {
   readonly privateKey: string;
 }
 
-/** A self-signed certificate for the servers of one run. */
+/** Makes a self-signed certificate for the servers of one run. */
 export async function makeCertificate(scope: Scope): Promise<TlsPaths> {
   const certificate = scope.path('tls', 'certificate.pem');
   const privateKey = scope.path('tls', 'private-key.pem');

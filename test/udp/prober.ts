@@ -6,36 +6,38 @@ import type { HostPort } from '../quic/quiche.js';
 
 export interface ProbeRequest {
   readonly server: HostPort;
-  /** One socket each: sources of the datagrams. */
+  /** Sources of the datagrams, each with a socket of its own. */
   readonly sources: readonly ProbeSource[];
   readonly probes: readonly Probe[];
-  /** Datagrams sent and not answered yet, at most. */
+  /** The most datagrams that are sent and not yet answered. */
   readonly window: number;
 }
 
 export interface ProbeSource {
   readonly address: string;
-  /** 0 for any free one. */
+  /** 0 for any free port. */
   readonly port: number;
 }
 
 export interface Probe {
   /** Index of the socket to send from. */
   readonly source: number;
-  /** Hex; the prober appends the datagram's number. */
+  /** In hex. The prober appends the datagram's number. */
   readonly payload: string;
 }
 
-/** By probe: the name of the server that answered, or null for none. Duplicates are counted. */
+/** What became of the probes. */
 export interface ProbeReport {
+  /** For each probe the name of the server that answered; null if none did. */
   readonly answers: readonly (string | null)[];
+  /** How many answers came more than once. */
   readonly duplicates: number;
 }
 
 const NUMBER_LENGTH = 4;
 const LOST_AFTER_MS = 2000;
 
-/** Sends datagrams and learns from the answers where each of them arrived. */
+/** Sends datagrams, and learns from the answers where each of them arrived. */
 export async function probe(request: ProbeRequest): Promise<ProbeReport> {
   const { server, probes } = request;
   const answers: (string | null)[] = probes.map(() => null);
@@ -44,7 +46,7 @@ export async function probe(request: ProbeRequest): Promise<ProbeReport> {
   let open = 0;
   const sockets = await Promise.all(request.sources.map(openSocket));
   await new Promise<void>((resolve) => {
-    // Set anew by each answer: over when none came for so long, whatever is still missing.
+    // Each answer restarts this timer; when none has come for this long, the others are lost.
     let timer = setTimeout(resolve, LOST_AFTER_MS);
     const fill = () => {
       while (open < request.window && next < probes.length) {

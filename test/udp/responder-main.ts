@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { serveParent } from '../netns/worker.js';
 
 // Answers every datagram with this server's name and the datagram's number (its last four
-// octets), so that the sender alone can tell where each of its datagrams went.
+// octets), from which the sender knows where each of its datagrams went.
 const { values } = parseArgs({
   options: {
     name: { type: 'string', default: '' },
@@ -41,7 +41,7 @@ interface SendRequest {
 
 serveParent({
   received: () => received,
-  /** Sends from the VIP of the same family, as a server does that has much to say. */
+  /** Sends a datagram of this size from the VIP of the same family. */
   send: ({ host, port, size }: SendRequest) => {
     const index = values.address.findIndex((own) => isIPv6(own) === isIPv6(host));
     sockets[index]?.send(Buffer.alloc(size), port, host);

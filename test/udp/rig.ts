@@ -8,8 +8,8 @@ import { type DocumentConfig, SystemDocument } from '../system/document.js';
 import type { ProbeReport, ProbeRequest } from './prober.js';
 
 /**
- * Real balancers between a prober and servers that only say who they are: for questions
- * about single packets, which a QUIC stack would repair before one could ask.
+ * Real balancers between a prober and servers that only say their names. It answers questions
+ * about single packets, whose loss a QUIC stack would hide.
  */
 export class UdpRig {
   readonly topology: Topology;

@@ -9,7 +9,7 @@
 
 namespace cidecar {
 
-/// What one JavaScript environment (main thread or worker) keeps of the addon.
+/// What the addon keeps for one JavaScript environment (the main thread or a worker).
 struct Addon {
   Napi::FunctionReference map;
   Napi::FunctionReference program;
@@ -17,15 +17,15 @@ struct Addon {
   Napi::FunctionReference object;
 };
 
-/// A new handle that owns `fd`. The constructors take an External, which JavaScript cannot
-/// make, so that no script turns a number into a handle.
+/// Makes a handle that owns `fd`. The constructors take an External, which JavaScript cannot
+/// make, so that no script can turn a number into a handle.
 Napi::Object wrap_fd(const Napi::FunctionReference& constructor, Napi::Env env, Fd fd);
 
 /// The descriptor passed by wrap_fd to a constructor.
 Fd take_fd(const Napi::CallbackInfo& info);
 
-/// A new handle for a pinned object. `kind` is "map", "prog" or "link": the kernel opens a
-/// pin whatever it holds, so what came out is checked.
+/// Makes a handle for a pinned object. `kind` is "map", "prog" or "link", and is compared with
+/// what the pin holds, because the kernel opens pins of any kind.
 Napi::Value open_pinned(const Napi::CallbackInfo& info, const char* kind,
                         const Napi::FunctionReference& constructor);
 
@@ -37,6 +37,7 @@ Napi::Function define_program(Napi::Env env);
 Napi::Function define_link(Napi::Env env);
 Napi::Function define_object(Napi::Env env);
 Napi::Function define_ring_buffer(Napi::Env env);
+void define_interface(Napi::Env env, Napi::Object exports);
 void define_system(Napi::Env env, Napi::Object exports);
 Napi::Value load_object(const Napi::CallbackInfo& info);
 

@@ -13,7 +13,7 @@ namespace {
 
 thread_local Capture* current = nullptr;
 
-// A verifier log can reach 16 MiB; what explains a rejection stands at its end.
+// A verifier log can reach 16 MiB; the explanation of a rejection is at its end.
 constexpr size_t kKept = 1 << 20;
 
 int print(libbpf_print_level level, const char* format, va_list arguments) {
@@ -29,7 +29,7 @@ int print(libbpf_print_level level, const char* format, va_list arguments) {
       if (current->text.size() > kKept)
         current->text.erase(0, current->text.size() - kKept);
     } catch (const std::bad_alloc&) {
-      // The caller is C, which no exception may cross; this line is lost.
+      // The caller is C, through which no exception may pass, so this line is lost.
     }
   }
   va_end(again);

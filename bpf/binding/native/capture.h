@@ -5,11 +5,11 @@
 
 namespace cidecar {
 
-/// Replaces libbpf's printing to stderr, once for the process.
+/// Replaces libbpf's printing to stderr, once in a process.
 void install_capture();
 
-/// While alive, gathers what libbpf prints on this thread. libbpf knows one callback for
-/// the whole process and loads run side by side, so the text is told apart by thread.
+/// While alive, collects what libbpf prints on this thread. libbpf has one callback for the
+/// whole process and loads run side by side, so the text is separated by thread.
 class Capture {
  public:
   explicit Capture(bool debug);

@@ -13,7 +13,7 @@ std::string error_text(int error) {
     libbpf_strerror(error, text, sizeof(text));
     return text;
   }
-  // The GNU strerror_r, which may return a string of its own.
+  // This is the GNU strerror_r, which may return a string other than the buffer.
   return strerror_r(error, text, sizeof(text));
 }
 

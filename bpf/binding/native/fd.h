@@ -8,8 +8,8 @@
 
 namespace cidecar {
 
-/// One owned file descriptor. A number alone would die with whoever closes it first, so
-/// every handle that JavaScript holds owns a duplicate.
+/// An owned file descriptor. A mere number is void as soon as anyone closes it, so every handle
+/// that JavaScript holds owns a duplicate.
 class Fd {
  public:
   Fd() = default;
@@ -26,8 +26,8 @@ class Fd {
   Fd& operator=(const Fd&) = delete;
   ~Fd() { close(); }
 
-  /// A duplicate of a descriptor that somebody else owns; not open when the kernel
-  /// refuses, with errno saying why. Not inherited by child processes.
+  /// Duplicates a descriptor that has another owner. Child processes do not inherit it. When the
+  /// kernel refuses, the result is not open and errno says why.
   static Fd duplicate(int fd) { return Fd(fcntl(fd, F_DUPFD_CLOEXEC, 3)); }
 
   bool open() const { return fd_ >= 0; }

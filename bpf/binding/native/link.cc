@@ -13,7 +13,7 @@
 namespace cidecar {
 namespace {
 
-/// A handle of an attachment. It lasts while a descriptor or a pin holds it.
+/// A handle of an attachment, which lasts while a descriptor or a pin holds it.
 class LinkHandle : public Napi::ObjectWrap<LinkHandle> {
  public:
   static Napi::Function define(Napi::Env env) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Loading takes tens of milliseconds (verifier, big maps), so it runs on a worker thread.
+// Loading takes tens of milliseconds (the verifier, large maps), so it runs on a worker thread.
 #include <algorithm>
 #include <cerrno>
 #include <string>
@@ -16,7 +16,7 @@
 namespace cidecar {
 namespace {
 
-/// A map from elsewhere, to be used in place of one of the object's own.
+/// A map that replaces one of the object's own.
 struct Reuse {
   std::string name;
   Fd fd;
@@ -57,12 +57,12 @@ class Loader : public Napi::AsyncWorker {
       promise_.Resolve(env.GetInstanceData<Addon>()->object.New(
           {Napi::External<Loaded>::New(env, &loaded_)}));
     } catch (const Napi::Error&) {
-      // Only an environment that is going away refuses this, and there nobody waits for the
-      // promise any more; the destructor gives the object back.
+      // Only an environment that is ending refuses this, and then nothing waits for the promise
+      // any more. The destructor gives the object back.
     }
   }
 
-  // What Execute threw, such as std::bad_alloc.
+  // Called for what Execute threw, such as std::bad_alloc.
   void OnError(const Napi::Error& error) override {
     try {
       promise_.Reject(error.Value());
@@ -106,8 +106,8 @@ class Loader : public Napi::AsyncWorker {
     for (const Reuse& reuse : request_.reuse) {
       bpf_map* map = find_map(reuse.name);
       if (map == nullptr) return false;
-      // libbpf takes any map that is handed to it; a program compiled for another layout
-      // would read it as its own.
+      // libbpf accepts any map here, and a program that was compiled for another layout would
+      // read it as its own.
       if (reuse.about.type != bpf_map__type(map) ||
           reuse.about.key_size != bpf_map__key_size(map) ||
           reuse.about.value_size != bpf_map__value_size(map))
@@ -161,7 +161,7 @@ Napi::Value load_object(const Napi::CallbackInfo& info) {
   for (uint32_t i = 0; i < reuse.Length(); i++) {
     const auto entry = reuse.Get(i).As<Napi::Array>();
     const MapHandle& map = MapHandle::of(env, entry.Get(1u));
-    // A duplicate: the caller may close its handle while the worker is at it.
+    // A duplicate, because the caller may close its handle while the worker runs.
     Fd fd = Fd::duplicate(map.fd(env));
     if (!fd.open()) throw_failure(env, "fcntl", errno, request.path);
     request.reuse.push_back(

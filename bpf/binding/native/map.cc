@@ -84,7 +84,7 @@ std::string MapHandle::subject() const { return std::string("map ") + about_.nam
 const void* MapHandle::key_of(Napi::Env env, const Napi::Value& value, uint32_t& index) const {
   if (!value.IsNumber())
     return octets_sized(env, value, about_.key_size, subject() + ": the key").data;
-  // Whatever is not an array may still be keyed by four octets (devmap, xskmap, hash).
+  // Maps that are no arrays can have keys of four octets too (devmap, xskmap, hash).
   if (about_.key_size != sizeof(index))
     throw_range(env, subject() + ": the key has " + std::to_string(about_.key_size) +
                          " octets and cannot be a number");
@@ -132,7 +132,7 @@ void MapHandle::update(const Napi::CallbackInfo& info) {
     throw_failure(env, "bpf_map_update_elem", errno, subject());
 }
 
-// setProgram(index, program): the value that a map of programs wants is a descriptor.
+// setProgram(index, program): the value in a map of programs is written as a descriptor.
 void MapHandle::set_program(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const int map = fd(env);

@@ -10,8 +10,8 @@
 
 namespace cidecar {
 
-/// A handle of a map. Every size is checked against what the kernel says of the map: the
-/// kernel copies as many octets as the map has, whatever the buffer of the caller holds.
+/// A handle of a map. Every size is compared with what the kernel says of the map, because the
+/// kernel copies as many octets as the map has, whatever the size of the caller's buffer.
 class MapHandle : public Napi::ObjectWrap<MapHandle> {
  public:
   static Napi::Function define(Napi::Env env);
@@ -41,9 +41,9 @@ class MapHandle : public Napi::ObjectWrap<MapHandle> {
 
   bool per_cpu() const;
   bool indexed() const;
-  /// Octets that the kernel reads or writes for one value.
+  /// How many octets the kernel reads or writes for one value.
   size_t value_octets() const;
-  /// Octets of the key in `value`, which is a Uint8Array or the index of an array map.
+  /// The octets of the key in `value`, which is a Uint8Array or the index of an array.
   const void* key_of(Napi::Env env, const Napi::Value& value, uint32_t& index) const;
   std::string subject() const;
 

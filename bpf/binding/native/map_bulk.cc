@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Many values at once: batches of the bpf system call, and memory shared with the kernel.
+// Many values at once: batches of the bpf system call, and memory that is shared with the kernel.
 #include <bpf/bpf.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -15,8 +15,8 @@
 namespace cidecar {
 namespace {
 
-// The kernel copies a batch element by element; more in one call brings nothing and holds
-// the event loop for longer than a packet burst.
+// The kernel copies a batch element by element: more elements in one call are no faster, and
+// keep the event loop for longer.
 constexpr size_t kBatch = 1024;
 
 }  // namespace
@@ -42,7 +42,7 @@ void MapHandle::update_batch(const Napi::CallbackInfo& info) {
       continue;
     }
     const int error = failed != 0 ? errno : EIO;
-    // Not every failure writes the count; what it says beyond the chunk is not to be believed.
+    // Not every failure writes the count, so a count beyond the chunk is not valid.
     const size_t written = done + (failed != 0 && chunk < asked ? chunk : 0);
     throw_failure(env, "bpf_map_update_batch", error,
                   subject() + " (at element " + std::to_string(written) + " of " +
@@ -63,7 +63,7 @@ Napi::Value MapHandle::lookup_batch(const Napi::CallbackInfo& info) {
 
   auto values = Napi::Uint8Array::New(env, count * value_octets());
   uint32_t keys[kBatch];
-  // The kernel wants the key before the first; an array begins after "no key".
+  // The kernel takes the key before the first one; for the first entry of an array it is none.
   uint32_t before = static_cast<uint32_t>(first - 1);
   bool started = first > 0;
   for (size_t done = 0; done < count;) {
@@ -73,7 +73,7 @@ Napi::Value MapHandle::lookup_batch(const Napi::CallbackInfo& info) {
     const int failed = bpf_map_lookup_batch(map, started ? &before : nullptr, &last, keys,
                                             values.Data() + done * value_octets(), &chunk,
                                             &options);
-    // ENOENT says that the end of the map was reached, after `chunk` elements.
+    // ENOENT says that the map ended after `chunk` elements.
     if ((failed != 0 && errno != ENOENT) || chunk == 0)
       throw_failure(env, "bpf_map_lookup_batch", failed != 0 ? errno : EIO, subject());
     done += chunk;
@@ -92,13 +92,13 @@ Napi::Value MapHandle::mmap(const Napi::CallbackInfo& info) {
   const size_t octets = (size_t{about_.value_size} + 7) / 8 * 8 * about_.max_entries;
   const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   const size_t mapped = (octets + page - 1) / page * page;
-  // Never read-only: JavaScript knows no read-only array, and a store would be a SIGSEGV.
+  // Always writable: JavaScript has no read-only array, and a store would be a SIGSEGV.
   void* memory = ::mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_SHARED, map, 0);
   if (memory == MAP_FAILED) {
     if (errno == EPERM) throw_type(env, subject() + ": read-only, like every .rodata");
     throw_failure(env, "mmap", errno, subject());
   }
-  // The mapping lives as long as the array, not the handle: no view may dangle.
+  // The mapping lives as long as the array and not as the handle, so that no view can dangle.
   auto buffer = Napi::ArrayBuffer::New(env, memory, octets,
                                        [mapped](Napi::Env, void* address) {
                                          munmap(address, mapped);

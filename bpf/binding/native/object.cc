@@ -90,8 +90,8 @@ class ObjectHandle : public Napi::ObjectWrap<ObjectHandle> {
 
 std::string map_name(const bpf_map* map) {
   const std::string name = bpf_map__name(map);
-  // libbpf puts a piece of the object's name before .rodata, .data and .bss, but looks them
-  // up by section; one name for both directions.
+  // libbpf names .rodata, .data and .bss with a part of the object's name before them, but looks
+  // them up by section. This gives one name for both.
   const size_t dot = name.find('.');
   return bpf_map__is_internal(map) && dot != std::string::npos ? name.substr(dot) : name;
 }

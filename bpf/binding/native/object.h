@@ -17,10 +17,10 @@ using ObjectPointer = std::unique_ptr<bpf_object, CloseObject>;
 struct Loaded {
   ObjectPointer object;
   std::string path;
-  std::string log;  ///< what libbpf printed; the verifier's log too when it was asked for
+  std::string log;  ///< what libbpf printed, and the verifier if asked for
 };
 
-/// The name of a map in the ELF file; for a data section the section, such as ".rodata".
+/// The name of a map in the ELF file; of a data section its name, such as ".rodata".
 std::string map_name(const bpf_map* map);
 
 }  // namespace cidecar

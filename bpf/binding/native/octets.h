@@ -11,7 +11,7 @@
 
 namespace cidecar {
 
-/// A view of the octets of a Uint8Array. Valid during the call that got it.
+/// A view of the octets of a Uint8Array. It is valid during the call that made it.
 struct Octets {
   uint8_t* data;
   size_t size;
@@ -28,7 +28,7 @@ inline Octets octets_of(Napi::Env env, const Napi::Value& value, const char* wha
   throw_type(env, std::string(what) + " must be a Uint8Array");
 }
 
-/// The octets of `value`, which must be exactly `size`.
+/// The octets of `value`, of which there must be exactly `size`.
 inline Octets octets_sized(Napi::Env env, const Napi::Value& value, size_t size,
                            const std::string& what) {
   const Octets octets = octets_of(env, value, what.c_str());
@@ -50,7 +50,7 @@ inline uint32_t uint32_of(Napi::Env env, const Napi::Value& value, const char* w
 inline std::string string_of(Napi::Env env, const Napi::Value& value, const char* what) {
   if (!value.IsString()) throw_type(env, std::string(what) + " must be a string");
   std::string text = value.As<Napi::String>().Utf8Value();
-  // The kernel and libbpf would read the name up to the NUL, which is another name.
+  // The kernel and libbpf would read up to the NUL, and so take another name.
   if (text.find('\0') != std::string::npos)
     throw_type(env, std::string(what) + " must not contain NUL");
   return text;

@@ -12,7 +12,7 @@
 namespace cidecar {
 namespace {
 
-/// What a BPF descriptor holds, as its name in /proc says: "map", "prog" or "link".
+/// The kind of a BPF descriptor, by its name in /proc: "map", "prog" or "link".
 std::string kind_of(int fd) {
   char target[64] = {};
   const std::string path = "/proc/self/fd/" + std::to_string(fd);

@@ -2,6 +2,7 @@
 #include "program.h"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <linux/if_link.h>
 #include <net/if.h>
 
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "addon.h"
+#include "capture.h"
 #include "errors.h"
 #include "octets.h"
 
@@ -50,7 +52,7 @@ std::string ProgramHandle::subject() const { return std::string("program ") + ab
 
 Napi::Value ProgramHandle::info(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  // The array of map IDs takes a second call: the first said only how many there are.
+  // The map IDs take a second call, because the first one only says how many there are.
   std::vector<uint32_t> ids(about_.nr_map_ids);
   bpf_prog_info again = {};
   again.nr_map_ids = static_cast<uint32_t>(ids.size());
@@ -79,21 +81,47 @@ Napi::Value ProgramHandle::info(const Napi::CallbackInfo& info) {
   return result;
 }
 
+namespace {
+
+/// Asks for the same attachment by netlink, because bpf(2) passes on none of the kernel's words
+/// on why it refuses one. Should it be granted this time, it is taken back at once.
+std::string why_refused(int interface, int program, uint32_t mode) {
+  const Capture capture(false);
+  if (bpf_xdp_attach(interface, program, mode | XDP_FLAGS_UPDATE_IF_NOEXIST, nullptr) == 0) {
+    LIBBPF_OPTS(bpf_xdp_attach_opts, ours, .old_prog_fd = program);
+    bpf_xdp_detach(interface, mode | XDP_FLAGS_REPLACE, &ours);
+  }
+  return capture.text;
+}
+
+/// Whether an attachment failed for a reason that lies in the interface or its driver.
+bool interface_refuses(int error) {
+  return error != EBUSY && error != EEXIST && error != EPERM && error != EACCES &&
+         error != ENODEV && error != ENOMEM && error != ENOSYS;
+}
+
+}  // namespace
+
 Napi::Value ProgramHandle::attach_xdp(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const uint32_t interface = uint32_of(env, info[0], "ifindex");
   const bool native = info[1].ToBoolean();
-  // The kernel says EINVAL for no such interface as for much else.
+  // For an interface that does not exist the kernel says EINVAL, which also means much else.
   char name[IF_NAMESIZE];
   if (if_indextoname(interface, name) == nullptr)
     throw_failure(env, "if_indextoname", errno, "interface " + std::to_string(interface));
-  LIBBPF_OPTS(bpf_link_create_opts, options,
-              .flags = native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE);
-  Fd link(bpf_link_create(fd(env), static_cast<int>(interface), BPF_XDP, &options));
-  if (!link.open())
-    throw_failure(env, "bpf_link_create", errno,
-                  subject() + " on interface " + name +
-                      (native ? " (native)" : " (generic)"));
+  const uint32_t mode = native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
+  const int index = static_cast<int>(interface);
+  LIBBPF_OPTS(bpf_link_create_opts, options, .flags = mode);
+  Fd link(bpf_link_create(fd(env), index, BPF_XDP, &options));
+  if (!link.open()) {
+    const int error = errno;
+    const std::string log = interface_refuses(error) ? why_refused(index, fd(env), mode) : "";
+    throw to_error(env, {"bpf_link_create", error,
+                         subject() + " on interface " + name +
+                             (native ? " (native)" : " (generic)"),
+                         log});
+  }
   return wrap_fd(env.GetInstanceData<Addon>()->link, env, std::move(link));
 }
 

@@ -23,12 +23,12 @@ struct FreeRing {
   void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
 };
 
-// A wake-up hands over at most this much, so that a fast producer cannot keep the event
-// loop; the descriptor stays readable and the rest comes with the next turn.
+// A wake-up passes on at most this much, so that a fast producer cannot occupy the event loop.
+// The descriptor stays readable, and the rest comes with the next turn.
 constexpr size_t kOctetsPerWakeup = 1 << 20;
 
-/// Reads a ring buffer from the event loop: one call of JavaScript a wake-up, with the
-/// events packed in one buffer and their lengths beside it.
+/// Reads a ring buffer from the event loop. Each wake-up is one call of JavaScript, with the
+/// events packed into one buffer and their lengths in another.
 class RingBufferHandle : public Napi::ObjectWrap<RingBufferHandle> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -41,7 +41,7 @@ class RingBufferHandle : public Napi::ObjectWrap<RingBufferHandle> {
     const MapHandle& map = MapHandle::of(env_, info[0]);
     if (!info[1].IsFunction()) throw_type(env_, "onEvents must be a function");
     if (map.about().type != BPF_MAP_TYPE_RINGBUF) throw_type(env_, "not a ring buffer");
-    // libbpf keeps the number it is given; ours must outlive the caller's handle.
+    // libbpf keeps the number of this descriptor, which must outlive the caller's handle.
     fd_ = Fd::duplicate(map.fd(env_));
     if (!fd_.open()) throw_failure(env_, "fcntl", errno, "ring buffer");
     ring_.reset(ring_buffer__new(fd_.get(), gather, this, nullptr));
@@ -78,7 +78,7 @@ class RingBufferHandle : public Napi::ObjectWrap<RingBufferHandle> {
       events.octets_.insert(events.octets_.end(), octets, octets + size);
       events.lengths_.push_back(static_cast<uint32_t>(size));
     } catch (const std::bad_alloc&) {
-      // The caller is C, which no exception may cross; deliver() throws for this event.
+      // The caller is C, through which no exception may pass; deliver() throws for this event.
       events.octets_.resize(before);
       return -ENOMEM;
     }
@@ -93,7 +93,7 @@ class RingBufferHandle : public Napi::ObjectWrap<RingBufferHandle> {
     try {
       self->deliver();
     } catch (const Napi::Error& error) {
-      napi_fatal_exception(env, error.Value());  // as of any listener that throws
+      napi_fatal_exception(env, error.Value());  // as when any listener throws
     }
   }
 
@@ -108,7 +108,7 @@ class RingBufferHandle : public Napi::ObjectWrap<RingBufferHandle> {
     std::copy(lengths_.begin(), lengths_.end(), lengths.Data());
     octets_.clear();
     lengths_.clear();
-    // Nothing of this object is touched below: the callback may close it.
+    // Nothing below uses this object, because the callback may close it.
     Napi::AsyncContext context(env_, "cidecar.ring_buffer");
     on_events_.MakeCallback(env_.Global(), {octets, lengths}, context);
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What does not belong to one map, program or link: the machine and its kernel.
+// What belongs to no single map, program or link: the machine and its kernel.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/bpf.h>
@@ -25,7 +25,7 @@ Napi::Value possible_cpus(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), cpus);
 }
 
-// Over a socket, not from /sys: /sys may be that of another network namespace.
+// Asks a socket, because /sys may be that of another network namespace.
 Napi::Value ifindex(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const std::string name = string_of(env, info[0], "name");
@@ -34,7 +34,7 @@ Napi::Value ifindex(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, index);
 }
 
-// isBpffs(path): false also when there is nothing at the path.
+// isBpffs(path): false too if there is nothing at the path.
 Napi::Value is_bpffs(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   struct statfs about;
@@ -50,15 +50,15 @@ void mount_bpffs(const Napi::CallbackInfo& info) {
     throw_failure(env, "mount", errno, "bpf on " + path);
 }
 
-/// errno of making an array map with `flags`; 0 = it works.
+/// The errno of making an array with `flags`; 0 if that works.
 int try_array(uint32_t flags) {
   LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = flags);
   const Fd map(bpf_map_create(BPF_MAP_TYPE_ARRAY, "cidecar_probe", 4, 8, 1, &options));
   return map.open() ? 0 : errno;
 }
 
-/// Of loading the smallest XDP program: EPERM asks for CAP_NET_ADMIN beside CAP_BPF, which
-/// maps do without, so that a refused program says nothing about the kernel.
+/// The errno of loading the smallest XDP program; 0 if that works. EPERM may mean that only
+/// CAP_NET_ADMIN is missing, which maps do not need, and then says nothing about the kernel.
 int try_xdp() {
   const bpf_insn pass[] = {
       {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = XDP_PASS},

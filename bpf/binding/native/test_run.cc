@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// BPF_PROG_TEST_RUN of an XDP program: the program runs in the kernel, on a packet of ours.
+// BPF_PROG_TEST_RUN of an XDP program: the program runs in the kernel on a given packet.
 #include <bpf/bpf.h>
 #include <sched.h>
 #include <signal.h>
@@ -16,8 +16,8 @@
 namespace cidecar {
 namespace {
 
-/// Keeps this thread on one CPU while alive. The kernel takes a CPU for raw tracepoints
-/// only; XDP programs run on the CPU of the caller.
+/// Keeps this thread on one CPU while alive. The kernel lets callers choose a CPU for raw
+/// tracepoints only; XDP programs run on the CPU of the caller.
 class OnCpu {
  public:
   bool enter(uint32_t cpu) {
@@ -41,8 +41,8 @@ class OnCpu {
   bool entered_ = false;
 };
 
-/// Keeps signals from this thread while alive. The kernel gives a run up when one is
-/// pending (EINTR); they wait, or go to another thread.
+/// Blocks signals for this thread while alive, because the kernel ends a run with EINTR when one
+/// is pending. The signals wait, or go to another thread.
 class WithoutSignals {
  public:
   WithoutSignals() {
@@ -66,7 +66,7 @@ Napi::Value ProgramHandle::test_run(const Napi::CallbackInfo& info) {
   const uint32_t repeat = uint32_of(env, info[1], "repeat");
   auto out = Napi::Uint8Array::New(env, uint32_of(env, info[3], "dataOutSize"));
 
-  // With a place but no size the kernel would write the whole frame there.
+  // If there were a buffer of size 0, the kernel would write the whole frame into it.
   void* const place = out.ByteLength() == 0 ? nullptr : out.Data();
   LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet.data, .data_out = place,
               .data_size_in = static_cast<uint32_t>(packet.size),

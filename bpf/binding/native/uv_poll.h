@@ -3,9 +3,9 @@
 
 #include <cstddef>
 
-/// The few functions of libuv that watch a descriptor. Node exports them, and their ABI is
-/// fixed for all of libuv 1; declaring them here spares the build Node's own headers, which
-/// the npm package of the Node-API headers does not hold.
+/// The functions of libuv that watch a descriptor. Node exports them, and their ABI is the same
+/// in all of libuv 1. They are declared here, because the npm package of the Node-API headers
+/// does not contain them.
 extern "C" {
 
 struct uv_loop_s;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* One map of every kind that cidecar uses, and a program that touches them all. */
+/* One map of every kind that the binding is used for, and a program that touches them all. */
 #include <linux/bpf.h>
 #include <linux/types.h>
 
@@ -43,13 +43,13 @@ struct {
 	__uint(max_entries, 1 << 16);
 } events SEC(".maps");
 
-/* A data section with a name of its own: set from user space while the program runs. */
+/* A named data section, which user space sets while the program runs. */
 volatile __u32 verdict SEC(".data.settings") = XDP_PASS;
 volatile __u32 reserved SEC(".data.settings") = 7;
 
 const volatile __u32 factor = 3;
 
-/* Reports the frame's length in the ring buffer and swaps what user space shares with it. */
+/* Reports the frame's length in the ring buffer, and writes into memory that user space maps. */
 SEC("xdp")
 int touch(struct xdp_md *ctx)
 {
@@ -67,14 +67,14 @@ int touch(struct xdp_md *ctx)
 	return (int)verdict;
 }
 
-/* Another program on the same maps, for replacement. */
+/* Another program on the same maps, which can replace the first. */
 SEC("xdp")
 int drop(struct xdp_md *ctx)
 {
 	return XDP_DROP;
 }
 
-/* The interface that the packet came in by. */
+/* Returns the interface that the packet came in by. */
 SEC("xdp")
 int interface(struct xdp_md *ctx)
 {

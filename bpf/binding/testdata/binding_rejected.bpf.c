@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Reads the packet without a bounds check, so that the verifier has something to say. */
+/* Reads the packet without a bounds check, so that the verifier rejects it. */
 #include <linux/bpf.h>
 #include <linux/types.h>
 

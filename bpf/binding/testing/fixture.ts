@@ -6,17 +6,17 @@ import { BpfObject, type LoadOptions } from '../object.js';
 import { objectPath } from '../package-root.js';
 import { ensureBpffs, ifindex } from '../system.js';
 
-/** The maps and programs of testdata/binding_maps.bpf.c. */
+/** The maps and programs of binding_maps.bpf.c. */
 export function loadFixture(options: LoadOptions = {}): Promise<BpfObject> {
   return BpfObject.load(objectPath('binding_maps'), options);
 }
 
-/** A frame of zeros: an Ethernet header and what the smallest frame has after it. */
+/** A frame of zeros; by default the smallest that Ethernet sends. */
 export function frame(octets = 60): Uint8Array {
   return new Uint8Array(octets);
 }
 
-/** A veth pair of this process, gone with {@link close}. Both ends are up. */
+/** A veth pair of this process, both ends up, which {@link close} removes. */
 export class VethPair {
   readonly name = `cdc${process.pid}a`;
   readonly peer = `cdc${process.pid}b`;
@@ -39,7 +39,7 @@ export class VethPair {
   }
 }
 
-/** A folder of bpffs of this process, gone with {@link close}. */
+/** A folder of bpffs of this process, which {@link close} removes. */
 export class PinFolder {
   readonly path: string;
 

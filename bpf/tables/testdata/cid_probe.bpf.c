@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Asks cid_route about one CID, for tests. The packet: pool and the CID's length by its
- * packet's account, each a __u32; six octets of nothing; then the CID, to the end or further.
+ * Asks cid_route about one CID, for tests. The packet holds the pool and the CID's length as
+ * its packet would say it, each a __u32; six unused octets; then the CID, and what follows it.
  * Returns the result in bits 0..3, config_bits in 4..7, the real from bit 8 on.
  */
 #include "cid.h"

@@ -1,48 +1,90 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, it, vi } from 'vitest';
-import type { Balancer, NextHop, RealState } from '../../../bpf/tables/index.js';
-import { REPLY } from '../../reachability/next-hops/standing.js';
-import type { RealEntry } from '../../reconcile/model.js';
+import type { Balancer, RealState } from '../../../bpf/tables/index.js';
+import { type NextHop, REPLY } from '../../reconcile/next-hop.js';
+import type { RealEntry } from '../../reconcile/tables.js';
 import { Applier } from './apply.js';
+import { toKernel } from './next-hop.js';
 
-const HOP: NextHop = { mac: new Uint8Array(6).fill(2), ifindex: 0, sourceMac: new Uint8Array(6) };
-const L2: RealEntry = { address: '10.9.0.2', encapsulation: 'l2', incarnation: 1, down: false };
+const HOP: NextHop = {
+  kind: 'neighbour',
+  mac: new Uint8Array(6).fill(2),
+  ifindex: 0,
+  sourceMac: new Uint8Array(6),
+};
+const L2: RealEntry = {
+  address: '10.9.0.2',
+  encapsulation: 'l2',
+  incarnation: 1,
+  down: false,
+  nextHop: HOP,
+};
 
-function applier(known: NextHop | null, programmed?: Partial<RealState>) {
+function applier(programmed?: Partial<RealState>) {
   const balancer = {
-    vips: () => [],
     real: () => programmed,
     setReal: vi.fn(),
     setDown: vi.fn(),
+    setVip: vi.fn(),
+    allocateRing: vi.fn(() => 4100),
+    setRing: vi.fn(),
+    freeRing: vi.fn(),
   };
-  const egress = { source4: null, source6: null, nextHop: () => known };
-  return { balancer, applier: new Applier(balancer as unknown as Balancer, egress) };
+  const sources = { source4: null, source6: null };
+  return { balancer, applier: new Applier(balancer as unknown as Balancer, sources) };
 }
 
 it('programs an l2 server with its next hop, or down', () => {
-  const there = applier(HOP);
-  there.applier.apply({ kind: 'set-real', index: 1, real: L2 });
-  expect(there.balancer.setReal).toHaveBeenCalledWith(1, expect.objectContaining({ nextHop: HOP }));
+  const { balancer, applier: each } = applier();
+  each.apply({ kind: 'set-real', index: 1, real: L2 });
+  const nextHop = toKernel(HOP);
+  expect(balancer.setReal).toHaveBeenCalledWith(1, expect.objectContaining({ nextHop }));
 
-  const without = applier(null);
-  without.applier.apply({ kind: 'set-real', index: 1, real: { ...L2, down: true } });
+  const without = applier();
+  const lost = { ...L2, nextHop: REPLY };
+  without.applier.apply({ kind: 'set-real', index: 1, real: { ...lost, down: true } });
   expect(without.balancer.setReal).toHaveBeenCalledOnce();
-  const up = { kind: 'set-real', index: 1, real: L2 } as const;
+  const up = { kind: 'set-real', index: 1, real: lost } as const;
   expect(() => without.applier.apply(up)).toThrow(/without a next hop/);
   expect(without.balancer.setReal).toHaveBeenCalledOnce();
 });
 
 it('brings an l2 server up by a next hop only', () => {
   const up = { kind: 'set-down', index: 1, down: false } as const;
-  const bare = applier(HOP, { encapsulation: 'l2', nextHop: REPLY });
+  const bare = applier({ encapsulation: 'l2', nextHop: toKernel(REPLY) });
   expect(() => bare.applier.apply(up)).toThrow(/without a next hop/);
   bare.applier.apply({ ...up, down: true });
   expect(bare.balancer.setDown.mock.calls).toEqual([[1, true]]);
 
   for (const encapsulation of ['l2', 'ipip'] as const) {
-    const nextHop = encapsulation === 'l2' ? HOP : REPLY;
-    const { balancer, applier: each } = applier(HOP, { encapsulation, nextHop });
+    const nextHop = toKernel(encapsulation === 'l2' ? HOP : REPLY);
+    const { balancer, applier: each } = applier({ encapsulation, nextHop });
     each.apply(up);
     expect(balancer.setDown).toHaveBeenCalledWith(1, false);
   }
+});
+
+it('knows rings by the number of the plan, and after a reading by their first entry', () => {
+  const { balancer, applier: each } = applier();
+  const reals = Uint32Array.of(1, 2);
+  const vip = {
+    address: '192.0.2.1',
+    port: 1,
+    protocol: 'udp',
+    quic: true,
+    row: 1,
+    pool: 0,
+  } as const;
+  each.apply({ kind: 'add-ring', ring: 7, reals });
+  each.apply({ kind: 'set-vip', vip: { ...vip, ring: 7 } });
+  each.apply({ kind: 'set-vip', vip: { ...vip, ring: null } });
+  expect(balancer.setVip.mock.calls).toMatchObject([[{ ring: 4100 }], [{ ring: 0 }]]);
+  expect(each.rings).toEqual([4100]);
+
+  each.renumberRings([4100, 9]);
+  each.apply({ kind: 'change-ring', ring: 4100, reals });
+  each.apply({ kind: 'free-ring', ring: 9 });
+  expect(balancer.setRing.mock.lastCall).toEqual([4100, reals]);
+  expect(balancer.freeRing.mock.calls).toEqual([[9]]);
+  expect(() => each.apply({ kind: 'free-ring', ring: 7 })).toThrow(/no ring 7/);
 });

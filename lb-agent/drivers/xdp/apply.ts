@@ -1,33 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Balancer, NextHop } from '../../../bpf/tables/index.js';
-import type { ConfigEntry, RealEntry } from '../../reconcile/model.js';
-import type { Operation } from '../../reconcile/plan.js';
+import type { Balancer } from '../../../bpf/tables/index.js';
+import type { NextHop } from '../../reconcile/next-hop.js';
+import type { Operation } from '../../reconcile/operation.js';
+import type { ConfigEntry, RealEntry, VipEntry } from '../../reconcile/tables.js';
+import { fromKernel, toKernel } from './next-hop.js';
 
-/** Where tunnels come from, and how packets leave. */
-export interface Egress {
+/** Where tunnels come from, by family of the server; null: this host has no such address. */
+export interface TunnelSources {
   readonly source4: string | null;
   readonly source6: string | null;
-  /** Null: none is known, and what is there stays. */
-  readonly nextHop: (real: RealEntry) => NextHop | null;
 }
 
-/** More changes than this, and building the table anew is faster than changing it. */
+/** Of the IDs of a config; with more changes, building its table anew is faster. */
 const REBUILD_SHARE = 0.5;
 
-/**
- * Carries out operations on the kernel's tables. Each is whole by itself: the process may
- * end between any two, or the kernel refuse one.
- */
+/** Carries out operations on one set of the kernel's tables. */
 export class Applier {
   readonly #balancer: Balancer;
-  readonly #egress: Egress;
-  /** First entry of each pool's ring; 0 is none. */
+  #sources: TunnelSources;
+  /** First entry of each ring, by the number that the plan gave it. */
   readonly #rings = new Map<number, number>();
 
-  constructor(balancer: Balancer, egress: Egress) {
+  constructor(balancer: Balancer, sources: TunnelSources) {
     this.#balancer = balancer;
-    this.#egress = egress;
-    for (const { pool, ring } of balancer.vips()) this.#rings.set(pool, ring);
+    this.#sources = sources;
+  }
+
+  /** First entries of the rings that were added and not freed since. */
+  get rings(): number[] {
+    return [...this.#rings.values()];
+  }
+
+  /** From now on these rings go by the number of their first entry, as they were read. */
+  renumberRings(firstEntries: Iterable<number>): void {
+    this.#rings.clear();
+    for (const first of firstEntries) this.#rings.set(first, first);
+  }
+
+  /** Of reals that are set from now on. */
+  useSources(sources: TunnelSources): void {
+    this.#sources = sources;
   }
 
   apply(operation: Operation): void {
@@ -36,24 +48,33 @@ export class Applier {
       case 'remove-vip':
         balancer.removeVip(operation.vip);
         return;
-      case 'set-vip': {
-        const { row, address, port, protocol, quic, pool } = operation.vip;
-        const ring = this.#rings.get(pool) ?? 0;
-        balancer.setVip({ vip: row, address, port, protocol, quic, pool, ring });
+      case 'set-vip':
+        this.#setVip(operation.vip);
         return;
-      }
+      case 'reset-vip-counters':
+        balancer.zeroVipCounters(operation.row);
+        return;
       case 'set-real':
         this.#setReal(operation.index, operation.real);
         return;
+      case 'set-next-hop':
+        balancer.setNextHop(operation.index, toKernel(operation.nextHop));
+        return;
       case 'set-down':
-        if (!operation.down) this.#checkWay(operation.index);
+        if (!operation.down) this.#requireNextHop(operation.index);
         balancer.setDown(operation.index, operation.down);
         return;
       case 'clear-real':
         balancer.clearReal(operation.index);
         return;
+      case 'reset-real-counter':
+        balancer.zeroRealCounter(operation.index);
+        return;
+      case 'note-incarnation':
+        balancer.noteIncarnation(operation.index, operation.incarnation);
+        return;
       case 'set-config':
-        balancer.setConfig(operation.pool, operation.entry.plan, pairsOf(operation.entry));
+        balancer.setConfig(operation.pool, operation.entry.decodePlan, pairsOf(operation.entry));
         return;
       case 'clear-config':
         balancer.clearConfig(operation.pool, operation.config);
@@ -61,7 +82,7 @@ export class Applier {
       case 'set-ids': {
         const { pool, config, changes, entry } = operation;
         if (changes.length > REBUILD_SHARE * countOf(entry)) {
-          balancer.setConfig(pool, entry.plan, pairsOf(entry));
+          balancer.setConfig(pool, entry.decodePlan, pairsOf(entry));
           return;
         }
         for (const { serverId, real } of changes) {
@@ -69,56 +90,61 @@ export class Applier {
         }
         return;
       }
-      case 'set-ring':
-        this.#setRing(operation.pool, operation.ring);
+      case 'add-ring': {
+        const first = balancer.allocateRing(operation.reals.length);
+        this.#rings.set(operation.ring, first);
+        balancer.setRing(first, operation.reals);
         return;
-      case 'clear-ring':
-        this.#setRing(operation.pool, new Uint32Array());
+      }
+      case 'change-ring':
+        balancer.setRing(this.#firstOf(operation.ring), operation.reals);
+        return;
+      case 'free-ring':
+        balancer.freeRing(this.#firstOf(operation.ring));
+        this.#rings.delete(operation.ring);
+        return;
+      case 'sweep':
+        balancer.sweep();
         return;
     }
   }
 
-  /** Back where it came from, a packet for an l2 server meets the router that sent it here. */
-  #checkWay(index: number): void {
-    const real = this.#balancer.real(index);
-    if (real?.encapsulation !== 'l2' || real.nextHop.mac.some((octet) => octet !== 0)) return;
-    throw new Error(`the l2 real ${index} would come up without a next hop`);
+  #setVip({ row, address, port, protocol, quic, pool, ring }: VipEntry): void {
+    const first = ring === null ? 0 : this.#firstOf(ring);
+    this.#balancer.setVip({ vip: row, address, port, protocol, quic, pool, ring: first });
   }
 
   #setReal(index: number, real: RealEntry): void {
-    const { source4, source6 } = this.#egress;
-    const nextHop = this.#egress.nextHop(real);
-    if (nextHop === null && real.encapsulation === 'l2' && !real.down) {
-      throw new Error(`the l2 real ${index} would come up without a next hop`);
-    }
+    const { source4, source6 } = this.#sources;
+    const { address, encapsulation, incarnation, down, nextHop } = real;
+    if (!down) refuseLoop(index, encapsulation, nextHop);
     this.#balancer.setReal(index, {
-      address: real.address,
-      encapsulation: real.encapsulation,
-      incarnation: real.incarnation,
-      down: real.down,
+      address,
+      encapsulation,
+      incarnation,
+      down,
+      nextHop: toKernel(nextHop),
       ...(source4 === null ? {} : { source4 }),
       ...(source6 === null ? {} : { source6 }),
-      ...(nextHop === null ? {} : { nextHop }),
     });
   }
 
-  /** In place where the size stays, else a new ring that the pool's VIPs then name. */
-  #setRing(pool: number, ring: Uint32Array): void {
-    const balancer = this.#balancer;
-    const vips = balancer.vips().filter((vip) => vip.pool === pool);
-    const named = new Set([...vips.map((vip) => vip.ring), this.#rings.get(pool) ?? 0]);
-    named.delete(0);
-    const [only, ...others] = named;
-    if (only !== undefined && others.length === 0 && balancer.ring(only).length === ring.length) {
-      balancer.setRing(only, ring);
-      return;
-    }
-    const first = ring.length === 0 ? 0 : balancer.allocateRing(ring.length);
-    if (first !== 0) balancer.setRing(first, ring);
-    for (const vip of vips) balancer.setVip({ ...vip, ring: first });
-    this.#rings.set(pool, first);
-    for (const old of named) balancer.freeRing(old);
+  #requireNextHop(index: number): void {
+    const real = this.#balancer.real(index);
+    if (real !== undefined) refuseLoop(index, real.encapsulation, fromKernel(real.nextHop));
   }
+
+  #firstOf(ring: number): number {
+    const first = this.#rings.get(ring);
+    if (first === undefined) throw new Error(`there is no ring ${ring}`);
+    return first;
+  }
+}
+
+/** A packet for an l2 server that goes back meets the router that sent it here. */
+function refuseLoop(index: number, encapsulation: string, nextHop: NextHop): void {
+  if (encapsulation !== 'l2' || nextHop.kind !== 'reply') return;
+  throw new Error(`the l2 real ${index} would come up without a next hop`);
 }
 
 function countOf({ ids }: ConfigEntry): number {

@@ -2,6 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { buildRing } from '../../../bpf/tables/index.js';
 import type { Pool, Server } from '../../../registry/index.js';
+import { needFor } from '../../reconcile/capacity.js';
+import { NO_TABLES } from '../../reconcile/tables.js';
 import { capacityFor, poolRingSize } from './capacity.js';
 
 const servers = (count: number) => Array.from({ length: count }, (_, i) => ({ name: `s${i}` }));
@@ -39,7 +41,10 @@ describe('the size of a ring', () => {
   it('grows to its second step without larger tables', () => {
     const pool = (count: number) => ({ vips: [{}], configs: [], servers: servers(count) });
     const capacity = (count: number) =>
-      capacityFor({ revision: '', pools: [pool(count) as unknown as Pool] }, 4);
+      capacityFor(
+        needFor({ revision: '', pools: [pool(count) as unknown as Pool] }, NO_TABLES, []),
+        4,
+      );
     const { ringEntries, reals } = capacity(1);
     expect(ringEntries).toBeGreaterThanOrEqual(sizeFor(32) + 1 + sizeFor(128) + 1);
     expect(reals).toBeGreaterThanOrEqual(128);

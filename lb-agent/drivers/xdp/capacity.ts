@@ -5,7 +5,8 @@ import {
   ringSize,
   serverIdRowsFor,
 } from '../../../bpf/tables/index.js';
-import type { DesiredState, Pool } from '../../../registry/index.js';
+import type { Pool } from '../../../registry/index.js';
+import type { CapacityNeed, IndexCapacity } from '../../reconcile/driver.js';
 
 const FIRST_STEP = 32;
 const STEP = 4;
@@ -24,35 +25,19 @@ const LEAST = {
 const MOST_REALS = 65_535;
 const EVENTS_OCTETS = 65_536;
 
-/** Places that are not to be given out again yet: the indices in use or at rest end below. */
-export interface Occupied {
-  readonly vips: number;
-  readonly pools: number;
-  readonly reals: number;
-}
-
-const NOTHING: Occupied = { vips: 0, pools: 0, reals: 0 };
-
-/**
- * What the tables of a desired state should hold: twice what it needs now. The half that is
- * free serves growth, replacements (which need old and new for a moment) and indices at
- * rest. When it is used up, the agent loads larger tables and switches to them.
- */
+/** How large the kernel's tables are made. */
 export function capacityFor(
-  desired: DesiredState,
+  { desired, indices }: CapacityNeed,
   flowsPerCpu: number,
-  occupied: Occupied = NOTHING,
 ): BalancerCapacity {
   const pools = desired.pools.filter(({ vips }) => vips.length > 0);
   const sum = (count: (pool: Pool) => number) => pools.reduce((all, pool) => all + count(pool), 0);
   return {
-    vips: Math.max(LEAST.vips, occupied.vips + 2 * sum(({ vips }) => vips.length)),
-    pools: Math.max(LEAST.pools, occupied.pools + 2 * pools.length),
+    // Row 0 and real 0 come on top of these.
+    vips: Math.max(LEAST.vips, indices.vips - 1),
+    pools: Math.max(LEAST.pools, indices.pools),
     configs: Math.max(LEAST.configs, 2 * sum(({ configs }) => configs.length)),
-    reals: Math.min(
-      MOST_REALS,
-      Math.max(LEAST.reals, occupied.reals + 2 * sum(({ servers }) => servers.length)),
-    ),
+    reals: Math.max(LEAST.reals, indices.reals - 1),
     serverIdRows: 2 * sum(serverIdRows),
     ringEntries: Math.max(LEAST.ringEntries, 2 * sum((pool) => poolRingSize(pool) + 1)),
     flowsPerCpu,
@@ -85,7 +70,7 @@ export function poolRingSize({ servers }: Pick<Pool, 'servers'>): number {
 }
 
 /** What loaded tables hold. */
-export function capacityOf(balancer: Balancer): { vips: number; pools: number; reals: number } {
+export function capacityOf(balancer: Balancer): IndexCapacity {
   const entries = (name: 'vip_stats' | 'config_index' | 'reals') =>
     balancer.map(name).info.maxEntries;
   return {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { RingServer } from '../../reconcile/assign.js';
+import { buildRing } from '../../../bpf/tables/index.js';
+import type { RingServer, Rings } from '../../reconcile/ring.js';
+import { poolRingSize } from './capacity.js';
 
-type BuildRing = (
+type BuildEntries = (
   servers: readonly { key: string; real: number; weight: number }[],
   size: number,
 ) => Uint32Array;
@@ -13,19 +15,28 @@ interface Built {
 
 const EMPTY = new Uint32Array();
 
-/** The last one and the one before: a server that drains for a while comes back. */
-const MOST = 2;
+/** Rings kept of each pool: a server that drains for a while comes back, and so does its ring. */
+const KEPT = 2;
+
+/** Maglev rings, a cache of them included. */
+export function maglevRings(): Rings {
+  const cache = new RingCache(buildRing);
+  return {
+    build: (pool, servers) => cache.ring(pool.name, servers, poolRingSize(pool)),
+    retain: (pools) => cache.retain(pools.map(({ name }) => name)),
+  };
+}
 
 /**
- * Keeps the rings that were built: most changes of a document are about IDs, and a ring of
- * ten thousand servers takes longer than all the rest. It has megabytes too, so of each pool
- * only the last are kept, and of pools that are gone none.
+ * Keeps the rings that were built: most changes of a document are about IDs, and a ring of ten
+ * thousand servers takes longer to build than all the rest. It has megabytes too, so of each
+ * pool only the last ones are kept, and of pools that are gone none.
  */
 export class RingCache {
-  readonly #build: BuildRing;
+  readonly #build: BuildEntries;
   readonly #rings = new Map<string, readonly Built[]>();
 
-  constructor(build: BuildRing) {
+  constructor(build: BuildEntries) {
     this.#build = build;
   }
 
@@ -36,9 +47,9 @@ export class RingCache {
     const known = this.#rings.get(pool) ?? [];
     const found = known.find((built) => built.of === of) ?? {
       of,
-      ring: this.#built(servers, size),
+      ring: this.#entries(servers, size),
     };
-    this.#rings.set(pool, [found, ...known.filter((built) => built !== found)].slice(0, MOST));
+    this.#rings.set(pool, [found, ...known.filter((built) => built !== found)].slice(0, KEPT));
     return found.ring;
   }
 
@@ -48,7 +59,7 @@ export class RingCache {
     for (const pool of this.#rings.keys()) if (!wanted.has(pool)) this.#rings.delete(pool);
   }
 
-  #built(servers: readonly RingServer[], size: number): Uint32Array {
+  #entries(servers: readonly RingServer[], size: number): Uint32Array {
     return this.#build(
       servers.map(({ name, real, weight }) => ({ key: name, real, weight })),
       size,

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFileSync } from 'node:child_process';
-import { networkInterfaces } from 'node:os';
 import { z } from 'zod';
 import { ifindex, type XdpMode } from '../../../bpf/index.js';
 import { CidecarError } from '../../../core/index.js';
@@ -10,9 +9,6 @@ export interface HostInterface {
   readonly index: number;
   /** Octets of the largest IP packet. */
   readonly mtu: number;
-  /** Its first address of each family that is not link-local, or null. */
-  readonly address4: string | null;
-  readonly address6: string | null;
   /** How an XDP program, whosever it is, is attached; null: none is. */
   readonly xdpMode: XdpMode | null;
 }
@@ -33,11 +29,7 @@ const XDP_MODES: Readonly<Record<number, XdpMode>> = { 1: 'native', 2: 'generic'
  */
 export function hostInterface(name: string): HostInterface {
   const index = ifindex(name);
-  const addresses = networkInterfaces()[name] ?? [];
-  const first = (family: 'IPv4' | 'IPv6') =>
-    addresses.find((each) => each.family === family && !/^fe[89ab]/.test(each.address))?.address ??
-    null;
-  return { name, index, ...linkOf(name), address4: first('IPv4'), address6: first('IPv6') };
+  return { name, index, ...linkOf(name) };
 }
 
 function linkOf(name: string): Pick<HostInterface, 'mtu' | 'xdpMode'> {

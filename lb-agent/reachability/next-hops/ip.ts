@@ -6,7 +6,7 @@ import { z } from 'zod';
 /** Runs ip(8) with these arguments and this standard input, and returns what it printed. */
 export type Ip = (args: readonly string[], input?: string) => Promise<string>;
 
-/** Calls `onLine` for each change of routes, neighbours and links until it is closed. */
+/** Calls `onLine` for each change that is watched for, and `onEnd` when it ends. */
 export type IpMonitor = (onLine: () => void, onEnd: () => void) => { close(): void };
 
 /** How the host would send to an address. */
@@ -14,15 +14,20 @@ export interface Route {
   /** Of either family, whatever the address (RFC 5549); null: the address is on the link. */
   readonly gateway: string | null;
   readonly device: string;
+  /** That packets of this host would have; null: the kernel says none. */
+  readonly source: string | null;
   /** `local`, `broadcast` and the like; undefined for what leads to another host. */
   readonly type: string | undefined;
 }
+
+/** One of several ways of a route. */
+export type Hop = Pick<Route, 'gateway' | 'device'>;
 
 export interface Neighbour {
   readonly mac: Uint8Array | undefined;
   /** Of NUD_*, without the prefix. */
   readonly states: readonly string[];
-  /** Not the kernel's own to resolve: learned from elsewhere, or kept fresh by it unasked. */
+  /** Learned from elsewhere than by asking, or kept fresh by the kernel unasked. */
   readonly foreign: boolean;
 }
 
@@ -30,7 +35,7 @@ export interface Device {
   readonly name: string;
   readonly index: number;
   readonly mac: Uint8Array | undefined;
-  /** Such as `bridge` or `vlan`; undefined for physical ones and for those of virtio. */
+  /** Such as `bridge` or `vlan`; undefined for physical devices and for those of virtio. */
   readonly kind: string | undefined;
   /** The device below, of the same network namespace. */
   readonly parent: string | undefined;
@@ -43,6 +48,21 @@ const routes = z.array(
     gateway: z.string().optional(),
     via: z.object({ host: z.string() }).optional(),
     dev: z.string(),
+    prefsrc: z.string().optional(),
+  }),
+);
+const multipath = z.array(
+  z.object({
+    nexthops: z
+      .array(
+        z.object({
+          gateway: z.string().optional(),
+          via: z.object({ host: z.string() }).optional(),
+          dev: z.string().optional(),
+          flags: z.array(z.string()).default([]),
+        }),
+      )
+      .default([]),
   }),
 );
 const neighbours = z.array(
@@ -78,9 +98,39 @@ export async function readRoutes(
   const found = new Map<string, Route>();
   // One JSON array a command that succeeded; dst is the address as ip writes it.
   for (const line of output.split('\n').filter((text) => text.startsWith('['))) {
-    for (const { dst, gateway, via, dev, type } of routes.parse(parse(line))) {
-      found.set(dst, { gateway: gateway ?? via?.host ?? null, device: dev, type });
+    for (const { dst, gateway, via, dev, type, prefsrc } of routes.parse(parse(line))) {
+      const hop = gateway ?? via?.host ?? null;
+      found.set(dst, { gateway: hop, device: dev, source: prefsrc ?? null, type });
     }
+  }
+  return found;
+}
+
+/**
+ * All ways of the route to each address where it has several, by address: of these the kernel
+ * chooses one for each flow, and a `route get` shows but one.
+ *
+ * @param addresses with routes to other hosts
+ */
+export async function readHops(addresses: readonly string[], ip: Ip): Promise<Map<string, Hop[]>> {
+  if (addresses.length === 0) return new Map();
+  const output = await ip(
+    ['-j', '-force', '-batch', '-'],
+    addresses.map((address) => `route get fibmatch ${address}\n`).join(''),
+  );
+  // What is printed has prefixes in place of the addresses, so only their order tells.
+  const lines = output.split('\n').filter((text) => text.startsWith('['));
+  if (lines.length !== addresses.length) return new Map();
+  const found = new Map<string, Hop[]>();
+  for (const [i, address] of addresses.entries()) {
+    const each = multipath.parse(parse(lines[i] ?? '')).flatMap(({ nexthops }) => nexthops);
+    const hops = each.flatMap(({ gateway, via, dev: device, flags }): Hop[] => {
+      const alive = !flags.includes('dead') && !flags.includes('linkdown');
+      return alive && device !== undefined
+        ? [{ gateway: gateway ?? via?.host ?? null, device }]
+        : [];
+    });
+    if (hops.length > 0) found.set(address, hops);
   }
   return found;
 }
@@ -120,39 +170,42 @@ function parse(text: string): unknown {
   return text.trim() === '' ? [] : JSON.parse(text);
 }
 
-/** Six octets, or undefined: tunnels and the like have other link addresses, or none; lo has zeros. */
+/** Six octets. Undefined for tunnels and the like, which have another link address or none, and for lo, whose address is all zeros. */
 function macOf(text: string | undefined): Uint8Array | undefined {
   if (text === undefined || !/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(text)) return undefined;
   const mac = Uint8Array.from(text.split(':'), (octet) => Number.parseInt(octet, 16));
   return mac.some((octet) => octet !== 0) ? mac : undefined;
 }
 
-/** Milliseconds after which a call is given up; it takes some for what it is asked here. */
-const PATIENCE = 10_000;
+/** Milliseconds after which a call is given up. Those made here take a few. */
+const TIMEOUT_MS = 10_000;
 
 /** ip(8) of this host, or with `prefix` of another network namespace. */
 export function ipCommand(prefix: readonly string[] = []): Ip {
   return (args, input = '') =>
     new Promise((resolve, reject) => {
       const [program = 'ip', ...rest] = [...prefix, 'ip', ...args];
-      const options = { encoding: 'utf8', maxBuffer: 1 << 26, timeout: PATIENCE } as const;
+      const options = { encoding: 'utf8', maxBuffer: 1 << 26, timeout: TIMEOUT_MS } as const;
       const child = execFile(program, rest, options, (error, stdout) => {
-        // With -force a batch goes on past a line that fails, and ends with 1 or 2.
+        // With -force the lines after one that fails are carried out too, and the code is 1 or 2.
         const lineFailed = args.includes('-force') && (error?.code === 1 || error?.code === 2);
         if (error === null || lineFailed) resolve(stdout);
         else reject(error);
       });
-      child.stdin?.on('error', () => {}); // Its end is reported by the call above.
+      child.stdin?.on('error', () => {}); // The call above reports how it ended.
       child.stdin?.end(input);
     });
 }
 
-export const ipMonitor: IpMonitor = (onLine, onEnd) => {
-  const child = spawn('ip', ['monitor', 'neigh', 'route', 'link'], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  createInterface({ input: child.stdout }).on('line', onLine);
-  child.once('error', onEnd);
-  child.once('exit', onEnd);
-  return { close: () => child.kill() };
-};
+/** Watches for changes of these objects of ip(8). */
+export function ipMonitor(
+  ...objects: readonly ('address' | 'neigh' | 'route' | 'link')[]
+): IpMonitor {
+  return (onLine, onEnd) => {
+    const child = spawn('ip', ['monitor', ...objects], { stdio: ['ignore', 'pipe', 'ignore'] });
+    createInterface({ input: child.stdout }).on('line', onLine);
+    child.once('error', onEnd);
+    child.once('exit', onEnd);
+    return { close: () => child.kill() };
+  };
+}

@@ -2,7 +2,7 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { DesiredState, Encapsulation, Server } from '../../../registry/index.js';
-import { NextHops } from './next-hops.js';
+import { type NextHopMode, NextHops } from './next-hops.js';
 import { FakeIp } from './testing/fake-ip.js';
 
 const MAC_1 = '02:00:00:00:00:11';
@@ -16,18 +16,22 @@ beforeEach(() => {
   vi.useFakeTimers();
   fake = new FakeIp();
   lines = [];
-  nextHops = new NextHops({
-    mode: 'resolve',
-    ingress: { name: 'eth0', native: true },
-    ip: fake.ip,
-    monitor: fake.monitor,
-    log: pino({}, { write: (line: string) => lines.push(JSON.parse(line)) }),
-  });
+  open('resolve');
 });
 afterEach(async () => {
   await nextHops.close();
   vi.useRealTimers();
 });
+
+function open(mode: NextHopMode): void {
+  nextHops = new NextHops({
+    mode,
+    ingress: { name: 'eth0', native: true },
+    ip: fake.ip,
+    monitor: fake.monitor,
+    log: pino({}, { write: (line: string) => lines.push(JSON.parse(line)) }),
+  });
+}
 
 function server(address: string, encapsulation: Encapsulation = 'ipip'): Server {
   const rest = { serverIds: new Map(), weight: 100, state: 'active' } as const;
@@ -45,13 +49,16 @@ async function follow(...servers: Server[]): Promise<void> {
 }
 
 function macOf(of: Server): string {
-  return Buffer.from(nextHops.of(of)?.mac ?? [])
+  const nextHop = nextHops.find(of);
+  if (nextHop?.kind === 'reply') return '00:00:00:00:00:00';
+  return Buffer.from(nextHop?.mac ?? [])
     .toString('hex')
     .replace(/..(?=.)/g, '$&:');
 }
 
-function stateOf(of: Server): string | undefined {
-  return nextHops.reachable(desired(of)).pools[0]?.servers[0]?.state;
+function stateOf(of: Server): string {
+  const [verdict] = nextHops.verdicts(desired(of));
+  return verdict?.reachable ? 'active' : 'down';
 }
 
 /** What is read from now on is answered when the function that it returns is called. */
@@ -167,13 +174,41 @@ describe('NextHops', () => {
     });
   });
 
+  it.each(['reply', 'resolve'] as const)('takes itself for no server: %s', async (mode) => {
+    open(mode);
+    fake.routes.set(A.address, { type: 'local', dev: 'lo' });
+    fake.answer(B.address, MAC_1);
+    await follow(A, B);
+    expect([stateOf(A), stateOf(B)]).toEqual(['down', 'active']);
+    expect(lines).toMatchObject([{ missing: A.address, reason: 'it is an address of this host' }]);
+    const changes: string[] = [];
+    nextHops.onChange(() => changes.push(stateOf(A)));
+    fake.routes.delete(A.address);
+    fake.answer(A.address, MAC_2);
+    fake.report();
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(changes).toEqual(['active']);
+    // No neighbour is asked for that packets do not go to.
+    if (mode === 'reply') expect(fake.asked).toEqual([]);
+  });
+
+  it('says nothing against a server where replies go and this host knows no way', async () => {
+    open('reply');
+    fake.routes.set(A.address, null);
+    await follow(A);
+    expect([stateOf(A), nextHops.find(A), lines]).toEqual(['active', { kind: 'reply' }, []]);
+    fake.delay = () => Promise.reject(new Error('no ip'));
+    await follow(B);
+    expect(stateOf(B)).toBe('active');
+  });
+
   it('judges an l2 server by itself, though another has its address', async () => {
     const l2 = server(A.address, 'l2');
     fake.routes.set(A.address, { gateway: '192.0.2.254' });
     fake.answer('192.0.2.254', MAC_1);
     await follow(A, l2);
     expect([macOf(A), stateOf(A)]).toEqual([MAC_1, 'active']);
-    expect([nextHops.of(l2), stateOf(l2)]).toEqual([null, 'down']);
+    expect([nextHops.find(l2), stateOf(l2)]).toEqual([null, 'down']);
     expect(lines.map(({ reason }) => reason)).toEqual([expect.stringMatching(/^l2 needs/)]);
   });
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Logger } from 'pino';
-import type { NextHop } from '../../../bpf/tables/index.js';
+import { SayOnce, SerialWork } from '../../../core/index.js';
 import type { DesiredState, Server } from '../../../registry/index.js';
-import type { MaybeUnreachable } from '../../reconcile/model.js';
+import type { FindNextHop } from '../../reconcile/goal.js';
+import { REPLY } from '../../reconcile/next-hop.js';
+import type { Verdict } from '../../reconcile/verdict.js';
 import type { Ip, IpMonitor } from './ip.js';
-import { findWays, type Ingress, type Way } from './neighbours.js';
-import { REPLY, type Standing, sameStanding, standingAfter } from './standing.js';
+import { type NextHopState, sameState, stateAfter, stateByReply } from './next-hop-state.js';
+import { type Ingress, ownAddresses, type Resolution, resolveAddresses } from './resolve.js';
 
 /** `reply`: back to the neighbour that a packet came from. `resolve`: as the host would route. */
 export type NextHopMode = 'reply' | 'resolve';
@@ -20,27 +22,27 @@ export interface NextHopsOptions {
 
 type Target = Pick<Server, 'address' | 'encapsulation'>;
 
-/** Neighbour table and routes change in bursts. */
+/** Milliseconds to wait for more changes: neighbour table and routes change in bursts. */
 const SETTLE_MS = 100;
-/** Where they never settle, looking at them takes no more than a fifth of the time. */
+/** Pause after each look, as a multiple of its time, so that looking takes a fifth of it at most. */
 const IDLE_SHARE = 4;
-/** Confirms neighbours that only XDP sends to, and sees what a monitor has missed. */
+/** Milliseconds until neighbours are confirmed again that only XDP sends to. */
 const REFRESH_MS = 15_000;
-/** Unanswered ones are asked for again sooner. */
+/** Milliseconds until neighbours that did not answer are asked again. */
 const RETRY_MS = 1_000;
 
 /**
- * Where packets for each server leave, kept right while neighbours and routes change. A
- * server reached by `l2` has no other way, so it is resolved in either mode. A server whose
- * packets would be lost counts as down.
+ * The next hop of each server, kept right while neighbours and routes change. An `l2` server
+ * cannot do without, so it is resolved in either mode. Of a server whose packets go back the
+ * way they came, all that this host can say is whether it is the host itself.
  */
 export class NextHops {
   readonly #options: NextHopsOptions;
   #followed: ReadonlyMap<string, Target> = new Map();
-  #standings: ReadonlyMap<string, Standing> = new Map();
-  /** Each reason in the log, with the servers that it was said of. */
-  #reported: ReadonlyMap<string, string> = new Map();
-  #lastError = '';
+  #states: ReadonlyMap<string, NextHopState> = new Map();
+  /** By reason: the servers that it was logged of. */
+  readonly #reasons = new SayOnce();
+  readonly #errors = new SayOnce();
   /** When the kernel was last asked to confirm neighbours, in ms of a clock that never jumps. */
   #asked = Number.NEGATIVE_INFINITY;
   #monitor: { close(): void } | undefined;
@@ -48,8 +50,7 @@ export class NextHops {
   #due = Number.POSITIVE_INFINITY;
   /** Monitored changes wait until then. */
   #restedAt = Number.NEGATIVE_INFINITY;
-  #running: Promise<void> = Promise.resolve();
-  #next: Promise<void> | undefined;
+  readonly #resolving = new SerialWork(() => this.#resolve());
   #closed = false;
   #untold = false;
   #onChange: (() => void) | undefined;
@@ -59,61 +60,59 @@ export class NextHops {
   }
 
   /**
-   * Calls `listener` when next hops are different from before, but not out of `follow`; at
-   * once where they have become so since.
+   * Calls `listener` when a next hop or a verdict has changed. What {@link follow} finds is not
+   * told, because its caller looks at it anyway; what has changed since then is told at once.
    */
   onChange(listener: () => void): void {
     this.#onChange = listener;
     this.#tell();
   }
 
-  /** The one that holds, or held last; null where none is known. */
-  of(server: Target): NextHop | null {
-    if (!this.#resolves(server)) return REPLY;
-    return this.#standings.get(keyOf(server))?.hop ?? null;
+  /** Finds the next hop that holds, or held last, by what is known now and not later. */
+  get find(): FindNextHop {
+    const states = this.#states;
+    return (server) => {
+      if (!this.#resolves(server)) return REPLY;
+      return states.get(keyOf(server))?.nextHop ?? null;
+    };
   }
 
   /** The servers to follow from now on; resolved when it returns, as far as neighbours answer. */
   async follow(desired: DesiredState): Promise<void> {
     const servers = desired.pools.flatMap((pool) => pool.servers);
     this.#followed = new Map(
-      servers
-        .filter((server) => this.#resolves(server))
-        .map(({ address, encapsulation }) => {
-          const target = { address, encapsulation };
-          return [keyOf(target), target];
-        }),
+      servers.map(({ address, encapsulation }) => {
+        const target = { address, encapsulation };
+        return [keyOf(target), target];
+      }),
     );
     if (this.#followed.size === 0) return;
-    await this.#resolveAgain();
+    await this.#resolving.run();
     // A neighbour that nobody has asked for yet answers within milliseconds, if at all.
     if (this.#someWait()) {
       await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
-      await this.#resolveAgain();
+      await this.#resolving.run();
     }
     this.#untold = false;
   }
 
-  /** The same state, with servers that cannot be reached taken as down, and why. */
-  reachable(desired: DesiredState): DesiredState {
-    return {
-      ...desired,
-      pools: desired.pools.map((pool) => ({
-        ...pool,
-        servers: pool.servers.map((server): MaybeUnreachable => {
-          if (this.#reaches(server)) return server;
-          const unreachable = this.#standings.get(keyOf(server))?.reason ?? 'not looked up yet';
-          return { ...server, state: 'down', unreachable };
-        }),
-      })),
-    };
+  /** Which servers can be reached, as of now. */
+  verdicts(desired: DesiredState): Verdict[] {
+    return desired.pools.flatMap((pool) =>
+      pool.servers.map((server): Verdict => {
+        const { name } = server;
+        if (this.#reaches(server)) return { server: name, reachable: true, reason: null };
+        const reason = this.#states.get(keyOf(server))?.reason ?? 'not looked up yet';
+        return { server: name, reachable: false, reason };
+      }),
+    );
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
     this.#monitor?.close();
-    await (this.#next ?? this.#running);
+    await this.#resolving.idle();
   }
 
   #resolves({ encapsulation }: Target): boolean {
@@ -121,13 +120,12 @@ export class NextHops {
   }
 
   #reaches(server: Target): boolean {
-    if (!this.#resolves(server)) return true;
     // Where nothing could be read, a tunnel is left as it is.
-    return this.#standings.get(keyOf(server))?.reachable ?? server.encapsulation !== 'l2';
+    return this.#states.get(keyOf(server))?.reachable ?? server.encapsulation !== 'l2';
   }
 
   #someWait(): boolean {
-    return [...this.#followed.keys()].some((key) => this.#standings.get(key)?.waiting ?? true);
+    return [...this.#followed.keys()].some((key) => this.#states.get(key)?.waiting ?? true);
   }
 
   #watch(): void {
@@ -139,11 +137,11 @@ export class NextHops {
         this.#monitor = undefined;
       },
     );
-    // It takes a moment to begin; what changes before is seen by then.
+    // The monitor takes a moment to start, and does not report what changes until then.
     this.#schedule(RETRY_MS);
   }
 
-  /** Never later than what is scheduled: whoever reports without end must not put it off. */
+  /** Never later than what is scheduled: reports without end must not put it off. */
   #schedule(milliseconds: number): void {
     const due = performance.now() + milliseconds;
     if (this.#closed || due >= this.#due) return;
@@ -151,18 +149,8 @@ export class NextHops {
     this.#due = due;
     this.#timer = setTimeout(() => {
       this.#due = Number.POSITIVE_INFINITY;
-      void this.#resolveAgain().then(() => this.#tell());
+      void this.#resolving.run().then(() => this.#tell());
     }, milliseconds);
-  }
-
-  /** One at a time. What is being read may be older than the call, which gets the one after. */
-  #resolveAgain(): Promise<void> {
-    this.#next ??= this.#running.then(() => {
-      this.#next = undefined;
-      this.#running = this.#resolve();
-      return this.#running;
-    });
-    return this.#next;
   }
 
   async #resolve(): Promise<void> {
@@ -172,37 +160,56 @@ export class NextHops {
     const start = performance.now();
     this.#watch();
     try {
-      // What the monitor reports may be the answer to this: so not at each report.
-      const unseen = [...followed.keys()].some((key) => !this.#standings.has(key));
+      // Not at each report of the monitor, which may be of an answer to the last question.
+      const unseen = [...followed.keys()].some((key) => !this.#states.has(key));
       const ask = unseen || start - this.#asked >= this.#pauseMs();
       if (ask) this.#asked = start;
-      const addresses = [...followed.values()].map(({ address }) => address);
-      this.#judge(followed, await findWays(addresses, ip, ingress, ask));
+      const targets = [...followed.values()];
+      const addressesOf = (resolved: boolean) =>
+        targets.filter((each) => this.#resolves(each) === resolved).map(({ address }) => address);
+      const [resolutions, own] = await Promise.all([
+        resolveAddresses(addressesOf(true), ip, ingress, ask),
+        ownAddresses(addressesOf(false), ip),
+      ]);
+      this.#judge(followed, resolutions, own);
       this.#report();
-      this.#lastError = '';
+      this.#errors.over();
     } catch (error) {
-      const message = String(error);
-      if (message !== this.#lastError) {
-        log.error({ message }, 'cannot read routes and neighbours; keeping the last');
+      if (this.#errors.isNews(error)) {
+        log.error({ error }, 'cannot read routes and neighbours; keeping the last');
       }
-      this.#lastError = message;
     }
     const end = performance.now();
     this.#restedAt = end + IDLE_SHARE * (end - start);
     this.#schedule(this.#pauseMs());
   }
 
-  #judge(followed: ReadonlyMap<string, Target>, ways: ReadonlyMap<string, Way>): void {
-    const standings = new Map<string, Standing>();
-    for (const [key, { address, encapsulation }] of followed) {
-      const before = this.#standings.get(key);
-      const way = ways.get(address);
-      if (way === undefined) continue;
-      const standing = standingAfter(before, way, encapsulation === 'l2');
-      standings.set(key, standing);
-      if (!sameStanding(before, standing)) this.#untold = true;
+  #judge(
+    followed: ReadonlyMap<string, Target>,
+    resolutions: ReadonlyMap<string, Resolution>,
+    own: ReadonlySet<string>,
+  ): void {
+    const states = new Map<string, NextHopState>();
+    for (const [key, target] of followed) {
+      const before = this.#states.get(key);
+      const state = this.#stateOf(target, before, resolutions, own);
+      if (state === undefined) continue;
+      states.set(key, state);
+      if (!sameState(before, state)) this.#untold = true;
     }
-    this.#standings = standings;
+    this.#states = states;
+  }
+
+  #stateOf(
+    target: Target,
+    before: NextHopState | undefined,
+    resolutions: ReadonlyMap<string, Resolution>,
+    own: ReadonlySet<string>,
+  ): NextHopState | undefined {
+    const { address, encapsulation } = target;
+    if (!this.#resolves(target)) return stateByReply(own.has(address));
+    const resolution = resolutions.get(address);
+    return resolution && stateAfter(before, resolution, encapsulation === 'l2');
   }
 
   #pauseMs(): number {
@@ -213,22 +220,23 @@ export class NextHops {
   #report(): void {
     const said = new Map<string, { certain: boolean; servers: string[] }>();
     for (const [key, { address }] of this.#followed) {
-      const { reason = null, reachable = false, hop = null } = this.#standings.get(key) ?? {};
+      const { reason = null, reachable = false, nextHop = null } = this.#states.get(key) ?? {};
       if (reason === null) continue;
-      const about = said.get(reason) ?? { certain: !reachable || hop === REPLY, servers: [] };
+      const about = said.get(reason) ?? {
+        certain: !reachable || nextHop?.kind === 'reply',
+        servers: [],
+      };
       about.servers.push(address);
       said.set(reason, about);
     }
-    const reported = new Map<string, string>();
     for (const [reason, { certain, servers }] of said) {
       const text = servers.join(' ');
-      reported.set(reason, text);
-      if (this.#reported.get(reason) === text) continue;
+      if (!this.#reasons.isNews(text, reason)) continue;
       if (certain)
         this.#options.log.warn({ missing: text, reason }, 'no next hop to these servers');
       else this.#options.log.warn({ servers: text, reason }, 'next hops with a condition');
     }
-    this.#reported = reported;
+    this.#reasons.retain(said.keys());
   }
 
   #tell(): void {

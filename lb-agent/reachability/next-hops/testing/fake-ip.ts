@@ -69,7 +69,11 @@ export class FakeIp {
   }
 
   #route(dst: string): string {
-    const route = this.routes.get(dst);
+    const [address = dst, fibmatch] = dst.split(' ').reverse();
+    const route = this.routes.get(address);
+    if (fibmatch !== undefined) {
+      return route === null ? '' : JSON.stringify([{ dst: '0.0.0.0/0', ...route }]);
+    }
     return route === null ? '' : JSON.stringify([{ dst, dev: 'eth0', ...route }]);
   }
 }

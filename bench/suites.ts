@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+import { benchAgent } from './agent.js';
+import { benchIssue } from './issue.js';
+import { benchMint } from './mint.js';
+import type { Figure } from './report.js';
+import { benchVeth, type VethRow } from './veth.js';
+
+export interface Suite {
+  readonly title: string;
+  run(): Promise<readonly Figure[]>;
+}
+
+/** Least rate by case. A case without one is for information. */
+const LEAST_PER_SECOND: ReadonlyMap<string, number> = new Map([
+  ['mint plaintext, 8 octets', 8e6],
+  ['mint four-pass with token, 8 octets', 2.5e6],
+  ['CIDs over gRPC, four pass with token', 2e6],
+]);
+
+function rate(row: { readonly case: string; readonly perSecond: number }): Figure {
+  const least = LEAST_PER_SECOND.get(row.case);
+  return {
+    case: row.case,
+    target: least === undefined ? null : `>= ${millions(least)}`,
+    value: millions(row.perSecond),
+    met: least === undefined ? undefined : row.perSecond >= least,
+    json: { perSecond: row.perSecond },
+  };
+}
+
+function millions(perSecond: number): string {
+  return `${(perSecond / 1e6).toFixed(2)} M/s`;
+}
+
+/** Most milliseconds by case. */
+const MOST_MILLISECONDS: ReadonlyMap<string, number> = new Map([
+  ['agent: 1M IDs cold', 3000],
+  ['agent: a 1k change', 20],
+]);
+
+function duration(row: { readonly case: string; readonly milliseconds: number }): Figure {
+  const most = MOST_MILLISECONDS.get(row.case);
+  return {
+    case: row.case,
+    target: most === undefined ? null : `<= ${most} ms`,
+    value: `${row.milliseconds.toFixed(1)} ms`,
+    met: most === undefined ? undefined : row.milliseconds <= most,
+    json: { milliseconds: row.milliseconds },
+  };
+}
+
+/** A row that lost a packet or sent one to a wrong server has failed, at any speed. */
+function throughput(row: VethRow): Figure {
+  const { perSecond, packets, lost, astray } = row;
+  return {
+    case: row.case,
+    target: 'none lost or astray',
+    value: `${millions(perSecond)}, ${lost} lost, ${astray} astray of ${millions(packets).replace('/s', '')}`,
+    met: lost === 0 && astray === 0,
+    json: { perSecond, packets, lost, astray },
+  };
+}
+
+/** The suites beside the packet rows, by the name that --only takes. */
+export const OTHER_SUITES: Readonly<Record<string, Suite>> = {
+  veth: { title: 'frames over veth', run: async () => (await benchVeth()).map(throughput) },
+  mint: { title: 'minting, one core', run: async () => benchMint().map(rate) },
+  agent: { title: 'the agent', run: async () => (await benchAgent()).map(duration) },
+  issue: { title: 'issuing over a unix socket', run: async () => (await benchIssue()).map(rate) },
+};

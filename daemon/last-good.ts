@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readFile } from 'node:fs/promises';
+import { SerialWork } from '../core/index.js';
+import { replaceFile } from './atomic-file.js';
+import type { Log } from './log.js';
+
+/**
+ * Keeps the text that the state in force was made from in a file of mode 0600, so that a daemon
+ * which restarts while its registry holds something bad can start from it. A failure to write is
+ * logged and harms nothing else.
+ */
+export class LastGood {
+  readonly path: string;
+  readonly #log: Log;
+  readonly #writing = new SerialWork(() => this.#write());
+  #wanted: string | undefined;
+  #written: string | undefined;
+
+  constructor(path: string, log: Log) {
+    this.path = path;
+    this.#log = log;
+  }
+
+  /** What was saved last; undefined where nothing was. */
+  async read(): Promise<string | undefined> {
+    try {
+      this.#written = await readFile(this.path, 'utf8');
+      return this.#written;
+    } catch (error) {
+      if (!(error instanceof Error) || Reflect.get(error, 'code') !== 'ENOENT') {
+        this.#log.warn({ file: this.path, error }, 'the last good document cannot be read');
+      }
+      return undefined;
+    }
+  }
+
+  save(text: string): Promise<void> {
+    this.#wanted = text;
+    return this.#writing.run();
+  }
+
+  async #write(): Promise<void> {
+    const text = this.#wanted;
+    if (text === undefined || text === this.#written) return;
+    try {
+      await replaceFile(this.path, { mode: 0o600, content: text });
+      this.#written = text;
+    } catch (error) {
+      this.#log.warn({ file: this.path, error }, 'the last good document cannot be saved');
+    }
+  }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type Command, Option } from 'commander';
+import { newProgram } from '../daemon/program.js';
+import { detach } from './commands/detach.js';
+import { events } from './commands/events.js';
+import { run } from './commands/run.js';
+import { status } from './commands/status.js';
+import {
+  DEFAULT_PIN_FOLDER,
+  readEventsOptions,
+  readOtherOptions,
+  readRunOptions,
+} from './options.js';
+
+/** The commands of lb-agent and their flags; options.ts says what each may be, and defaults. */
+export function agentProgram(): Command {
+  const program = newProgram('lb-agent').description(
+    'Makes the XDP balancer of this host route as the registry says.',
+  );
+  addRun(program);
+  addStatus(program);
+  addEvents(program);
+  addDetach(program);
+  return program;
+}
+
+function addRun(program: Command): void {
+  program
+    .command('run')
+    .description(
+      'Attach the balancer and keep its tables as the registry document says. A stop leaves the ' +
+        'balancer attached and routing; `lb-agent detach` takes it away.',
+    )
+    .requiredOption('--registry <file>', 'the document of pools, VIPs, configs and servers')
+    .requiredOption('--interface <name>', 'where the packets for the VIPs come in')
+    .option(
+      '--mode <mode>',
+      'native (in the driver) or generic (any interface, slower) (default: native)',
+    )
+    .option('--pin-dir <folder>', `in bpffs; one for each agent (default: ${DEFAULT_PIN_FOLDER})`)
+    .option('--state-dir <folder>', 'names of what is pinned (default: in /run/cidecar)')
+    .option(
+      '--source <address[/length]>',
+      'outer IPv4 source; bits after the length vary by flow (default: that of the routes, or ' +
+        'the interface’s first address that is no VIP)',
+    )
+    .option('--source6 <address>', 'outer IPv6 source (default: as --source)')
+    .option(
+      '--next-hop <how>',
+      'reply: tunnels leave by the neighbour that the packet came from; resolve: by the routes ' +
+        'and neighbours of this host. Servers with encapsulation l2 are always resolved ' +
+        '(default: reply)',
+    )
+    .option('--mtu <octets>', 'of the link to the servers (default: the interface’s)')
+    .option('--flows-per-cpu <number>', 'size of the flow table (default: 16384)')
+    .option(
+      '--cooldown <seconds>',
+      'before the place of a server that left is used again (default: 120)',
+    )
+    .addOption(new Option('--quarantine <seconds>', 'old name of --cooldown').hideHelp())
+    .option('--hash-seed <hex>', 'the same on every balancer')
+    .option('--gue-port <port>', 'UDP port of GUE, as the servers unwrap it (default: 6080)')
+    .option('--fresh-timeout <seconds>', 'to forget a flow of one packet (default: 10)')
+    .option('--udp-timeout <seconds>', 'to forget an idle UDP flow (default: 120)')
+    .option('--tcp-timeout <seconds>', 'to forget an idle TCP flow (default: 3600)')
+    .option('--icmp-rate <answers>', '"too big" a second, on each CPU (default: 100)')
+    .option(
+      '--metrics <where>',
+      'serve Prometheus metrics: host:port, a port of 127.0.0.1, or the path of a socket',
+    )
+    .option('--object <file>', 'the packet program (default: the one of this build)')
+    .option('--log-level <level>', 'debug, info, warn or error (default: info)')
+    .action(async (flags: object) => run(readRunOptions(flags)));
+}
+
+function addStatus(program: Command): void {
+  addFolders(program.command('status'))
+    .description('Show VIPs, servers, IDs and counters of the balancer, as the kernel has them.')
+    .option('--json', 'for programs')
+    .action((flags: object) => status(readOtherOptions(flags)));
+}
+
+function addEvents(program: Command): void {
+  addFolders(program.command('events'))
+    .description(
+      'Print a sample of the packets for VIPs and what was decided about each. Sampling is off ' +
+        'unless this runs; one at a time.',
+    )
+    .option('--sample <n>', 'one packet in so many, on each CPU (default: 1000)')
+    .option('--rate <events>', 'at most so many a second, on each CPU (default: 100)')
+    .option('--count <n>', 'stop after so many')
+    .option('--vip <address[:port]>', 'of this VIP only')
+    .option('--reason <name>', 'with this outcome only, or this reason against their CIDs')
+    .option('--json', 'one JSON object a line')
+    .action(async (flags: object) => events(readEventsOptions(flags)));
+}
+
+function addDetach(program: Command): void {
+  addFolders(program.command('detach'))
+    .description('Take the balancer off its interface and remove its pins. Stop the agent first.')
+    .action(async (flags: object) => detach(readOtherOptions(flags)));
+}
+
+function addFolders(command: Command): Command {
+  return command
+    .option('--pin-dir <folder>', `of the agent (default: ${DEFAULT_PIN_FOLDER})`)
+    .option('--state-dir <folder>', 'of the agent, where it was given');
+}

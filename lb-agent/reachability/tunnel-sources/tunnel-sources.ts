@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+import { BlockList } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { CidecarError, SayOnce, SerialWork } from '../../../core/index.js';
+import type { DesiredState, Server } from '../../../registry/index.js';
+import { type Ip, type IpMonitor, readRoutes } from '../next-hops/ip.js';
+import { readAddresses } from './addresses.js';
+import { type Choice, chooseSource } from './choose.js';
+
+export interface TunnelSourcesOptions {
+  /** The one that packets come in by. */
+  readonly interface: string;
+  /** What the operator named; the bits after the prefix vary by flow. */
+  readonly source4?: { readonly address: string; readonly prefixLength: number } | undefined;
+  readonly source6?: string | undefined;
+  readonly ip: Ip;
+  readonly monitor: IpMonitor;
+  readonly log: Logger;
+}
+
+/** By family of the server; null: there is no such address. */
+export interface Sources {
+  readonly source4: string | null;
+  readonly source6: string | null;
+}
+
+/** Milliseconds to wait for more changes. */
+const SETTLE_MS = 200;
+/** Milliseconds between looks that no change has asked for. */
+const REFRESH_MS = 15_000;
+/** Milliseconds for which a start waits until the kernel knows that an address is its own. */
+const TENTATIVE_MS = 4_000;
+/** Servers of a family whose routes are looked at. */
+const ROUTES = 64;
+
+/**
+ * Where tunnels come from: what the operator named, or else addresses of this host, followed
+ * as they change.
+ */
+export class TunnelSources {
+  readonly #options: TunnelSourcesOptions;
+  readonly #looking = new SerialWork(() => this.#look());
+  readonly #said = new SayOnce();
+  #desired: DesiredState | undefined;
+  #current: Sources = { source4: null, source6: null };
+  /** What was found last, of each family that is looked for. */
+  #choices: ReadonlyMap<4 | 6, Choice> = new Map();
+  #monitor: { close(): void } | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #due = Number.POSITIVE_INFINITY;
+  #closed = false;
+  /** A change that nobody was told of. */
+  #untold = false;
+  #onChange: (() => void) | undefined;
+
+  constructor(options: TunnelSourcesOptions) {
+    this.#options = options;
+  }
+
+  get current(): Sources {
+    const { source4, source6 } = this.#options;
+    return {
+      source4: source4?.address ?? this.#current.source4,
+      source6: source6 ?? this.#current.source6,
+    };
+  }
+
+  /**
+   * Calls `listener` when {@link current} has changed. What {@link follow} finds is not told,
+   * because its caller looks at it anyway; what has changed since then is told at once.
+   */
+  onChange(listener: () => void): void {
+    this.#onChange = listener;
+    this.#tell();
+  }
+
+  /** Looks for sources for this state. Those that may be used still are kept. */
+  async follow(desired: DesiredState): Promise<void> {
+    this.#desired = desired;
+    await this.#looking.run();
+    const until = performance.now() + TENTATIVE_MS;
+    while (this.#waits() && performance.now() < until && !this.#closed) {
+      await sleep(SETTLE_MS);
+      await this.#looking.run();
+    }
+    this.#untold = false;
+  }
+
+  /**
+   * Where a state cannot be tunnelled: said here, rather than halfway through.
+   * @throws CidecarError ARGUMENT_INVALID
+   */
+  check(desired: DesiredState): void {
+    this.#refuseVips(desired);
+    for (const server of tunnelled(desired)) {
+      const family = familyOf(server);
+      if (this.current[`source${family}`] !== null) continue;
+      const found = this.#choices.get(family)?.because ?? `${this.#options.interface} has none`;
+      throw new CidecarError(
+        'ARGUMENT_INVALID',
+        `${server.name} has an IPv${family} address, and there is none to tunnel from (${found}): give --source${family === 6 ? '6' : ''}`,
+      );
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#monitor?.close();
+    await this.#looking.idle();
+  }
+
+  #refuseVips(desired: DesiredState): void {
+    const { source4, source6 } = this.#options;
+    const given = new BlockList();
+    if (source4 !== undefined) given.addSubnet(source4.address, source4.prefixLength, 'ipv4');
+    const { source4: four, source6: six } = this.current;
+    const needed = new Set(tunnelled(desired).map(familyOf));
+    for (const vip of vipsOf(desired)) {
+      const six6 = vip.includes(':');
+      const hit = six6 ? vip === six : vip === four || given.check(vip, 'ipv4');
+      if (!hit) continue;
+      const named = six6 ? source6 !== undefined : source4 !== undefined;
+      if (!named && !needed.has(six6 ? 6 : 4)) continue;
+      const flag = six6 ? '--source6' : '--source';
+      throw new CidecarError(
+        'ARGUMENT_INVALID',
+        `${vip} is a VIP, and ${named ? `${flag} has it` : 'there is no other address to tunnel from'}: servers have VIPs themselves, and take no tunnels from them; ${named ? 'name another address' : `give ${flag}`}`,
+      );
+    }
+  }
+
+  #waits(): boolean {
+    return [...this.#choices.values()].some(({ waiting }) => waiting);
+  }
+
+  /** Families that servers need and for which nothing was named. */
+  #wanted(servers: readonly Server[]): (4 | 6)[] {
+    const { source4, source6 } = this.#options;
+    return ([4, 6] as const).filter((family) => {
+      if ((family === 4 ? source4 : source6) !== undefined) return false;
+      return servers.some((server) => familyOf(server) === family);
+    });
+  }
+
+  async #look(): Promise<void> {
+    const desired = this.#desired;
+    if (desired === undefined || this.#closed) return;
+    const servers = tunnelled(desired);
+    const wanted = this.#wanted(servers);
+    if (wanted.length === 0) return;
+    const { ip, log, interface: name } = this.#options;
+    this.#watch();
+    try {
+      const looked = wanted.flatMap((family) =>
+        servers.filter((server) => familyOf(server) === family).slice(0, ROUTES),
+      );
+      const [addresses, routes] = await Promise.all([
+        readAddresses(ip),
+        readRoutes(
+          looked.map(({ address }) => address),
+          ip,
+        ),
+      ]);
+      const vips = new Set(vipsOf(desired));
+      this.#choices = new Map(
+        wanted.map((family) => {
+          const to = [...routes].filter(([address]) => address.includes(':') === (family === 6));
+          const current = this.#current[`source${family}`];
+          const circumstances = { family, interface: name, addresses, vips, current };
+          return [family, chooseSource({ ...circumstances, routes: to.map(([, way]) => way) })];
+        }),
+      );
+      for (const [family, choice] of this.#choices) this.#take(family, choice);
+      this.#said.over('trouble');
+    } catch (error) {
+      if (this.#said.isNews(error, 'trouble')) {
+        log.error({ error }, 'cannot read the addresses of this host; keeping the last');
+      }
+    }
+    this.#schedule(REFRESH_MS);
+  }
+
+  #take(family: 4 | 6, { address, because, waiting }: Choice): void {
+    const { log } = this.#options;
+    const before = this.#current[`source${family}`];
+    const topic = `source ${family}`;
+    if (address === before) {
+      this.#said.over(topic);
+      return;
+    }
+    if (address === null) {
+      // Better than none: routers may know the way back all the same.
+      if (before !== null && !waiting && this.#said.isNews(because, topic)) {
+        log.warn({ source: before, because }, 'tunnels come from an address that went away');
+      }
+      return;
+    }
+    this.#said.over(topic);
+    this.#current = { ...this.#current, [`source${family}`]: address };
+    const about = { source: address, because };
+    if (before === null) log.info(about, 'tunnels come from this address');
+    else log.warn({ ...about, before }, 'tunnels come from another address now');
+    this.#untold = true;
+  }
+
+  #tell(): void {
+    if (!this.#untold || this.#closed || this.#onChange === undefined) return;
+    this.#untold = false;
+    this.#onChange();
+  }
+
+  #watch(): void {
+    if (this.#monitor !== undefined || this.#closed) return;
+    this.#monitor = this.#options.monitor(
+      () => this.#schedule(SETTLE_MS),
+      // The next look starts another.
+      () => {
+        this.#monitor = undefined;
+      },
+    );
+  }
+
+  /** The earlier of what was scheduled and this. */
+  #schedule(milliseconds: number): void {
+    const due = performance.now() + milliseconds;
+    if (this.#closed || due >= this.#due) return;
+    clearTimeout(this.#timer);
+    this.#due = due;
+    this.#timer = setTimeout(() => {
+      this.#due = Number.POSITIVE_INFINITY;
+      void this.#looking.run().then(() => this.#tell());
+    }, milliseconds);
+  }
+}
+
+function tunnelled({ pools }: DesiredState): Server[] {
+  return pools
+    .flatMap(({ servers }) => servers)
+    .filter(({ encapsulation }) => encapsulation !== 'l2');
+}
+
+function vipsOf({ pools }: DesiredState): string[] {
+  return pools.flatMap(({ vips }) => vips).map(({ address }) => address);
+}
+
+function familyOf({ address }: Server): 4 | 6 {
+  return address.includes(':') ? 6 : 4;
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from 'vitest';
+import { isReachable, mergeVerdicts, type Verdict } from './verdict.js';
+
+const up = (server: string): Verdict => ({ server, reachable: true, reason: null });
+const lost = (server: string, reason: string): Verdict => ({ server, reachable: false, reason });
+
+describe('verdicts of several checks', () => {
+  it('let a server be reached only where all of them do', () => {
+    for (const checks of [
+      [[up('a'), up('b')], [lost('b', 'no answer')]],
+      [[lost('b', 'no answer')], [up('b'), up('a')]],
+    ]) {
+      const merged = mergeVerdicts(...checks);
+      expect([isReachable(merged, 'a'), isReachable(merged, 'b')]).toEqual([true, false]);
+      expect(merged.get('b')).toEqual(lost('b', 'no answer'));
+    }
+  });
+
+  it('give the reasons of all that cannot reach it', () => {
+    const merged = mergeVerdicts([lost('a', 'no route')], [up('a')], [lost('a', 'HTTP 503')]);
+    expect(merged.get('a')?.reason).toBe('no route; HTTP 503');
+  });
+
+  it('leave a server alone of which none says anything', () => {
+    expect(isReachable(mergeVerdicts([lost('a', 'no route')]), 'b')).toBe(true);
+  });
+});

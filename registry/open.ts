@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+import { CidecarError } from '../core/index.js';
+import { openFileRegistry } from './file/file-registry.js';
+import type { Registry, RegistryOptions } from './types.js';
+
+// A second registry store is a folder beside file/, and a line below. What it has to do:
+// - It implements Registry: read() and watch() hand out whole states that are valid, and reject
+//   or report everything else with a CidecarError that says where the fault lies.
+// - It checks documents by parseDocumentInSlices (document/document.ts), so that the same mistake
+//   has the same message in every store. That asks for key files while it reads, synchronously
+//   (ReadKeyFile): a store that fetches keys fetches them before it begins.
+// - Its revisions come from parseDocument, or from revisionOf (document/revision.ts), which says
+//   the rule in words, so that hosts can be compared.
+// - What a watch reports, and what not, is decided by WatchReports (watch-reports.ts): the store
+//   passes each state and each error to it.
+// - While its source is out of reach it reports REGISTRY_UNAVAILABLE, and read() rejects with
+//   that. It tries again by itself for as long as that lasts, because daemons keep working with
+//   the last good state and never call watch() twice. (The file store has no source that can be
+//   out of reach: a file that cannot be read is FILE_UNREADABLE.)
+
+/** `scheme://...` is the address of a store; everything else is the path of a file. */
+const ADDRESS = /^[a-z][a-z0-9+.-]*:\/\//i;
+
+/**
+ * Opens what a `--registry` says: the path of a document. Nothing is read yet. Throws
+ * ARGUMENT_INVALID for the address of a store that this version does not support.
+ */
+export function openRegistry(where: string, options: RegistryOptions = {}): Registry {
+  if (!ADDRESS.test(where)) return openFileRegistry(where, options);
+  throw new CidecarError(
+    'ARGUMENT_INVALID',
+    `the registry ${withoutCredentials(where)} is not supported by this version: give the path of a document`,
+  );
+}
+
+/** `scheme://host...` of an address, which may hold a user and a password. */
+function withoutCredentials(address: string): string {
+  return address.replace(/\/\/[^/?#]*@/, '//');
+}

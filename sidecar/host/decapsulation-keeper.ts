@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describeError, SayOnce } from '../../core/index.js';
+import type { Log } from '../../daemon/log.js';
+
+/** The decapsulating program, attached to an interface. */
+export interface Attachment {
+  attached(): boolean;
+  /** Packets and octets by reason, those of 0 left out. */
+  counters(): DecapsulationCounter[];
+  /** Detaches the program, unless the link is pinned: then it goes on unwrapping. */
+  close(): void;
+}
+
+export interface DecapsulationCounter {
+  readonly reason: string;
+  readonly packets: number;
+  readonly octets: number;
+}
+
+export interface KeeperOptions {
+  readonly interface: string;
+  /** Prefixes that tunnels may come from; none means any. */
+  readonly sources: readonly string[];
+  attach(): Promise<Attachment>;
+  readonly log: Log;
+  /** The program is attached again, or no longer. */
+  onChange(): void;
+}
+
+/** Milliseconds between two looks at the link, and so the longest time without the program. */
+const LOOK_EVERY = 500;
+
+/**
+ * Keeps the decapsulating program attached: an interface that is made anew has none, and without
+ * it the server gets no packets although everything else looks well.
+ */
+export class DecapsulationKeeper {
+  readonly #options: KeeperOptions;
+  readonly #failures = new SayOnce();
+  #attachment: Attachment | undefined;
+  #error = '';
+  #attaching: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(options: KeeperOptions) {
+    this.#options = options;
+  }
+
+  /** Attaches for the first time; rejects where that fails. */
+  async start(): Promise<void> {
+    const { sources, log, interface: name } = this.#options;
+    await this.#attach();
+    if (sources.length === 0) {
+      log.warn(
+        { interface: name },
+        'tunnels of anybody are unwrapped: give the prefixes of the balancers by --decap-sources',
+      );
+    }
+    if (this.#closed) return;
+    this.#timer = setInterval(() => this.look(), LOOK_EVERY).unref();
+  }
+
+  get interface(): string {
+    return this.#options.interface;
+  }
+
+  get attached(): boolean {
+    return this.#attachment !== undefined;
+  }
+
+  /** Why it is not attached; empty where it is. */
+  get error(): string {
+    return this.attached ? '' : this.#error;
+  }
+
+  counters(): DecapsulationCounter[] {
+    return this.#attachment?.counters() ?? [];
+  }
+
+  /** Looks at the link; resolves when the program is attached again, or cannot be for now. */
+  async look(): Promise<void> {
+    if (this.#closed) return;
+    const { log, onChange, interface: name } = this.#options;
+    if (this.#attachment !== undefined) {
+      if (this.#attachment.attached()) return;
+      this.#attachment.close();
+      this.#attachment = undefined;
+      this.#error = 'it was detached, or its interface is gone';
+      log.error({ interface: name }, 'tunnels are no longer unwrapped: attaching again');
+      onChange();
+    }
+    this.#attaching ??= this.#attach()
+      .then(onChange, (error: unknown) => {
+        this.#error = describeError(error);
+        if (this.#failures.isNews(error)) {
+          log.error({ interface: name, error }, 'cannot attach the decapsulating program');
+        }
+      })
+      .finally(() => {
+        this.#attaching = undefined;
+      });
+    await this.#attaching;
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    this.#attachment?.close();
+    this.#attachment = undefined;
+  }
+
+  async #attach(): Promise<void> {
+    const { attach, sources, log, interface: name } = this.#options;
+    const attachment = await attach();
+    if (this.#closed) {
+      attachment.close();
+      return;
+    }
+    this.#attachment = attachment;
+    this.#failures.over();
+    log.info({ interface: name, sources }, 'tunnels are unwrapped');
+  }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type Command, Option } from 'commander';
+import { newProgram } from '../daemon/program.js';
+import { readSidecarOptions } from './options.js';
+import { run } from './run.js';
+import { status } from './status-command.js';
+
+const HELP = `
+The state folder remembers which nonces were used. The first start needs --init; every
+later one finds the folder, or refuses to run: without it, CIDs could repeat.`;
+
+/** The flags of cid-sidecar; options.ts says what each may be, and defaults. */
+export function sidecarProgram(): Command {
+  const program = newProgram('cid-sidecar').description(
+    'Issues connection IDs that carry the ID of the QUIC server beside it.',
+  );
+  const run = addRun(program);
+  addStatus(program);
+  addDetach(program);
+  // Without a command it runs, so its help is that of the program.
+  program.addHelpText('after', () => `\n${run.helpInformation()}${HELP}`);
+  return program;
+}
+
+function addRun(program: Command): Command {
+  return program
+    .command('run', { isDefault: true })
+    .description('Issue CIDs until SIGTERM; what is done without a command.')
+    .requiredOption('--registry <file>', 'the desired state (YAML)')
+    .requiredOption('--server <name>', 'the server in it that this sidecar stands beside')
+    .requiredOption('--state-dir <folder>', 'where used nonces are remembered')
+    .requiredOption('--socket <path>', 'unix socket to serve on')
+    .option('--socket-mode <octal>', 'permissions of the socket (default: 0660)')
+    .option('--socket-group <group>', 'group of the socket')
+    .option('--init', 'first start: create the state; refused where there is one')
+    .option(
+      '--init-if-missing',
+      'create the state where there is none, for command lines that cannot change (pods). If a state was lost, this risks what --reset-nonces does',
+    )
+    .option(
+      '--reset-nonces',
+      'the state is lost: begin anew at random places. CIDs can then repeat earlier ones, with a probability of about (CIDs before + after) / 256^nonceLength, without a key (CIDs before x after) / 256^nonceLength, and reset tokens made with keys of the lost state are gone',
+    )
+    .option('--reissue-within <seconds>', 'time to replace CIDs of retiring configs (default: 300)')
+    .option(
+      '--cid-lifetime <seconds>',
+      'how long a server that is cut off from its sidecar may use CIDs it has in stock (default: 60)',
+    )
+    .option('--allow-key-export', 'permit LeaseNonces and ExportResetKeys, which hand out keys')
+    .option('--max-streams <n>', 'streams of all clients together (default: 4096)')
+    .option(
+      '--metrics <where>',
+      'serve Prometheus metrics: host:port, a port of 127.0.0.1, or the path of a socket',
+    )
+    .addOption(new Option('--metrics-port <port>', 'old name of --metrics').hideHelp())
+    .addOption(new Option('--metrics-socket <path>', 'old name of --metrics').hideHelp())
+    .option('--listen <host:port>', 'serve on TCP too, with mutual TLS')
+    .option('--tls-certificate <file>', 'certificate chain of the TCP listener (PEM)')
+    .option('--tls-key <file>', 'its private key (PEM)')
+    .option('--tls-client-ca <file>', 'authorities of client certificates (PEM)')
+    .option('--decap-interface <name>', 'attach the decapsulating program here (needs privileges)')
+    .option('--decap-sources <prefixes>', 'unwrap tunnels from these only, comma-separated')
+    .option('--decap-pin <path>', 'keep the program attached over restarts, pinned here in bpffs')
+    .option('--gue-port <port>', 'UDP port of GUE, as the balancers send it (default: 6080)')
+    .addOption(new Option('--decap-gue-port <port>', 'old name of --gue-port').hideHelp())
+    .option('--log-level <level>', 'debug, info, warn or error (default: info)')
+    .action(async (flags: object) => run(readSidecarOptions(flags)));
+}
+
+function addStatus(program: Command): void {
+  program
+    .command('status')
+    .description('Show what a running sidecar issues, what it follows, and which build it is.')
+    .requiredOption('--socket <path>', 'unix socket of the sidecar')
+    .option('--json', 'for programs')
+    .action(async (flags: { socket: string; json?: true }) => status(flags));
+}
+
+function addDetach(program: Command): void {
+  program
+    .command('detach')
+    .description('Take away the decapsulating program that a stopped sidecar left pinned.')
+    .requiredOption('--decap-pin <path>', 'where it is pinned')
+    .action(async ({ decapPin }: { decapPin: string }) => {
+      const { detachPinned } = await import('./host/decapsulation.js');
+      detachPinned(decapPin);
+    });
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+import { credentials, Metadata } from '@grpc/grpc-js';
+import { CidecarError, toHex } from '../core/index.js';
+import { SidecarServiceClient, type StatusResponse } from '../proto/gen/cidecar/v1/sidecar.js';
+
+/** Milliseconds that a sidecar has to answer. */
+const WITHIN = 5_000;
+
+export interface StatusOptions {
+  readonly socket: string;
+  readonly json?: boolean;
+}
+
+/**
+ * `cid-sidecar status`: prints what the sidecar on a socket says of itself.
+ * @throws CidecarError SOCKET_UNUSABLE where none answers
+ */
+export async function status({ socket, json = false }: StatusOptions): Promise<void> {
+  const found = await ask(socket);
+  const text = json ? JSON.stringify(found, inHex, 2) : statusText(found, new Date());
+  process.stdout.write(`${text}\n`);
+}
+
+/** Server IDs are octets, which JSON would write as a list of numbers. */
+function inHex(this: unknown, key: string, value: unknown): unknown {
+  if (key !== 'serverIds' || !Array.isArray(value)) return value;
+  return value.map((id) => (Buffer.isBuffer(id) ? id.toString('hex') : id));
+}
+
+function ask(socket: string): Promise<StatusResponse> {
+  const client = new SidecarServiceClient(`unix:${socket}`, credentials.createInsecure());
+  return new Promise((resolve, reject) => {
+    client.status({}, new Metadata(), { deadline: Date.now() + WITHIN }, (error, response) => {
+      client.close();
+      if (error === null) resolve(response);
+      else {
+        const message = `no sidecar answers on ${socket} (${error.details})`;
+        reject(new CidecarError('SOCKET_UNUSABLE', message, { cause: error }));
+      }
+    });
+  });
+}
+
+/** `cid-sidecar status` for people. */
+export function statusText(status: StatusResponse, now: Date): string {
+  const { configs, decapsulation } = status;
+  const lines = [
+    `server ${status.serverName} of pool ${status.poolName}: ${status.serverState}, ${status.serving ? 'issuing routable CIDs' : `issuing 0b111 CIDs: ${status.reason}`}`,
+    `cid-sidecar ${status.version}${status.commit === '' ? '' : ` (${status.commit.slice(0, 12)})`}, up ${age(status.started, now)}`,
+    `registry revision ${status.registryRevision}, in force for ${age(status.registrySince, now)}`,
+  ];
+  if (status.registryError !== '') {
+    lines.push(
+      `a newer document is refused, for ${age(status.registryRefusedSince, now)}: ${status.registryError}`,
+    );
+  }
+  lines.push(
+    `generation ${status.generation}, ${status.switchAcknowledged ? '' : 'not '}acknowledged by every client; CIDs of ${status.cidLength} octets, ${status.issued} issued, ${status.streams} streams`,
+  );
+  for (const { configId, state, algorithm, serverIds, noncesLeft } of configs) {
+    const ids = serverIds.length === 0 ? 'no server ID' : serverIds.map(toHex).join(' ');
+    lines.push(
+      `config ${configId}: ${algorithm}, ${state}, ${ids}, ${(100 * noncesLeft).toFixed(1)} % of the nonces left`,
+    );
+  }
+  if (decapsulation !== undefined) {
+    const { interface: name, attached, error, counters } = decapsulation;
+    lines.push(`decapsulation on ${name}: ${attached ? 'attached' : `not attached: ${error}`}`);
+    for (const { reason, packets, octets } of counters) {
+      lines.push(`  ${reason}: ${packets} packets, ${octets} octets`);
+    }
+  }
+  return lines.join('\n');
+}
+
+function age(since: Date | undefined, now: Date): string {
+  if (since === undefined) return 'an unknown time';
+  const seconds = Math.max(0, Math.round((now.getTime() - since.getTime()) / 1000));
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
+  return `${Math.round(seconds / 3600)} h`;
+}
