@@ -3,8 +3,8 @@ import { defineConfig } from 'vitest/config';
 
 const elsewhere = ['**/node_modules/**', 'dist/**'];
 
-// Three projects by what they need: `unit` runs anywhere, `kernel` needs root and
-// a BPF-capable kernel, `e2e` needs network namespaces and real QUIC stacks too.
+// Four projects by what they need: `unit` runs anywhere, `model` needs spin and gcc, `kernel`
+// needs root and a BPF-capable kernel, `e2e` needs network namespaces and real QUIC stacks too.
 // What needs the kernel runs one file at a time: pins and namespaces are global.
 export default defineConfig({
   test: {
@@ -13,7 +13,15 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['**/*.test.ts'],
-          exclude: [...elsewhere, '**/*.kernel.test.ts', '**/*.e2e.test.ts'],
+          exclude: [...elsewhere, '**/*.kernel.test.ts', '**/*.e2e.test.ts', '**/*.model.test.ts'],
+        },
+      },
+      {
+        test: {
+          name: 'model',
+          include: ['**/*.model.test.ts'],
+          exclude: elsewhere,
+          testTimeout: 300_000,
         },
       },
       {

@@ -38,10 +38,10 @@ check_node() {
 }
 
 # The compiler of the BPF programs, what the addon links, what the namespace tests run; of
-# systemd, what verifies the units in deploy/.
+# systemd, what verifies the units in deploy/; what checks the models of the shared registry.
 packages=(clang-16 llvm-16 libbpf-dev libelf-dev zlib1g-dev linux-libc-dev pkg-config g++ make
   iproute2 iputils-ping ethtool ngtcp2-client openssl ca-certificates procps systemd util-linux
-  qemu-system-x86 busybox-static cpio)
+  qemu-system-x86 busybox-static cpio spin gcc)
 
 install_packages() {
   if ! command -v dpkg-query >/dev/null; then
