@@ -51,7 +51,7 @@ export async function check(model: Model, without?: string): Promise<Verdict> {
     const constants = [...guards, ...Object.entries(model.bounds)];
     const defines = constants.map(([name, value]) => `-D${name}=${value}`);
     await call(folder, 'spin', ['-a', ...defines, `${model.name}.pml`]);
-    const search = without === undefined ? ['-O2'] : ['-O1', '-DBFS'];
+    const search = without === undefined ? ['-O2'] : ['-O0', '-DBFS'];
     const safety = ['-DSAFETY', '-DNOCLAIM', '-DNOFAIR', '-DMEMLIM=2048'];
     await call(folder, 'gcc', ['-w', ...search, ...safety, '-o', 'pan', 'pan.c']);
     // -E: a state that nothing leads on from is no error.
