@@ -96,6 +96,7 @@ inline learn(h) {
     (identity[nameOf(h)] == h + 1 || !GUARD_IDENTITY) ->
     uses[h] = granted[nameOf(h)];
     printf("host %d reads that it has ID %d\n", h, uses[h]);
+    GOAL(1, h == 1 && uses[1] == 0 && releases > 0 && myTerm[1] != 0);
     check() }
 }
 

@@ -8,6 +8,9 @@
 #define AS_ASKED 4
 #define KEPT 5
 
+/* What a run has to be able to reach: WANTED is the number of a goal, or 0 for none. */
+#define GOAL(which, reached) INVARIANT(9, WANTED != which || !(reached))
+
 byte broken;
 #define INVARIANT(which, holds) \
   if \

@@ -69,7 +69,8 @@ inline agent(a) {
   :: d_step { joining[a] && (acknowledged[a] >= mustReach[a] || !GUARD_CAUGHT_UP) &&
        (standing[a] == ACKS || !GUARD_ANNOUNCED) ->
        live[a] = true; joining[a] = false; mustReach[a] = 0; grace[a] = 0; rewritten[a] = missing[a] != NONE;
-       printf("agent %d: is live\n", a); check() }
+       printf("agent %d: is live\n", a);
+       GOAL(2, issues && live[0] && live[1]); check() }
   :: d_step { joining[a] && standing[a] != ACKS -> joining[a] = false; mustReach[a] = 0 }
   /* A lease that was lost, and another while the agent still stands in acks/. */
   :: d_step { live[a] -> live[a] = false; grace[a] = GRACE;
@@ -103,7 +104,8 @@ active proctype world() {
   /* The gate; over no acknowledgement at all etcd's comparison is false. */
   :: d_step { !issues && revision >= THING &&
        ((passes(0) && passes(1) && (standing[0] == ACKS || standing[1] == ACKS)) || !GUARD_GATE) ->
-       issues = true; printf("the sidecar passes its gate and issues\n"); check() }
+       issues = true; printf("the sidecar passes its gate and issues\n");
+       GOAL(1, standing[0] == STALE && live[1]); check() }
   :: d_step { true ->
        if :: grace[0] > 0 -> grace[0]-- :: else fi;
        if :: grace[1] > 0 -> grace[1]-- :: else fi;

@@ -25,6 +25,8 @@ export interface Model {
   readonly bounds: Readonly<Record<string, number>>;
   /** By what follows `GUARD_` in the model. */
   readonly guards: Readonly<Record<string, Guard>>;
+  /** What some run must reach, by number from 1: a model that cannot move keeps every invariant. */
+  readonly goals: readonly string[];
 }
 
 const ACK_KERNEL = 'an acknowledgement is of what the kernel holds';
@@ -34,6 +36,9 @@ export const MODELS: readonly Model[] = [
   {
     name: 'allocation',
     bounds: {},
+    goals: [
+      'an ID that was given back has gone to another server, in the term of a second controller',
+    ],
     guards: {
       ABSENT: { means: 'the key of the ID is absent', violates: 1 },
       AT_REST: { means: 'the ID is not at rest', violates: 1 },
@@ -47,6 +52,10 @@ export const MODELS: readonly Model[] = [
   {
     name: 'gate',
     bounds: {},
+    goals: [
+      'a sidecar issues while one agent is stale and another live',
+      'an agent has joined while a sidecar issues, and both agents are live',
+    ],
     guards: {
       GATE: { means: 'a sidecar waits for all acknowledgements', violates: 2 },
       ACK_KERNEL: { means: ACK_KERNEL, violates: 2 },
@@ -60,6 +69,12 @@ export const MODELS: readonly Model[] = [
   {
     name: 'quarantine',
     bounds: { MAX_REVISION: 5 },
+    goals: [
+      'the second owner issues, and the agent leads to it',
+      'the second owner issues while an agent is stale that acknowledged the removal',
+      'the ID has come back to its first owner',
+      'an ID is reclaimed from a sidecar that is cut off, and its CIDs live',
+    ],
     guards: {
       FENCE: { means: 'a sidecar that is cut off stops before its hold is over', violates: 2 },
       FENCE_SAVED: { means: 'how long it was cut off outlasts a restart', violates: 2 },
@@ -79,6 +94,11 @@ export const MODELS: readonly Model[] = [
   {
     name: 'rotation',
     bounds: { MAX_REVISION: 5 },
+    goals: [
+      'a config ID is issued with its second key',
+      'a roll back: the old config is issued again, and connections are on the new one',
+      'a config ID is free while an agent is stale that acknowledged its quarantine',
+    ],
     guards: {
       GATE: { means: 'a sidecar waits for all acknowledgements', violates: 2 },
       CONFIG_SEEN: { means: 'the config is as the sidecar saw it', violates: 2 },

@@ -105,6 +105,9 @@ inline issue(s) {
     printf("server %d issues a CID\n", s);
     /* Agents may drop the ID as soon as the store has. */
     INVARIANT(DECODABLE, owner == s);
+    GOAL(1, s == 1 && standing == ACKS && routes && kernel == revision);
+    GOAL(2, s == 1 && standing == STALE && acknowledged < revision);
+    GOAL(3, s == 0 && revision == MAX_REVISION && ownerAt[3] == 1);
     check() }
 }
 
@@ -146,7 +149,8 @@ inline reclaim() {
   d_step { holdClock == HOLD && owner != NONE && revision < MAX_REVISION && !live &&
     (holdSeen == requestMod || !GUARD_RETURN_SEEN) ->
     change(NONE); rests = true; removedAt = revision;
-    printf("controller: the hold is over, the ID rests from revision %d\n", revision) }
+    printf("controller: the hold is over, the ID rests from revision %d\n", revision);
+    GOAL(4, issues[0] && cid[0] > 0) }
 }
 
 inline forgetHold() {

@@ -126,7 +126,8 @@ inline free(c) {
     (standing != ACKS || acknowledged >= configMod[c] || !GUARD_REMOVAL_ACKED) &&
     (standing != STALE || acknowledged >= configMod[c] || !GUARD_STALE_ACKED) ->
     state[c] = FREE; key[c] = 0; clock[c] = OFF; clockSeen[c] = 0;
-    printf("config %d is free, its key is destroyed\n", c) }
+    printf("config %d is free, its key is destroyed\n", c);
+    GOAL(3, standing == STALE && c == 0) }
 }
 
 inline look(c) {
@@ -151,6 +152,8 @@ inline issue(c) {
     cid[c] = AGE; cidKey[c] = issues[c]; connected[c] = true;
     printf("sidecar issues under config %d, key %d\n", c, issues[c]);
     INVARIANT(DECODABLE, standing != ACKS || decoded(c, kernel) == issues[c]);
+    GOAL(1, c == 0 && issues[0] > 1 && standing == ACKS && state[1] == MINTING);
+    GOAL(2, c == 0 && state[1] == RETIRING && connected[1]);
     check() }
 }
 

@@ -10,10 +10,13 @@ const run = promisify(execFile);
 
 /** The models are not copied to dist/; all commands of package.json start in the repository. */
 const FOLDER = 'test/fleet-model';
+/** The number that common.h gives to a goal that was reached. */
+const GOAL = 9;
 const MOST_OUTPUT = 64 * 1024 * 1024;
 
 export interface Verdict {
-  readonly violated: Invariant | 'none';
+  /** The first invariant that is violated; `goal` if it is the goal that was reached. */
+  readonly violated: Invariant | 'none' | 'goal';
   /** Distinct states that the search has stored. */
   readonly states: number;
   /** Steps of the longest path that it went. */
@@ -24,6 +27,13 @@ export interface Verdict {
   readonly story: readonly string[];
 }
 
+export interface Variant {
+  /** A guard that is left out. */
+  readonly without?: string;
+  /** The number of a goal, at which the search ends. */
+  readonly goal?: number;
+}
+
 /** The guards that a model's text has, without `GUARD_`. */
 export async function guardsIn(name: string): Promise<string[]> {
   const text = await readFile(join(FOLDER, `${name}.pml`), 'utf8');
@@ -32,12 +42,13 @@ export async function guardsIn(name: string): Promise<string[]> {
 }
 
 /**
- * Searches all states that a model can reach, with all its guards or without one. The search
- * goes by breadth for a mutant, so that its counterexample is as short as can be.
+ * Searches all states that a model can reach, with all its guards or without one. For a mutant
+ * and for a goal the search goes by breadth, so that the way there is as short as can be.
  *
  * @throws Error if spin or gcc is missing, or the search did not come to its end.
  */
-export async function check(model: Model, without?: string): Promise<Verdict> {
+export async function check(model: Model, variant: Variant = {}): Promise<Verdict> {
+  const { without, goal = 0 } = variant;
   const folder = await mkdtemp(join(tmpdir(), 'cidecar-model-'));
   const begin = performance.now();
   try {
@@ -48,10 +59,10 @@ export async function check(model: Model, without?: string): Promise<Verdict> {
       `GUARD_${name}`,
       name === without ? 0 : 1,
     ]);
-    const constants = [...guards, ...Object.entries(model.bounds)];
+    const constants = [...guards, ...Object.entries(model.bounds), ['WANTED', goal]];
     const defines = constants.map(([name, value]) => `-D${name}=${value}`);
     await call(folder, 'spin', ['-a', ...defines, `${model.name}.pml`]);
-    const search = without === undefined ? ['-O2'] : ['-O0', '-DBFS'];
+    const search = without === undefined && goal === 0 ? ['-O2'] : ['-O0', '-DBFS'];
     const safety = ['-DSAFETY', '-DNOCLAIM', '-DNOFAIR', '-DMEMLIM=2048'];
     await call(folder, 'gcc', ['-w', ...search, ...safety, '-o', 'pan', 'pan.c']);
     // -E: a state that nothing leads on from is no error.
@@ -98,6 +109,7 @@ export function read(report: string): Omit<Verdict, 'seconds' | 'story'> {
     return { violated: 'none', states, depth };
   }
   const violated = number(/assertion violated \(broken!=(\d)\)/);
+  if (violated === GOAL) return { violated: 'goal', states, depth };
   if (!isInvariant(violated)) throw new Error(`no invariant has the number ${violated}`);
   return { violated, states, depth };
 }
