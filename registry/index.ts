@@ -9,4 +9,5 @@ export type { DocumentWarning } from './document/report.js';
 export { type FileRegistryOptions, openFileRegistry } from './file/file-registry.js';
 export { serializeSource, stateFromSource } from './file/last-good.js';
 export { openRegistry } from './open.js';
+export * from './transitions/index.js';
 export * from './types.js';
