@@ -4,6 +4,7 @@ export { type ReadKeyFile, readKey } from './document/configs.js';
 export { type DocumentOptions, type ParsedDocument, parseDocument } from './document/document.js';
 export { DocumentError } from './document/document-error.js';
 export { MAX_KEY_FILE_OCTETS } from './document/limits.js';
+export { type DocumentPlace, placesIn } from './document/lines.js';
 export { packedIds, unpackIds } from './document/packed-ids.js';
 export type { DocumentWarning } from './document/report.js';
 export { type FileRegistryOptions, openFileRegistry } from './file/file-registry.js';

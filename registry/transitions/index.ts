@@ -6,5 +6,7 @@ export {
   TRANSITIONS,
   type TransitionName,
 } from './catalogue.js';
+export { firstState } from './first-state.js';
 export type { Transition } from './found.js';
+export { TransitionGuard } from './guard.js';
 export { isLossy, transitions, transitionsInSlices } from './transitions.js';
