@@ -40,7 +40,7 @@ export class Found {
   get transitions(): Transition[] {
     const more = [...this.#counts.values()].flatMap(({ last, count }) => {
       if (count <= NAMED) return [];
-      const message = `The same is so ${count - NAMED} more times.`;
+      const message = `${count - NAMED} more of this kind were found.`;
       return [{ ...last, message }];
     });
     const rank: Readonly<Record<Severity, number>> = { loses: 0, repeats: 1, note: 2 };

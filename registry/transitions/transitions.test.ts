@@ -693,7 +693,7 @@ const CASES: readonly {
     ],
   },
   {
-    what: 'nonces so long that the CIDs of before are too short',
+    what: 'nonces so long that earlier CIDs are too short',
     both: clear,
     after: [inConfig(0, 'nonceLength: 8, serverUseLength: 1', 'nonceLength: 10')],
     found: [
@@ -755,7 +755,7 @@ ${Array.from({ length: 50 }, (_, n) => `      - { name: s${n}, address: 10.0.0.$
   expect(all).toHaveLength(NAMED + 1);
   expect(all.at(-1)).toMatchObject({
     name: 'server-id-moved',
-    message: 'The same is so 30 more times.',
+    message: '30 more of this kind were found.',
   });
   expect(all.every(isLossy)).toBe(true);
 
