@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from 'zod';
-import type { Schemes } from '../../cid/index.js';
 import { CidecarError } from '../../core/index.js';
-import { parseDocument } from '../document/document.js';
+import { parseDocumentInSlices } from '../document/document.js';
 import type { DesiredState, StateSource } from '../types.js';
 
 const shape = z.strictObject({
@@ -20,10 +19,15 @@ export function serializeSource({ text, keyFiles }: StateSource): string {
  * read by. Its revision is the same as before.
  *
  * @param file name of the saved file, for messages, which never show its content
+ * @param signal when it is aborted, the reading ends soon and rejects with its reason
  * @throws CidecarError STATE_CORRUPT where it is no such file; a DocumentError where this version
  * refuses what it holds
  */
-export function stateFromSource(saved: string, file: string, schemes?: Schemes): DesiredState {
+export async function stateFromSource(
+  saved: string,
+  file: string,
+  signal: AbortSignal,
+): Promise<DesiredState> {
   let source: StateSource;
   try {
     source = shape.parse(JSON.parse(saved));
@@ -36,5 +40,6 @@ export function stateFromSource(saved: string, file: string, schemes?: Schemes):
     if (content !== undefined) return content;
     throw new CidecarError('FILE_UNREADABLE', `key file ${name} was not saved`);
   };
-  return parseDocument(text, { file, readKeyFile, ...(schemes && { schemes }) }).state;
+  const { state } = await parseDocumentInSlices(text, { file, readKeyFile }, signal);
+  return state;
 }
