@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describe } from '../test/packets/describe.js';
 import { buildCases } from './cases.js';
+import { benchFlood, FLOODS, floodWorld, measureFlood } from './flood.js';
 import { measure, type PacketCase } from './measure.js';
 import { Prelude } from './prelude.js';
 import { median, quantile, spread } from './statistics.js';
@@ -50,6 +51,34 @@ test('the prelude hands on a sound packet, however often it was wrapped before',
     // The checksums of UDP are wrong: no balancer reads them, and ports and CIDs change.
     const text = describe(data).replace(/(udp .*) BAD CHECKSUM/g, '$1');
     expect(text, name).not.toMatch(/BAD CHECKSUM|LENGTH/);
+  }
+});
+
+test('no flood costs an established flow or a routable CID a packet', async () => {
+  const rows = await benchFlood({ rounds: 2, packets: 5000, legitimate: 50, cpu: 0 });
+  expect(rows).toHaveLength(FLOODS.length);
+  for (const { case: name, lost, legitimate } of rows) {
+    expect([lost, legitimate], name).toEqual([0, 2 * 2 * 50]);
+  }
+});
+
+test('a flow that is forgotten counts as lost', async () => {
+  const small = await floodWorld();
+  try {
+    const [flood] = FLOODS;
+    if (flood === undefined) throw new Error('there is no flood');
+    prelude.aim(small.balancer.program);
+    // In place of a flood: its first packet finds a table that somebody has emptied.
+    const run: typeof prelude.run = (traffic, packets, what, cpu) => {
+      if (what === 'target') small.balancer.map('flows').mmap().fill(0);
+      return prelude.run(traffic, packets, what, cpu);
+    };
+    const emptying = { prepare: prelude.prepare.bind(prelude), run };
+    const options = { rounds: 1, packets: 10, legitimate: 50, cpu: 0 };
+    expect(measureFlood(small, emptying, flood, options).lost).toBeGreaterThan(40);
+  } finally {
+    prelude.aim(world.balancer.program);
+    small.balancer.close();
   }
 });
 

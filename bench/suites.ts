@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { benchAgent } from './agent.js';
+import { benchFlood, type FloodRow } from './flood.js';
 import { benchIssue } from './issue.js';
 import { benchMint } from './mint.js';
 import type { Figure } from './report.js';
@@ -61,9 +62,22 @@ function throughput(row: VethRow): Figure {
   };
 }
 
+/** A row in which others lost a packet to the flood has failed, whatever the flood costs. */
+function flood(row: FloodRow): Figure {
+  const { netNs, packets, legitimate, lost } = row;
+  return {
+    case: row.case,
+    target: 'no other packet lost',
+    value: `${netNs} ns a packet, ${lost} of ${legitimate} others lost`,
+    met: lost === 0,
+    json: { netNs, packets, legitimate, lost },
+  };
+}
+
 /** The suites beside the packet rows, by the name that --only takes. */
 export const OTHER_SUITES: Readonly<Record<string, Suite>> = {
   veth: { title: 'frames over veth', run: async () => (await benchVeth()).map(throughput) },
+  flood: { title: 'floods', run: async () => (await benchFlood()).map(flood) },
   mint: { title: 'minting, one core', run: async () => benchMint().map(rate) },
   agent: { title: 'the agent', run: async () => (await benchAgent()).map(duration) },
   issue: { title: 'issuing over a unix socket', run: async () => (await benchIssue()).map(rate) },

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { requireKernelSupport } from '../bpf/index.js';
-import type { Balancer } from '../bpf/tables/index.js';
+import type { Balancer, Settings } from '../bpf/tables/index.js';
 import type { DesiredState } from '../registry/index.js';
 import type { TunnelSources } from './drivers/xdp/apply.js';
 import { XdpDriver, type XdpDriverOptions } from './drivers/xdp/driver.js';
@@ -66,6 +66,11 @@ export class Agent {
   async reconcile(goal: Goal): Promise<void> {
     this.#driver.checkAttached();
     await this.#reconciler.reconcile(goal);
+  }
+
+  /** From now on these settings hold, and the others as they were. */
+  useSettings(settings: Partial<Settings>): void {
+    this.#driver.useSettings(settings);
   }
 
   /** Tunnels come from these addresses, as soon as the next goal is reached. */

@@ -46,6 +46,30 @@ describe('options of lb-agent run', () => {
     }
   });
 
+  it('--server-mtu has an MTU for each address', () => {
+    expect(readRunOptions(NEEDED).serverMtu).toEqual(new Map());
+    const serverMtu = '10.3.1.2=1480,2001:DB8::0:5=1248';
+    expect(readRunOptions({ ...NEEDED, serverMtu }).serverMtu).toEqual(
+      new Map([
+        ['10.3.1.2', 1480],
+        ['2001:db8::5', 1248],
+      ]),
+    );
+    for (const text of [
+      '',
+      '10.3.1.2',
+      'web-1=1480',
+      '10.3.1.2=1247',
+      '10.3.1.2=65536',
+      '10.3.1.2=1480,',
+      '10.3.1.2=1480,10.3.1.2=1400',
+    ]) {
+      expect(() => readRunOptions({ ...NEEDED, serverMtu: text }), text).toThrow(
+        /^--server-mtu: must be ADDRESS=OCTETS, /,
+      );
+    }
+  });
+
   it.each([
     ['/run/cidecar/metrics.sock', { socket: '/run/cidecar/metrics.sock' }],
     ['./m', { socket: './m' }],

@@ -18,6 +18,9 @@ import {
 
 export const DEFAULT_PIN_FOLDER = '/sys/fs/bpf/cidecar';
 
+/** An IPv4 packet of QUIC's 1200 octets (RFC 9000 section 14), and the outer header of IPIP. */
+const SERVER_MTU_MINIMUM = 20 + 8 + 1200 + 20;
+
 /** An IPv6 packet of 1280 octets, which every link must take (RFC 8200 section 5), and our headers. */
 const MTU_MINIMUM = 1280 + 40 + 8;
 
@@ -27,6 +30,20 @@ const pinDir = z
   .regex(/^[^.]*$/, 'must have no dots in it, which bpffs refuses')
   // One spelling, or two agents would not see that they work on the same folder.
   .transform((path) => normalize(path).replace(/\/+$/, ''));
+
+/** `10.3.1.2=1480`, several of them comma-separated; by address, in one spelling. */
+const serverMtus = textOf((text): ReadonlyMap<string, number> | undefined => {
+  const mtus = new Map<string, number>();
+  for (const each of text.split(',')) {
+    const [, address = '', octets = ''] = /^([^=]+)=([0-9]{1,5})$/.exec(each) ?? [];
+    const reading = readAddress(address);
+    const mtu = Number(octets);
+    const fits = mtu >= SERVER_MTU_MINIMUM && mtu <= 65_535;
+    if (!('address' in reading) || !fits || mtus.has(reading.address.text)) return undefined;
+    mtus.set(reading.address.text, mtu);
+  }
+  return mtus;
+}, `must be ADDRESS=OCTETS, comma-separated, each address once, octets from ${SERVER_MTU_MINIMUM} to 65535`);
 
 const runOptions = z.object({
   registry: z.string().min(1),
@@ -40,6 +57,8 @@ const runOptions = z.object({
   nextHop: choice(['reply', 'resolve']).default('reply'),
   /** Of the link towards the servers; default that of the interface. */
   mtu: wholeNumber(MTU_MINIMUM, 65535).optional(),
+  /** Of the whole way to single servers, by their addresses; where it is less than `mtu`. */
+  serverMtu: serverMtus.default(new Map()),
   flowsPerCpu: wholeNumber(4, 2 ** 24).default(2 ** 16),
   /** Seconds for which the index of a server that left is not used again. */
   cooldown: wholeNumber(1, 86400).default(120),

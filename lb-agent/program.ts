@@ -51,8 +51,12 @@ function addRun(program: Command): void {
         'and neighbours of this host. Servers with encapsulation l2 are always resolved ' +
         '(default: reply)',
     )
-    .option('--mtu <octets>', 'of the link to the servers (default: the interface’s)')
-    .option('--flows-per-cpu <number>', 'size of the flow table (default: 16384)')
+    .option('--mtu <octets>', 'of the link to the servers (default: the interface’s, followed)')
+    .option(
+      '--server-mtu <list>',
+      'address=octets, comma-separated: of the way to servers that take less than --mtu',
+    )
+    .option('--flows-per-cpu <number>', 'size of the flow table (default: 65536)')
     .option(
       '--cooldown <seconds>',
       'before the place of a server that left is used again (default: 120)',

@@ -94,6 +94,7 @@ const CASES: Readonly<Record<string, Case>> = {
   '`--init-if-missing` with `--init` or `--reset-nonces`': () => init('--init-if-missing'),
   '`--log-level loud`': () => ['--log-level', 'loud'],
   '`--decap-sources` no prefix': () => ['--decap-sources', 'here'],
+  '`--decap-to here`': () => ['--decap-interface', 'eth0', '--decap-to', 'here'],
   '`--gue-port 0`': () => ['--decap-interface', 'eth0', '--gue-port', '0'],
   '`--gue-port` without `--decap-interface`': () => ['--gue-port', '6081'],
   'an old name with a bad value (`--decap-gue-port 0`)': () => [

@@ -29,7 +29,7 @@ describe('options of cid-sidecar', () => {
     [{ metricsSocket: 'm.sock' }, { metrics: { socket: './m.sock' } }, '--metrics-socket'],
     [
       { decapInterface: 'eth0', decapGuePort: '6081' },
-      { decap: { interface: 'eth0', sources: [], guePort: 6081 } },
+      { decap: { interface: 'eth0', sources: [], to: 'any', guePort: 6081 } },
       '--decap-gue-port',
     ],
   ])('%j by its old name is %j', (flags, wanted, option) => {

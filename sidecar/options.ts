@@ -5,6 +5,7 @@ import { readTlsFiles, type TlsListener } from '../daemon/grpc/tls.js';
 import { acceptOldNames, type RenamedOption } from '../daemon/options/old-names.js';
 import { flagOf, type GivenAs, readOptions, requireLeader } from '../daemon/options/read.js';
 import {
+  choice,
   hostPort,
   logLevel,
   metricsAddress,
@@ -19,6 +20,8 @@ export interface DecapsulationFlags {
   readonly interface: string;
   /** Prefixes that tunnels may come from; none means any. */
   readonly sources: readonly string[];
+  /** Where tunnels may lead: to any address of this host, or to the VIPs of the document alone. */
+  readonly to: 'any' | 'vips';
   /** UDP port of GUE, as the balancers send it; left out, IANA's 6080. */
   readonly guePort?: number;
   /** Where in bpffs the attachment is kept over restarts; left out, it ends with the process. */
@@ -66,6 +69,7 @@ const shape = z.object({
   decapInterface: text.optional(),
   decapSources: prefixes.default([]),
   decapPin: text.optional(),
+  decapTo: choice(['any', 'vips']).default('any'),
   /** UDP port of GUE, as the balancers send it. */
   guePort: wholeNumber(1, 65_535).optional(),
   logLevel: logLevel.default('info'),
@@ -92,7 +96,12 @@ export function readSidecarOptions(raw: object): SidecarOptions {
   const accepted = acceptOldNames(raw, RENAMED);
   const flags = readOptions(shape, accepted.flags, accepted.oldNames);
   requireLeader(accepted.flags, 'listen', ['tlsCertificate', 'tlsKey', 'tlsClientCa']);
-  requireLeader(accepted.flags, 'decapInterface', ['decapSources', 'guePort', 'decapPin']);
+  requireLeader(accepted.flags, 'decapInterface', [
+    'decapSources',
+    'decapTo',
+    'guePort',
+    'decapPin',
+  ]);
   const { metrics, socketGroup: group } = flags;
   const tls = tlsOf(flags);
   const decap = decapsulationOf(flags);
@@ -133,11 +142,12 @@ function stateStartOf(flags: Flags): SidecarOptions['stateStart'] {
 }
 
 function decapsulationOf(flags: Flags): DecapsulationFlags | undefined {
-  const { decapInterface, decapSources: sources, guePort, decapPin: pin } = flags;
+  const { decapInterface, decapSources: sources, decapTo: to, guePort, decapPin: pin } = flags;
   if (decapInterface === undefined) return undefined;
   return {
     interface: decapInterface,
     sources,
+    to,
     ...(guePort === undefined ? {} : { guePort }),
     ...(pin === undefined ? {} : { pin }),
   };

@@ -64,6 +64,10 @@ function addRun(program: Command): Command {
     .option('--tls-client-ca <file>', 'authorities of client certificates (PEM)')
     .option('--decap-interface <name>', 'attach the decapsulating program here (needs privileges)')
     .option('--decap-sources <prefixes>', 'unwrap tunnels from these only, comma-separated')
+    .option(
+      '--decap-to <what>',
+      'unwrap tunnels to any address of this host, or to the VIPs of the document alone: any, vips (default: any)',
+    )
     .option('--decap-pin <path>', 'keep the program attached over restarts, pinned here in bpffs')
     .option('--gue-port <port>', 'UDP port of GUE, as the balancers send it (default: 6080)')
     .addOption(new Option('--decap-gue-port <port>', 'old name of --gue-port').hideHelp())

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { join } from 'node:path';
+import { LastGood } from '../daemon/last-good.js';
 import { createLog, type Log } from '../daemon/log.js';
 import { warnOfOldNames } from '../daemon/options/old-names.js';
-import { openRegistry } from '../registry/index.js';
+import { openRegistry, type Registry } from '../registry/index.js';
 import { Daemon } from './daemon.js';
+import { firstVips, vipsOf } from './host/decap-vips.js';
 import { DecapsulationKeeper } from './host/decapsulation-keeper.js';
-import type { DecapsulationFlags, SidecarOptions } from './options.js';
+import type { SidecarOptions } from './options.js';
 
 /** `cid-sidecar`: returns after SIGTERM or SIGINT, when what was open has ended in good order. */
 export async function run(options: SidecarOptions): Promise<void> {
@@ -12,10 +16,12 @@ export async function run(options: SidecarOptions): Promise<void> {
   warnOfOldNames(log, options.oldNames);
   const registry = openRegistry(options.registry, {
     onWarning: (warning) => log.warn({ warning }, 'registry document'),
-    onSource: (state, source) => daemon.noteSource(state, source),
+    onSource: (state, source) => {
+      daemon.noteSource(state, source);
+      decapsulation?.allowVips(vipsOf(state));
+    },
   });
-  const decapsulation =
-    options.decap && keeperOf(options.decap, { log, onChange: () => daemon.check() });
+  const decapsulation = keeperOf(options, registry, { log, onChange: () => daemon.check() });
   const daemon: Daemon = new Daemon({
     ...options,
     registry,
@@ -47,11 +53,19 @@ export async function run(options: SidecarOptions): Promise<void> {
   await daemon.stop();
 }
 
-function keeperOf(flags: DecapsulationFlags, { log, onChange }: { log: Log; onChange(): void }) {
+function keeperOf(
+  { decap, stateFolder }: SidecarOptions,
+  registry: Registry,
+  { log, onChange }: { log: Log; onChange(): void },
+): DecapsulationKeeper | undefined {
+  if (decap === undefined) return undefined;
+  const lastGood = new LastGood(join(stateFolder, 'last-good'), log);
   return new DecapsulationKeeper({
-    interface: flags.interface,
-    sources: flags.sources,
-    attach: async () => (await import('./host/decapsulation.js')).attachDecapsulation(flags),
+    interface: decap.interface,
+    sources: decap.sources,
+    ...(decap.to === 'vips' ? { vips: () => firstVips(registry, lastGood) } : {}),
+    attach: async (vips) =>
+      (await import('./host/decapsulation.js')).attachDecapsulation(decap, vips),
     log,
     onChange,
   });

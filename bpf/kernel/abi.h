@@ -91,7 +91,8 @@ enum real_flags {
 /*
  * One cache line. Real 0 stays unprogrammed, because a table entry that was never written
  * is 0 and must not lead to any server.
- * Rule: publish (kind, the first word), word (first word: next hop, down), immutable (rest).
+ * Rule: publish (kind, the first word), word (first word: next hop, down; checksum and mtu,
+ * together 4 octets, of which only mtu changes), immutable (rest).
  */
 struct real {
 	__u8 next_hop[6]; /* destination MAC; all zero = the neighbour that sent the packet */
@@ -100,7 +101,9 @@ struct real {
 	__u8 source_mac[6]; /* of the interface `ifindex`; unused where next_hop is zero */
 	__u16 incarnation; /* grows with each reuse of the index; a stored flow must match it */
 	__u32 ifindex; /* 0 or the packet's ingress interface = XDP_TX, else redirect */
-	__u32 checksum; /* of the constant part of an outer IPv4 header, not folded, see below */
+	__u16 checksum; /* of the constant part of an outer IPv4 header, see below */
+	__u16 mtu; /* of the way to the server: octets of an IP packet with its outer header; the
+		    * smaller of this and settings.mtu counts. 65535 = no limit of its own */
 	__u8 outer[40]; /* template of the outer IP header; IPv4 in its first 20 octets */
 };
 
@@ -109,8 +112,8 @@ struct real {
  * both addresses. TOS, length, protocol (next header), flow label and checksum are 0 in it,
  * and the packet program fills them in. ENCAP_L2 has no outer header; for it, user space
  * stores the server's address where an IPv6 header has its destination. `checksum` is the
- * sum of the template's 16-bit words, each read as a little-endian __u16, without the two
- * words of the source address.
+ * one's complement sum of the template's 16-bit words, each read as a little-endian __u16,
+ * without the two words of the source address.
  */
 
 /* ---- Flows: a slice of buckets for each CPU ---- */

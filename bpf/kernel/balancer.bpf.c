@@ -116,11 +116,11 @@ static __always_inline void decide(struct packet *packet, struct decision *decis
 	choose(decision, packet, &packet->ip.tuple);
 	if (!decision->real)
 		return;
-	refusal = refusal_of(packet, decision->way, decision->quoted);
+	refusal = refusal_of(packet, decision->real, decision->way, decision->quoted);
 	if (refusal == 0)
 		return;
 	decision->reason = refusal;
-	decision->mtu = tunnel_mtu(decision->way);
+	decision->mtu = tunnel_mtu(decision->real, decision->way);
 	if (refusal == REASON_TOO_BIG_ANSWERED && !answer_allowed(packet, decision->mtu))
 		decision->reason = REASON_TOO_BIG_UNANSWERED;
 	decision->refused = true;

@@ -139,20 +139,29 @@ static __always_inline int transmit(const struct xdp_md *ctx, const struct real 
 	return XDP_TX;
 }
 
+/* Octets of the largest packet on the way to the real, its outer header included. */
+static __always_inline __u32 outer_mtu(const struct real *real)
+{
+	__u32 mtu = real->mtu;
+
+	return mtu < settings.mtu ? mtu : settings.mtu;
+}
+
 /* Octets of the largest IP packet that fits the tunnel; 0 where none does. */
-static __always_inline __u32 tunnel_mtu(struct way way)
+static __always_inline __u32 tunnel_mtu(const struct real *real, struct way way)
 {
 	__u32 overhead = way_overhead(way);
+	__u32 mtu = outer_mtu(real);
 
-	return settings.mtu > overhead ? settings.mtu - overhead : 0;
+	return mtu > overhead ? mtu - overhead : 0;
 }
 
 /*
  * Why the packet cannot go to the real, or 0. Nothing has been changed then, so
  * that an answer quotes the packet as it came.
  */
-static __always_inline __u32 refusal_of(const struct packet *packet, struct way way,
-					    bool icmp_error)
+static __always_inline __u32 refusal_of(const struct packet *packet, const struct real *real,
+					struct way way, bool icmp_error)
 {
 	const struct datagram *ip = &packet->ip;
 
@@ -160,7 +169,7 @@ static __always_inline __u32 refusal_of(const struct packet *packet, struct way 
 		/* Back to the router, and with the same address, it would only come again. */
 		if (way_next_hop(way) == 0)
 			return REASON_NO_SERVER;
-	} else if (ip->octets + way_overhead(way) > settings.mtu) {
+	} else if (ip->octets + way_overhead(way) > outer_mtu(real)) {
 		/* RFC 1122 section 3.2.2, RFC 4443 section 2.4(e). */
 		if (icmp_error)
 			return REASON_TOO_BIG_ICMP;

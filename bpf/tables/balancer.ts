@@ -175,6 +175,11 @@ export class Balancer {
     this.#reals.setDown(index, down);
   }
 
+  /** @param mtu octets of the largest packet on the way, outer header included; 65535: no limit */
+  setMtu(index: number, mtu: number): void {
+    this.#reals.setMtu(index, mtu);
+  }
+
   /** Before this, take away whatever leads to the real: IDs and ring entries. */
   clearReal(index: number): void {
     this.#reals.clear(index);

@@ -10,7 +10,13 @@ export { buildRing, isPrime, type RingServer, ringSize, SMALLEST_RING } from './
 export { addressOctets, addressText } from './mapped-address.js';
 export { isSampled, type PacketEvent, readEvent } from './packet-event.js';
 export { objectMark } from './pin-marks.js';
-export type { NextHop, RealEncapsulation, RealSpec, RealState } from './real-encoding.js';
+export {
+  type NextHop,
+  NO_MTU,
+  type RealEncapsulation,
+  type RealSpec,
+  type RealState,
+} from './real-encoding.js';
 export { FIRST_REMARK, REASONS, type Reason, reasonName } from './reasons.js';
 export { DEFAULT_SETTINGS, type Settings } from './settings.js';
 export { serverIdRowsFor } from './table-shape.js';

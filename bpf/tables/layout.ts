@@ -55,6 +55,7 @@ export const REAL = {
   incarnation: 14,
   ifindex: 16,
   checksum: 20,
+  mtu: 22,
   outer: 24,
 } as const;
 export const ENCAP = { none: 0, ip4: 1, ip6: 2, gue4: 3, gue6: 4, l2: 5 } as const;

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ArrayView } from './array-view.js';
 import { GRACE_MS } from './grace-period.js';
 import { REAL } from './layout.js';
-import { decodeReal, encodeReal, type RealSpec } from './real-encoding.js';
+import { decodeReal, encodeReal, NO_MTU, type RealSpec } from './real-encoding.js';
 import { RealTable } from './real-table.js';
 import { ManualClock } from './testing/manual-clock.js';
 
@@ -50,7 +50,11 @@ describe('encodeReal', () => {
     const view = new DataView(octets.buffer);
     // The words 45 00, 40 00 (DF), 40 00 (TTL) and 10.0.1.11, read as little-endian.
     const expected = 0x0045 + 0x0040 + 0x0040 + 0x000a + 0x0b01;
-    expect(view.getUint32(REAL.checksum, true)).toBe(expected);
+    expect(view.getUint16(REAL.checksum, true)).toBe(expected);
+    // With an address of large octets the sum does not fit in 16 bits.
+    const carried = new DataView(encodeReal({ ...web1, address: '223.255.255.254' }).buffer);
+    const sum = 0x0045 + 0x0040 + 0x0040 + 0xffdf + 0xfeff;
+    expect(carried.getUint16(REAL.checksum, true)).toBe((sum & 0xffff) + (sum >> 16));
   });
 
   it('refuses a tunnel without a source of the same family', () => {
@@ -64,6 +68,22 @@ describe('encodeReal', () => {
 describe('RealTable', () => {
   const table = (clock = new ManualClock()) =>
     new RealTable(ArrayView.inMemory(8, REAL.size), clock);
+
+  it('changes the MTU in place, and leaves the checksum', () => {
+    const clock = new ManualClock();
+    const view = ArrayView.inMemory(8, REAL.size);
+    const reals = new RealTable(view, clock);
+    reals.set(1, web1);
+    expect(reals.get(1)).toMatchObject({ mtu: NO_MTU, down: false });
+    reals.setMtu(1, 1400);
+    expect(reals.get(1)).toMatchObject({ address: '10.0.1.11', mtu: 1400 });
+    reals.set(1, { ...web1, mtu: 1400 });
+    reals.set(1, { ...web1, mtu: 1300 });
+    expect(reals.get(1)?.mtu).toBe(1300);
+    expect(clock.waited).toBe(0);
+    expect(view.value(1)).toEqual(encodeReal({ ...web1, mtu: 1300 }));
+    expect(() => reals.setMtu(2, 1400)).toThrow(RangeError);
+  });
 
   it('changes next hop and state in place', () => {
     const clock = new ManualClock();

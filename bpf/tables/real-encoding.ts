@@ -27,7 +27,12 @@ export interface RealSpec {
   /** Default: send back to the neighbour that a packet came from. */
   readonly nextHop?: NextHop;
   readonly down?: boolean;
+  /** Octets of the largest packet on the way, outer header included. Default: {@link NO_MTU}. */
+  readonly mtu?: number;
 }
+
+/** The longest IP packet; as the MTU of a real it means that the real has no limit of its own. */
+export const NO_MTU = 65_535;
 
 /** What the kernel holds of a real. */
 export interface RealState {
@@ -39,6 +44,8 @@ export interface RealState {
   readonly incarnation: number;
   readonly nextHop: NextHop;
   readonly down: boolean;
+  /** {@link NO_MTU} where only the MTU of the settings counts. */
+  readonly mtu: number;
 }
 
 /** TTL or hop limit of outer headers; the default of RFC 1700 and of Linux. */
@@ -68,6 +75,7 @@ export function encodeReal(spec: RealSpec): Uint8Array {
   octets.set((spec.nextHop ?? BACK).sourceMac, REAL.source_mac);
   view.setUint16(REAL.incarnation, spec.incarnation, true);
   view.setUint32(REAL.ifindex, (spec.nextHop ?? BACK).ifindex, true);
+  view.setUint16(REAL.mtu, spec.mtu ?? NO_MTU, true);
   if (spec.encapsulation === 'l2') {
     octets.set(destination, REAL.outer + IP6_DESTINATION);
     return octets;
@@ -78,7 +86,7 @@ export function encodeReal(spec: RealSpec): Uint8Array {
     outer.set([0x45, 0, 0, 0, 0, 0, DONT_FRAGMENT, 0, HOPS]);
     outer.set(sourceOf(spec.source4, true).subarray(12), IP4_SOURCE);
     outer.set(destination.subarray(12), IP4_DESTINATION);
-    view.setUint32(REAL.checksum, partialChecksum(outer), true);
+    view.setUint16(REAL.checksum, partialChecksum(outer), true);
   } else {
     const outer = octets.subarray(REAL.outer);
     outer.set([0x60, 0, 0, 0, 0, 0, 0, HOPS]);
@@ -119,6 +127,7 @@ export function decodeReal(index: number, octets: Uint8Array): RealState | undef
       sourceMac: octets.slice(REAL.source_mac, REAL.source_mac + 6),
     },
     down: (octets[REAL.flags]! & REAL_DOWN) !== 0,
+    mtu: view.getUint16(REAL.mtu, true),
   };
 }
 
@@ -150,5 +159,6 @@ function partialChecksum(outer: Uint8Array): number {
     if (i === IP4_SOURCE || i === IP4_SOURCE + 2) continue;
     sum += outer[i]! | (outer[i + 1]! << 8);
   }
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
   return sum;
 }

@@ -8,6 +8,7 @@ import {
   encodeFirstWord,
   encodeReal,
   type NextHop,
+  NO_MTU,
   type RealSpec,
   type RealState,
 } from './real-encoding.js';
@@ -25,7 +26,7 @@ export class RealTable {
   }
 
   /**
-   * Programs an index. If only next hop or state differ from what is there, packets are not
+   * Programs an index. If only next hop, MTU or state differ from what is there, packets are not
    * disturbed. Otherwise the real is absent for a grace period, so take an unused index for
    * another server.
    */
@@ -34,6 +35,7 @@ export class RealTable {
     const octets = encodeReal(spec);
     if (this.#kind(at) !== ENCAP.none) {
       if (sameTunnel(octets, this.#view.value(index))) {
+        this.#storeMtu(at, octets, spec.mtu ?? NO_MTU);
         this.#storeNextHop(at, octets);
         return;
       }
@@ -61,6 +63,13 @@ export class RealTable {
     const octets = this.#view.value(index).slice();
     octets[REAL.flags] = down ? octets[REAL.flags]! | REAL_DOWN : octets[REAL.flags]! & ~REAL_DOWN;
     this.#view.store64(at, firstWord(octets));
+  }
+
+  /** Holds from the next packet on. @throws RangeError when the index is not programmed */
+  setMtu(index: number, mtu: number): void {
+    const at = this.#programmed(index);
+    const octets = this.#view.value(index).slice();
+    this.#storeMtu(at, octets, mtu);
   }
 
   clear(index: number): void {
@@ -107,6 +116,13 @@ export class RealTable {
     this.#view.store64(at, firstWord(octets));
   }
 
+  /** The checksum of the outer header shares the word, and stays. */
+  #storeMtu(at: number, octets: Uint8Array, mtu: number): void {
+    const view = new DataView(octets.buffer, octets.byteOffset);
+    view.setUint16(REAL.mtu, mtu, true);
+    this.#view.store32(at + REAL.checksum, view.getUint32(REAL.checksum, true));
+  }
+
   #kind(at: number): number {
     return this.#view.octets[at + REAL.kind]!;
   }
@@ -144,6 +160,8 @@ function sameTunnel(a: Uint8Array, b: Uint8Array): boolean {
       a.subarray(REAL.incarnation, REAL.ifindex),
       b.subarray(REAL.incarnation, REAL.ifindex),
     ) === 0 &&
-    Buffer.compare(a.subarray(REAL.checksum, REAL.size), b.subarray(REAL.checksum, REAL.size)) === 0
+    Buffer.compare(a.subarray(REAL.checksum, REAL.mtu), b.subarray(REAL.checksum, REAL.mtu)) ===
+      0 &&
+    Buffer.compare(a.subarray(REAL.outer, REAL.size), b.subarray(REAL.outer, REAL.size)) === 0
   );
 }

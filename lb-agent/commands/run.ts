@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import { requireKernelSupport } from '../../bpf/index.js';
-import { DEFAULT_SETTINGS, type Settings } from '../../bpf/tables/index.js';
 import { describeError } from '../../core/index.js';
 import type { FileLock } from '../../daemon/file-lock.js';
 import { LastGood } from '../../daemon/last-good.js';
@@ -20,9 +19,11 @@ import { Agent } from '../agent.js';
 import { AgentLock } from '../installation/pin-folder-lock.js';
 import { PinFolder } from '../installation/pins.js';
 import { metricsText } from '../observe/metrics.js';
+import { watchTunnelMtus } from '../observe/tunnel-mtu-warnings.js';
 import { type RunOptions, stateFile } from '../options.js';
 import { HostChecks } from '../reachability/host-checks/host-checks.js';
-import { type HostInterface, hostInterface } from '../reachability/next-hops/host-interface.js';
+import { LinkMtu } from '../reachability/link-mtu/link-mtu.js';
+import { hostInterface } from '../reachability/next-hops/host-interface.js';
 import { ipCommand, ipMonitor } from '../reachability/next-hops/ip.js';
 import { NextHops } from '../reachability/next-hops/next-hops.js';
 import { TunnelSources } from '../reachability/tunnel-sources/tunnel-sources.js';
@@ -30,6 +31,7 @@ import type { Goal } from '../reconcile/goal.js';
 import { ReconcileLoop } from '../reconcile/reconcile-loop.js';
 import { mergeVerdicts } from '../reconcile/verdict.js';
 import { DocumentChanges } from './document-changes.js';
+import { linkSettings, settingsOf } from './settings.js';
 
 /** `lb-agent run`: returns after SIGTERM or SIGINT, with the balancer still attached. */
 export async function run(options: RunOptions): Promise<void> {
@@ -93,6 +95,8 @@ export async function run(options: RunOptions): Promise<void> {
   let agent: Agent | undefined;
   let loop: ReconcileLoop | undefined;
   let changes: DocumentChanges | undefined;
+  let linkMtu: LinkMtu | undefined;
+  let tunnelMtus: { close(): void } | undefined;
   let metrics: MetricsServer | undefined;
   try {
     await Promise.all([sources.follow(desired), checks.follow(desired)]);
@@ -113,7 +117,8 @@ export async function run(options: RunOptions): Promise<void> {
         mode: options.mode,
         pins: new PinFolder(options.pinDir),
         stateFile: stateFile(options),
-        settings: settingsOf(options, host),
+        settings: settingsOf(options, host.mtu),
+        serverMtus: options.serverMtu,
         sources: sources.current,
         check,
         flowsPerCpu: options.flowsPerCpu,
@@ -124,6 +129,11 @@ export async function run(options: RunOptions): Promise<void> {
       goalFor(desired),
     );
     agent = running;
+    linkMtu = new LinkMtu(
+      { interface: host.name, mtu: host.mtu, ip, monitor: ipMonitor('link'), log },
+      (mtu) => running.useSettings(linkSettings(options, mtu)),
+    );
+    tunnelMtus = watchTunnelMtus(running, log);
     health.applied(desired.revision);
     keepSource(desired.revision);
     const reconciling = new ReconcileLoop(async (goal) => {
@@ -169,7 +179,8 @@ export async function run(options: RunOptions): Promise<void> {
     log.info({ signal }, 'stopping; the balancer stays attached');
     await watch.close();
   } finally {
-    await Promise.all([nextHops.close(), sources.close()]);
+    tunnelMtus?.close();
+    await Promise.all([nextHops.close(), sources.close(), linkMtu?.close()]);
     await changes?.close();
     // Before the lock: no attempt may outlive it.
     await loop?.close();
@@ -177,26 +188,6 @@ export async function run(options: RunOptions): Promise<void> {
     agent?.close();
     await lock?.release();
   }
-}
-
-/** Every setting, so that an agent started without an option takes back what one before set. */
-function settingsOf(options: RunOptions, host: HostInterface): Settings {
-  return {
-    hashSeed: options.hashSeed,
-    // An IP packet has 65535 octets at most; loopback has one more.
-    mtu: options.mtu ?? Math.min(host.mtu, 65_535),
-    ingressMtu: Math.min(host.mtu, 65_535),
-    sourceBits: 32 - (options.source?.prefixLength ?? 32),
-    guePort: options.guePort,
-    freshSeconds: options.freshTimeout,
-    udpSeconds: options.udpTimeout,
-    tcpSeconds: options.tcpTimeout,
-    icmpPerSecond: options.icmpRate,
-    icmpErrorsPerSecond: DEFAULT_SETTINGS.icmpErrorsPerSecond,
-    // A reader of events sets these again; one that was killed has left them on.
-    sampleEvery: DEFAULT_SETTINGS.sampleEvery,
-    eventsPerSecond: DEFAULT_SETTINGS.eventsPerSecond,
-  };
 }
 
 function stopped(): Promise<string> {

@@ -13,8 +13,8 @@ export interface MetricsSource {
 }
 
 /**
- * The kernel's counters as Prometheus metrics, and those that both daemons have. A registry a scrape: names that are gone from
- * the document are gone from the metrics.
+ * The kernel's counters as Prometheus metrics, and those that both daemons have. Each scrape has
+ * a registry of its own: names that are gone from the document are gone from the metrics.
  */
 export async function metricsText(
   source: MetricsSource | undefined,
@@ -61,8 +61,15 @@ export async function metricsText(
       labelNames: ['pool', 'config'],
       registers,
     });
-    for (const { pool, name, packets, octets } of status.servers) {
+    const narrow = new Gauge({
+      name: 'cidecar_balancer_tunnel_mtu_octets',
+      help: 'of the way to a server, as a router said that refused a tunnel packet; absent where none did of late',
+      labelNames: ['pool', 'server'],
+      registers,
+    });
+    for (const { pool, name, packets, octets, narrow: found } of status.servers) {
       servers.add({ pool, server: name }, { packets, octets });
+      if (found !== null) narrow.set({ pool, server: name }, found.mtu);
     }
     for (const { pool, id, serverIds } of status.configs) ids.set({ pool, config: id }, serverIds);
   }

@@ -36,6 +36,7 @@ export function statusText(status: Status): string {
       ]),
     ),
     ...unreachable(status),
+    ...narrow(status),
     section(
       'CONFIGS',
       ['POOL', 'ID', 'ALGORITHM', 'STATE', 'IDS'],
@@ -67,6 +68,15 @@ function unreachable({ servers }: Status): string[] {
     reason === null ? [] : [[name, reason]],
   );
   return rows.length === 0 ? [] : [section('UNREACHABLE', ['NAME', 'WHY'], rows)];
+}
+
+/** Only where there is something to say. */
+function narrow({ servers }: Status): string[] {
+  const rows = servers.flatMap(({ name, narrow: found }) =>
+    found === null ? [] : [[name, found.mtu, found.sent, found.packets, `${found.age} s ago`]],
+  );
+  const heads = ['NAME', 'FITS', 'SENT', 'ERRORS', 'LAST'];
+  return rows.length === 0 ? [] : [section('TUNNELS THAT DO NOT FIT', heads, rows)];
 }
 
 export function vipText(address: string, port: number, protocol: string): string {

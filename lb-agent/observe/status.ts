@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Balancer, ReasonCounters } from '../../bpf/tables/index.js';
+import { type Balancer, NO_MTU, type ReasonCounters } from '../../bpf/tables/index.js';
 import type { AgentRecord } from '../reconcile/record.js';
+import { monotonicSeconds, type NarrowTunnel, narrowTunnels } from './narrow-tunnels.js';
 
 /** What the kernel holds, by the names that the agent recorded. No keys. */
 export interface Status {
@@ -38,6 +39,10 @@ export interface ServerStatus {
   /** Why this host cannot reach it, where that is why it is down. */
   readonly unreachable: string | null;
   readonly weight: number | null;
+  /** By `--server-mtu`; null where the MTU of the link counts. */
+  readonly mtu: number | null;
+  /** What a router says of tunnels to it that do not fit, where one has of late. */
+  readonly narrow: Pick<NarrowTunnel, 'mtu' | 'sent' | 'packets' | 'age'> | null;
   /** Index in the kernel's tables. */
   readonly real: number;
   /** In the kernel, over all configs. */
@@ -86,6 +91,11 @@ export function describe(
     };
   });
 
+  const narrow = new Map(
+    narrowTunnels(balancer, monotonicSeconds()).map(({ real, mtu, sent, packets, age }) => {
+      return [real, { mtu, sent, packets, age }];
+    }),
+  );
   const servers = balancer.reals().map((real): ServerStatus => {
     const known = knownServers.get(real.index);
     const { packets = 0, octets = 0 } = counters.reals.get(real.index) ?? {};
@@ -97,6 +107,8 @@ export function describe(
       state: real.down ? 'down' : (known?.state ?? 'active'),
       unreachable: real.down ? (known?.unreachable ?? null) : null,
       weight: known?.weight ?? null,
+      mtu: real.mtu === NO_MTU ? null : real.mtu,
+      narrow: narrow.get(real.index) ?? null,
       real: real.index,
       serverIds: idsOfReal.get(real.index) ?? 0,
       packets,

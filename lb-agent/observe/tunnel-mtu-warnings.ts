@@ -1,47 +1,63 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Logger } from 'pino';
-import { SayOnce } from '../../core/index.js';
+import type { Balancer } from '../../bpf/tables/index.js';
+import type { AgentRecord } from '../reconcile/record.js';
+import { monotonicSeconds, type NarrowTunnel, narrowTunnels } from './narrow-tunnels.js';
 
-/** What a router said last of the way to a tunnel's end. */
-export interface TunnelMtu {
-  readonly address: string;
-  /** Octets of the outer IP packet that fit. */
-  readonly mtu: number;
-  /** How many such answers came. */
-  readonly packets: number;
-}
+/** Milliseconds between looks. */
+const LOOK_MS = 1000;
 
-/** Octets of the smallest MTU that a link may have, by family (RFC 791, RFC 8200). */
-const LEAST = { 4: 68, 6: 1280 } as const;
+/** Seconds between two warnings of one server: whoever forges errors fills no log. */
+const AGAIN_AFTER = 60;
+
+const NARROW =
+  'a router says that tunnels to this server do not fit: raise the MTU of the link that it speaks for, or give the agent this one by --server-mtu (docs/lb-host.md, step 4)';
 
 /**
- * Warns where a router on the way to a server takes less than this balancer sends: packets for
- * it are lost there, and are counted as sent here. Anybody can forge what routers say, so
- * nothing follows from it but a line for each server and MTU.
+ * Warns of servers that tunnels do not fit to: once of each MTU that a router names, and again
+ * when that has been forgotten meanwhile.
  */
 export class TunnelMtuWarnings {
   readonly #log: Logger;
-  readonly #said = new SayOnce();
+  /** By the server's address. */
+  readonly #said = new Map<string, { readonly mtu: number; readonly at: number }>();
 
   constructor(log: Logger) {
     this.#log = log;
   }
 
   /**
-   * @param found as the packet program noted it
-   * @param servers names by address; what is of none of them is passed over
-   * @param mtu octets of the largest outer packet that this balancer sends
+   * @param nameOf the name of the server with this index
+   * @param now seconds of a clock that never goes back
    */
-  look(found: Iterable<TunnelMtu>, servers: ReadonlyMap<string, string>, mtu: number): void {
-    for (const { address, mtu: fits, packets } of found) {
-      const server = servers.get(address);
-      if (server === undefined || packets === 0) continue;
-      if (fits >= mtu || fits < LEAST[address.includes(':') ? 6 : 4]) continue;
-      if (!this.#said.isNews(fits, address)) continue;
-      this.#log.warn(
-        { server, address, mtu: fits, sent: mtu, packets },
-        'a router says that tunnels to this server do not fit: give the agent this MTU by --mtu, or raise that of the link',
-      );
+  look(found: readonly NarrowTunnel[], nameOf: (real: number) => string, now: number): void {
+    const addresses = new Set(found.map(({ address }) => address));
+    for (const address of this.#said.keys()) {
+      if (!addresses.has(address)) this.#said.delete(address);
+    }
+    for (const { real, address, mtu, sent, packets } of found) {
+      const said = this.#said.get(address);
+      if (said !== undefined && (said.mtu === mtu || now - said.at < AGAIN_AFTER)) continue;
+      this.#said.set(address, { mtu, at: now });
+      this.#log.warn({ server: nameOf(real), address, mtu, sent, packets }, NARROW);
     }
   }
+}
+
+/** Looks every second, until it is closed. */
+export function watchTunnelMtus(
+  agent: { readonly balancer: Balancer | undefined; readonly record: AgentRecord | undefined },
+  log: Logger,
+): { close(): void } {
+  const warnings = new TunnelMtuWarnings(log);
+  const look = () => {
+    const { balancer, record } = agent;
+    if (balancer === undefined) return;
+    const now = monotonicSeconds();
+    const nameOf = (real: number) =>
+      record?.servers.find((server) => server.real === real)?.name ?? `real ${real}`;
+    warnings.look(narrowTunnels(balancer, now), nameOf, now);
+  };
+  const timer = setInterval(look, LOOK_MS).unref();
+  return { close: () => clearInterval(timer) };
 }

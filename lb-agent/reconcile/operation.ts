@@ -21,6 +21,7 @@ export interface IdChange {
  * - settings, such as timeouts and the hash seed, when it takes over tables at its start. Each
  *   is one word, and means the same whatever the tables hold. While balancers have different
  *   seeds they place new flows differently, in whatever order a seed is written;
+ * - the MTU of the way to a server, a setting too, when it programs the server and at its start;
  * - the program of the link, which `install` replaces when the new tables are complete;
  * - what the present tables counted while `install` was at work, which it adds a grace period
  *   after that. Counters decide nothing.

@@ -2,9 +2,16 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { replaceFile } from '../../daemon/atomic-file.js';
 import type { AgentRecord } from '../reconcile/record.js';
 import { StateFile } from './state-file.js';
+
+// It syncs file and folder, which its own test shows.
+vi.mock('../../daemon/atomic-file.js', async (original) => {
+  const actual = await original<typeof import('../../daemon/atomic-file.js')>();
+  return { ...actual, replaceFile: vi.fn(actual.replaceFile) };
+});
 
 const RECORD: AgentRecord = {
   interface: 'eth0',
@@ -59,6 +66,11 @@ describe('the state file', () => {
     await new StateFile(path).write(RECORD);
     writeFileSync(path, text);
     expect(new StateFile(path).read()).toBeUndefined();
+  });
+
+  it('is on disk before the tables change', async () => {
+    await new StateFile(path).write(RECORD);
+    expect(replaceFile).toHaveBeenLastCalledWith(path, expect.objectContaining({ mode: 0o644 }));
   });
 
   it('says which file could not be written', async () => {

@@ -7,6 +7,8 @@ export interface Attachment {
   attached(): boolean;
   /** Packets and octets by reason, those of 0 left out. */
   counters(): DecapsulationCounter[];
+  /** More addresses that tunnels may lead to. @throws CidecarError MAP_FULL */
+  allowVips(vips: readonly string[]): void;
   /** Detaches the program, unless the link is pinned: then it goes on unwrapping. */
   close(): void;
 }
@@ -21,7 +23,13 @@ export interface KeeperOptions {
   readonly interface: string;
   /** Prefixes that tunnels may come from; none means any. */
   readonly sources: readonly string[];
-  attach(): Promise<Attachment>;
+  /**
+   * The addresses that tunnels may lead to at first; undefined: any address of this host, and
+   * {@link DecapsulationKeeper.allowVips} changes nothing.
+   */
+  readonly vips?: () => Promise<readonly string[]>;
+  /** @param vips the addresses that tunnels may lead to; undefined: any */
+  attach(vips: readonly string[] | undefined): Promise<Attachment>;
   readonly log: Log;
   /** The program is attached again, or no longer. */
   onChange(): void;
@@ -37,6 +45,9 @@ const LOOK_EVERY = 500;
 export class DecapsulationKeeper {
   readonly #options: KeeperOptions;
   readonly #failures = new SayOnce();
+  readonly #refusedVips = new SayOnce();
+  /** Undefined: any address. */
+  #vips: Set<string> | undefined;
   #attachment: Attachment | undefined;
   #error = '';
   #attaching: Promise<void> | undefined;
@@ -49,7 +60,9 @@ export class DecapsulationKeeper {
 
   /** Attaches for the first time; rejects where that fails. */
   async start(): Promise<void> {
-    const { sources, log, interface: name } = this.#options;
+    const { sources, log, vips, interface: name } = this.#options;
+    if (vips !== undefined) this.#vips = new Set(await vips());
+    if (this.#closed) return;
     await this.#attach();
     if (sources.length === 0) {
       log.warn(
@@ -59,6 +72,18 @@ export class DecapsulationKeeper {
     }
     if (this.#closed) return;
     this.#timer = setInterval(() => this.look(), LOOK_EVERY).unref();
+  }
+
+  /**
+   * Unwraps tunnels to these addresses too. None is taken back while the process runs: balancers
+   * may route to a VIP for longer than the document of this host has it.
+   */
+  allowVips(vips: readonly string[]): void {
+    const allowed = this.#vips;
+    const more = vips.filter((vip) => allowed?.has(vip) === false);
+    if (allowed === undefined || more.length === 0) return;
+    for (const vip of more) allowed.add(vip);
+    this.#tell(more);
   }
 
   get interface(): string {
@@ -110,15 +135,28 @@ export class DecapsulationKeeper {
     this.#attachment = undefined;
   }
 
+  #tell(vips: readonly string[]): void {
+    const { log, interface: name } = this.#options;
+    try {
+      this.#attachment?.allowVips(vips);
+    } catch (error) {
+      if (!this.#refusedVips.isNews(error)) return;
+      log.error({ interface: name, error }, 'tunnels to new VIPs are not unwrapped');
+    }
+  }
+
   async #attach(): Promise<void> {
     const { attach, sources, log, interface: name } = this.#options;
-    const attachment = await attach();
+    const vips = this.#vips && [...this.#vips];
+    const attachment = await attach(vips);
     if (this.#closed) {
       attachment.close();
       return;
     }
     this.#attachment = attachment;
     this.#failures.over();
-    log.info({ interface: name, sources }, 'tunnels are unwrapped');
+    log.info({ interface: name, sources, to: vips ?? 'any address' }, 'tunnels are unwrapped');
+    // Those that came meanwhile.
+    if (this.#vips !== undefined) this.#tell([...this.#vips].slice(vips?.length));
   }
 }

@@ -24,23 +24,32 @@ import type { Attachment } from './decapsulation-keeper.js';
 /**
  * Attaches the program that unwraps what balancers send. With a pin the program outlives the
  * process, and the next process replaces it by its own without a gap. Throws
- * INTERFACE_UNKNOWN, INTERFACE_BUSY, DRIVER_REFUSED, KERNEL_PERMISSION or PIN_INVALID.
+ * INTERFACE_UNKNOWN, INTERFACE_BUSY, DRIVER_REFUSED, KERNEL_PERMISSION or PIN_INVALID, and
+ * MAP_FULL for too many VIPs.
+ *
+ * @param vips the addresses that tunnels may lead to; undefined: any
  */
-export async function attachDecapsulation(flags: DecapsulationFlags): Promise<Attachment> {
+export async function attachDecapsulation(
+  flags: Omit<DecapsulationFlags, 'to'>,
+  vips?: readonly string[],
+): Promise<Attachment> {
   const index = ifindex(flags.interface);
   const object = await BpfObject.load(objectPath('decap'));
   try {
-    configure(object, flags);
+    // Before it is attached, or it would unwrap for any address meanwhile.
+    configure(object, { ...flags, ...(vips === undefined ? {} : { vips }) });
     const program = object.program('decap');
     const link =
       flags.pin === undefined ? attach(program, index) : attachPinned(program, index, flags.pin);
-    return attachmentOf(link, index, object.map('decap_stats'));
+    return attachmentOf(link, index, object);
   } finally {
     object.close(); // The link keeps the program and its maps.
   }
 }
 
-function attachmentOf(link: BpfLink, index: number, stats: BpfMap): Attachment {
+function attachmentOf(link: BpfLink, index: number, object: BpfObject): Attachment {
+  const stats = object.map('decap_stats');
+  const allowed = object.map('decap_vips');
   return {
     // The kernel sets the interface of a link to 0 when that is gone or the link was detached.
     attached: () => link.info().ifindex === index,
@@ -48,7 +57,9 @@ function attachmentOf(link: BpfLink, index: number, stats: BpfMap): Attachment {
       DECAP_REASONS.map((reason, row) => ({ reason, ...readCounter(stats, row) })).filter(
         ({ packets }) => packets > 0,
       ),
+    allowVips: (vips) => allowVips(allowed, vips),
     close: () => {
+      allowed.close();
       stats.close();
       link.close();
     },
@@ -87,7 +98,11 @@ export function configure(
   { sources, guePort, vips }: DecapsulationSettings,
 ): void {
   allowSources(object, sources);
-  if (vips !== undefined) allowVips(object, vips);
+  if (vips !== undefined) {
+    const allowed = object.map('decap_vips');
+    allowVips(allowed, vips);
+    allowed.close();
+  }
   const settings = object.map('.data.decap');
   const value = settings.lookup(0);
   if (value === undefined) throw new CidecarError('PIN_INVALID', 'decap.bpf.o has no settings');
@@ -115,10 +130,8 @@ function allowSources(object: BpfObject, prefixes: readonly string[]): void {
 }
 
 /** struct decap_vip of bpf/kernel/decap.h. */
-function allowVips(object: BpfObject, addresses: readonly string[]): void {
-  const vips = object.map('decap_vips');
-  for (const address of addresses) vips.update(addressOctets(address), new Uint8Array(4));
-  vips.close();
+function allowVips(allowed: BpfMap, addresses: readonly string[]): void {
+  for (const address of addresses) allowed.update(addressOctets(address), new Uint8Array(4));
 }
 
 function attachPinned(program: BpfProgram, index: number, pin: string): BpfLink {

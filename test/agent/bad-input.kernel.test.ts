@@ -78,6 +78,7 @@ const AGENT: Readonly<Record<string, Case>> = {
   '`--source 10.0.0.1/99`': () => start('--source', '10.0.0.1/99'),
   '`--source6` no IPv6 address': () => start('--source6', '10.0.0.1'),
   '`--mtu 1000`': () => start('--mtu', '1000'),
+  '`--server-mtu web-1=1400`': () => start('--server-mtu', 'web-1=1400'),
   '`--gue-port 0`': () => start('--gue-port', '0'),
   '`--tcp-timeout` no number': () => start('--tcp-timeout', '1h'),
   '`--hash-seed` no hex': () => start('--hash-seed', 'xyz'),

@@ -52,12 +52,29 @@ describe('a host that forwards', () => {
   });
 });
 
-it('native mode on a veth is warned of, generic mode is not', async () => {
+it('native mode on a veth is warned of, and generic mode because of offloads', async () => {
   await host.start();
+  expect(warnings(/^generic mode/)).toEqual([]);
   expect(warnings(/^native mode on a veth/)).toHaveLength(1);
   await host.agent?.stop();
   await host.start('--mode', 'generic');
   expect(warnings(/^native mode on a veth/)).toEqual([]);
+  expect(warnings(/^generic mode/)).toMatchObject([
+    { level: 'warn', command: 'ethtool -K eth0 gro off lro off' },
+  ]);
+});
+
+it('the MTU of the interface counts, and is followed; --mtu stays', async () => {
+  const mtus = () => host.tables(({ settings: { mtu, ingressMtu } }) => ({ mtu, ingressMtu }));
+  await host.start();
+  expect(mtus()).toEqual({ mtu: 1500, ingressMtu: 1500 });
+  await ipBatch(host.namespace, ['link set eth0 mtu 1400']);
+  await expect.poll(mtus, { timeout: 30_000 }).toEqual({ mtu: 1400, ingressMtu: 1400 });
+  await host.agent?.stop();
+  await host.start('--mtu', '1600');
+  expect(mtus()).toEqual({ mtu: 1600, ingressMtu: 1400 });
+  await ipBatch(host.namespace, ['link set eth0 mtu 1450']);
+  await expect.poll(mtus, { timeout: 30_000 }).toEqual({ mtu: 1600, ingressMtu: 1450 });
 });
 
 it('a balancer is not its own l2 server', async () => {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Balancer } from '../../bpf/tables/index.js';
+import { type Balancer, NO_MTU } from '../../bpf/tables/index.js';
 import type { ProgrammedSetup, Setup } from '../model/setup.js';
 import type { Random } from './random.js';
 import { REALS, randomReal } from './setup.js';
@@ -23,8 +23,8 @@ export function changing(setup: Setup): ChangingSetup {
 
 /**
  * Makes one of the changes that agents make most often: a server goes down, comes up, leaves,
- * is replaced by another one (same index, another incarnation), or takes over entries of a
- * ring.
+ * gets another MTU, is replaced by another one (same index, another incarnation), or takes over
+ * entries of a ring.
  */
 export function randomChange(
   random: Random,
@@ -34,7 +34,7 @@ export function randomChange(
 ): void {
   const index = random.between(1, REALS);
   const present = setups[0]?.reals.get(index);
-  const kind = random.below(4);
+  const kind = random.below(5);
   if (kind === 0 && present !== undefined) {
     const down = present.down !== true;
     balancer.setDown(index, down);
@@ -46,6 +46,10 @@ export function randomChange(
     const real = randomReal(random, index);
     balancer.setReal(index, real);
     for (const { reals } of setups) reals.set(index, real);
+  } else if (kind === 3 && present !== undefined) {
+    const mtu = random.pick([68, 500, 1280, 1400, NO_MTU]);
+    balancer.setMtu(index, mtu);
+    for (const { reals } of setups) reals.set(index, { ...present, mtu });
   } else {
     changeRing(random, index, setups, balancer, programmed);
   }

@@ -79,6 +79,7 @@ export function randomReal(random: Random, index: number): RealSpec {
     encapsulation: random.pick(['ipip', 'ipip', 'ipip', 'gue', 'l2']),
     incarnation: random.below(65536),
     down: random.chance(0.05),
+    ...(random.chance(0.2) ? { mtu: random.pick([68, 500, 1280, 1400]) } : {}),
     ...(random.chance(0.5) ? { nextHop: randomHop(random, index) } : {}),
   };
 }

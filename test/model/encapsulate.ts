@@ -16,6 +16,11 @@ export function tunnelOctets(real: RealSpec): number {
   return real.encapsulation === 'gue' ? outer + UDP_OCTETS : outer;
 }
 
+/** Octets of the longest packet on the way to the server, outer header included. */
+export function outerMtu(real: RealSpec, settings: Settings): number {
+  return Math.min(settings.mtu, real.mtu ?? settings.mtu);
+}
+
 export function hopsOf(frame: Uint8Array, { family, header }: Datagram): number {
   return frame[header + (family === 6 ? 7 : 8)] ?? 0;
 }

@@ -3,7 +3,7 @@ import { REASONS, type RealSpec, type Reason } from '../../bpf/tables/index.js';
 import { ip } from '../packets/address.js';
 import { type Datagram, lengthsAgree, PROTOCOL, readFrame, word16 } from './datagram.js';
 import { PoolDecoder } from './decode.js';
-import { forwardFrame, hopsOf, tunnelOctets } from './encapsulate.js';
+import { forwardFrame, hopsOf, outerMtu, tunnelOctets } from './encapsulate.js';
 import { FlowTable, type Placed } from './flow-table.js';
 import { entropyHash, flowHash } from './hash.js';
 import {
@@ -169,7 +169,7 @@ export class Model {
     if (real.encapsulation === 'l2') {
       // Without a next hop it would go back to the router, which would send it here again.
       if (real.nextHop === undefined) return this.#end(frame, VERDICT.drop, vip.row, 'no_server');
-    } else if (outer.octets + tunnelOctets(real) > settings.mtu) {
+    } else if (outer.octets + tunnelOctets(real) > outerMtu(real, settings)) {
       return this.#tooBig(routed, real);
     }
     if (hopsOf(frame, outer) <= 1) return this.#end(frame, VERDICT.drop, vip.row, 'ttl_expired');
@@ -193,7 +193,8 @@ export class Model {
     if (outer.family === 4 && (word16(frame, outer.header + 6) & 0x4000) === 0) {
       return this.#end(frame, VERDICT.drop, vip.row, 'too_big_fragmentable');
     }
-    const answer = tooBigAnswer(frame, outer, this.#setup.settings.mtu - tunnelOctets(real));
+    const mtu = outerMtu(real, this.#setup.settings) - tunnelOctets(real);
+    const answer = tooBigAnswer(frame, outer, mtu);
     if (answer === undefined) {
       return this.#end(frame, VERDICT.drop, vip.row, 'too_big_unanswered');
     }

@@ -16,6 +16,7 @@ export class Agent {
   readonly #scope: Scope;
   readonly #document: string;
   #process: WorkerProcess | undefined;
+  #starts = 0;
 
   constructor(scope: Scope, host: Host, document: string) {
     this.#scope = scope;
@@ -29,8 +30,11 @@ export class Agent {
     return this.#process.pid;
   }
 
-  /** Resolves when the agent says that the kernel holds the desired state. */
-  async start(): Promise<void> {
+  /**
+   * Resolves when the agent says that the kernel holds the desired state.
+   * @param more flags
+   */
+  async start(...more: string[]): Promise<void> {
     const agent = this.#scope.start({
       title: `lb-agent of ${this.host.name}`,
       namespace: this.host.namespace,
@@ -42,11 +46,17 @@ export class Agent {
         ...['--state-dir', this.#scope.path(this.host.name, 'state')],
         ...['--source', this.host.address4, '--source6', this.host.address6],
         ...['--mtu', '1600'],
+        ...more,
       ],
-      log: this.#scope.path('logs', `${this.host.name}-agent.log`),
+      log: this.#scope.path('logs', `${this.host.name}-agent-${++this.#starts}.log`),
     });
     this.#process = agent;
     await this.#untilReady(agent);
+  }
+
+  /** The end of its log, of so many lines. */
+  tail(lines: number): string {
+    return this.#process?.tail(lines) ?? '';
   }
 
   /** Ends it like a crash: none of its handlers runs. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, it, vi } from 'vitest';
-import type { Balancer, RealState } from '../../../bpf/tables/index.js';
+import { type Balancer, NO_MTU, type RealState } from '../../../bpf/tables/index.js';
 import { type NextHop, REPLY } from '../../reconcile/next-hop.js';
 import type { RealEntry } from '../../reconcile/tables.js';
 import { Applier } from './apply.js';
@@ -47,6 +47,38 @@ it('programs an l2 server with its next hop, or down', () => {
   const up = { kind: 'set-real', index: 1, real: lost } as const;
   expect(() => without.applier.apply(up)).toThrow(/without a next hop/);
   expect(without.balancer.setReal).toHaveBeenCalledOnce();
+});
+
+it('gives servers the MTU of their way, those that are programmed already too', () => {
+  const balancer = {
+    reals: () => [
+      { index: 1, address: '10.9.0.1', mtu: NO_MTU },
+      { index: 2, address: '10.9.0.2', mtu: 1400 },
+      { index: 3, address: '10.9.0.3', mtu: 1400 },
+      { index: 4, address: '10.9.0.4', mtu: NO_MTU },
+    ],
+    setMtu: vi.fn(),
+    setReal: vi.fn(),
+  };
+  const mtus = new Map([
+    ['10.9.0.1', 1400],
+    ['10.9.0.2', 1400],
+  ]);
+  const sources = { source4: '10.0.0.1', source6: null };
+  const each = new Applier(balancer as unknown as Balancer, sources, mtus);
+  each.applyServerMtus();
+  expect(balancer.setMtu.mock.calls).toEqual([
+    [1, 1400],
+    [3, NO_MTU],
+  ]);
+  for (const address of ['10.9.0.1', '10.9.0.4']) {
+    const real = { ...L2, address, encapsulation: 'ipip' } as const;
+    each.apply({ kind: 'set-real', index: 5, real });
+  }
+  expect(balancer.setReal.mock.calls).toMatchObject([
+    [5, { mtu: 1400 }],
+    [5, { mtu: NO_MTU }],
+  ]);
 });
 
 it('brings an l2 server up by a next hop only', () => {

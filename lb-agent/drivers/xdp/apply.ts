@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Balancer } from '../../../bpf/tables/index.js';
+import { type Balancer, NO_MTU } from '../../../bpf/tables/index.js';
 import type { NextHop } from '../../reconcile/next-hop.js';
 import type { Operation } from '../../reconcile/operation.js';
 import type { ConfigEntry, RealEntry, VipEntry } from '../../reconcile/tables.js';
@@ -11,19 +11,24 @@ export interface TunnelSources {
   readonly source6: string | null;
 }
 
+/** Octets of the longest outer packet on the way to a server, by its address; others have no entry. */
+export type ServerMtus = ReadonlyMap<string, number>;
+
 /** Of the IDs of a config; with more changes, building its table anew is faster. */
 const REBUILD_SHARE = 0.5;
 
 /** Carries out operations on one set of the kernel's tables. */
 export class Applier {
   readonly #balancer: Balancer;
+  readonly #serverMtus: ServerMtus;
   #sources: TunnelSources;
   /** First entry of each ring, by the number that the plan gave it. */
   readonly #rings = new Map<number, number>();
 
-  constructor(balancer: Balancer, sources: TunnelSources) {
+  constructor(balancer: Balancer, sources: TunnelSources, serverMtus: ServerMtus = new Map()) {
     this.#balancer = balancer;
     this.#sources = sources;
+    this.#serverMtus = serverMtus;
   }
 
   /** First entries of the rings that were added and not freed since. */
@@ -40,6 +45,14 @@ export class Applier {
   /** Of reals that are set from now on. */
   useSources(sources: TunnelSources): void {
     this.#sources = sources;
+  }
+
+  /** Gives the reals that are programmed already the MTUs of their servers. */
+  applyServerMtus(): void {
+    for (const { index, address, mtu } of this.#balancer.reals()) {
+      const wanted = this.#mtuOf(address);
+      if (mtu !== wanted) this.#balancer.setMtu(index, wanted);
+    }
   }
 
   apply(operation: Operation): void {
@@ -124,9 +137,14 @@ export class Applier {
       incarnation,
       down,
       nextHop: toKernel(nextHop),
+      mtu: this.#mtuOf(address),
       ...(source4 === null ? {} : { source4 }),
       ...(source6 === null ? {} : { source6 }),
     });
+  }
+
+  #mtuOf(address: string): number {
+    return this.#serverMtus.get(address) ?? NO_MTU;
   }
 
   #requireNextHop(index: number): void {

@@ -74,6 +74,10 @@ function fakeBalancer(number: number) {
       },
     },
     map: () => ({ info: { maxEntries: 64 } }),
+    setSettings: ({ mtu }: { mtu?: number }) => {
+      if (mtu !== undefined) call(`sends ${mtu} octets`);
+    },
+    reals: () => [],
     noteIncarnation: () => call('is filled'),
     zeroVipCounters: () => call('begins at zero'),
     copyCounters: () => {
@@ -123,6 +127,21 @@ describe('the XDP driver', () => {
       '1 is closed',
     ]);
     expect(readdirSync(folder).sort()).toEqual(['g2', 'link']);
+  });
+
+  it('takes another MTU at once, and into new tables, also while they are loaded', async () => {
+    const xdp = open();
+    await xdp.install(NEED, OPERATIONS);
+    calls = [];
+    xdp.useSettings({ mtu: 1400 });
+    expect(calls.splice(0)).toEqual(['1 sends 1400 octets']);
+    whileLoading = () => xdp.useSettings({ mtu: 1300 });
+    await xdp.install(NEED, OPERATIONS);
+    expect(calls.slice(0, 3)).toEqual([
+      '1 sends 1300 octets',
+      '2 sends 1300 octets',
+      '2 is filled',
+    ]);
   });
 
   it('leaves nothing behind where the interface is busy', async () => {

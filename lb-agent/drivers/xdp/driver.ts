@@ -10,7 +10,7 @@ import type { PinFolder } from '../../installation/pins.js';
 import type { CapacityNeed, Driver, IndexCapacity } from '../../reconcile/driver.js';
 import type { InstallOperation, Operation } from '../../reconcile/operation.js';
 import { NO_TABLES, type Tables } from '../../reconcile/tables.js';
-import { Applier, type TunnelSources } from './apply.js';
+import { Applier, type ServerMtus, type TunnelSources } from './apply.js';
 import { capacityFor, capacityOf } from './capacity.js';
 import { readTables } from './read.js';
 
@@ -18,7 +18,9 @@ export interface XdpDriverOptions {
   readonly interface: HostLink;
   readonly mode: XdpMode;
   readonly pins: PinFolder;
+  /** To begin with; see {@link XdpDriver.useSettings}. */
   readonly settings: Partial<Settings>;
+  readonly serverMtus?: ServerMtus;
   /** To begin with; see {@link XdpDriver.useSources}. */
   readonly sources: TunnelSources;
   readonly flowsPerCpu: number;
@@ -50,6 +52,7 @@ export class XdpDriver implements Driver {
   readonly #options: XdpDriverOptions;
   readonly #attachment: Attachment;
   #tableSet: TableSet | undefined;
+  #settings: Partial<Settings>;
   #sources: TunnelSources;
   #watch: NodeJS.Timeout | undefined;
 
@@ -62,6 +65,7 @@ export class XdpDriver implements Driver {
     const { pins } = options;
     pins.create();
     this.#options = options;
+    this.#settings = options.settings;
     this.#sources = options.sources;
     let attachment: Attachment | undefined;
     try {
@@ -104,17 +108,19 @@ export class XdpDriver implements Driver {
   }
 
   async install(need: CapacityNeed, operations: readonly InstallOperation[]): Promise<void> {
-    const { pins, flowsPerCpu, settings, object } = this.#options;
+    const { pins, flowsPerCpu, object } = this.#options;
     this.#requirePins();
     const old = this.#tableSet?.balancer;
-    const balancer = await Balancer.load(capacityFor(need, flowsPerCpu), settings, {
+    const balancer = await Balancer.load(capacityFor(need, flowsPerCpu), this.#settings, {
       ...(object === undefined ? {} : { object }),
       ...(old === undefined ? {} : { carry: old }),
     });
     let number: number | undefined;
     let finishCounters: (() => void) | undefined;
     try {
-      const applier = new Applier(balancer, this.#sources);
+      const applier = this.#applierOf(balancer);
+      // They may have changed while it was loaded.
+      balancer.setSettings(this.#settings);
       for (const operation of operations) {
         if (operation.kind !== 'carry-counters') applier.apply(operation);
         else if (old !== undefined) finishCounters = balancer.copyCounters(old);
@@ -166,6 +172,12 @@ export class XdpDriver implements Driver {
     return this.#attachment.attached();
   }
 
+  /** From now on these settings hold, and the others as they were. */
+  useSettings(settings: Partial<Settings>): void {
+    this.#settings = { ...this.#settings, ...settings };
+    if (this.#tableSet?.outdated === false) this.#tableSet.balancer.setSettings(settings);
+  }
+
   /** Tunnels come from these addresses, as soon as the next goal is reached. */
   useSources(sources: TunnelSources): void {
     this.#sources = sources;
@@ -196,7 +208,7 @@ export class XdpDriver implements Driver {
   }
 
   #takeOver(): TableSet | undefined {
-    const { pins, settings, log } = this.#options;
+    const { pins, log } = this.#options;
     const { programId } = this.#attachment;
     if (programId === undefined) {
       pins.tidy(undefined);
@@ -205,11 +217,19 @@ export class XdpDriver implements Driver {
     const balancer = this.#openPinned(programId);
     if (balancer === undefined) return undefined;
     const reason = this.#reasonToReplace(balancer);
-    // Outside of the plan; operation.ts says why.
-    if (reason === undefined) balancer.setSettings(settings);
-    else log.info({ reason }, 'replacing the attached program and its tables');
-    const applier = new Applier(balancer, this.#sources);
+    const applier = this.#applierOf(balancer);
+    if (reason === undefined) {
+      // Outside of the plan; operation.ts says why.
+      balancer.setSettings(this.#settings);
+      applier.applyServerMtus();
+    } else {
+      log.info({ reason }, 'replacing the attached program and its tables');
+    }
     return { balancer, applier, outdated: reason !== undefined };
+  }
+
+  #applierOf(balancer: Balancer): Applier {
+    return new Applier(balancer, this.#sources, this.#options.serverMtus);
   }
 
   /**

@@ -78,9 +78,24 @@ it('native mode on a veth is warned of, once', async () => {
   kind = 'veth';
   for (let round = 0; round < 2; round++) await checks.follow(desired());
   expect(lines.map(({ msg }) => msg)).toEqual([expect.stringMatching(/^native mode on a veth/)]);
+  lines = [];
   open(false);
   await checks.follow(desired());
-  expect(lines).toHaveLength(1);
+  expect(lines).not.toContainEqual(
+    expect.objectContaining({ msg: expect.stringMatching(/^native mode/) }),
+  );
+});
+
+it('warns once of generic mode, with the command that turns offloads off', async () => {
+  open(false);
+  for (let round = 0; round < 2; round++) await checks.follow(desired());
+  expect(lines).toMatchObject([
+    {
+      level: 40,
+      msg: expect.stringMatching(/^generic mode: .*GRO.*ethtool -K/),
+      command: 'ethtool -K eth0 gro off lro off',
+    },
+  ]);
 });
 
 describe('an l2 server', () => {

@@ -16,6 +16,8 @@ const FORWARDS =
   'this host forwards: what the program passes of these VIPs goes back to the router and comes again until its TTL ends; turn forwarding off, or give each VIP a blackhole route (docs/lb-host.md, step 4)';
 const VETH =
   'native mode on a veth: checksums that a sender on this machine left to offload arrive wrong, and frames are lost or stuck unless the other end has a native XDP program (docs/lb-host.md, "In a namespace, a container or a virtual machine")';
+const GENERIC =
+  'generic mode: packets that GRO or LRO joined, or that a sender on this machine has not cut yet, fit no tunnel and are dropped (too_big_offloaded, too_big_fragmentable): turn these offloads off with ethtool -K';
 
 /** What of this host's set-up would harm packets without any counter of ours showing it. */
 export class HostChecks {
@@ -31,6 +33,7 @@ export class HostChecks {
   /** Looks at the host as it is now, and warns of what is news. Never rejects. */
   async follow(desired: DesiredState): Promise<void> {
     const { ip, ingress, log } = this.#options;
+    this.#sayGeneric();
     try {
       const vips = desired.pools.flatMap((pool) => pool.vips).map(({ address }) => address);
       const l2 = l2Servers(desired).map(({ address }) => address);
@@ -49,6 +52,14 @@ export class HostChecks {
     } catch (error) {
       if (this.#said.isNews(error, 'trouble')) log.warn({ error }, 'cannot check this host');
     }
+  }
+
+  /** The offloads of senders on the same machine cannot be seen from here, so it is always said. */
+  #sayGeneric(): void {
+    const { ingress, log } = this.#options;
+    if (ingress.native || !this.#said.isNews('', GENERIC)) return;
+    const command = `ethtool -K ${ingress.name} gro off lro off`;
+    log.warn({ interface: ingress.name, command }, GENERIC);
   }
 
   /**

@@ -86,6 +86,8 @@ const links = z.array(
   }),
 );
 
+const mtus = z.tuple([z.object({ mtu: z.int().min(1) })]);
+
 /** By address; an address without a route is absent. */
 export async function readRoutes(
   addresses: readonly string[],
@@ -164,6 +166,12 @@ export async function readDevices(ip: Ip): Promise<Map<string, Device>> {
       return [name, { name, index, mac, kind, parent }];
     }),
   );
+}
+
+/** Octets of the largest IP packet of a device. */
+export async function readMtu(device: string, ip: Ip): Promise<number> {
+  const [{ mtu }] = mtus.parse(parse(await ip(['-j', 'link', 'show', 'dev', device])));
+  return mtu;
 }
 
 function parse(text: string): unknown {
