@@ -12,6 +12,10 @@ export const ERROR_CATALOGUE = {
   FILE_UNREADABLE: 'Check that the path exists and that this user may read it.',
   KEY_INVALID:
     'A key file holds exactly 32 hex digits (16 octets), for example from `openssl rand -hex 16`.',
+  CLUSTER_SECRET_INVALID:
+    'A file of cluster secrets has lines of an ID and 64 hex digits; `cidctl keygen --cluster-secret FILE` makes one.',
+  KEY_SEALED:
+    'Give this host the cluster secret that the message names (--cluster-secret FILE), or seal the keys anew (`cidctl reseal`) on a host that has it.',
   ARGUMENT_INVALID: 'Run the command with --help for what it accepts.',
 
   // Connection IDs.
@@ -136,6 +140,7 @@ const INPUT_ERRORS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'DOCUMENT_SYNTAX',
   'DOCUMENT_INVALID',
   'KEY_INVALID',
+  'CLUSTER_SECRET_INVALID',
   'ARGUMENT_INVALID',
   'CID_CONFIG_INVALID',
   'SERVER_ID_INVALID',

@@ -21,6 +21,31 @@ export interface Pool {
   readonly vips: readonly Vip[];
   readonly configs: readonly PoolConfig[];
   readonly servers: readonly Server[];
+  /** How IDs are handed out; without it nobody but the document gives servers IDs. */
+  readonly allocation?: Allocation;
+  /** When a rotation begins by itself; without it none does. */
+  readonly rotation?: RotationPolicy;
+}
+
+/** Only a registry that hosts share acts on it. */
+export interface Allocation {
+  /** IDs that each server gets under each config. */
+  readonly idsPerServer: number;
+  /** The IDs are those from `first` to `last`, as numbers; without `last`, all that fit. */
+  readonly first: number;
+  readonly last?: number | undefined;
+  /** Seconds for which a server keeps its IDs after its last sign of life. */
+  readonly hold: number;
+  /** Seconds that the longest connection lasts, for which an ID given back is at rest. */
+  readonly connectionAge: number;
+}
+
+/** Only a registry that hosts share acts on it. */
+export interface RotationPolicy {
+  /** Seconds after the last rotation. */
+  readonly rotateEvery?: number | undefined;
+  /** Nonces that a server has left under its minting config. */
+  readonly rotateAtNoncesLeft?: number | undefined;
 }
 
 export interface Vip {

@@ -8,7 +8,7 @@ import { DocumentError } from './document-error.js';
 import { checkFailoverSpace } from './failover-space.js';
 import { checkNonceSpaces } from './nonce-spaces.js';
 import { readShape } from './read-shape.js';
-import { type DocumentWarning, Report } from './report.js';
+import { type DocumentWarning, placesOf, Report } from './report.js';
 import { checkResetKeys } from './reset-keys.js';
 import { revisionSteps } from './revision.js';
 import { ServerIdBudget } from './server-ids.js';
@@ -61,7 +61,7 @@ export function parseDocumentInSlices(
 
 function* documentSteps(text: string, options: DocumentOptions): Steps<ParsedDocument> {
   const source = yield* readSource(text, options.file);
-  const report = new Report(source, options.file);
+  const report = new Report(placesOf(source, options.file));
   const form = options.schemes ? documentShape(options.schemes) : builtInDocumentShape;
   const shape = yield* readShape(source.value, form, report);
   if (shape === undefined) throw failure(report);
@@ -92,11 +92,11 @@ function lineOf(error: CidecarError): number {
 }
 
 /** In the order of the document's checks; the last one says how many there are beyond those. */
-function warningsOf({ warnings, file }: Report): DocumentWarning[] {
+function warningsOf({ warnings }: Report): DocumentWarning[] {
   const [last] = warnings.kept.slice(-1);
   if (last === undefined || warnings.more === 0) return warnings.kept;
   const message = `and ${warnings.more} more warnings`;
-  return [...warnings.kept, { file, line: last.line, field: last.field, message }];
+  return [...warnings.kept, { ...last, message }];
 }
 
 function* readPool(
@@ -126,11 +126,15 @@ function* readPool(
   }
   const servers = yield* readServers(shape, configs, path, report, budget);
   checkTakers(shape, path, report);
-  const pool: Pool = { name, vips, configs, servers };
+  const pool: Pool = { name, vips, configs, servers, ...policiesOf(shape) };
   checkFailoverSpace(shape, pool, path, report);
   // Without errors, the lists of the pool are those of the document, item by item.
   if (report.errors.kept.length === 0) checkSomethingMints(pool, path, report);
   return pool;
+}
+
+function policiesOf({ allocation, rotation }: PoolShape): Pick<Pool, 'allocation' | 'rotation'> {
+  return { ...(allocation && { allocation }), ...(rotation && { rotation }) };
 }
 
 /** Warns of VIPs whose new connections no server takes. */
