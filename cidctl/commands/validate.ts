@@ -64,7 +64,8 @@ function printGood(
   io: Io,
 ): void {
   for (const { file, line, field, message } of warnings) {
-    io.err(`${file}:${line}: ${field}: ${message} (warning)`);
+    const where = line === undefined ? file : `${file}:${line}`;
+    io.err(`${where}: ${field}: ${message} (warning)`);
   }
   io.out(`${file}: valid`);
   io.out(`  revision ${state.revision}`);

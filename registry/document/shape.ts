@@ -255,3 +255,13 @@ export function configFieldsOf({ scheme, values, resetKeyFile, state }: ConfigSh
   const { id, ...others } = values;
   return { id, scheme: scheme.name, ...others, resetKeyFile, state };
 }
+
+/** How long the lists of pools are, of which checks ask whether something was left out as wrong. */
+export interface Lengths {
+  readonly pools: Readonly<Record<string, PoolLengths | undefined>>;
+}
+
+export interface PoolLengths {
+  readonly configs: { readonly length: number };
+  readonly servers: { readonly length: number };
+}
