@@ -3,8 +3,9 @@ import { defineConfig } from 'vitest/config';
 
 const elsewhere = ['**/node_modules/**', 'dist/**'];
 
-// Three projects by what they need: `unit` runs anywhere, `kernel` needs root and
-// a BPF-capable kernel, `e2e` needs network namespaces and real QUIC stacks too.
+// Four projects by what they need: `unit` runs anywhere, `etcd` needs the program etcd,
+// `kernel` needs root and a BPF-capable kernel, `e2e` needs network namespaces and real
+// QUIC stacks too.
 // What needs the kernel runs one file at a time: pins and namespaces are global.
 export default defineConfig({
   test: {
@@ -13,7 +14,18 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['**/*.test.ts'],
-          exclude: [...elsewhere, '**/*.kernel.test.ts', '**/*.e2e.test.ts'],
+          exclude: [...elsewhere, '**/*.{etcd,kernel,e2e}.test.ts'],
+        },
+      },
+      {
+        test: {
+          name: 'etcd',
+          include: ['**/*.etcd.test.ts'],
+          exclude: elsewhere,
+          // Members that are starved of CPU lose their leader, which few tests are about.
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
         },
       },
       {

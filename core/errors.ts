@@ -56,6 +56,12 @@ export const ERROR_CATALOGUE = {
 
   // Registry and gRPC.
   REGISTRY_UNAVAILABLE: 'The last good state stays in force; check the registry.',
+  REGISTRY_REFUSED:
+    'Check the user of this host (the CN of its certificate, or the name in the options file) and its role in etcd.',
+  REGISTRY_FULL:
+    'etcd is at its quota and takes no writes. Compact and defragment it, then run `etcdctl alarm disarm`.',
+  REGISTRY_REQUEST_INVALID:
+    'The registry refused the request as it is, so it would refuse it again: please report it with the message.',
   SERVER_UNKNOWN: 'Add the server to a pool in the registry, or correct --server.',
   CONFIG_UNKNOWN: 'The config is not in the registry document in force.',
   CID_UNKNOWN:
