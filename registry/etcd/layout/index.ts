@@ -12,6 +12,7 @@ export {
   sealedKeyShape,
   sealKey,
 } from './seal.js';
+export { transaction } from './transaction.js';
 export * from './values/config.js';
 export * from './values/desired.js';
 export * from './values/event.js';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, it } from 'vitest';
-import { endOf, Keys, padded } from './keys.js';
+import { Keys, padded } from './keys.js';
 import { acknowledgement, revisionNumber, revisionText } from './revision.js';
 
 const keys = new Keys('/cidecar/');
@@ -65,8 +65,4 @@ it('names revisions by the number of etcd', () => {
   expect(revisionNumber(revisionText(42))).toBe(42);
   expect(revisionNumber('0123456789abcdef')).toBeUndefined();
   expect(revisionNumber('etcd-1x')).toBeUndefined();
-});
-
-it('ends a range after the last key that begins with a prefix', () => {
-  expect(endOf('/a/')).toBe('/a0');
 });

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import { DEFAULT_PREFIX } from '../client/address.js';
 
 /** Version of the layout; it is part of every key, so that two layouts can stand side by side. */
 export const LAYOUT_VERSION = 1;
-
-/** Where the registry is unless its address has a path. */
-export const DEFAULT_PREFIX = '/cidecar';
 
 /** Digits of a number in a key or an acknowledgement: as texts they sort as numbers do. */
 const DIGITS = 20;
@@ -253,10 +251,4 @@ function below(prefix: string, config: number | undefined): string {
 /** A whole number as text that sorts as the number does. */
 export function padded(number: number): string {
   return String(number).padStart(DIGITS, '0');
-}
-
-/** The end of the range of all keys that begin with `prefix`, as etcd wants it. */
-export function endOf(prefix: string): string {
-  const last = prefix.charCodeAt(prefix.length - 1);
-  return `${prefix.slice(0, -1)}${String.fromCharCode(last + 1)}`;
 }
