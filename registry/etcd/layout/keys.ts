@@ -146,6 +146,27 @@ export class Keys {
     return `${this.acks}${agent}`;
   }
 
+  /**
+   * Prefix of the acknowledgements of agents that are away: they hold no gate up, but what their
+   * kernels may still hold must not be given to others.
+   */
+  get allStale(): string {
+    return `${this.root}stale/`;
+  }
+
+  stale(agent: string): string {
+    return `${this.allStale}${agent}`;
+  }
+
+  /** Prefix of the marks of the sidecars of a pool that may issue, under all or one config. */
+  uses(pool: string, config?: number): string {
+    return below(`${this.root}uses/${pool}/`, config);
+  }
+
+  use(pool: string, config: number, server: string): string {
+    return `${this.uses(pool, config)}${server}`;
+  }
+
   get allHeld(): string {
     return `${this.root}held/`;
   }

@@ -33,6 +33,10 @@ export type LiveServerValue = z.infer<typeof liveServerValue>;
 
 /** `live/agents/<agent>`, under the agent's lease. It appears only when the agent caught up. */
 export const liveAgentValue = z.object({
+  /** A UUID that lives in the state folder: two agents with one name are told by it. */
+  identity,
+  /** The name of its host, for people. */
+  host: z.string().default(''),
   /** The revision of etcd that it had caught up with when it wrote this. */
   since: revision.default(0),
 });
@@ -59,3 +63,14 @@ export type CountedOutValue = z.infer<typeof countedOutValue>;
 /** `controllers/<pool>`, under the lease of the agent that holds it. */
 export const controllerValue = z.object({ agent: name('agent') });
 export type ControllerValue = z.infer<typeof controllerValue>;
+
+/**
+ * `uses/<pool>/<config>/<server>`: this sidecar may issue under this config. It hangs on no
+ * lease: a sidecar that is cut off may go on issuing.
+ */
+export const useValue = z.object({
+  identity,
+  /** The revision at which all agents were known to hold the config. */
+  since: revision.default(0),
+});
+export type UseValue = z.infer<typeof useValue>;
