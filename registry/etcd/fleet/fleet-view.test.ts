@@ -1,22 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, it } from 'vitest';
-import type { KeyValue } from '../client/index.js';
-import { acknowledgement, Keys } from '../layout/index.js';
-import { FleetPicture, type FleetPictureOptions } from './fleet-view.js';
-
-const keys = new Keys();
-
-function entry(key: string, value: unknown, modRevision = 5): KeyValue {
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
-  const octets = Buffer.from(text);
-  return { key, value: octets, createRevision: 3, modRevision, version: 1, lease: '0' };
-}
-
-function pictureOf(entries: readonly KeyValue[], options: FleetPictureOptions = {}) {
-  const picture = new FleetPicture(keys, options);
-  picture.begin(9, entries);
-  return picture;
-}
+import { acknowledgement } from '../layout/index.js';
+import { entry, keys, pictureOf } from './testing/picture.js';
 
 it('sorts keys into tables, by agent, by pool, and by pool and config', () => {
   const { view } = pictureOf([

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+export * from './acknowledgements.js';
 export type { Entry, FleetTable } from './fleet-table.js';
 export {
   FLEET_PARTS,
@@ -8,3 +9,4 @@ export {
   type FleetView,
 } from './fleet-view.js';
 export { type FleetHandlers, type FollowedFleet, followFleet } from './follow-fleet.js';
+export * from './gate.js';
