@@ -120,7 +120,7 @@ test('an agent joins in two steps, acknowledges, is put away and joins again', a
   await client.kv.put(keys.stale('lb-1'), acknowledgement(3));
   // Without the first step there is no second.
   expect(await run(comeAlive(keys, { ...of, holds: 5 }))).toBe(false);
-  expect(await run(announce(keys, 'lb-1', 5))).toBe(true);
+  expect(await run(announce(keys, 'lb-1', 5, 0))).toBe(true);
   let view = await viewNow();
   expect(view.acks.get('lb-1')?.value).toBe(5);
   expect(view.stale.size + view.liveAgents.size).toBe(0);
@@ -152,7 +152,7 @@ test('an agent joins in two steps, acknowledges, is put away and joins again', a
 
 test('an agent that is awake is not put away', async () => {
   await clear();
-  await run(announce(keys, 'lb-1', 5));
+  await run(announce(keys, 'lb-1', 5, 0));
   const away = putAway(keys, await viewNow(), 'lb-1');
   if (away === undefined) throw new Error('it looks as if it could be put away');
   await client.kv.put(keys.liveAgent('lb-1'), JSON.stringify({ identity: 'one' }));
@@ -161,13 +161,13 @@ test('an agent that is awake is not put away', async () => {
 
 test('nobody waits for an agent that was counted out, or left', async () => {
   await clear();
-  await run(announce(keys, 'lb-1', 5));
+  await run(announce(keys, 'lb-1', 5, 0));
   await client.kv.put(keys.liveAgent('lb-1'), JSON.stringify({ identity: 'one' }));
   await run(countOut(keys, 'lb-1', { by: 'me', why: 'it burns' }));
   const view = await viewNow();
   expect(view.acks.size + view.stale.size + view.liveAgents.size).toBe(0);
   expect(view.countedOut.get('lb-1')?.value).toEqual({ by: 'me', why: 'it burns' });
-  await run(announce(keys, 'lb-1', 5));
+  await run(announce(keys, 'lb-1', 5, 0));
   expect((await viewNow()).countedOut.size).toBe(0);
   await run({ when: [], success: leave(keys, 'lb-1') });
   expect((await client.kv.list(keys.root)).entries).toEqual([]);

@@ -89,11 +89,15 @@ export function allForgot(keys: Keys, view: FleetView, revision: number): Condit
  * First step of joining. From now on gates wait for this agent, so that nothing is issued that it
  * cannot decode; it counts as live only when it has caught up with the revision that this reads.
  *
+ * It fails where another agent of this name appeared.
+ *
  * @param holds the revision that it holds at present, 0 for nothing
+ * @param seen revision of the last change of `live/agents/<agent>` as it was read; 0 where it is
+ * absent
  */
-export function announce(keys: Keys, agent: string, holds: number): Transaction {
+export function announce(keys: Keys, agent: string, holds: number, seen: number): Transaction {
   return {
-    when: [],
+    when: [unchanged(keys.liveAgent(agent), seen)],
     success: [
       put(keys.ack(agent), acknowledgement(holds)),
       remove(keys.stale(agent)),
