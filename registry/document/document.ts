@@ -32,6 +32,8 @@ export interface DocumentOptions {
 export interface ParsedDocument {
   readonly state: DesiredState;
   readonly warnings: readonly DocumentWarning[];
+  /** The fields as the document gives them, with defaults. */
+  readonly shape: DocumentShape;
 }
 
 /**
@@ -77,7 +79,7 @@ function* documentSteps(text: string, options: DocumentOptions): Steps<ParsedDoc
   checkResetKeys(shape, pools, report);
   if (report.errors.kept.length > 0) throw failure(report);
   const revision = yield* revisionSteps(text, pools);
-  return { state: { revision, pools }, warnings: warningsOf(report) };
+  return { state: { revision, pools }, warnings: warningsOf(report), shape };
 }
 
 function failure(report: Report): DocumentError {
