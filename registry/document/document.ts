@@ -13,7 +13,12 @@ import { revisionSteps } from './revision.js';
 import { ServerIdBudget } from './server-ids.js';
 import { checkServers } from './server-names.js';
 import { readServers } from './servers.js';
-import { builtInDocumentShape, documentShape, type PoolShape } from './shape.js';
+import {
+  builtInDocumentShape,
+  type DocumentShape,
+  documentShape,
+  type PoolShape,
+} from './shape.js';
 import { type Path, readSource } from './source.js';
 import { runAtOnce, runInSlices, type Steps } from './steps.js';
 import { checkTakers } from './takers.js';
