@@ -7,6 +7,6 @@ export { MAX_KEY_FILE_OCTETS } from './document/limits.js';
 export { packedIds, unpackIds } from './document/packed-ids.js';
 export type { DocumentWarning } from './document/report.js';
 export { type FileRegistryOptions, openFileRegistry } from './file/file-registry.js';
-export { serializeSource, stateFromSource } from './file/last-good.js';
+export { type SavedStateOptions, savedState } from './last-good.js';
 export { openRegistry } from './open.js';
 export * from './types.js';

@@ -102,6 +102,8 @@ export interface Registry {
    * - if a `read()` handed out another state meanwhile, which its caller may have put in force.
    */
   watch(handlers: WatchHandlers): Promise<Watch>;
+  /** Ends what the store holds open. A store that holds nothing open leaves it out. */
+  close?(): Promise<void>;
 }
 
 export interface RegistryOptions {
@@ -111,6 +113,10 @@ export interface RegistryOptions {
   readonly onSource?: (state: DesiredState, source: StateSource) => void;
   /** The schemes that configs can have; the built-in ones if left out. */
   readonly schemes?: Schemes;
+  /** Path of a file that says how to connect to the store, with which user and certificates. */
+  readonly registryOptions?: string | undefined;
+  /** Path of the file of cluster secrets, for a store that seals its keys. */
+  readonly clusterSecret?: string | undefined;
 }
 
 export interface WatchHandlers {
@@ -122,11 +128,11 @@ export interface Watch {
   close(): Promise<void>;
 }
 
-/**
- * What a state was made of: the text of the document, and the content of its key files by their
- * names in it. It holds the keys, so it is to be guarded as they are.
- */
+/** What a state was made of, so that a daemon can start from it while its registry is away. */
 export interface StateSource {
-  readonly text: string;
-  readonly keyFiles: Readonly<Record<string, string>>;
+  /**
+   * Text for a file that only this user can read: it may hold keys. Undefined where the store has
+   * a newer state by now.
+   */
+  serialize(): string | undefined;
 }

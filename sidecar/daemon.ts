@@ -10,8 +10,7 @@ import {
   type DesiredState,
   type Registry,
   type StateSource,
-  serializeSource,
-  stateFromSource,
+  savedState,
 } from '../registry/index.js';
 import type { DecapsulationKeeper } from './host/decapsulation-keeper.js';
 import { Issuer } from './issuing/issuer.js';
@@ -25,6 +24,8 @@ import { type StateStart, StateStore } from './state/state-store.js';
 
 export interface DaemonOptions extends RpcListeners {
   readonly registry: Registry;
+  /** Path of the file of cluster secrets, to open the keys of a saved state. */
+  readonly clusterSecret?: string | undefined;
   readonly serverName: string;
   readonly stateFolder: string;
   readonly stateStart: StateStart;
@@ -203,7 +204,7 @@ export class Daemon {
     } catch (error) {
       const saved = await this.#lastGood.read();
       if (saved === undefined) throw error;
-      const state = stateFromSource(saved, this.#lastGood.path);
+      const state = savedState(saved, this.#lastGood.path, this.#options);
       this.#health.refused(describeError(error));
       this.#log.error(
         { error, revision: state.revision },
@@ -215,7 +216,7 @@ export class Daemon {
 
   #keepSource(): void {
     const source = this.#sources.get(this.#health.revision);
-    if (source !== undefined) void this.#lastGood.save(serializeSource(source));
+    if (source !== undefined) void this.#lastGood.save(() => source.serialize());
   }
 
   /**

@@ -12,9 +12,9 @@ import {
   type DesiredState,
   differences,
   openRegistry,
+  type Registry,
   type StateSource,
-  serializeSource,
-  stateFromSource,
+  savedState,
 } from '../../registry/index.js';
 import { Agent } from '../agent.js';
 import { AgentLock } from '../installation/pin-folder-lock.js';
@@ -32,6 +32,18 @@ import { mergeVerdicts } from '../reconcile/verdict.js';
 
 /** `lb-agent run`: returns after SIGTERM or SIGINT, with the balancer still attached. */
 export async function run(options: RunOptions): Promise<void> {
+  const opened: { registry?: Registry } = {};
+  try {
+    await runUntilStopped(options, opened);
+  } finally {
+    await opened.registry?.close?.();
+  }
+}
+
+async function runUntilStopped(
+  options: RunOptions,
+  opened: { registry?: Registry },
+): Promise<void> {
   const log = createLog('lb-agent', options.logLevel);
   warnOfOldNames(log, options.oldNames);
   requireKernelSupport();
@@ -39,20 +51,24 @@ export async function run(options: RunOptions): Promise<void> {
   let newest: { readonly revision: string; readonly source: StateSource } | undefined;
   const lastGood = new LastGood(`${stateFile(options)}.last-good`, log);
   const keepSource = (revision: string) => {
-    if (newest?.revision === revision) void lastGood.save(serializeSource(newest.source));
+    const { source } = newest?.revision === revision ? newest : {};
+    if (source !== undefined) void lastGood.save(() => source.serialize());
   };
   const registry = openRegistry(options.registry, {
+    registryOptions: options.registryOptions,
+    clusterSecret: options.clusterSecret,
     onWarning: (warning) => log.warn({ warning }, 'registry document'),
     onSource: ({ revision }, source) => {
       newest = { revision, source };
     },
   });
+  opened.registry = registry;
   const health = new RegistryHealth();
   const desired = await registry.read().catch(async (error: unknown) => {
     // What was in force when this agent last ran, if it did.
     const saved = await lastGood.read();
     if (saved === undefined) throw error;
-    const state = stateFromSource(saved, lastGood.path);
+    const state = savedState(saved, lastGood.path, options);
     health.refused(describeError(error));
     log.error(
       { error, revision: state.revision },

@@ -13,7 +13,12 @@ import { revisionSteps } from './revision.js';
 import { ServerIdBudget } from './server-ids.js';
 import { checkServers } from './server-names.js';
 import { readServers } from './servers.js';
-import { builtInDocumentShape, documentShape, type PoolShape } from './shape.js';
+import {
+  builtInDocumentShape,
+  type DocumentShape,
+  documentShape,
+  type PoolShape,
+} from './shape.js';
 import { type Path, readSource } from './source.js';
 import { runAtOnce, runInSlices, type Steps } from './steps.js';
 import { checkTakers } from './takers.js';
@@ -32,6 +37,8 @@ export interface DocumentOptions {
 export interface ParsedDocument {
   readonly state: DesiredState;
   readonly warnings: readonly DocumentWarning[];
+  /** The fields as the document gives them, with defaults. */
+  readonly shape: DocumentShape;
 }
 
 /**
@@ -77,7 +84,7 @@ function* documentSteps(text: string, options: DocumentOptions): Steps<ParsedDoc
   checkResetKeys(shape, pools, report);
   if (report.errors.kept.length > 0) throw failure(report);
   const revision = yield* revisionSteps(text, pools);
-  return { state: { revision, pools }, warnings: warningsOf(report) };
+  return { state: { revision, pools }, warnings: warningsOf(report), shape };
 }
 
 function failure(report: Report): DocumentError {

@@ -92,6 +92,22 @@ function* bySpace(shape: Lengths, pools: readonly Pool[]): Steps<Iterable<Holdin
   return spaces.values();
 }
 
+/**
+ * The pools in which {@link checkNonceSpaces} could find something: they have a config whose
+ * nonce space is that of another config too.
+ */
+export function poolsWithSharedSpaces(pools: readonly Pool[]): ReadonlySet<string> {
+  const marks = new KeyMarks();
+  const users = new Map<string, string[]>();
+  for (const { name, configs } of pools) {
+    for (const config of configs) {
+      const space = nameOf(config, marks);
+      if (space !== undefined) users.set(space, [...(users.get(space) ?? []), name]);
+    }
+  }
+  return new Set([...users.values()].filter((names) => names.length > 1).flat());
+}
+
 function nameOf({ codec }: PoolConfig, marks: KeyMarks): string | undefined {
   const { scheme, secrets, serverIdLength, nonceLength } = codec;
   if (secrets.length === 0) return undefined;

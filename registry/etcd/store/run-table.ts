@@ -25,21 +25,14 @@ export interface Overlap {
 export class RunTable {
   #runs: IdRun[] = [];
   #suspect = false;
-  #version = 0;
 
   /** In the order of their IDs. */
   get runs(): readonly IdRun[] {
     return this.#runs;
   }
 
-  /** Another number after each change. */
-  get version(): number {
-    return this.#version;
-  }
-
   /** Puts a run in, in place of one that begins at the same ID, which it returns. */
   put(run: IdRun): IdRun | undefined {
-    this.#version += 1;
     const at = this.#placeOf(run.hex);
     const there = this.#runs[at];
     const replaced = there?.hex === run.hex ? there : undefined;
@@ -55,7 +48,6 @@ export class RunTable {
     const at = this.#placeOf(hex);
     const there = this.#runs[at];
     if (there?.hex !== hex) return undefined;
-    this.#version += 1;
     this.#runs.splice(at, 1);
     return there;
   }

@@ -11,20 +11,30 @@ const shape = z.strictObject({
   keyFiles: z.record(z.string(), z.string()),
 });
 
-export function serializeSource({ text, keyFiles }: StateSource): string {
-  return `${JSON.stringify({ version: 1, text, keyFiles })}\n`;
+/** A document, and the content of its key files by their names in it. */
+export interface DocumentSource {
+  readonly text: string;
+  readonly keyFiles: Readonly<Record<string, string>>;
+}
+
+export function documentSource({ text, keyFiles }: DocumentSource): StateSource {
+  return { serialize: () => `${JSON.stringify({ version: 1, text, keyFiles })}\n` };
 }
 
 /**
- * Makes the state again from what `serializeSource` wrote, by the rules that every document is
+ * Makes the state again from what `documentSource` wrote, by the rules that every document is
  * read by. Its revision is the same as before.
  *
  * @param file name of the saved file, for messages, which never show its content
  * @throws CidecarError STATE_CORRUPT where it is no such file; a DocumentError where this version
  * refuses what it holds
  */
-export function stateFromSource(saved: string, file: string, schemes?: Schemes): DesiredState {
-  let source: StateSource;
+export function stateFromDocumentSource(
+  saved: string,
+  file: string,
+  schemes?: Schemes,
+): DesiredState {
+  let source: DocumentSource;
   try {
     source = shape.parse(JSON.parse(saved));
   } catch {
