@@ -10,6 +10,9 @@ export const EXIT_OK = 0;
 /** The CID does not route. 1 and 2 are errors (exitCodeOf). */
 export const EXIT_NOT_ROUTABLE = 3;
 
+/** The change from one document to another loses connections, or can repeat CIDs. */
+export const EXIT_LOSSY = 3;
+
 /**
  * Exit code of a command that ends by this error. A command is not started again, so a file
  * that is missing is bad input here, where a daemon may see it come.

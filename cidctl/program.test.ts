@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { documentSource } from '../registry/index.js';
 import { run } from './program.js';
 
 const KEY = '8f95f09245765f80256934e50c66207f';
@@ -251,6 +252,61 @@ describe('validate', () => {
     expect(err).toMatch(/nothing\.yaml:\d+: pools\.web\.configs: none is minting: .* \(warning\)/);
     const { value } = await json('validate @nothing.yaml');
     expect(value).toMatchObject({ valid: true, warnings: [{ field: 'pools.web.configs' }] });
+  });
+});
+
+describe('validate --against', () => {
+  const edited = (name: string, from: string, to: string) => {
+    writeFileSync(file(name), DOCUMENT.replace(from, to));
+    return `validate @${name} --against @pools.yaml`;
+  };
+
+  it('names what is lost, with its line and what to do instead; exit code 3', async () => {
+    const line = edited('hasty.yaml', 'state: minting', 'state: quarantined');
+    const { code, out } = await cidctl(line);
+    expect(code).toBe(3);
+    expect(out).toContain(
+      `${file('hasty.yaml')}:5: pools.web.configs[0].state: minting-config-quarantined (loses connections): Config 0 of pool web goes from minting to quarantined`,
+    );
+    expect(out).toContain('  Instead: Make it retiring');
+    expect(out).toMatch(/after .*pools\.yaml, 2 things are lost$/);
+    const { value } = await json(line);
+    expect(value).toMatchObject({
+      valid: true,
+      lossy: true,
+      transitions: [
+        { name: 'minting-config-quarantined', severity: 'loses', pool: 'web', line: 5 },
+        { name: 'nothing-mints', line: 4, field: 'pools.web.configs' },
+      ],
+    });
+  });
+
+  it('says that a change loses nothing, and notes; exit code 0', async () => {
+    const good = edited('good.yaml', 'name: web-1', 'name: front-1');
+    const { code, out } = await cidctl(good);
+    expect(code).toBe(0);
+    expect(out).toContain('good.yaml:8: pools.web.servers[0].name: server-renamed (note): ');
+    expect(out).toMatch(/no connection is lost and no CID can repeat$/);
+    expect((await json(good)).value).toMatchObject({ lossy: false, transitions: [{}] });
+    expect((await json('validate @pools.yaml')).value).not.toHaveProperty('lossy');
+  });
+
+  it('takes what a daemon keeps of the document in force, keys included', async () => {
+    const kept = { text: DOCUMENT, keyFiles: { key: '00'.repeat(16) } };
+    writeFileSync(file('last-good'), documentSource(kept).serialize() ?? '');
+    const { code, out } = await cidctl('validate @pools.yaml --against @last-good');
+    expect(code).toBe(3);
+    expect(out).toContain('pools.yaml:5: pools.web.configs[0].keyFile: key-changed');
+    expect(out).not.toContain('00000000');
+  });
+
+  it('refuses a former document that is none; exit code 2', async () => {
+    for (const name of ['none', 'key']) {
+      const { code, err } = await cidctl(`validate @pools.yaml --against @${name}`);
+      expect({ name, code }).toEqual({ name, code: 2 });
+      expect(err).toContain(file(name));
+      expect(err).not.toContain(KEY.slice(2));
+    }
   });
 });
 

@@ -10,7 +10,7 @@ import { EXIT_OK, exitCodeOf, type Io } from './io.js';
 
 /**
  * Runs one command and returns its exit code: 0 done, 1 unexpected, 2 bad input, 3 the CID
- * does not route.
+ * does not route, or the change to a document loses something.
  */
 export async function run(
   args: readonly string[],
@@ -25,7 +25,8 @@ export async function run(
     .description('Makes, reads and explains QUIC connection IDs that carry a server ID.')
     .addHelpText(
       'after',
-      '\nExit codes: 0 done, 1 unexpected, 2 bad input, 3 the CID does not route.',
+      '\nExit codes: 0 done, 1 unexpected, 2 bad input, 3 the CID does not route, or the change ' +
+        'that `validate --against` looks at loses connections or can repeat CIDs.',
     );
   addEncode(program, io, schemes);
   addDecode(program, io, setExitCode, schemes);

@@ -9,6 +9,8 @@ export const ERROR_CATALOGUE = {
   // Input of people: documents, flags, key files.
   DOCUMENT_SYNTAX: 'Correct the YAML at the line named.',
   DOCUMENT_INVALID: 'Correct the field named; nothing of the document was applied.',
+  TRANSITION_REFUSED:
+    'The state in force stays. Take the steps of docs/registry.md one by one (`cidctl validate --against` names all that is lost), or start the daemon without --guard to have the change as it is.',
   FILE_UNREADABLE: 'Check that the path exists and that this user may read it.',
   KEY_INVALID:
     'A key file holds exactly 32 hex digits (16 octets), for example from `openssl rand -hex 16`.',

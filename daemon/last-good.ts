@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { SerialWork } from '../core/index.js';
+import { readRegularFile } from '../core/regular-file.js';
 import { replaceFile } from './atomic-file.js';
 import type { Log } from './log.js';
 
 /** How much is written on average where it changes all the time. */
 const OCTETS_PER_MS = 2_000;
+
+/** Octets of a saved file, in which the escapes of JSON can make a document some times as long. */
+const MAX_OCTETS = 256 * 1024 * 1024;
 
 /**
  * Keeps the text that the state in force was made from in a file of mode 0600, so that a daemon
@@ -29,7 +32,7 @@ export class LastGood {
   /** What was saved last; undefined where nothing was. */
   async read(): Promise<string | undefined> {
     try {
-      this.#written = await readFile(this.path, 'utf8');
+      this.#written = (await readRegularFile(this.path, MAX_OCTETS)).octets.toString();
       return this.#written;
     } catch (error) {
       if (!(error instanceof Error) || Reflect.get(error, 'code') !== 'ENOENT') {

@@ -18,6 +18,7 @@ describe('options of lb-agent run', () => {
       udpTimeout: 120,
       tcpTimeout: 3600,
       icmpRate: 100,
+      guard: false,
     });
   });
 

@@ -56,6 +56,8 @@ const runOptions = z.object({
   tcpTimeout: wholeNumber(1, 86400).default(DEFAULT_SETTINGS.tcpSeconds),
   /** "Too big" answers a second, on each CPU; 0 answers nobody. */
   icmpRate: wholeNumber(0, 1_000_000).default(DEFAULT_SETTINGS.icmpPerSecond),
+  /** Whether changes of the document that lose connections are refused. */
+  guard: z.boolean().default(false),
   metrics: metricsAddress.optional(),
   object: z.string().min(1).optional(),
   logLevel: logLevel.default('info'),

@@ -70,6 +70,10 @@ function addRun(program: Command): void {
     .option('--tcp-timeout <seconds>', 'to forget an idle TCP flow (default: 3600)')
     .option('--icmp-rate <answers>', '"too big" a second, on each CPU (default: 100)')
     .option(
+      '--guard',
+      'refuse changes of the document that lose connections or can repeat CIDs, and go on by the former one',
+    )
+    .option(
       '--metrics <where>',
       'serve Prometheus metrics: host:port, a port of 127.0.0.1, or the path of a socket',
     )

@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Schemes } from '../cid/index.js';
 import { isEtcdSource, stateFromEtcdSource } from './etcd/store/etcd-source.js';
 import { keyringOf } from './etcd/store/keyring.js';
-import { stateFromDocumentSource } from './file/document-source.js';
+import { isDocumentSource, stateFromDocumentSource } from './file/document-source.js';
 import type { DesiredState } from './types.js';
 
+/** Whether a text begins as what a {@link StateSource} wrote, which no YAML document does. */
+export function isSavedState(text: string): boolean {
+  return isDocumentSource(text) || isEtcdSource(text);
+}
+
 export interface SavedStateOptions {
-  readonly schemes?: Schemes;
+  /** When it is aborted, the reading ends soon and rejects with its reason. */
+  readonly signal: AbortSignal;
   /** Path of the file of cluster secrets, for a state of a registry that seals its keys. */
   readonly clusterSecret?: string | undefined;
 }
 
 /**
- * Makes a state again from what its {@link StateSource} wrote, whichever store it was of.
+ * Makes a state again from what its {@link StateSource} wrote, whichever store it was of. Its
+ * revision is the same as before.
  *
  * @param file name of the saved file, for messages, which never show its content
  * @throws CidecarError STATE_CORRUPT where it is no such file; a DocumentError where this version
@@ -21,9 +27,8 @@ export interface SavedStateOptions {
 export function savedState(
   saved: string,
   file: string,
-  { schemes, clusterSecret }: SavedStateOptions = {},
-): DesiredState {
-  if (!isEtcdSource(saved)) return stateFromDocumentSource(saved, file, schemes);
-  const keyring = keyringOf(clusterSecret);
-  return stateFromEtcdSource(saved, file, { keyring, ...(schemes && { schemes }) });
+  { signal, clusterSecret }: SavedStateOptions,
+): Promise<DesiredState> {
+  if (!isEtcdSource(saved)) return stateFromDocumentSource(saved, file, signal);
+  return stateFromEtcdSource(saved, file, { keyring: keyringOf(clusterSecret), signal });
 }

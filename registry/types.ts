@@ -135,4 +135,6 @@ export interface StateSource {
    * a newer state by now.
    */
   serialize(): string | undefined;
+  /** The text of a document, where it is one. */
+  readonly text?: string;
 }

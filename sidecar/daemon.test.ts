@@ -433,6 +433,7 @@ describe('rotation', { timeout: 120_000 }, () => {
       allowKeyExport: false,
       cidLifetime: 60_000,
       maxStreams: 10,
+      guard: false,
       socket: { path: folder.socket, mode: 0o600 },
       log: pino({ level: 'silent' }),
       registry: {

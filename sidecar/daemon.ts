@@ -8,9 +8,10 @@ import { daemonMetrics, RegistryHealth } from '../daemon/registry-health.js';
 import { buildInfo } from '../daemon/version.js';
 import {
   type DesiredState,
+  firstState,
   type Registry,
   type StateSource,
-  savedState,
+  TransitionGuard,
 } from '../registry/index.js';
 import type { DecapsulationKeeper } from './host/decapsulation-keeper.js';
 import { Issuer } from './issuing/issuer.js';
@@ -35,6 +36,8 @@ export interface DaemonOptions extends RpcListeners {
   /** Milliseconds for which a client that hears nothing may use its CIDs. */
   readonly cidLifetime: number;
   readonly maxStreams: number;
+  /** Whether changes of the document that lose connections or can repeat CIDs are refused. */
+  readonly guard: boolean;
   /** Where metrics are served; without it there are none. */
   readonly metrics?: MetricsAddress;
   readonly log: Log;
@@ -56,6 +59,7 @@ export class Daemon {
   readonly #metrics = new SidecarMetrics(daemonMetrics('cid-sidecar', this.#health));
   readonly #nonceSupply: NonceSupplyMonitor;
   readonly #lastGood: LastGood;
+  readonly #guard: TransitionGuard;
   /** By revision. */
   readonly #sources = new Map<string, StateSource>();
   #store: StateStore | undefined;
@@ -74,6 +78,7 @@ export class Daemon {
     this.#options = options;
     this.#log = options.log;
     this.#lastGood = new LastGood(join(options.stateFolder, 'last-good'), options.log);
+    this.#guard = new TransitionGuard({ refuse: options.guard, log: options.log });
     this.#nonceSupply = new NonceSupplyMonitor(options.log);
   }
 
@@ -131,6 +136,7 @@ export class Daemon {
       issuer,
       log,
       health: this.#health,
+      guard: this.#guard,
       onFollowed: () => {
         this.#keepSource();
         this.#check();
@@ -197,21 +203,17 @@ export class Daemon {
     for (const other of this.#sources.keys()) if (other !== revision) this.#sources.delete(other);
   }
 
-  // Where the registry holds something bad, what was in force when this sidecar last ran.
   async #firstState(registry: Registry): Promise<DesiredState> {
-    try {
-      return await registry.read();
-    } catch (error) {
-      const saved = await this.#lastGood.read();
-      if (saved === undefined) throw error;
-      const state = savedState(saved, this.#lastGood.path, this.#options);
-      this.#health.refused(describeError(error));
-      this.#log.error(
-        { error, revision: state.revision },
-        'the registry document is refused; starting from the last good one, which was saved',
-      );
-      return state;
-    }
+    const text = await this.#lastGood.read();
+    return firstState({
+      clusterSecret: this.#options.clusterSecret,
+      read: () => registry.read(),
+      sourceOf: ({ revision }) => this.#sources.get(revision),
+      saved: text === undefined ? undefined : { path: this.#lastGood.path, text },
+      guard: this.#guard,
+      log: this.#log,
+      onRefused: (error) => this.#health.refused(describeError(error)),
+    });
   }
 
   #keepSource(): void {
@@ -231,6 +233,7 @@ export class Daemon {
   /** Ends the streams so that what was sent arrives, then gives up everything that is held. */
   async stop(): Promise<void> {
     clearInterval(this.#rounds);
+    this.#guard.close();
     await this.#follower?.stop();
     this.#service?.finish();
     await this.#server?.stop(STOP_WITHIN);

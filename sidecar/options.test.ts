@@ -17,6 +17,7 @@ describe('options of cid-sidecar', () => {
       allowKeyExport: false,
       cidLifetime: 60_000,
       maxStreams: 4096,
+      guard: false,
       logLevel: 'info',
       oldNames: [],
     });

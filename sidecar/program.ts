@@ -54,6 +54,10 @@ function addRun(program: Command): Command {
     .option('--allow-key-export', 'permit LeaseNonces and ExportResetKeys, which hand out keys')
     .option('--max-streams <n>', 'streams of all clients together (default: 4096)')
     .option(
+      '--guard',
+      'refuse changes of the document that lose connections or can repeat CIDs, and go on by the former one',
+    )
+    .option(
       '--metrics <where>',
       'serve Prometheus metrics: host:port, a port of 127.0.0.1, or the path of a socket',
     )

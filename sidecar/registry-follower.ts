@@ -2,7 +2,13 @@
 import { CidecarError } from '../core/index.js';
 import type { Log } from '../daemon/log.js';
 import type { RegistryHealth } from '../daemon/registry-health.js';
-import { type DesiredState, differences, type Registry, type Watch } from '../registry/index.js';
+import {
+  type DesiredState,
+  differences,
+  type Registry,
+  type TransitionGuard,
+  type Watch,
+} from '../registry/index.js';
 import type { Issuer } from './issuing/issuer.js';
 import { type ServerView, viewAfter } from './issuing/server-view.js';
 
@@ -13,16 +19,22 @@ export interface RegistryFollowerOptions {
   readonly issuer: Issuer;
   readonly log: Log;
   readonly health: RegistryHealth;
+  readonly guard: TransitionGuard;
   /** Called each time that the issuer changed to another document. */
   onFollowed(): void;
 }
 
-/** Lets the issuer follow the registry; a bad document changes nothing. */
+/**
+ * Lets the issuer follow the registry; a bad document changes nothing, and neither does a change
+ * that the guard refuses.
+ */
 export class RegistryFollower {
   readonly #options: RegistryFollowerOptions;
   #watch: Watch | undefined;
   /** What is in force. */
-  #state: DesiredState | undefined;
+  #state: DesiredState;
+  /** States are followed one after the other, so that each is judged by what is in force then. */
+  #following: Promise<void> = Promise.resolve();
 
   constructor(options: RegistryFollowerOptions) {
     this.#options = options;
@@ -32,7 +44,9 @@ export class RegistryFollower {
   async start(): Promise<void> {
     this.#watch = await this.#options.registry.watch({
       onChange: (state) => void this.#follow(state),
-      onError: (error) => this.#refuse(error),
+      onError: (error) => {
+        this.#following = this.#following.then(() => this.#refuse(error));
+      },
     });
   }
 
@@ -49,12 +63,20 @@ export class RegistryFollower {
     await this.#watch?.close();
   }
 
-  async #follow(state: DesiredState): Promise<void> {
-    const { issuer, log, health, onFollowed } = this.#options;
+  #follow(state: DesiredState): Promise<void> {
+    this.#following = this.#following.then(() => this.#change(state));
+    return this.#following;
+  }
+
+  async #change(state: DesiredState): Promise<void> {
+    const { issuer, log, health, guard, onFollowed } = this.#options;
+    if (guard.closed) return;
     try {
+      const before = this.#state;
+      await guard.check(before, state);
       const { named } = issuer.view;
       const view = viewAfter(issuer.view, state);
-      const changes = this.#state === undefined ? undefined : differences(this.#state, state);
+      const changes = differences(before, state);
       if (named !== view.named) this.#tellWhetherNamed(view);
       await issuer.apply(view);
       await issuer.ready();
@@ -72,8 +94,9 @@ export class RegistryFollower {
         },
         'following the registry',
       );
+      await guard.tell(before, state);
     } catch (error) {
-      this.#refuse(error);
+      if (!guard.closed) this.#refuse(error);
     }
   }
 

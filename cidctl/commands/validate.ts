@@ -6,9 +6,11 @@ import {
   type DesiredState,
   DocumentError,
   type DocumentWarning,
+  isLossy,
   openRegistry,
 } from '../../registry/index.js';
-import { exitCodeOf, type Io, type SetExitCode } from '../io.js';
+import { jsonTransitions, printTransitions, transitionsFrom } from '../against.js';
+import { EXIT_LOSSY, exitCodeOf, type Io, type SetExitCode } from '../io.js';
 
 export function addValidate(
   program: Command,
@@ -18,24 +20,20 @@ export function addValidate(
 ): void {
   program
     .command('validate')
-    .description('Check a registry document as the daemons would. Exit code 2 if it is wrong.')
+    .description(
+      'Check a registry document as the daemons would. Exit code 2 if it is wrong, 3 if the ' +
+        'change from another one loses connections or can repeat CIDs.',
+    )
     .argument('<file>', 'the document')
+    .option(
+      '--against <old>',
+      'say what the change from this document loses; also the last-good file of a daemon',
+    )
     .option('--json', 'print JSON')
-    .action(async (file: string, flags: { json?: true }) => {
-      const warnings: DocumentWarning[] = [];
-      const onWarning = (warning: DocumentWarning) => warnings.push(warning);
+    .action(async (file: string, flags: ValidateFlags) => {
       try {
-        const state = await openRegistry(file, { onWarning, schemes }).read();
-        if (flags.json)
-          io.out(
-            JSON.stringify({
-              valid: true,
-              revision: state.revision,
-              warnings,
-              pools: sizes(state),
-            }),
-          );
-        else printGood(file, state, warnings, io);
+        const lossy = await validate(file, flags, io, schemes);
+        if (lossy) setExitCode(EXIT_LOSSY);
       } catch (error) {
         if (!flags.json || !(error instanceof CidecarError)) throw error;
         const more = error instanceof DocumentError && error.more > 0 ? { more: error.more } : {};
@@ -43,6 +41,43 @@ export function addValidate(
         setExitCode(exitCodeOf(error));
       }
     });
+}
+
+interface ValidateFlags {
+  readonly json?: true;
+  readonly against?: string;
+}
+
+/** Returns whether the change loses something; false where there is none to judge. */
+async function validate(
+  file: string,
+  { json, against }: ValidateFlags,
+  io: Io,
+  schemes: Schemes,
+): Promise<boolean> {
+  const warnings: DocumentWarning[] = [];
+  let text = '';
+  const state = await openRegistry(file, {
+    onWarning: (warning) => warnings.push(warning),
+    onSource: (_, source) => {
+      text = source.text ?? '';
+    },
+    schemes,
+  }).read();
+  const found =
+    against === undefined
+      ? undefined
+      : await transitionsFrom(against, { file, state, text }, schemes);
+  const lossy = found?.some(isLossy) ?? false;
+  if (json) {
+    const change = found && { lossy, transitions: jsonTransitions(found) };
+    const { revision } = state;
+    io.out(JSON.stringify({ valid: true, revision, warnings, pools: sizes(state), ...change }));
+  } else {
+    printGood(file, state, warnings, io);
+    if (found !== undefined && against !== undefined) printTransitions(file, against, found, io);
+  }
+  return lossy;
 }
 
 function sizes(state: DesiredState) {

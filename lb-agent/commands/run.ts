@@ -10,11 +10,11 @@ import { warnOfOldNames } from '../../daemon/options/old-names.js';
 import { daemonMetrics, RegistryHealth } from '../../daemon/registry-health.js';
 import {
   type DesiredState,
-  differences,
+  firstState,
   openRegistry,
   type Registry,
   type StateSource,
-  savedState,
+  TransitionGuard,
 } from '../../registry/index.js';
 import { Agent } from '../agent.js';
 import { AgentLock } from '../installation/pin-folder-lock.js';
@@ -29,6 +29,7 @@ import { TunnelSources } from '../reachability/tunnel-sources/tunnel-sources.js'
 import type { Goal } from '../reconcile/goal.js';
 import { ReconcileLoop } from '../reconcile/reconcile-loop.js';
 import { mergeVerdicts } from '../reconcile/verdict.js';
+import { DocumentChanges } from './document-changes.js';
 
 /** `lb-agent run`: returns after SIGTERM or SIGINT, with the balancer still attached. */
 export async function run(options: RunOptions): Promise<void> {
@@ -64,17 +65,17 @@ async function runUntilStopped(
   });
   opened.registry = registry;
   const health = new RegistryHealth();
-  const desired = await registry.read().catch(async (error: unknown) => {
-    // What was in force when this agent last ran, if it did.
-    const saved = await lastGood.read();
-    if (saved === undefined) throw error;
-    const state = savedState(saved, lastGood.path, options);
-    health.refused(describeError(error));
-    log.error(
-      { error, revision: state.revision },
-      'the registry document is refused; starting from the last good one, which was saved',
-    );
-    return state;
+  const guard = new TransitionGuard({ refuse: options.guard, log });
+  // What was in force when this agent last ran, if it did.
+  const saved = await lastGood.read();
+  const desired = await firstState({
+    clusterSecret: options.clusterSecret,
+    read: () => registry.read(),
+    sourceOf: ({ revision }) => (newest?.revision === revision ? newest.source : undefined),
+    saved: saved === undefined ? undefined : { path: lastGood.path, text: saved },
+    guard,
+    log,
+    onRefused: (error) => health.refused(describeError(error)),
   });
   const common = daemonMetrics('lb-agent', health);
   const ingress = { name: host.name, native: options.mode === 'native' };
@@ -108,6 +109,7 @@ async function runUntilStopped(
   let lock: FileLock | undefined;
   let agent: Agent | undefined;
   let loop: ReconcileLoop | undefined;
+  let changes: DocumentChanges | undefined;
   let metrics: MetricsServer | undefined;
   try {
     await Promise.all([sources.follow(desired), checks.follow(desired)]);
@@ -141,27 +143,27 @@ async function runUntilStopped(
     agent = running;
     health.applied(desired.revision);
     keepSource(desired.revision);
-    let applied = desired;
     const reconciling = new ReconcileLoop(async (goal) => {
       await running.reconcile(goal);
       health.applied(goal.desired.revision);
       keepSource(goal.desired.revision);
-      const changes = differences(applied, goal.desired);
-      applied = goal.desired;
-      if (changes.length > 0) log.info({ changes }, 'changed as the registry says');
+      await changes?.applied(goal.desired);
     }, log);
     loop = reconciling;
-    let inForce = desired;
-    const want = () => reconciling.want(goalFor(inForce));
+    let wanted = desired;
+    const want = () => reconciling.want(goalFor(wanted));
     nextHops.onChange(want);
     sources.onChange(() => {
       running.useSources(sources.current);
       want();
     });
-    const watch = await registry.watch({
-      onChange: (state) => {
-        inForce = state;
-        health.accepted();
+    const following = new DocumentChanges({
+      state: desired,
+      guard,
+      health,
+      log,
+      onAccepted: (state) => {
+        wanted = state;
         Promise.all([nextHops.follow(state), sources.follow(state), checks.follow(state)])
           .then(() => {
             running.useSources(sources.current);
@@ -169,10 +171,15 @@ async function runUntilStopped(
           })
           .catch((error: unknown) => log.error({ error }, 'this host cannot be followed'));
       },
-      onError: (error) => {
+      onRefused: (error) => {
         health.refused(describeError(error));
         log.error({ error }, 'registry: the last good state stays in force');
       },
+    });
+    changes = following;
+    const watch = await registry.watch({
+      onChange: (state) => following.offer(state),
+      onError: (error) => following.fail(error),
     });
     log.info({ interface: host.name, revision: desired.revision }, 'ready');
     const signal = await stopped();
@@ -180,6 +187,7 @@ async function runUntilStopped(
     await watch.close();
   } finally {
     await Promise.all([nextHops.close(), sources.close()]);
+    await changes?.close();
     // Before the lock: no attempt may outlive it.
     await loop?.close();
     await metrics?.close();

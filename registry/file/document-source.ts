@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from 'zod';
-import type { Schemes } from '../../cid/index.js';
 import { CidecarError } from '../../core/index.js';
-import { parseDocument } from '../document/document.js';
+import { parseDocumentInSlices } from '../document/document.js';
 import type { DesiredState, StateSource } from '../types.js';
 
 const shape = z.strictObject({
@@ -18,7 +17,12 @@ export interface DocumentSource {
 }
 
 export function documentSource({ text, keyFiles }: DocumentSource): StateSource {
-  return { serialize: () => `${JSON.stringify({ version: 1, text, keyFiles })}\n` };
+  return { text, serialize: () => `${JSON.stringify({ version: 1, text, keyFiles })}\n` };
+}
+
+/** Whether a text begins as what {@link documentSource} writes. */
+export function isDocumentSource(text: string): boolean {
+  return /^\{"version":1,"text":"/.test(text);
 }
 
 /**
@@ -26,14 +30,15 @@ export function documentSource({ text, keyFiles }: DocumentSource): StateSource 
  * read by. Its revision is the same as before.
  *
  * @param file name of the saved file, for messages, which never show its content
+ * @param signal when it is aborted, the reading ends soon and rejects with its reason
  * @throws CidecarError STATE_CORRUPT where it is no such file; a DocumentError where this version
  * refuses what it holds
  */
-export function stateFromDocumentSource(
+export async function stateFromDocumentSource(
   saved: string,
   file: string,
-  schemes?: Schemes,
-): DesiredState {
+  signal: AbortSignal,
+): Promise<DesiredState> {
   let source: DocumentSource;
   try {
     source = shape.parse(JSON.parse(saved));
@@ -46,5 +51,6 @@ export function stateFromDocumentSource(
     if (content !== undefined) return content;
     throw new CidecarError('FILE_UNREADABLE', `key file ${name} was not saved`);
   };
-  return parseDocument(text, { file, readKeyFile, ...(schemes && { schemes }) }).state;
+  const { state } = await parseDocumentInSlices(text, { file, readKeyFile }, signal);
+  return state;
 }

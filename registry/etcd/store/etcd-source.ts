@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from 'zod';
-import type { Schemes } from '../../../cid/index.js';
 import { CidecarError } from '../../../core/index.js';
-import { runAtOnce } from '../../document/steps.js';
+import { runInSlices, type Steps } from '../../document/steps.js';
 import type { DesiredState, StateSource } from '../../types.js';
 import { Keys } from '../layout/keys.js';
 import { valueText } from '../layout/read-value.js';
@@ -72,11 +71,11 @@ export function* entriesOf(
  * @throws CidecarError STATE_CORRUPT where it is no such file; a DocumentError where this version
  * refuses what it holds, or this host cannot open its keys
  */
-export function stateFromEtcdSource(
+export async function stateFromEtcdSource(
   saved: string,
   file: string,
-  { keyring, schemes }: { readonly keyring: Keyring; readonly schemes?: Schemes },
-): DesiredState {
+  { keyring, signal }: { readonly keyring: Keyring; readonly signal: AbortSignal },
+): Promise<DesiredState> {
   const corrupt = () =>
     new CidecarError('STATE_CORRUPT', 'this is no saved state of etcd', { file });
   const [first = '', ...lines] = saved.trimEnd().split('\n');
@@ -84,15 +83,24 @@ export function stateFromEtcdSource(
   const prefix = /^(.*)\/v1\/$/.exec(data?.root ?? '')?.[1];
   if (!success || prefix === undefined) throw corrupt();
   const keys = new Keys(prefix);
-  const assembly = new Assembly({ keys, keyring, ...(schemes && { schemes }) });
+  const assembly = new Assembly({ keys, keyring });
   assembly.change(keys.revision, Buffer.alloc(0), data.revision);
-  for (const text of lines) {
+  await runInSlices(takeLines(lines, assembly, corrupt), signal);
+  return (await runInSlices(assembly.assemble(), signal)).state;
+}
+
+function* takeLines(
+  lines: readonly string[],
+  assembly: Assembly,
+  corrupt: () => CidecarError,
+): Steps<void> {
+  for (const [index, text] of lines.entries()) {
+    if (index % 256 === 0) yield;
     const entry = line.safeParse(jsonOf(text));
     if (!entry.success) throw corrupt();
     const [key, value] = entry.data;
     assembly.change(key, Buffer.from(value), 0);
   }
-  return runAtOnce(assembly.assemble()).state;
 }
 
 function jsonOf(text: string): unknown {
