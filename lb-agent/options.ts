@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+
 import { join, normalize } from 'node:path';
 import { z } from 'zod';
 import { DEFAULT_SETTINGS, isSampled, REASONS, type Reason } from '../bpf/tables/index.js';
 import { readAddress } from '../core/index.js';
 import { acceptOldNames, type RenamedOption } from '../daemon/options/old-names.js';
 import { type GivenAs, readOptions } from '../daemon/options/read.js';
+import { registryShape } from '../daemon/options/registry.js';
 import {
   address,
   choice,
@@ -30,6 +32,7 @@ const pinDir = z
 
 const runOptions = z.object({
   registry: z.string().min(1),
+  ...registryShape,
   interface: z.string().min(1).max(15),
   mode: choice(['native', 'generic']).default('native'),
   pinDir: pinDir.default(DEFAULT_PIN_FOLDER),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Command, Option } from 'commander';
+import { addRegistryOptions } from '../daemon/options/registry.js';
 import { newProgram } from '../daemon/program.js';
 import { detach } from './commands/detach.js';
 import { events } from './commands/events.js';
@@ -25,13 +26,17 @@ export function agentProgram(): Command {
 }
 
 function addRun(program: Command): void {
-  program
+  const command = program
     .command('run')
     .description(
       'Attach the balancer and keep its tables as the registry document says. A stop leaves the ' +
         'balancer attached and routing; `lb-agent detach` takes it away.',
     )
-    .requiredOption('--registry <file>', 'the document of pools, VIPs, configs and servers')
+    .requiredOption(
+      '--registry <where>',
+      'the document of pools, VIPs, configs and servers, or etcd://HOST:2379,HOST:2379/PREFIX',
+    );
+  addRegistryOptions(command)
     .requiredOption('--interface <name>', 'where the packets for the VIPs come in')
     .option(
       '--mode <mode>',

@@ -11,6 +11,8 @@ export async function run(options: SidecarOptions): Promise<void> {
   const log = createLog('cid-sidecar', options.logLevel);
   warnOfOldNames(log, options.oldNames);
   const registry = openRegistry(options.registry, {
+    registryOptions: options.registryOptions,
+    clusterSecret: options.clusterSecret,
     onWarning: (warning) => log.warn({ warning }, 'registry document'),
     onSource: (state, source) => daemon.noteSource(state, source),
   });
@@ -45,6 +47,7 @@ export async function run(options: SidecarOptions): Promise<void> {
   await stopped;
   decapsulation?.close();
   await daemon.stop();
+  await registry.close?.();
 }
 
 function keeperOf(flags: DecapsulationFlags, { log, onChange }: { log: Log; onChange(): void }) {

@@ -60,7 +60,7 @@ async function validate(
   const state = await openRegistry(file, {
     onWarning: (warning) => warnings.push(warning),
     onSource: (_, source) => {
-      text = source.text;
+      text = source.text ?? '';
     },
     schemes,
   }).read();
@@ -99,7 +99,8 @@ function printGood(
   io: Io,
 ): void {
   for (const { file, line, field, message } of warnings) {
-    io.err(`${file}:${line}: ${field}: ${message} (warning)`);
+    const where = line === undefined ? file : `${file}:${line}`;
+    io.err(`${where}: ${field}: ${message} (warning)`);
   }
   io.out(`${file}: valid`);
   io.out(`  revision ${state.revision}`);

@@ -12,8 +12,8 @@ import {
   type DesiredState,
   firstState,
   openRegistry,
+  type Registry,
   type StateSource,
-  serializeSource,
   TransitionGuard,
 } from '../../registry/index.js';
 import { Agent } from '../agent.js';
@@ -33,6 +33,18 @@ import { DocumentChanges } from './document-changes.js';
 
 /** `lb-agent run`: returns after SIGTERM or SIGINT, with the balancer still attached. */
 export async function run(options: RunOptions): Promise<void> {
+  const opened: { registry?: Registry } = {};
+  try {
+    await runUntilStopped(options, opened);
+  } finally {
+    await opened.registry?.close?.();
+  }
+}
+
+async function runUntilStopped(
+  options: RunOptions,
+  opened: { registry?: Registry },
+): Promise<void> {
   const log = createLog('lb-agent', options.logLevel);
   warnOfOldNames(log, options.oldNames);
   requireKernelSupport();
@@ -40,19 +52,24 @@ export async function run(options: RunOptions): Promise<void> {
   let newest: { readonly revision: string; readonly source: StateSource } | undefined;
   const lastGood = new LastGood(`${stateFile(options)}.last-good`, log);
   const keepSource = (revision: string) => {
-    if (newest?.revision === revision) void lastGood.save(serializeSource(newest.source));
+    const { source } = newest?.revision === revision ? newest : {};
+    if (source !== undefined) void lastGood.save(() => source.serialize());
   };
   const registry = openRegistry(options.registry, {
+    registryOptions: options.registryOptions,
+    clusterSecret: options.clusterSecret,
     onWarning: (warning) => log.warn({ warning }, 'registry document'),
     onSource: ({ revision }, source) => {
       newest = { revision, source };
     },
   });
+  opened.registry = registry;
   const health = new RegistryHealth();
   const guard = new TransitionGuard({ refuse: options.guard, log });
   // What was in force when this agent last ran, if it did.
   const saved = await lastGood.read();
   const desired = await firstState({
+    clusterSecret: options.clusterSecret,
     read: () => registry.read(),
     sourceOf: ({ revision }) => (newest?.revision === revision ? newest.source : undefined),
     saved: saved === undefined ? undefined : { path: lastGood.path, text: saved },

@@ -7,6 +7,7 @@ import { MAX_DOCUMENT_OCTETS, MAX_KEY_FILE_OCTETS } from '../document/limits.js'
 import type { DocumentWarning } from '../document/report.js';
 import type { DesiredState, Registry, RegistryOptions, Watch, WatchHandlers } from '../types.js';
 import { LastRead, WatchReports } from '../watch-reports.js';
+import { documentSource } from './document-source.js';
 import { type Timing, watchFiles } from './watch-files.js';
 
 export interface FileRegistryOptions extends RegistryOptions {
@@ -110,7 +111,7 @@ class FileRegistry implements Registry {
     };
     const { state, warnings } = await parseDocumentInSlices(text, options, signal);
     this.#warn(warnings);
-    this.#options.onSource?.(state, { text, keyFiles });
+    this.#options.onSource?.(state, documentSource({ text, keyFiles }));
     return state;
   }
 

@@ -122,7 +122,8 @@ export class XdpDriver implements Driver {
       // They may have been taken away while the program was loaded.
       this.#requirePins();
       number = pins.publish(balancer);
-      this.#attachment.use(balancer.program);
+      // What is not attached waits for attach().
+      if (this.attached() || this.#watch !== undefined) this.#attachment.use(balancer.program);
       this.#tableSet = { balancer, applier, outdated: false };
     } catch (error) {
       balancer.close();

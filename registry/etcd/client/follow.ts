@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+import { setTimeout as pause } from 'node:timers/promises';
+import { Backoff, SerialWork } from '../../../core/index.js';
+import type { Connection } from './connection.js';
+import { callError, isCompacted, type RegistryCallError } from './errors.js';
+import { FollowedPrefix } from './followed-prefix.js';
+import type { KeyValue, Kv, Snapshot } from './kv.js';
+import type { Change, ChangeSet } from './watch.js';
+
+export interface FollowHandlers {
+  /** All keys at one revision. Called first, and once. */
+  readonly onSnapshot: (snapshot: Snapshot) => void | Promise<void>;
+  /**
+   * The changes of one transaction, or, where `resync` is true, all that was changed since the
+   * last call as far as it can still be seen. Calls come in the order of their revisions, one at
+   * a time. When a handler rejects, what it may have missed comes again as a resync.
+   */
+  readonly onChanges: (changes: FollowedChanges) => void | Promise<void>;
+  /** Everything up to `revision` was handed over, and changes come as they happen. */
+  readonly onConnected?: (revision: number) => void;
+  /** Changes do not come. Told once for each time, and again where the reason is another code. */
+  readonly onDisconnected?: (error: RegistryCallError) => void;
+}
+
+export interface FollowedChanges extends ChangeSet {
+  readonly resync: boolean;
+}
+
+export interface FollowOptions {
+  /** Keys of one Range. Default 10 000. */
+  readonly pageKeys?: number;
+}
+
+/**
+ * Follows all keys with some prefixes: a snapshot, then each change. Transactions stay whole,
+ * also where they change keys under several of the prefixes.
+ */
+export class Follow {
+  readonly #connection: Connection;
+  readonly #kv: Kv;
+  readonly #handlers: FollowHandlers;
+  readonly #options: FollowOptions;
+  readonly #prefixes: readonly FollowedPrefix[];
+  readonly #backoff = new Backoff({ firstMs: 50, longestMs: 2_000, jitter: true });
+  readonly #delivery = new SerialWork(() => this.#deliver());
+  /** Keys that were handed over, with the revision of their last change. */
+  readonly #known = new Map<string, number>();
+  /** Everything up to here was handed over. */
+  #revision = 0;
+  /** Begins anew with each snapshot; what belongs to an older one is dropped. */
+  #round = 0;
+  /** The round for which it is being found out what is still to come. */
+  #confirming: number | undefined;
+  /** What etcd was at when that began. */
+  #goal: number | undefined;
+  #connected = false;
+  #disconnectedAt: number | undefined = performance.now();
+  #toldCode: string | undefined;
+  #started = false;
+  #closed = false;
+
+  constructor(
+    connection: Connection,
+    kv: Kv,
+    prefixes: readonly string[],
+    handlers: FollowHandlers,
+    options: FollowOptions = {},
+  ) {
+    this.#connection = connection;
+    this.#kv = kv;
+    this.#handlers = handlers;
+    this.#options = options;
+    this.#prefixes = prefixes.map((prefix) => new FollowedPrefix(prefix));
+    void this.#synchronize();
+  }
+
+  /** Whether everything that etcd has is handed over as it comes. */
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  /** Milliseconds since it is not connected; undefined while it is. */
+  get disconnectedForMs(): number | undefined {
+    return this.#disconnectedAt === undefined
+      ? undefined
+      : performance.now() - this.#disconnectedAt;
+  }
+
+  /** The revision up to which everything was handed over; 0 before the snapshot. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#connected = false;
+    this.#round += 1;
+    this.#backoff.cancel();
+    for (const prefix of this.#prefixes) prefix.stop();
+  }
+
+  /** Reads everything at one revision, hands over what is new, and watches from there. */
+  async #synchronize(): Promise<void> {
+    this.#round += 1;
+    const round = this.#round;
+    this.#goal = undefined;
+    for (const prefix of this.#prefixes) prefix.stop();
+    await this.#delivery.idle();
+    if (this.#stale(round)) return;
+    try {
+      const { revision, entries } = await this.#readAll();
+      if (this.#stale(round)) return;
+      await this.#handOverAll(revision, entries);
+      if (this.#stale(round)) return;
+      this.#revision = revision;
+    } catch (error) {
+      if (this.#stale(round)) return;
+      // A compaction while the pages were read only asks for a newer revision.
+      if (!isCompacted(error)) this.#disconnect(callError('following', error));
+      this.#backoff.retry(() => void this.#synchronize());
+      return;
+    }
+    this.#backoff.reset();
+    for (const prefix of this.#prefixes) this.#watch(prefix, round);
+  }
+
+  async #readAll(): Promise<Snapshot> {
+    const entries: KeyValue[] = [];
+    let revision = 0;
+    for (const prefix of this.#prefixes) {
+      const part = await this.#kv.list(prefix.prefix, { ...this.#options, revision });
+      revision = part.revision;
+      prefix.count = part.entries.length;
+      for (const entry of part.entries) entries.push(entry);
+    }
+    return { revision, entries };
+  }
+
+  async #handOverAll(revision: number, entries: readonly KeyValue[]): Promise<void> {
+    if (!this.#started) {
+      await this.#handlers.onSnapshot({ revision, entries });
+      this.#started = true;
+      for (const { key, modRevision } of entries) this.#known.set(key, modRevision);
+      return;
+    }
+    const changes = this.#differences(entries);
+    if (changes.length > 0) await this.#handOver({ revision, changes, resync: true });
+  }
+
+  #differences(entries: readonly KeyValue[]): Change[] {
+    const present = new Set(entries.map(({ key }) => key));
+    const changes: Change[] = [];
+    for (const key of this.#known.keys()) {
+      if (!present.has(key)) changes.push({ kind: 'removed', key });
+    }
+    for (const entry of entries) {
+      if (this.#known.get(entry.key) !== entry.modRevision) changes.push({ kind: 'put', entry });
+    }
+    return changes;
+  }
+
+  async #handOver(changes: FollowedChanges): Promise<void> {
+    await this.#handlers.onChanges(changes);
+    for (const change of changes.changes) {
+      if (change.kind === 'put') this.#known.set(change.entry.key, change.entry.modRevision);
+      else this.#known.delete(change.key);
+    }
+    this.#revision = changes.revision;
+  }
+
+  #watch(prefix: FollowedPrefix, round: number): void {
+    prefix.start(this.#connection, this.#revision, {
+      onChanges: async (sets) => {
+        if (this.#stale(round)) return;
+        prefix.receive(sets);
+        await this.#delivery.run();
+        if (this.#prefixes.some((each) => each.waiting)) void this.#confirm(round);
+      },
+      onCompacted: () => {
+        if (!this.#stale(round)) void this.#synchronize();
+      },
+      onConnected: () => {
+        if (!this.#stale(round)) void this.#confirm(round);
+      },
+      onDisconnected: (error) => {
+        if (!this.#stale(round)) this.#disconnect(error);
+      },
+    });
+  }
+
+  /**
+   * Hands over the transactions that are whole: that every prefix has come past. Those under one
+   * prefix are whole as they come.
+   */
+  async #deliver(): Promise<void> {
+    const round = this.#round;
+    for (;;) {
+      const passed = Math.min(...this.#prefixes.map((prefix) => prefix.passed));
+      const revision = Math.min(...this.#prefixes.map((prefix) => prefix.firstWaiting));
+      if (revision > passed || this.#stale(round)) return;
+      const changes = this.#prefixes.flatMap((prefix) => prefix.take(revision));
+      try {
+        await this.#handOver({ revision, changes, resync: false });
+      } catch (error) {
+        if (this.#stale(round)) return;
+        this.#disconnect(callError('handing over changes', error));
+        this.#round += 1;
+        this.#backoff.retry(() => void this.#synchronize());
+        return;
+      }
+    }
+  }
+
+  /**
+   * Finds out up to which revision everything came. What came under a prefix up to a revision is
+   * all there is if no key has a later change and their number is the same. (Progress that etcd
+   * itself tells runs ahead of the changes in versions that people have.)
+   */
+  async #confirm(round: number): Promise<void> {
+    if (this.#confirming === round) return;
+    this.#confirming = round;
+    try {
+      while (!this.#stale(round) && this.#prefixes.every((prefix) => prefix.connected)) {
+        for (const prefix of this.#prefixes) {
+          const goal = this.#connected ? this.#latest : this.#goal;
+          if (goal !== undefined && prefix.passed >= goal) continue;
+          const revision = await prefix.confirm(this.#kv);
+          if (this.#stale(round)) return;
+          this.#goal ??= revision;
+        }
+        await this.#delivery.run();
+        if (this.#stale(round)) return;
+        this.#connectAt(Math.min(...this.#prefixes.map((prefix) => prefix.passed)));
+        if (this.#connected && !this.#prefixes.some((prefix) => prefix.waiting)) return;
+        await pause(20);
+      }
+    } catch (error) {
+      if (this.#stale(round)) return;
+      this.#disconnect(callError('following', error));
+      this.#backoff.retry(() => void this.#confirm(round));
+    } finally {
+      if (this.#confirming === round) this.#confirming = undefined;
+    }
+  }
+
+  /** Revision of the latest transaction of which something came. */
+  get #latest(): number {
+    return Math.max(...this.#prefixes.map((prefix) => prefix.passed));
+  }
+
+  /** Says that it is connected, if everything came that was there when it began to look. */
+  #connectAt(passed: number): void {
+    if (this.#connected || this.#goal === undefined || passed < this.#goal) return;
+    if (!this.#prefixes.every((prefix) => prefix.connected)) return;
+    this.#revision = Math.max(this.#revision, passed);
+    this.#connected = true;
+    this.#disconnectedAt = undefined;
+    this.#toldCode = undefined;
+    this.#handlers.onConnected?.(this.#revision);
+  }
+
+  #disconnect(error: RegistryCallError): void {
+    this.#connected = false;
+    this.#goal = undefined;
+    this.#disconnectedAt ??= performance.now();
+    if (this.#toldCode === error.code) return;
+    this.#toldCode = error.code;
+    this.#handlers.onDisconnected?.(error);
+  }
+
+  #stale(round: number): boolean {
+    return this.#closed || this.#round !== round;
+  }
+}
