@@ -58,6 +58,8 @@ export const ERROR_CATALOGUE = {
 
   // Registry and gRPC.
   REGISTRY_UNAVAILABLE: 'The last good state stays in force; check the registry.',
+  REGISTRY_CHANGED:
+    'Somebody else changed the registry meanwhile. Run the command again: it goes on from what is there now.',
   REGISTRY_REFUSED:
     'Check the user of this host (the CN of its certificate, or the name in the options file) and its role in etcd.',
   REGISTRY_FULL:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 export * from './cluster-secret.js';
 export { configDigest } from './digest.js';
+export * from './events.js';
 export * from './id-run.js';
 export * from './keys.js';
 export { readValue, valueText } from './read-value.js';

@@ -19,7 +19,7 @@ interface ConfigEntry {
   readonly value: ConfigValue | undefined;
   readonly found: Found;
   readonly config: PoolConfig | undefined;
-  /** The value without its state: two entries with one such text have one codec. */
+  /** The value without its state and its keys. */
   readonly meaning: string;
 }
 
@@ -111,11 +111,7 @@ export class PoolConfigs {
       return { key, value, found, config: undefined, meaning: '' };
     }
     const { shape } = value;
-    const meaning = configValueText({ ...value, shape: { ...shape, state: 'staged' } });
-    const before = this.#entries.get(id);
-    if (before?.config !== undefined && before.meaning === meaning) {
-      return { ...before, value, config: { ...before.config, state: shape.state } };
-    }
+    const meaning = configValueText({ shape: { ...shape, state: 'staged' }, sealed: {} });
     const report = reportOfKey(key);
     // A document names key files where a key in etcd is sealed.
     const config = readConfig(shape, [], report, (_, field) => {
@@ -128,6 +124,27 @@ export class PoolConfigs {
       report.error(['id'], `must be ${id}, as in the key`);
       return { key, value, found: foundBy(report), config: undefined, meaning };
     }
-    return { key, value, found: foundBy(report), config, meaning };
+    const before = this.#entries.get(id);
+    const same = before?.meaning === meaning ? withSameKeys(before.config, config) : undefined;
+    // The codec stays the object that it was where only the state changed, or a key was sealed
+    // anew: what was checked by it is not checked again.
+    return { key, value, found: foundBy(report), config: same ?? config, meaning };
   }
+}
+
+/** The config with the codec of an earlier one, if the keys of both are the same. */
+function withSameKeys(
+  before: PoolConfig | undefined,
+  now: PoolConfig | undefined,
+): PoolConfig | undefined {
+  if (before === undefined || now === undefined) return undefined;
+  const old = [...before.codec.secrets, before.resetKey];
+  const keys = [...now.codec.secrets, now.resetKey];
+  const same =
+    old.length === keys.length &&
+    old.every((key, at) => {
+      const other = keys[at] ?? null;
+      return key === null || other === null ? key === other : key.equals(other);
+    });
+  return same ? { ...before, state: now.state } : undefined;
 }

@@ -11,8 +11,11 @@ export const restValue = z.object({
   /** Who owned them. */
   server: name('server'),
   count: integer(1, MAX_SERVER_IDS).default(1),
-  /** The revision of etcd at which they were taken from their owner. */
-  removedAt: integer(0, Number.MAX_SAFE_INTEGER),
+  /**
+   * The revision of etcd at which they were taken from their owner. Who takes them in the same
+   * transaction leaves it out: it is the revision at which this key was made.
+   */
+  removedAt: integer(0, Number.MAX_SAFE_INTEGER).optional(),
   /** Seconds of rest so far, as controllers measured them on their own clocks. */
   restedSeconds: z.number(needs('seconds')).min(0, needs('seconds, 0 or more')).default(0),
 });
