@@ -46,13 +46,14 @@ export class LastGood {
    * Saves a text, unless a newer one comes before it is its turn.
    *
    * @param text is asked for it then; undefined where there is nothing to save after all
+   * @returns whether this text, or a newer one, is on disk
    */
-  save(text: () => string | undefined): Promise<void> {
+  save(text: () => string | undefined): Promise<boolean> {
     this.#wanted = text;
     return this.#writing.run();
   }
 
-  async #write(): Promise<void> {
+  async #write(): Promise<boolean> {
     // The more there is to write, the rarer: where servers come and go all the time, a state of
     // many megabytes would otherwise be written all the time.
     const octets = this.#written?.length ?? 0;
@@ -60,13 +61,16 @@ export class LastGood {
     const wait = earliest - performance.now();
     if (wait > 1) await pause(wait, undefined, { ref: false });
     const text = this.#wanted?.();
-    if (text === undefined || text === this.#written) return;
+    if (text === undefined) return false;
+    if (text === this.#written) return true;
     try {
       await replaceFile(this.path, { mode: 0o600, content: text });
       this.#written = text;
       this.#wroteAt = performance.now();
+      return true;
     } catch (error) {
       this.#log.warn({ file: this.path, error }, 'the last good document cannot be saved');
+      return false;
     }
   }
 }

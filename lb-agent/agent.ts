@@ -43,8 +43,9 @@ export class Agent {
   }
 
   /**
-   * Takes over what is pinned, or loads anew; returns when the kernel matches the goal. What is
-   * not attached stays so until {@link attach}. Throws with nothing changed that was attached.
+   * Takes over what is pinned, or loads anew; returns when the kernel matches the goal. With
+   * `attachLater`, what is not attached stays so until {@link attach}. Throws with nothing
+   * attached that was not attached before.
    */
   static async prepare(options: AgentOptions, goal: Goal): Promise<Agent> {
     requireKernelSupport();

@@ -70,6 +70,19 @@ function addRun(program: Command): void {
     .option('--tcp-timeout <seconds>', 'to forget an idle TCP flow (default: 3600)')
     .option('--icmp-rate <answers>', '"too big" a second, on each CPU (default: 100)')
     .option(
+      '--agent <name>',
+      'of this agent among those that share a registry (default: the host’s)',
+    )
+    .option('--lease-ttl <seconds>', 'for which others believe it awake (default: 10)')
+    .option(
+      '--withdraw-when-stale <seconds>',
+      'tell --announce-hook to withdraw after so long without the newest state of the registry',
+    )
+    .option(
+      '--announce-hook <program>',
+      'is run with CIDECAR_ANNOUNCE=up or down, so that the router is told',
+    )
+    .option(
       '--guard',
       'refuse changes of the document that lose connections or can repeat CIDs, and go on by the former one',
     )

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+import { hostname } from 'node:os';
 import { requireKernelSupport } from '../../bpf/index.js';
 import { DEFAULT_SETTINGS, type Settings } from '../../bpf/tables/index.js';
-import { describeError } from '../../core/index.js';
+import { CidecarError, describeError } from '../../core/index.js';
 import type { FileLock } from '../../daemon/file-lock.js';
 import { LastGood } from '../../daemon/last-good.js';
 import { createLog } from '../../daemon/log.js';
 import { type MetricsServer, serveMetrics } from '../../daemon/metrics-server.js';
 import { warnOfOldNames } from '../../daemon/options/old-names.js';
 import { daemonMetrics, RegistryHealth } from '../../daemon/registry-health.js';
+import { EtcdRegistry } from '../../registry/etcd/store/etcd-registry.js';
 import {
   type DesiredState,
   firstState,
@@ -17,10 +19,13 @@ import {
   TransitionGuard,
 } from '../../registry/index.js';
 import { Agent } from '../agent.js';
+import { AgentFleet } from '../fleet/agent-fleet.js';
+import { observeAgentFleet } from '../fleet/metrics.js';
 import { AgentLock } from '../installation/pin-folder-lock.js';
 import { PinFolder } from '../installation/pins.js';
+import { configPackets } from '../observe/config-packets.js';
 import { metricsText } from '../observe/metrics.js';
-import { type RunOptions, stateFile } from '../options.js';
+import { agentName, type RunOptions, stateFile } from '../options.js';
 import { HostChecks } from '../reachability/host-checks/host-checks.js';
 import { type HostInterface, hostInterface } from '../reachability/next-hops/host-interface.js';
 import { ipCommand, ipMonitor } from '../reachability/next-hops/ip.js';
@@ -30,6 +35,9 @@ import type { Goal } from '../reconcile/goal.js';
 import { ReconcileLoop } from '../reconcile/reconcile-loop.js';
 import { mergeVerdicts } from '../reconcile/verdict.js';
 import { DocumentChanges } from './document-changes.js';
+
+/** Milliseconds before what could not be saved is saved again. */
+const SAVE_AGAIN_MS = 5_000;
 
 /** `lb-agent run`: returns after SIGTERM or SIGINT, with the balancer still attached. */
 export async function run(options: RunOptions): Promise<void> {
@@ -51,9 +59,15 @@ async function runUntilStopped(
   const host = hostInterface(options.interface);
   let newest: { readonly revision: string; readonly source: StateSource } | undefined;
   const lastGood = new LastGood(`${stateFile(options)}.last-good`, log);
-  const keepSource = (revision: string) => {
+  let fleet: AgentFleet | undefined;
+  const keepSource = async (revision: string): Promise<void> => {
     const { source } = newest?.revision === revision ? newest : {};
-    if (source !== undefined) void lastGood.save(() => source.serialize());
+    if (source === undefined) return;
+    if (await lastGood.save(() => source.serialize())) fleet?.saved(revision);
+    // What is not on disk is not acknowledged, so it is tried again.
+    else if (newest?.revision === revision) {
+      setTimeout(() => void keepSource(revision), SAVE_AGAIN_MS).unref();
+    }
   };
   const registry = openRegistry(options.registry, {
     registryOptions: options.registryOptions,
@@ -64,8 +78,12 @@ async function runUntilStopped(
     },
   });
   opened.registry = registry;
+  const shared = registry instanceof EtcdRegistry ? registry : undefined;
+  const name = shared && agentName(options);
   const health = new RegistryHealth();
   const guard = new TransitionGuard({ refuse: options.guard, log });
+  let fromDisk = false;
+  let etcdAway = false;
   // What was in force when this agent last ran, if it did.
   const saved = await lastGood.read();
   const desired = await firstState({
@@ -75,7 +93,11 @@ async function runUntilStopped(
     saved: saved === undefined ? undefined : { path: lastGood.path, text: saved },
     guard,
     log,
-    onRefused: (error) => health.refused(describeError(error)),
+    onRefused: (error) => {
+      health.refused(describeError(error));
+      fromDisk = true;
+      etcdAway = error instanceof CidecarError && error.code === 'REGISTRY_UNAVAILABLE';
+    },
   });
   const common = daemonMetrics('lb-agent', health);
   const ingress = { name: host.name, native: options.mode === 'native' };
@@ -124,7 +146,7 @@ async function runUntilStopped(
       });
     }
     await nextHops.follow(desired);
-    const running = await Agent.start(
+    const running = await Agent.prepare(
       {
         interface: host,
         mode: options.mode,
@@ -134,6 +156,7 @@ async function runUntilStopped(
         sources: sources.current,
         check,
         flowsPerCpu: options.flowsPerCpu,
+        attachLater: shared !== undefined,
         cooldownMs: options.cooldown * 1000,
         ...(options.object === undefined ? {} : { object: options.object }),
         log,
@@ -141,12 +164,30 @@ async function runUntilStopped(
       goalFor(desired),
     );
     agent = running;
-    health.applied(desired.revision);
-    keepSource(desired.revision);
+    const inFleet = await AgentFleet.open({
+      registry: shared,
+      agent: name ?? '',
+      host: hostname(),
+      stateFile: stateFile(options),
+      ttl: options.leaseTtl,
+      withdrawAfterMs: options.withdrawWhenStale && options.withdrawWhenStale * 1000,
+      hook: options.announceHook,
+      log,
+      attached: () => running.attached(),
+      configPackets: () => configPackets(running.balancer, running.record),
+    });
+    fleet = inFleet;
+    observeAgentFleet(common, inFleet);
+    const reached = (state: DesiredState) => {
+      health.applied(state.revision);
+      inFleet.applied(state);
+      void keepSource(state.revision);
+    };
+    reached(desired);
+    if (fromDisk) inFleet.saved(desired.revision);
     const reconciling = new ReconcileLoop(async (goal) => {
       await running.reconcile(goal);
-      health.applied(goal.desired.revision);
-      keepSource(goal.desired.revision);
+      reached(goal.desired);
       await changes?.applied(goal.desired);
     }, log);
     loop = reconciling;
@@ -178,15 +219,31 @@ async function runUntilStopped(
     });
     changes = following;
     const watch = await registry.watch({
-      onChange: (state) => following.offer(state),
+      onChange: (state) => {
+        inFleet.wanted(state);
+        following.offer(state);
+      },
       onError: (error) => following.fail(error),
     });
-    log.info({ interface: host.name, revision: desired.revision }, 'ready');
-    const signal = await stopped();
-    log.info({ signal }, 'stopping; the balancer stays attached');
+    const stop = stopped();
+    let stopping = false;
+    const attached = inFleet.mayAttach(etcdAway).then(async () => {
+      if (!stopping) await running.attach();
+    });
+    if (!running.attached()) log.info('attaching when the others wait for this agent');
+    const early = await Promise.race([attached, stop]);
+    stopping = early !== undefined;
+    if (early === undefined) {
+      inFleet.started();
+      log.info({ interface: host.name, revision: wanted.revision }, 'ready');
+    }
+    const signal = await stop;
+    log.info({ signal }, 'stopping; what is attached stays attached');
     await watch.close();
+    if (early !== undefined) running.abandon();
   } finally {
     await Promise.all([nextHops.close(), sources.close()]);
+    await fleet?.close();
     await changes?.close();
     // Before the lock: no attempt may outlive it.
     await loop?.close();

@@ -117,9 +117,10 @@ export class AgentFleet implements FleetHealth {
   }
 
   /**
-   * Resolves when the program may be attached: when it holds all that others rely on. An agent
-   * that joined before, and was not counted out as far as it knows, is still waited for, so it
-   * may start from its disk while etcd is away.
+   * Resolves when the program may be attached: when the others wait for this agent before they
+   * free what it may route by. That is so when it is live, when it is known to hold no more than
+   * it holds, and, as far as it knows, when it joined before and was not counted out; by the last
+   * it may start from its disk while etcd is away.
    *
    * @param fromDisk whether it holds what was saved, because etcd did not answer
    */
@@ -241,6 +242,8 @@ export class AgentFleet implements FleetHealth {
   #mayAttach(fromDisk: boolean): boolean {
     if (this.#membership === undefined || this.#options.attached()) return true;
     if (this.standing === 'live') return true;
+    const { waitedFor } = this.#membership;
+    if (waitedFor !== undefined && waitedFor <= this.#inKernel) return true;
     if (this.#member !== 'joined') return false;
     return fromDisk || (this.disconnectedForMs ?? 0) >= AWAY_MS;
   }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Logger } from 'pino';
 import { Backoff, SayOnce, SerialWork } from '../../core/index.js';
-import type {
-  EtcdClient,
-  Follow,
-  KeyValue,
-  Lease,
-  TransactionResult,
+import {
+  type EtcdClient,
+  type Follow,
+  get,
+  type KeyValue,
+  type Lease,
+  type Transaction,
+  type TransactionResult,
 } from '../../registry/etcd/client/index.js';
 import { acknowledge, announce, comeAlive } from '../../registry/etcd/fleet/index.js';
 import { type Keys, liveAgentValue, readValue } from '../../registry/etcd/layout/index.js';
@@ -63,6 +65,7 @@ export class Membership {
   /** The lease on which its sign of life hangs. */
   #liveLease: string | undefined;
   #standing: Standing = 'joining';
+  #waitedFor: number | undefined;
   #leaseKeptAt: number | undefined;
   #closed = false;
 
@@ -100,6 +103,14 @@ export class Membership {
 
   get standing(): Standing {
     return this.#standing;
+  }
+
+  /**
+   * The revision that this agent was known to hold when it came: others wait for it at least
+   * before they free what is newer. Undefined where nobody waited for it, or that is not known.
+   */
+  get waitedFor(): number | undefined {
+    return this.#waitedFor;
   }
 
   /** The revision that others know this agent to hold; undefined where they know none. */
@@ -212,7 +223,7 @@ export class Membership {
       setTimeout(() => this.#go(), LOOK_AGAIN_MS).unref();
       return false;
     }
-    if ((await client.kv.get(keys.countedOut(agent))) !== undefined) this.#countedOut();
+    await this.#lookBack();
     this.#snapshot ??= (await client.kv.get(keys.revision))?.modRevision ?? 0;
     const holds = this.#holds;
     if (holds < this.#snapshot) return false;
@@ -229,6 +240,22 @@ export class Membership {
     if (this.#standing === 'name taken') this.#stand('joining');
     this.#options.onChange();
     return true;
+  }
+
+  /** What the others made of this agent while it was away. */
+  async #lookBack(): Promise<void> {
+    const { keys, agent, onChange } = this.#options;
+    const read = [keys.ack(agent), keys.stale(agent), keys.countedOut(agent)].map((key) =>
+      get(key),
+    );
+    const { results } = await this.#txn('look at its own keys', { when: [], success: read });
+    const [ack, stale, out] = results.map((each) =>
+      each.kind === 'get' ? each.entries[0] : undefined,
+    );
+    if (out !== undefined) this.#countedOut();
+    const known = ack ?? stale;
+    this.#waitedFor = known === undefined ? undefined : Number(known.value.toString());
+    onChange();
   }
 
   async #comeAlive(lease: string, holds: number): Promise<boolean> {
@@ -265,7 +292,7 @@ export class Membership {
   }
 
   /** These have the same effect twice, so they are sent until they are answered. */
-  #txn(what: string, transaction: Parameters<EtcdClient['kv']['txn']>[0]) {
+  #txn(what: string, transaction: Transaction) {
     return this.#options.client.kv.txn(transaction, { what, repeatable: true });
   }
 
