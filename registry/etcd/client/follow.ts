@@ -226,6 +226,7 @@ export class Follow {
           if (goal !== undefined && prefix.passed >= goal) continue;
           const revision = await prefix.confirm(this.#kv);
           if (this.#stale(round)) return;
+          if (revision < this.#revision) return this.#distrust();
           this.#goal ??= revision;
         }
         await this.#delivery.run();
@@ -241,6 +242,15 @@ export class Follow {
     } finally {
       if (this.#confirming === round) this.#confirming = undefined;
     }
+  }
+
+  /**
+   * etcd is at an earlier revision than what was handed over: its data were lost, or a backup was
+   * restored. Then a revision says nothing about a key, so everything is handed over again.
+   */
+  #distrust(): void {
+    for (const key of this.#known.keys()) this.#known.set(key, 0);
+    void this.#synchronize();
   }
 
   /** Revision of the latest transaction of which something came. */
