@@ -6,6 +6,7 @@ import {
   EtcdClient,
   type EtcdStatus,
 } from '../../registry/etcd/client/index.js';
+import { run } from '../netns/command.js';
 import { Member, type MemberOptions, type MemberPlace } from './member.js';
 import { freePorts } from './ports.js';
 import { until } from './until.js';
@@ -138,6 +139,11 @@ export class Members {
     const member = this.all[index];
     if (member === undefined) throw new RangeError(`there is no member ${index}`);
     return member;
+  }
+
+  /** Runs etcdctl at the first member. */
+  etcdctl(...args: string[]): Promise<string> {
+    return run(['etcdctl', `--endpoints=${this.member(0).endpoint}`, ...args]);
   }
 
   pauseAll(): void {
