@@ -7,7 +7,7 @@ import {
   type EtcdStatus,
 } from '../../registry/etcd/client/index.js';
 import { run } from '../netns/command.js';
-import { Member, type MemberOptions, type MemberPlace } from './member.js';
+import { Member, type MemberOptions, type MemberPlace, type MemberTls } from './member.js';
 import { freePorts } from './ports.js';
 import { until } from './until.js';
 
@@ -30,9 +30,11 @@ export class Members {
   readonly all: readonly Member[];
   readonly folder: string;
   readonly #clients: EtcdClient[] = [];
+  readonly #tls: MemberTls | undefined;
 
   private constructor(folder: string, places: readonly MemberPlace[], options: MemberOptions) {
     this.folder = folder;
+    this.#tls = options.tls;
     const cluster = places
       .map(({ name, address, peerPort }) => `${name}=http://${address}:${peerPort}`)
       .join(',');
@@ -141,9 +143,19 @@ export class Members {
     return member;
   }
 
-  /** Runs etcdctl at the first member. */
+  /** Runs etcdctl at the first member, with the certificate of the members where they want one. */
   etcdctl(...args: string[]): Promise<string> {
-    return run(['etcdctl', `--endpoints=${this.member(0).endpoint}`, ...args]);
+    const scheme = this.#tls === undefined ? 'http' : 'https';
+    const tls =
+      this.#tls === undefined
+        ? []
+        : [
+            `--cacert=${this.#tls.ca}`,
+            `--cert=${this.#tls.certificate}`,
+            `--key=${this.#tls.privateKey}`,
+          ];
+    const endpoint = `--endpoints=${scheme}://${this.member(0).endpoint}`;
+    return run(['etcdctl', endpoint, ...tls, ...args]);
   }
 
   pauseAll(): void {
@@ -152,6 +164,16 @@ export class Members {
 
   resumeAll(): void {
     for (const member of this.all) member.resume();
+  }
+
+  /** As if all disks were lost at once: the same members, and no data. */
+  async startAgainEmpty(): Promise<void> {
+    await Promise.all(this.all.map((member) => member.kill()));
+    for (const { place } of this.all) {
+      rmSync(join(place.folder, 'data'), { recursive: true, force: true });
+    }
+    for (const member of this.all) member.start();
+    await this.healthy();
   }
 
   async dispose(): Promise<void> {

@@ -224,9 +224,10 @@ export class Follow {
         for (const prefix of this.#prefixes) {
           const goal = this.#connected ? this.#latest : this.#goal;
           if (goal !== undefined && prefix.passed >= goal) continue;
+          const least = this.#revision;
           const revision = await prefix.confirm(this.#kv);
           if (this.#stale(round)) return;
-          if (revision < this.#revision) return this.#distrust();
+          if (revision < least) return this.#distrust();
           this.#goal ??= revision;
         }
         await this.#delivery.run();
