@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type EtcdClient, put, RegistryCallError } from '../../registry/etcd/client/index.js';
 import { Random } from '../fuzz/random.js';
 import { Followed } from './followed.js';
+import { MemberProxy } from './member-proxy.js';
 import { Members } from './members.js';
 import { until } from './until.js';
 
@@ -100,18 +101,26 @@ test('a member without a leader says so, and is not listened to', async () => {
   await until('the change came', () => followed.values.get('/f/a') === '1');
 });
 
-test('data that were lost are noticed, and everything is handed over again', async () => {
-  const client = members.client();
+test.each([
+  ['fewer', 0],
+  ['more', 30],
+])('data that were lost are noticed, with %s new ones', async (_, elsewhere) => {
+  const proxy = await MemberProxy.before(members.member(0).endpoint);
+  const client = members.client({ endpoints: [proxy.endpoint] });
   for (let i = 0; i < 20; i += 1) await client.kv.put(`/f/${i}`, 'old');
   const followed = new Followed(client, ['/f/']);
   await until('it is connected', () => followed.follow.connected);
+  proxy.cut();
   await members.startAgainEmpty();
   const writer = members.client();
   await writer.kv.put('/f/0', 'new');
+  for (let i = 0; i < elsewhere; i += 1) await writer.kv.put('/elsewhere', 'x');
+  proxy.mend();
   await until('the old is gone', () => followed.values.size === 1);
   expect([...followed.values]).toEqual([['/f/0', 'new']]);
   await writer.kv.put('/f/1', 'new');
   await until('changes come', () => followed.values.get('/f/1') === 'new');
+  await proxy.close();
 });
 
 // The faults come in an order that a seed chooses, and each is waited for and mended.

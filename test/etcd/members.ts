@@ -7,7 +7,7 @@ import {
   type EtcdStatus,
 } from '../../registry/etcd/client/index.js';
 import { run } from '../netns/command.js';
-import { Member, type MemberOptions, type MemberPlace, type MemberTls } from './member.js';
+import { Member, type MemberOptions, type MemberPlace, type MemberTls, peerUrl } from './member.js';
 import { freePorts } from './ports.js';
 import { until } from './until.js';
 
@@ -35,9 +35,7 @@ export class Members {
   private constructor(folder: string, places: readonly MemberPlace[], options: MemberOptions) {
     this.folder = folder;
     this.#tls = options.tls;
-    const cluster = places
-      .map(({ name, address, peerPort }) => `${name}=http://${address}:${peerPort}`)
-      .join(',');
+    const cluster = places.map((place) => `${place.name}=${peerUrl(place)}`).join(',');
     this.all = places.map((place) => new Member(place, cluster, options));
     running.add(this);
   }

@@ -31,6 +31,11 @@ export interface FollowOptions {
   readonly pageKeys?: number;
 }
 
+/** Milliseconds between two looks at whether something is still to come; each time twice that. */
+const FIRST_LOOK_MS = 20;
+/** When the pause would be longer without anything having come, nothing will. */
+const LAST_LOOK_MS = 3_000;
+
 /**
  * Follows all keys with some prefixes: a snapshot, then each change. Transactions stay whole,
  * also where they change keys under several of the prefixes.
@@ -70,6 +75,10 @@ export class Follow {
     this.#kv = kv;
     this.#handlers = handlers;
     this.#options = options;
+    for (const prefix of prefixes) {
+      const inside = prefixes.find((each) => each !== prefix && each.startsWith(prefix));
+      if (inside !== undefined) throw new RangeError(`${inside} lies inside ${prefix}`);
+    }
     this.#prefixes = prefixes.map((prefix) => new FollowedPrefix(prefix));
     void this.#synchronize();
   }
@@ -219,6 +228,7 @@ export class Follow {
   async #confirm(round: number): Promise<void> {
     if (this.#confirming === round) return;
     this.#confirming = round;
+    let pauseMs = FIRST_LOOK_MS;
     try {
       while (!this.#stale(round) && this.#prefixes.every((prefix) => prefix.connected)) {
         for (const prefix of this.#prefixes) {
@@ -230,11 +240,14 @@ export class Follow {
           if (revision < least) return this.#distrust();
           this.#goal ??= revision;
         }
+        const latest = this.#latest;
         await this.#delivery.run();
         if (this.#stale(round)) return;
         this.#connectAt(Math.min(...this.#prefixes.map((prefix) => prefix.passed)));
         if (this.#connected && !this.#prefixes.some((prefix) => prefix.waiting)) return;
-        await pause(20);
+        await pause(pauseMs);
+        pauseMs = this.#latest === latest ? 2 * pauseMs : FIRST_LOOK_MS;
+        if (pauseMs > LAST_LOOK_MS && !this.#stale(round)) return this.#distrust();
       }
     } catch (error) {
       if (this.#stale(round)) return;
@@ -246,8 +259,9 @@ export class Follow {
   }
 
   /**
-   * etcd is at an earlier revision than what was handed over: its data were lost, or a backup was
-   * restored. Then a revision says nothing about a key, so everything is handed over again.
+   * etcd is at an earlier revision than what was handed over, or has what no change leads to: its
+   * data were lost, or a backup was restored. Then a revision says nothing about a key, so
+   * everything is handed over again.
    */
   #distrust(): void {
     for (const key of this.#known.keys()) this.#known.set(key, 0);
