@@ -51,6 +51,8 @@ export class Member {
     const peer = peerUrl(place);
     const { tls, quotaOctets } = options;
     const argv = [
+      // It ends with the process of the test, also where that is killed.
+      ...['setpriv', '--pdeathsig', 'KILL', '--'],
       'etcd',
       `--name=${place.name}`,
       `--data-dir=${place.folder}/data`,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type ConnectionOptions,
@@ -13,6 +13,16 @@ import { until } from './until.js';
 
 /** tmpfs: fsync costs nothing there, and no test measures a disk. */
 const FOLDER = '/dev/shm';
+const FOLDER_NAME = 'cidecar-etcd-';
+
+/** Removes what runs left that were killed. */
+function sweepFolders(): void {
+  for (const entry of readdirSync(FOLDER)) {
+    const pid = /^cidecar-etcd-(\d+)-/.exec(entry)?.[1];
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    rmSync(join(FOLDER, entry), { recursive: true, force: true });
+  }
+}
 
 export interface MembersOptions extends MemberOptions {
   /** 1 or 3, or any other number. Default 1. */
@@ -62,7 +72,8 @@ export class Members {
     places: (folder: string) => readonly MemberPlace[],
     options: MemberOptions = {},
   ): Promise<Members> {
-    const folder = mkdtempSync(join(FOLDER, `cidecar-etcd-${process.pid}-`));
+    sweepFolders();
+    const folder = mkdtempSync(join(FOLDER, `${FOLDER_NAME}${process.pid}-`));
     const members = new Members(folder, places(folder), options);
     try {
       for (const member of members.all) {
@@ -92,11 +103,10 @@ export class Members {
     options: ConnectionOptions & { first?: number; endpoints?: readonly string[] } = {},
   ): EtcdClient {
     const { first = 0, endpoints = this.endpoints, ...connection } = options;
-    const random = () => 0;
     const order = [...endpoints.slice(first), ...endpoints.slice(0, first)];
-    // Chance is left to the pauses; the first endpoint is the one asked for.
-    let calls = 0;
-    const chosen = () => (calls++ === 0 ? random() : Math.random());
+    // A client draws its first endpoint, then its pauses.
+    let drawn = 0;
+    const chosen = () => (drawn++ === 0 ? 0 : Math.random());
     const client = new EtcdClient(order, '/cidecar', { random: chosen, ...connection });
     this.#clients.push(client);
     return client;

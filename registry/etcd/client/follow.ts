@@ -2,10 +2,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Backoff, SerialWork } from '../../../core/index.js';
 import type { Connection } from './connection.js';
-import { callError, isCompacted, type RegistryCallError } from './errors.js';
+import { callError, isCompacted, RegistryCallError } from './errors.js';
 import { FollowedPrefix } from './followed-prefix.js';
+import { KnownKeys } from './known-keys.js';
 import type { KeyValue, Kv, Snapshot } from './kv.js';
-import type { Change, ChangeSet } from './watch.js';
+import type { ChangeSet } from './watch.js';
 
 export interface FollowHandlers {
   /** All keys at one revision. Called first, and once. */
@@ -48,8 +49,7 @@ export class Follow {
   readonly #prefixes: readonly FollowedPrefix[];
   readonly #backoff = new Backoff({ firstMs: 50, longestMs: 2_000, jitter: true });
   readonly #delivery = new SerialWork(() => this.#deliver());
-  /** Keys that were handed over, with the revision of their last change. */
-  readonly #known = new Map<string, number>();
+  readonly #known = new KnownKeys();
   /** Everything up to here was handed over. */
   #revision = 0;
   /** Begins anew with each snapshot; what belongs to an older one is dropped. */
@@ -149,31 +149,16 @@ export class Follow {
     if (!this.#started) {
       await this.#handlers.onSnapshot({ revision, entries });
       this.#started = true;
-      for (const { key, modRevision } of entries) this.#known.set(key, modRevision);
+      this.#known.apply(entries.map((entry) => ({ kind: 'put', entry })));
       return;
     }
-    const changes = this.#differences(entries);
+    const changes = this.#known.differences(entries);
     if (changes.length > 0) await this.#handOver({ revision, changes, resync: true });
-  }
-
-  #differences(entries: readonly KeyValue[]): Change[] {
-    const present = new Set(entries.map(({ key }) => key));
-    const changes: Change[] = [];
-    for (const key of this.#known.keys()) {
-      if (!present.has(key)) changes.push({ kind: 'removed', key });
-    }
-    for (const entry of entries) {
-      if (this.#known.get(entry.key) !== entry.modRevision) changes.push({ kind: 'put', entry });
-    }
-    return changes;
   }
 
   async #handOver(changes: FollowedChanges): Promise<void> {
     await this.#handlers.onChanges(changes);
-    for (const change of changes.changes) {
-      if (change.kind === 'put') this.#known.set(change.entry.key, change.entry.modRevision);
-      else this.#known.delete(change.key);
-    }
+    this.#known.apply(changes.changes);
     this.#revision = changes.revision;
   }
 
@@ -185,8 +170,10 @@ export class Follow {
         await this.#delivery.run();
         if (this.#prefixes.some((each) => each.waiting)) void this.#confirm(round);
       },
-      onCompacted: () => {
-        if (!this.#stale(round)) void this.#synchronize();
+      onCompacted: (revision) => {
+        if (this.#stale(round)) return;
+        this.#disconnect(behind(`changes up to revision ${revision} were compacted away`));
+        void this.#synchronize();
       },
       onConnected: () => {
         if (!this.#stale(round)) void this.#confirm(round);
@@ -264,7 +251,8 @@ export class Follow {
    * everything is handed over again.
    */
   #distrust(): void {
-    for (const key of this.#known.keys()) this.#known.set(key, 0);
+    this.#known.distrust();
+    this.#disconnect(behind('etcd holds other data than it did'));
     void this.#synchronize();
   }
 
@@ -296,4 +284,10 @@ export class Follow {
   #stale(round: number): boolean {
     return this.#closed || this.#round !== round;
   }
+}
+
+/** Why it is not connected although etcd answers. */
+function behind(why: string): RegistryCallError {
+  const details = { fate: 'not done', passing: true } as const;
+  return new RegistryCallError('REGISTRY_UNAVAILABLE', `following: ${why}`, details);
 }
