@@ -3,8 +3,9 @@ import { defineConfig } from 'vitest/config';
 
 const elsewhere = ['**/node_modules/**', 'dist/**'];
 
-// Four projects by what they need: `unit` runs anywhere, `model` needs spin and gcc, `kernel`
-// needs root and a BPF-capable kernel, `e2e` needs network namespaces and real QUIC stacks too.
+// Five projects by what they need: `unit` runs anywhere, `model` needs spin and gcc, `etcd`
+// needs the program etcd, `kernel` needs root and a BPF-capable kernel, `e2e` needs network
+// namespaces and real QUIC stacks too.
 // What needs the kernel runs one file at a time: pins and namespaces are global.
 export default defineConfig({
   test: {
@@ -13,7 +14,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['**/*.test.ts'],
-          exclude: [...elsewhere, '**/*.kernel.test.ts', '**/*.e2e.test.ts', '**/*.model.test.ts'],
+          exclude: [...elsewhere, '**/*.{model,etcd,kernel,e2e}.test.ts'],
         },
       },
       {
@@ -22,6 +23,17 @@ export default defineConfig({
           include: ['**/*.model.test.ts'],
           exclude: elsewhere,
           testTimeout: 300_000,
+        },
+      },
+      {
+        test: {
+          name: 'etcd',
+          include: ['**/*.etcd.test.ts'],
+          exclude: elsewhere,
+          // Members that are starved of CPU lose their leader, which few tests are about.
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
         },
       },
       {

@@ -5,10 +5,11 @@ import {
   type DesiredState,
   type DocumentPlace,
   isLossy,
+  isSavedState,
   openRegistry,
   placesIn,
   SEVERITY_TEXT,
-  stateFromSource,
+  savedState,
   type Transition,
   transitions,
 } from '../registry/index.js';
@@ -24,8 +25,6 @@ export interface ReadDocument {
 /** A transition, and where the new document has it. */
 export interface PlacedTransition extends Transition, DocumentPlace {}
 
-/** How what a daemon keeps as its last good document begins, which no YAML document does. */
-const SAVED = /^\{"version":1,"text":"/;
 /** Octets; in JSON a document can be some times as long. */
 const MAX_SAVED_OCTETS = 256 * 1024 * 1024;
 
@@ -47,8 +46,8 @@ export async function transitionsFrom(
 async function readFormer(path: string, schemes: Schemes): Promise<DesiredState> {
   const content = await readRegularFile(path, MAX_SAVED_OCTETS).catch(() => undefined);
   const saved = content?.octets.toString();
-  if (saved === undefined || !SAVED.test(saved)) return openRegistry(path, { schemes }).read();
-  return stateFromSource(saved, path, new AbortController().signal);
+  if (saved === undefined || !isSavedState(saved)) return openRegistry(path, { schemes }).read();
+  return savedState(saved, path, { signal: new AbortController().signal });
 }
 
 export function printTransitions(

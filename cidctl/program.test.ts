@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { serializeSource } from '../registry/index.js';
+import { documentSource } from '../registry/index.js';
 import { run } from './program.js';
 
 const KEY = '8f95f09245765f80256934e50c66207f';
@@ -293,7 +293,7 @@ describe('validate --against', () => {
 
   it('takes what a daemon keeps of the document in force, keys included', async () => {
     const kept = { text: DOCUMENT, keyFiles: { key: '00'.repeat(16) } };
-    writeFileSync(file('last-good'), serializeSource(kept));
+    writeFileSync(file('last-good'), documentSource(kept).serialize() ?? '');
     const { code, out } = await cidctl('validate @pools.yaml --against @last-good');
     expect(code).toBe(3);
     expect(out).toContain('pools.yaml:5: pools.web.configs[0].keyFile: key-changed');

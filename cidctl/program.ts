@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BUILT_IN_SCHEMES, type Schemes } from '../cid/index.js';
 import { newProgram, runProgram } from '../daemon/program.js';
+import { addApply } from './commands/apply.js';
 import { addDecode } from './commands/decode.js';
 import { addEncode } from './commands/encode.js';
 import { addExplain } from './commands/explain.js';
+import { addExport } from './commands/export.js';
 import { addKeygen } from './commands/keygen.js';
+import { addReseal } from './commands/reseal.js';
 import { addValidate } from './commands/validate.js';
 import { EXIT_OK, exitCodeOf, type Io } from './io.js';
 
@@ -26,12 +29,15 @@ export async function run(
     .addHelpText(
       'after',
       '\nExit codes: 0 done, 1 unexpected, 2 bad input, 3 the CID does not route, or the change ' +
-        'that `validate --against` looks at loses connections or can repeat CIDs.',
+        'that `validate --against` or `apply` looks at loses connections or can repeat CIDs.',
     );
   addEncode(program, io, schemes);
   addDecode(program, io, setExitCode, schemes);
   addExplain(program, io, setExitCode, schemes);
   addValidate(program, io, setExitCode, schemes);
+  addApply(program, io, setExitCode, schemes);
+  addExport(program, io, schemes);
+  addReseal(program, io);
   addKeygen(program, io);
 
   const ended = await runProgram(program, args, io, exitCodeOf);

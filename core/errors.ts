@@ -14,6 +14,10 @@ export const ERROR_CATALOGUE = {
   FILE_UNREADABLE: 'Check that the path exists and that this user may read it.',
   KEY_INVALID:
     'A key file holds exactly 32 hex digits (16 octets), for example from `openssl rand -hex 16`.',
+  CLUSTER_SECRET_INVALID:
+    'A file of cluster secrets has lines of an ID and 64 hex digits; `cidctl keygen --cluster-secret FILE` makes one.',
+  KEY_SEALED:
+    'Give this host the cluster secret that the message names (--cluster-secret FILE), or seal the keys anew (`cidctl reseal`) on a host that has it.',
   ARGUMENT_INVALID: 'Run the command with --help for what it accepts.',
 
   // Connection IDs.
@@ -54,6 +58,14 @@ export const ERROR_CATALOGUE = {
 
   // Registry and gRPC.
   REGISTRY_UNAVAILABLE: 'The last good state stays in force; check the registry.',
+  REGISTRY_CHANGED:
+    'Somebody else changed the registry meanwhile. Run the command again: it goes on from what is there now.',
+  REGISTRY_REFUSED:
+    'Check the user of this host (the CN of its certificate, or the name in the options file) and its role in etcd.',
+  REGISTRY_FULL:
+    'etcd is at its quota and takes no writes. Compact and defragment it, then run `etcdctl alarm disarm`.',
+  REGISTRY_REQUEST_INVALID:
+    'The registry refused the request as it is, so it would refuse it again: please report it with the message.',
   SERVER_UNKNOWN: 'Add the server to a pool in the registry, or correct --server.',
   CONFIG_UNKNOWN: 'The config is not in the registry document in force.',
   CID_UNKNOWN:
@@ -138,6 +150,7 @@ const INPUT_ERRORS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'DOCUMENT_SYNTAX',
   'DOCUMENT_INVALID',
   'KEY_INVALID',
+  'CLUSTER_SECRET_INVALID',
   'ARGUMENT_INVALID',
   'CID_CONFIG_INVALID',
   'SERVER_ID_INVALID',

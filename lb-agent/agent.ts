@@ -43,21 +43,37 @@ export class Agent {
   }
 
   /**
-   * Takes over what is pinned, or loads and attaches anew; returns when the kernel matches the
-   * goal. Throws with nothing attached that was not attached before.
+   * Takes over what is pinned, or loads anew; returns when the kernel matches the goal. With
+   * `attachLater`, what is not attached stays so until {@link attach}. Throws with nothing
+   * attached that was not attached before.
    */
-  static async start(options: AgentOptions, goal: Goal): Promise<Agent> {
+  static async prepare(options: AgentOptions, goal: Goal): Promise<Agent> {
     requireKernelSupport();
     const driver = new XdpDriver(options);
     try {
       const agent = new Agent(options, driver);
-      // What is not attached stays so until the tables are right, or for good if they cannot be.
       await agent.#reconciler.reconcile(goal);
-      driver.attach();
-      await agent.#ledger.noteAttached();
       return agent;
     } catch (error) {
       driver.abandon();
+      throw error;
+    }
+  }
+
+  /** Prepares, and attaches at once. Throws with nothing attached that was not attached before. */
+  static async start(options: AgentOptions, goal: Goal): Promise<Agent> {
+    const agent = await Agent.prepare(options, goal);
+    await agent.attach();
+    return agent;
+  }
+
+  /** Attaches what is not attached. Throws with nothing attached that was not attached before. */
+  async attach(): Promise<void> {
+    try {
+      this.#driver.attach();
+      await this.#ledger.noteAttached();
+    } catch (error) {
+      this.#driver.abandon();
       throw error;
     }
   }
@@ -89,6 +105,11 @@ export class Agent {
   /** Names of what the balancer holds. */
   get record(): AgentRecord | undefined {
     return this.#ledger.record;
+  }
+
+  /** Ends before {@link attach}: what was not attached before is not after. */
+  abandon(): void {
+    this.#driver.abandon();
   }
 
   /** Lets go of every handle; what is pinned stays and carries traffic on. */

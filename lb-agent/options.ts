@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { hostname } from 'node:os';
 import { join, normalize } from 'node:path';
 import { z } from 'zod';
 import { DEFAULT_SETTINGS, isSampled, REASONS, type Reason } from '../bpf/tables/index.js';
-import { readAddress } from '../core/index.js';
+import { CidecarError, readAddress } from '../core/index.js';
 import { acceptOldNames, type RenamedOption } from '../daemon/options/old-names.js';
 import { type GivenAs, readOptions } from '../daemon/options/read.js';
+import { registryShape } from '../daemon/options/registry.js';
 import {
   address,
   choice,
@@ -45,8 +48,16 @@ const serverMtus = textOf((text): ReadonlyMap<string, number> | undefined => {
   return mtus;
 }, `must be ADDRESS=OCTETS, comma-separated, each address once, octets from ${SERVER_MTU_MINIMUM} to 65535`);
 
+const DEFAULT_LEASE_TTL = 10;
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+const agentNameShape = z
+  .string()
+  .regex(NAME, 'must be a letter or digit, then up to 62 letters, digits, ".", "_" or "-"');
+
 const runOptions = z.object({
   registry: z.string().min(1),
+  ...registryShape,
   interface: z.string().min(1).max(15),
   mode: choice(['native', 'generic']).default('native'),
   pinDir: pinDir.default(DEFAULT_PIN_FOLDER),
@@ -72,6 +83,13 @@ const runOptions = z.object({
   tcpTimeout: wholeNumber(1, 86400).default(DEFAULT_SETTINGS.tcpSeconds),
   /** "Too big" answers a second, on each CPU; 0 answers nobody. */
   icmpRate: wholeNumber(0, 1_000_000).default(DEFAULT_SETTINGS.icmpPerSecond),
+  /** Name in the registry that hosts share. */
+  agent: agentNameShape.optional(),
+  /** Seconds of the lease on which its sign of life hangs. */
+  leaseTtl: wholeNumber(2, 3600).default(DEFAULT_LEASE_TTL),
+  /** Seconds. */
+  withdrawWhenStale: wholeNumber(1, 31_536_000).optional(),
+  announceHook: z.string().min(1).optional(),
   /** Whether changes of the document that lose connections are refused. */
   guard: z.boolean().default(false),
   metrics: metricsAddress.optional(),
@@ -134,6 +152,21 @@ export type EventsOptions = z.infer<typeof eventsOptions>;
 /** @throws CidecarError ARGUMENT_INVALID that names the option */
 export function readEventsOptions(raw: object): EventsOptions {
   return readOptions(eventsOptions, raw);
+}
+
+/**
+ * The name of the agent: that of its host, where none is given.
+ *
+ * @throws CidecarError ARGUMENT_INVALID where the host has a name that an agent cannot have
+ */
+export function agentName({ agent }: { readonly agent?: string | undefined }): string {
+  const name = agent ?? hostname();
+  if (NAME.test(name)) return name;
+  throw new CidecarError(
+    'ARGUMENT_INVALID',
+    `the name of this host, "${name}", cannot be that of an agent: give one`,
+    { field: '--agent' },
+  );
 }
 
 /**

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Command, Option } from 'commander';
+import { addRegistryOptions } from '../daemon/options/registry.js';
 import { newProgram } from '../daemon/program.js';
 import { detach } from './commands/detach.js';
 import { events } from './commands/events.js';
@@ -25,13 +26,17 @@ export function agentProgram(): Command {
 }
 
 function addRun(program: Command): void {
-  program
+  const command = program
     .command('run')
     .description(
       'Attach the balancer and keep its tables as the registry document says. A stop leaves the ' +
         'balancer attached and routing; `lb-agent detach` takes it away.',
     )
-    .requiredOption('--registry <file>', 'the document of pools, VIPs, configs and servers')
+    .requiredOption(
+      '--registry <where>',
+      'the document of pools, VIPs, configs and servers, or etcd://HOST:2379,HOST:2379/PREFIX',
+    );
+  addRegistryOptions(command)
     .requiredOption('--interface <name>', 'where the packets for the VIPs come in')
     .option(
       '--mode <mode>',
@@ -68,6 +73,19 @@ function addRun(program: Command): void {
     .option('--udp-timeout <seconds>', 'to forget an idle UDP flow (default: 120)')
     .option('--tcp-timeout <seconds>', 'to forget an idle TCP flow (default: 3600)')
     .option('--icmp-rate <answers>', '"too big" a second, on each CPU (default: 100)')
+    .option(
+      '--agent <name>',
+      'of this agent among those that share a registry (default: the host’s)',
+    )
+    .option('--lease-ttl <seconds>', 'for which others believe it awake (default: 10)')
+    .option(
+      '--withdraw-when-stale <seconds>',
+      'tell --announce-hook to withdraw after so long without the newest state of the registry',
+    )
+    .option(
+      '--announce-hook <program>',
+      'is run with CIDECAR_ANNOUNCE=up or down, so that the router is told',
+    )
     .option(
       '--guard',
       'refuse changes of the document that lose connections or can repeat CIDs, and go on by the former one',

@@ -31,6 +31,8 @@ function ofPool(before: Pool, after: Pool): string[] {
         a.quic === b.quic ? [] : [`${name}${of}: quic ${a.quic} -> ${b.quic}`],
       ),
     ),
+    ...ofPolicy(`allocation${of}`, before.allocation, after.allocation),
+    ...ofPolicy(`rotation policy${of}`, before.rotation, after.rotation),
     ...paired(before.configs, after.configs, ({ id }) => String(id)).flatMap(([id, old, now]) =>
       presence(`config ${id}${of}`, old, now, (a, b) => ofConfig(`config ${id}${of}`, a, b)),
     ),
@@ -38,6 +40,24 @@ function ofPool(before: Pool, after: Pool): string[] {
       presence(`server ${name}${of}`, old, now, (a, b) => ofServer(`server ${name}${of}`, a, b)),
     ),
   ];
+}
+
+function ofPolicy<Policy extends object>(
+  what: string,
+  before: Policy | undefined,
+  after: Policy | undefined,
+): string[] {
+  return presence(what, before, after, (a, b) => {
+    const old = new Map<string, unknown>(Object.entries(a));
+    const now = new Map<string, unknown>(Object.entries(b));
+    return [...new Set([...old.keys(), ...now.keys()])]
+      .filter((field) => old.get(field) !== now.get(field))
+      .map((field) => `${what}: ${field} ${shown(old.get(field))} -> ${shown(now.get(field))}`);
+  });
+}
+
+function shown(value: unknown): string {
+  return value === undefined ? 'none' : String(value);
 }
 
 function ofConfig(what: string, before: PoolConfig, after: PoolConfig): string[] {

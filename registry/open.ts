@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CidecarError } from '../core/index.js';
+import { isEtcdAddress } from './etcd/client/index.js';
+import { openEtcdRegistry } from './etcd/open.js';
 import { openFileRegistry } from './file/file-registry.js';
 import type { Registry, RegistryOptions } from './types.js';
 
@@ -22,14 +24,22 @@ import type { Registry, RegistryOptions } from './types.js';
 const ADDRESS = /^[a-z][a-z0-9+.-]*:\/\//i;
 
 /**
- * Opens what a `--registry` says: the path of a document. Nothing is read yet. Throws
- * ARGUMENT_INVALID for the address of a store that this version does not support.
+ * Opens what a `--registry` says: the path of a document, or the address of etcd. Nothing is read
+ * yet, except for the options of a connection. Throws ARGUMENT_INVALID for the address of a store
+ * that this version does not support, and what is wrong with the options.
  */
 export function openRegistry(where: string, options: RegistryOptions = {}): Registry {
-  if (!ADDRESS.test(where)) return openFileRegistry(where, options);
+  if (isEtcdAddress(where)) return openEtcdRegistry(where, options);
+  if (!ADDRESS.test(where)) {
+    const name = options.registryOptions === undefined ? '--cluster-secret' : '--registry-options';
+    if (options.registryOptions !== undefined || options.clusterSecret !== undefined) {
+      throw new CidecarError('ARGUMENT_INVALID', `${name} is for the address of etcd, not a file`);
+    }
+    return openFileRegistry(where, options);
+  }
   throw new CidecarError(
     'ARGUMENT_INVALID',
-    `the registry ${withoutCredentials(where)} is not supported by this version: give the path of a document`,
+    `the registry ${withoutCredentials(where)} is not supported by this version: give the path of a document, or etcd://HOST:2379`,
   );
 }
 

@@ -21,6 +21,31 @@ export interface Pool {
   readonly vips: readonly Vip[];
   readonly configs: readonly PoolConfig[];
   readonly servers: readonly Server[];
+  /** How IDs are handed out; without it nobody but the document gives servers IDs. */
+  readonly allocation?: Allocation;
+  /** When a rotation begins by itself; without it none does. */
+  readonly rotation?: RotationPolicy;
+}
+
+/** Only a registry that hosts share acts on it. */
+export interface Allocation {
+  /** IDs that each server gets under each config. */
+  readonly idsPerServer: number;
+  /** The IDs are those from `first` to `last`, as numbers; without `last`, all that fit. */
+  readonly first: number;
+  readonly last?: number | undefined;
+  /** Seconds for which a server keeps its IDs after its last sign of life. */
+  readonly hold: number;
+  /** Seconds that the longest connection lasts, for which an ID given back is at rest. */
+  readonly connectionAge: number;
+}
+
+/** Only a registry that hosts share acts on it. */
+export interface RotationPolicy {
+  /** Seconds after the last rotation. */
+  readonly rotateEvery?: number | undefined;
+  /** Nonces that a server has left under its minting config. */
+  readonly rotateAtNoncesLeft?: number | undefined;
 }
 
 export interface Vip {
@@ -77,6 +102,8 @@ export interface Registry {
    * - if a `read()` handed out another state meanwhile, which its caller may have put in force.
    */
   watch(handlers: WatchHandlers): Promise<Watch>;
+  /** Ends what the store holds open. A store that holds nothing open leaves it out. */
+  close?(): Promise<void>;
 }
 
 export interface RegistryOptions {
@@ -86,6 +113,10 @@ export interface RegistryOptions {
   readonly onSource?: (state: DesiredState, source: StateSource) => void;
   /** The schemes that configs can have; the built-in ones if left out. */
   readonly schemes?: Schemes;
+  /** Path of a file that says how to connect to the store, with which user and certificates. */
+  readonly registryOptions?: string | undefined;
+  /** Path of the file of cluster secrets, for a store that seals its keys. */
+  readonly clusterSecret?: string | undefined;
 }
 
 export interface WatchHandlers {
@@ -97,11 +128,13 @@ export interface Watch {
   close(): Promise<void>;
 }
 
-/**
- * What a state was made of: the text of the document, and the content of its key files by their
- * names in it. It holds the keys, so it is to be guarded as they are.
- */
+/** What a state was made of, so that a daemon can start from it while its registry is away. */
 export interface StateSource {
-  readonly text: string;
-  readonly keyFiles: Readonly<Record<string, string>>;
+  /**
+   * Text for a file that only this user can read: it may hold keys. Undefined where the store has
+   * a newer state by now.
+   */
+  serialize(): string | undefined;
+  /** The text of a document, where it is one. */
+  readonly text?: string;
 }

@@ -38,10 +38,11 @@ check_node() {
 }
 
 # The compiler of the BPF programs, what the addon links, what the namespace tests run; of
-# systemd, what verifies the units in deploy/; what checks the models of the shared registry.
+# systemd, what verifies the units in deploy/; the registry that the tests of etcd start; what
+# checks the models of the shared registry.
 packages=(clang-16 llvm-16 libbpf-dev libelf-dev zlib1g-dev linux-libc-dev pkg-config g++ make
   iproute2 iputils-ping ethtool ngtcp2-client openssl ca-certificates procps systemd util-linux
-  qemu-system-x86 busybox-static cpio spin gcc)
+  qemu-system-x86 busybox-static cpio etcd-server etcd-client spin gcc)
 
 install_packages() {
   if ! command -v dpkg-query >/dev/null; then
@@ -59,8 +60,34 @@ install_packages() {
   say "installing ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq </dev/null >&2
-  apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null >&2
+  without_starting_services \
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null >&2
+  # The tests start members of their own; a registry at each boot is the operator's to ask for.
+  if [[ " ${missing[*]} " == *' etcd-server '* ]] && command -v systemctl >/dev/null; then
+    systemctl --quiet disable etcd.service </dev/null >&2 ||
+      say 'etcd.service could not be disabled, so it starts at the next boot'
+  fi
 }
+
+# Runs a command while packages may start no service: etcd-server would start etcd at once.
+# Debian asks /usr/sbin/policy-rc.d before it starts any; 101 forbids it.
+without_starting_services() (
+  policy=/usr/sbin/policy-rc.d
+  kept=
+  if [[ -e $policy || -L $policy ]]; then
+    kept=$(mktemp -u "$policy.kept-XXXXXX")
+    mv "$policy" "$kept"
+  fi
+  restore() {
+    rm -f "$policy"
+    [[ -z $kept ]] || mv "$kept" "$policy"
+  }
+  trap restore EXIT
+  trap 'exit 130' INT TERM HUP
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod 755 "$policy"
+  "$@"
+)
 
 install_modules() {
   local done=node_modules/.package-lock.json

@@ -11,7 +11,6 @@ import {
   firstState,
   type Registry,
   type StateSource,
-  serializeSource,
   TransitionGuard,
 } from '../registry/index.js';
 import type { DecapsulationKeeper } from './host/decapsulation-keeper.js';
@@ -26,6 +25,8 @@ import { type StateStart, StateStore } from './state/state-store.js';
 
 export interface DaemonOptions extends RpcListeners {
   readonly registry: Registry;
+  /** Path of the file of cluster secrets, to open the keys of a saved state. */
+  readonly clusterSecret?: string | undefined;
   readonly serverName: string;
   readonly stateFolder: string;
   readonly stateStart: StateStart;
@@ -205,6 +206,7 @@ export class Daemon {
   async #firstState(registry: Registry): Promise<DesiredState> {
     const text = await this.#lastGood.read();
     return firstState({
+      clusterSecret: this.#options.clusterSecret,
       read: () => registry.read(),
       sourceOf: ({ revision }) => this.#sources.get(revision),
       saved: text === undefined ? undefined : { path: this.#lastGood.path, text },
@@ -216,7 +218,7 @@ export class Daemon {
 
   #keepSource(): void {
     const source = this.#sources.get(this.#health.revision);
-    if (source !== undefined) void this.#lastGood.save(serializeSource(source));
+    if (source !== undefined) void this.#lastGood.save(() => source.serialize());
   }
 
   /**

@@ -4,6 +4,7 @@ import { CidecarError } from '../core/index.js';
 import { readTlsFiles, type TlsListener } from '../daemon/grpc/tls.js';
 import { acceptOldNames, type RenamedOption } from '../daemon/options/old-names.js';
 import { flagOf, type GivenAs, readOptions, requireLeader } from '../daemon/options/read.js';
+import { type RegistryFlags, registryShape } from '../daemon/options/registry.js';
 import {
   choice,
   hostPort,
@@ -28,8 +29,8 @@ export interface DecapsulationFlags {
   readonly pin?: string;
 }
 
-export interface SidecarOptions extends Omit<DaemonOptions, 'registry' | 'log'> {
-  /** Path of the document. */
+export interface SidecarOptions extends Omit<DaemonOptions, 'registry' | 'log'>, RegistryFlags {
+  /** Path of the document, or address of etcd. */
   readonly registry: string;
   readonly logLevel: string;
   readonly decap?: DecapsulationFlags;
@@ -46,6 +47,7 @@ const text = z.string().min(1);
 
 const shape = z.object({
   registry: text,
+  ...registryShape,
   server: text,
   stateDir: text,
   socket: text,
@@ -107,6 +109,8 @@ export function readSidecarOptions(raw: object): SidecarOptions {
   const decap = decapsulationOf(flags);
   return {
     registry: flags.registry,
+    registryOptions: flags.registryOptions,
+    clusterSecret: flags.clusterSecret,
     serverName: flags.server,
     stateFolder: flags.stateDir,
     stateStart: stateStartOf(flags),

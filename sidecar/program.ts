@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Command, Option } from 'commander';
+import { addRegistryOptions } from '../daemon/options/registry.js';
 import { newProgram } from '../daemon/program.js';
 import { readSidecarOptions } from './options.js';
 import { run } from './run.js';
@@ -23,10 +24,14 @@ export function sidecarProgram(): Command {
 }
 
 function addRun(program: Command): Command {
-  return program
+  const command = program
     .command('run', { isDefault: true })
     .description('Issue CIDs until SIGTERM; what is done without a command.')
-    .requiredOption('--registry <file>', 'the desired state (YAML)')
+    .requiredOption(
+      '--registry <where>',
+      'the desired state: a document (YAML), or etcd://HOST:2379,HOST:2379/PREFIX',
+    );
+  return addRegistryOptions(command)
     .requiredOption('--server <name>', 'the server in it that this sidecar stands beside')
     .requiredOption('--state-dir <folder>', 'where used nonces are remembered')
     .requiredOption('--socket <path>', 'unix socket to serve on')

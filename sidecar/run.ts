@@ -15,6 +15,8 @@ export async function run(options: SidecarOptions): Promise<void> {
   const log = createLog('cid-sidecar', options.logLevel);
   warnOfOldNames(log, options.oldNames);
   const registry = openRegistry(options.registry, {
+    registryOptions: options.registryOptions,
+    clusterSecret: options.clusterSecret,
     onWarning: (warning) => log.warn({ warning }, 'registry document'),
     onSource: (state, source) => {
       daemon.noteSource(state, source);
@@ -51,10 +53,11 @@ export async function run(options: SidecarOptions): Promise<void> {
   await stopped;
   decapsulation?.close();
   await daemon.stop();
+  await registry.close?.();
 }
 
 function keeperOf(
-  { decap, stateFolder }: SidecarOptions,
+  { decap, stateFolder, clusterSecret }: SidecarOptions,
   registry: Registry,
   { log, onChange }: { log: Log; onChange(): void },
 ): DecapsulationKeeper | undefined {
@@ -63,7 +66,9 @@ function keeperOf(
   return new DecapsulationKeeper({
     interface: decap.interface,
     sources: decap.sources,
-    ...(decap.to === 'vips' ? { vips: () => firstVips(registry, lastGood) } : {}),
+    ...(decap.to === 'vips'
+      ? { vips: () => firstVips(registry, lastGood, { clusterSecret }) }
+      : {}),
     attach: async (vips) =>
       (await import('./host/decapsulation.js')).attachDecapsulation(decap, vips),
     log,

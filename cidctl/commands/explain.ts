@@ -2,9 +2,10 @@
 import type { Command } from 'commander';
 import { configBitsOf, type Schemes } from '../../cid/index.js';
 import { toHex } from '../../core/index.js';
-import { openRegistry } from '../../registry/index.js';
+import { addRegistryOptions, type RegistryFlags } from '../../daemon/options/registry.js';
 import { describeReason } from '../describe-reason.js';
 import { EXIT_NOT_ROUTABLE, type Io, type SetExitCode } from '../io.js';
+import { readState } from '../read-state.js';
 import { type Reading, readingsOf } from '../reading.js';
 import { readCid } from './decode.js';
 
@@ -14,15 +15,16 @@ export function addExplain(
   setExitCode: SetExitCode,
   schemes: Schemes,
 ): void {
-  program
+  const command = program
     .command('explain')
     .description('Say what a CID means under every config. Exit code 3 if it routes nowhere.')
     .argument('<cid>', 'the CID in hex')
-    .requiredOption('--registry <file>', 'the registry document')
+    .requiredOption('--registry <where>', 'the registry document, or the address of etcd');
+  addRegistryOptions(command)
     .option('--json', 'print JSON')
-    .action(async (text: string, flags: { registry: string; json?: true }) => {
+    .action(async (text: string, flags: ExplainFlags) => {
       const cid = readCid(text);
-      const state = await openRegistry(flags.registry, { schemes }).read();
+      const state = await readState(flags.registry, { ...flags, schemes });
       const readings = readingsOf(state, cid);
       const routable = readings.some(({ unroutable }) => unroutable === null);
       if (flags.json) {
@@ -34,6 +36,11 @@ export function addExplain(
       }
       if (!routable) setExitCode(EXIT_NOT_ROUTABLE);
     });
+}
+
+interface ExplainFlags extends RegistryFlags {
+  readonly registry: string;
+  readonly json?: true;
 }
 
 function describeCid(cid: Uint8Array): string {

@@ -2,15 +2,16 @@
 import type { Command } from 'commander';
 import type { Schemes } from '../../cid/index.js';
 import { CidecarError } from '../../core/index.js';
+import { addRegistryOptions, type RegistryFlags } from '../../daemon/options/registry.js';
 import {
   type DesiredState,
   DocumentError,
   type DocumentWarning,
   isLossy,
-  openRegistry,
 } from '../../registry/index.js';
 import { jsonTransitions, printTransitions, transitionsFrom } from '../against.js';
 import { EXIT_LOSSY, exitCodeOf, type Io, type SetExitCode } from '../io.js';
+import { readState } from '../read-state.js';
 
 export function addValidate(
   program: Command,
@@ -18,13 +19,14 @@ export function addValidate(
   setExitCode: SetExitCode,
   schemes: Schemes,
 ): void {
-  program
+  const command = program
     .command('validate')
     .description(
       'Check a registry document as the daemons would. Exit code 2 if it is wrong, 3 if the ' +
         'change from another one loses connections or can repeat CIDs.',
     )
-    .argument('<file>', 'the document')
+    .argument('<where>', 'the document, or the address of etcd');
+  addRegistryOptions(command)
     .option(
       '--against <old>',
       'say what the change from this document loses; also the last-good file of a daemon',
@@ -43,7 +45,7 @@ export function addValidate(
     });
 }
 
-interface ValidateFlags {
+interface ValidateFlags extends RegistryFlags {
   readonly json?: true;
   readonly against?: string;
 }
@@ -51,19 +53,21 @@ interface ValidateFlags {
 /** Returns whether the change loses something; false where there is none to judge. */
 async function validate(
   file: string,
-  { json, against }: ValidateFlags,
+  { json, against, registryOptions, clusterSecret }: ValidateFlags,
   io: Io,
   schemes: Schemes,
 ): Promise<boolean> {
   const warnings: DocumentWarning[] = [];
   let text = '';
-  const state = await openRegistry(file, {
+  const state = await readState(file, {
+    registryOptions,
+    clusterSecret,
     onWarning: (warning) => warnings.push(warning),
     onSource: (_, source) => {
-      text = source.text;
+      text = source.text ?? '';
     },
     schemes,
-  }).read();
+  });
   const found =
     against === undefined
       ? undefined
@@ -99,7 +103,8 @@ function printGood(
   io: Io,
 ): void {
   for (const { file, line, field, message } of warnings) {
-    io.err(`${file}:${line}: ${field}: ${message} (warning)`);
+    const where = line === undefined ? file : `${file}:${line}`;
+    io.err(`${where}: ${field}: ${message} (warning)`);
   }
   io.out(`${file}: valid`);
   io.out(`  revision ${state.revision}`);

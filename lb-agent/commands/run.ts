@@ -1,26 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
+import { hostname } from 'node:os';
 import { requireKernelSupport } from '../../bpf/index.js';
-import { describeError } from '../../core/index.js';
+import { CidecarError, describeError } from '../../core/index.js';
 import type { FileLock } from '../../daemon/file-lock.js';
 import { LastGood } from '../../daemon/last-good.js';
 import { createLog } from '../../daemon/log.js';
 import { type MetricsServer, serveMetrics } from '../../daemon/metrics-server.js';
 import { warnOfOldNames } from '../../daemon/options/old-names.js';
 import { daemonMetrics, RegistryHealth } from '../../daemon/registry-health.js';
+import { EtcdRegistry } from '../../registry/etcd/store/etcd-registry.js';
 import {
   type DesiredState,
   firstState,
   openRegistry,
+  type Registry,
   type StateSource,
-  serializeSource,
   TransitionGuard,
 } from '../../registry/index.js';
 import { Agent } from '../agent.js';
+import { AgentFleet } from '../fleet/agent-fleet.js';
+import { observeAgentFleet } from '../fleet/metrics.js';
 import { AgentLock } from '../installation/pin-folder-lock.js';
 import { PinFolder } from '../installation/pins.js';
+import { configPackets } from '../observe/config-packets.js';
 import { metricsText } from '../observe/metrics.js';
 import { watchTunnelMtus } from '../observe/tunnel-mtu-warnings.js';
-import { type RunOptions, stateFile } from '../options.js';
+import { agentName, type RunOptions, stateFile } from '../options.js';
 import { HostChecks } from '../reachability/host-checks/host-checks.js';
 import { LinkMtu } from '../reachability/link-mtu/link-mtu.js';
 import { hostInterface } from '../reachability/next-hops/host-interface.js';
@@ -33,34 +38,68 @@ import { mergeVerdicts } from '../reconcile/verdict.js';
 import { DocumentChanges } from './document-changes.js';
 import { linkSettings, settingsOf } from './settings.js';
 
+/** Milliseconds before what could not be saved is saved again. */
+const SAVE_AGAIN_MS = 5_000;
+
 /** `lb-agent run`: returns after SIGTERM or SIGINT, with the balancer still attached. */
 export async function run(options: RunOptions): Promise<void> {
+  const opened: { registry?: Registry } = {};
+  try {
+    await runUntilStopped(options, opened);
+  } finally {
+    await opened.registry?.close?.();
+  }
+}
+
+async function runUntilStopped(
+  options: RunOptions,
+  opened: { registry?: Registry },
+): Promise<void> {
   const log = createLog('lb-agent', options.logLevel);
   warnOfOldNames(log, options.oldNames);
   requireKernelSupport();
   const host = hostInterface(options.interface);
   let newest: { readonly revision: string; readonly source: StateSource } | undefined;
   const lastGood = new LastGood(`${stateFile(options)}.last-good`, log);
-  const keepSource = (revision: string) => {
-    if (newest?.revision === revision) void lastGood.save(serializeSource(newest.source));
+  let fleet: AgentFleet | undefined;
+  const keepSource = async (revision: string): Promise<void> => {
+    const { source } = newest?.revision === revision ? newest : {};
+    if (source === undefined) return;
+    if (await lastGood.save(() => source.serialize())) fleet?.saved(revision);
+    // What is not on disk is not acknowledged, so it is tried again.
+    else if (newest?.revision === revision) {
+      setTimeout(() => void keepSource(revision), SAVE_AGAIN_MS).unref();
+    }
   };
   const registry = openRegistry(options.registry, {
+    registryOptions: options.registryOptions,
+    clusterSecret: options.clusterSecret,
     onWarning: (warning) => log.warn({ warning }, 'registry document'),
     onSource: ({ revision }, source) => {
       newest = { revision, source };
     },
   });
+  opened.registry = registry;
+  const shared = registry instanceof EtcdRegistry ? registry : undefined;
+  const name = shared && agentName(options);
   const health = new RegistryHealth();
   const guard = new TransitionGuard({ refuse: options.guard, log });
+  let fromDisk = false;
+  let etcdAway = false;
   // What was in force when this agent last ran, if it did.
   const saved = await lastGood.read();
   const desired = await firstState({
+    clusterSecret: options.clusterSecret,
     read: () => registry.read(),
     sourceOf: ({ revision }) => (newest?.revision === revision ? newest.source : undefined),
     saved: saved === undefined ? undefined : { path: lastGood.path, text: saved },
     guard,
     log,
-    onRefused: (error) => health.refused(describeError(error)),
+    onRefused: (error) => {
+      health.refused(describeError(error));
+      fromDisk = true;
+      etcdAway = error instanceof CidecarError && error.code === 'REGISTRY_UNAVAILABLE';
+    },
   });
   const common = daemonMetrics('lb-agent', health);
   const ingress = { name: host.name, native: options.mode === 'native' };
@@ -111,7 +150,7 @@ export async function run(options: RunOptions): Promise<void> {
       });
     }
     await nextHops.follow(desired);
-    const running = await Agent.start(
+    const running = await Agent.prepare(
       {
         interface: host,
         mode: options.mode,
@@ -122,6 +161,7 @@ export async function run(options: RunOptions): Promise<void> {
         sources: sources.current,
         check,
         flowsPerCpu: options.flowsPerCpu,
+        attachLater: shared !== undefined,
         cooldownMs: options.cooldown * 1000,
         ...(options.object === undefined ? {} : { object: options.object }),
         log,
@@ -134,12 +174,30 @@ export async function run(options: RunOptions): Promise<void> {
       (mtu) => running.useSettings(linkSettings(options, mtu)),
     );
     tunnelMtus = watchTunnelMtus(running, log);
-    health.applied(desired.revision);
-    keepSource(desired.revision);
+    const inFleet = await AgentFleet.open({
+      registry: shared,
+      agent: name ?? '',
+      host: hostname(),
+      stateFile: stateFile(options),
+      ttl: options.leaseTtl,
+      withdrawAfterMs: options.withdrawWhenStale && options.withdrawWhenStale * 1000,
+      hook: options.announceHook,
+      log,
+      attached: () => running.attached(),
+      configPackets: () => configPackets(running.balancer, running.record),
+    });
+    fleet = inFleet;
+    observeAgentFleet(common, inFleet);
+    const reached = (state: DesiredState) => {
+      health.applied(state.revision);
+      inFleet.applied(state);
+      void keepSource(state.revision);
+    };
+    reached(desired);
+    if (fromDisk) inFleet.saved(desired.revision);
     const reconciling = new ReconcileLoop(async (goal) => {
       await running.reconcile(goal);
-      health.applied(goal.desired.revision);
-      keepSource(goal.desired.revision);
+      reached(goal.desired);
       await changes?.applied(goal.desired);
     }, log);
     loop = reconciling;
@@ -171,16 +229,32 @@ export async function run(options: RunOptions): Promise<void> {
     });
     changes = following;
     const watch = await registry.watch({
-      onChange: (state) => following.offer(state),
+      onChange: (state) => {
+        inFleet.wanted(state);
+        following.offer(state);
+      },
       onError: (error) => following.fail(error),
     });
-    log.info({ interface: host.name, revision: desired.revision }, 'ready');
-    const signal = await stopped();
-    log.info({ signal }, 'stopping; the balancer stays attached');
+    const stop = stopped();
+    let stopping = false;
+    const attached = inFleet.mayAttach(etcdAway).then(async () => {
+      if (!stopping) await running.attach();
+    });
+    if (!running.attached()) log.info('attaching when the others wait for this agent');
+    const early = await Promise.race([attached, stop]);
+    stopping = early !== undefined;
+    if (early === undefined) {
+      inFleet.started();
+      log.info({ interface: host.name, revision: wanted.revision }, 'ready');
+    }
+    const signal = await stop;
+    log.info({ signal }, 'stopping; what is attached stays attached');
     await watch.close();
+    if (early !== undefined) running.abandon();
   } finally {
     tunnelMtus?.close();
     await Promise.all([nextHops.close(), sources.close(), linkMtu?.close()]);
+    await fleet?.close();
     await changes?.close();
     // Before the lock: no attempt may outlive it.
     await loop?.close();

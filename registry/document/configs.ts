@@ -26,24 +26,38 @@ export function readConfigs(
 ): PoolConfig[] {
   const configs: PoolConfig[] = [];
   const places: Path[] = [];
+  const keyIn: KeyIn = (file, _, warn) => readKey(readKeyFile(file, warn), file);
   pool.configs.forEach((shape, index) => {
     const place = [...path, 'configs', index];
-    const config = readConfig(shape, place, report, readKeyFile);
+    const config = readConfig(shape, place, report, keyIn);
     if (config === undefined) return;
     configs.push(config);
     places.push(place);
   });
-  checkFirstOctets(configs, places, report);
-  checkLengths(configs, places, report);
-  checkMinting(configs, places, report);
+  checkConfigs(configs, places, report);
   return configs;
 }
 
-function readConfig(
+/** Checks the configs of a pool, each of which is valid by itself, against each other. */
+export function checkConfigs(
+  configs: readonly PoolConfig[],
+  places: readonly Path[],
+  report: Report,
+): void {
+  checkFirstOctets(configs, places, report);
+  checkLengths(configs, places, report);
+  checkMinting(configs, places, report);
+}
+
+/** The key of a file that `field` names. Throws a CidecarError, which is reported at the field. */
+export type KeyIn = (file: string, field: string, warn: (message: string) => void) => Secret;
+
+/** Builds one config; undefined after an error was reported. */
+export function readConfig(
   shape: ConfigShape,
   path: Path,
   report: Report,
-  readKeyFile: ReadKeyFile,
+  keyIn: KeyIn,
 ): PoolConfig | undefined {
   const { scheme, values } = shape;
   let keysAreGood = true;
@@ -79,8 +93,7 @@ function readConfig(
   function keyOf(file: string, field: string): Secret | undefined {
     const place = [...path, field];
     try {
-      const content = readKeyFile(file, (message) => report.warn(place, message));
-      return readKey(content, file);
+      return keyIn(file, field, (message) => report.warn(place, message));
     } catch (error) {
       if (!(error instanceof CidecarError)) throw error;
       report.error(place, error.message, error.code);
@@ -112,7 +125,11 @@ function idOf(codec: CidCodec): number {
 }
 
 /** Two configs whose CIDs begin alike cannot be told apart, even if their schemes differ. */
-function checkFirstOctets(configs: PoolConfig[], places: Path[], report: Report): void {
+function checkFirstOctets(
+  configs: readonly PoolConfig[],
+  places: readonly Path[],
+  report: Report,
+): void {
   const owner = new Map<number, number>();
   configs.forEach((config, index) => {
     const place = places[index] ?? [];
@@ -137,7 +154,11 @@ function checkFirstOctets(configs: PoolConfig[], places: Path[], report: Report)
 }
 
 /** A QUIC stack expects CIDs of one length, and drops short headers with any other. */
-function checkLengths(configs: PoolConfig[], places: Path[], report: Report): void {
+function checkLengths(
+  configs: readonly PoolConfig[],
+  places: readonly Path[],
+  report: Report,
+): void {
   let first: number | undefined;
   configs.forEach((config, index) => {
     if (config.state === 'quarantined') return;
@@ -155,7 +176,11 @@ function checkLengths(configs: PoolConfig[], places: Path[], report: Report): vo
   });
 }
 
-function checkMinting(configs: PoolConfig[], places: Path[], report: Report): void {
+function checkMinting(
+  configs: readonly PoolConfig[],
+  places: readonly Path[],
+  report: Report,
+): void {
   const minting = places.filter((_, index) => configs[index]?.state === 'minting');
   const [first, second] = minting;
   if (first === undefined || second === undefined) return;

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Schemes } from '../../cid/index.js';
-import { readAddress } from '../../core/address.js';
 import type { CidecarError } from '../../core/index.js';
-import type { DesiredState, Pool, Vip } from '../types.js';
+import type { DesiredState, Pool } from '../types.js';
 import { type ReadKeyFile, readConfigs } from './configs.js';
 import { DocumentError } from './document-error.js';
 import { checkFailoverSpace } from './failover-space.js';
 import { checkNonceSpaces } from './nonce-spaces.js';
 import { readShape } from './read-shape.js';
-import { type DocumentWarning, Report } from './report.js';
+import { type DocumentWarning, placesOf, Report } from './report.js';
 import { checkResetKeys } from './reset-keys.js';
 import { revisionSteps } from './revision.js';
 import { ServerIdBudget } from './server-ids.js';
+import { checkServers } from './server-names.js';
 import { readServers } from './servers.js';
 import {
   builtInDocumentShape,
@@ -19,8 +19,10 @@ import {
   documentShape,
   type PoolShape,
 } from './shape.js';
-import { fieldName, type Path, readSource } from './source.js';
-import { ITEMS_PER_STEP, runAtOnce, runInSlices, type Steps } from './steps.js';
+import { type Path, readSource } from './source.js';
+import { runAtOnce, runInSlices, type Steps } from './steps.js';
+import { checkTakers } from './takers.js';
+import { checkVips, readVips } from './vips.js';
 import { checkSomethingMints } from './what-mints.js';
 
 export interface DocumentOptions {
@@ -35,6 +37,8 @@ export interface DocumentOptions {
 export interface ParsedDocument {
   readonly state: DesiredState;
   readonly warnings: readonly DocumentWarning[];
+  /** The fields as the document gives them, with defaults. */
+  readonly shape: DocumentShape;
 }
 
 /**
@@ -61,7 +65,7 @@ export function parseDocumentInSlices(
 
 function* documentSteps(text: string, options: DocumentOptions): Steps<ParsedDocument> {
   const source = yield* readSource(text, options.file);
-  const report = new Report(source, options.file);
+  const report = new Report(placesOf(source, options.file));
   const form = options.schemes ? documentShape(options.schemes) : builtInDocumentShape;
   const shape = yield* readShape(source.value, form, report);
   if (shape === undefined) throw failure(report);
@@ -71,13 +75,16 @@ function* documentSteps(text: string, options: DocumentOptions): Steps<ParsedDoc
     yield;
     pools.push(yield* readPool(name, pool, report, options.readKeyFile, budget));
   }
-  yield* checkVips(shape, report);
+  yield* checkVips(
+    Object.entries(shape.pools).map(([name, { vips }]) => ({ name, vips })),
+    report,
+  );
   yield* checkServers(shape, report);
   yield* checkNonceSpaces(shape, pools, report);
   checkResetKeys(shape, pools, report);
   if (report.errors.kept.length > 0) throw failure(report);
   const revision = yield* revisionSteps(text, pools);
-  return { state: { revision, pools }, warnings: warningsOf(report) };
+  return { state: { revision, pools }, warnings: warningsOf(report), shape };
 }
 
 function failure(report: Report): DocumentError {
@@ -92,11 +99,11 @@ function lineOf(error: CidecarError): number {
 }
 
 /** In the order of the document's checks; the last one says how many there are beyond those. */
-function warningsOf({ warnings, file }: Report): DocumentWarning[] {
+function warningsOf({ warnings }: Report): DocumentWarning[] {
   const [last] = warnings.kept.slice(-1);
   if (last === undefined || warnings.more === 0) return warnings.kept;
   const message = `and ${warnings.more} more warnings`;
-  return [...warnings.kept, { file, line: last.line, field: last.field, message }];
+  return [...warnings.kept, { ...last, message }];
 }
 
 function* readPool(
@@ -108,96 +115,16 @@ function* readPool(
 ): Steps<Pool> {
   const path: Path = ['pools', name];
   const configs = readConfigs(shape, path, report, readKeyFile);
-  const vips: Vip[] = [];
-  for (const [index, vip] of shape.vips.entries()) {
-    if (index % ITEMS_PER_STEP === 0) yield;
-    const place: Path = [...path, 'vips', index];
-    if (vip.protocol === 'tcp' && vip.quic === true) {
-      report.error([...place, 'quic'], 'must be false on a tcp VIP: QUIC runs over udp');
-    }
-    const reading = readAddress(vip.address);
-    if ('problem' in reading) {
-      report.error([...place, 'address'], reading.problem);
-      continue;
-    }
-    const { port, protocol } = vip;
-    const quic = vip.quic ?? protocol === 'udp';
-    vips.push({ address: reading.address.text, port, protocol, quic });
-  }
+  const vips = yield* readVips(shape.vips, [...path, 'vips'], report);
   const servers = yield* readServers(shape, configs, path, report, budget);
   checkTakers(shape, path, report);
-  const pool: Pool = { name, vips, configs, servers };
+  const pool: Pool = { name, vips, configs, servers, ...policiesOf(shape) };
   checkFailoverSpace(shape, pool, path, report);
   // Without errors, the lists of the pool are those of the document, item by item.
   if (report.errors.kept.length === 0) checkSomethingMints(pool, path, report);
   return pool;
 }
 
-/** Warns of VIPs whose new connections no server takes. */
-function checkTakers({ vips, servers }: PoolShape, path: Path, report: Report): void {
-  if (vips.length === 0) return;
-  const place = [...path, 'servers'];
-  const lost = 'new connections to its VIPs are dropped';
-  if (servers.length === 0) report.warn(place, `is empty: ${lost}`);
-  else if (servers.every(({ weight }) => weight === 0)) {
-    report.warn(place, `all have weight 0: ${lost}`);
-  } else if (!servers.some(({ state, weight }) => state === 'active' && weight > 0)) {
-    report.warn(place, `none is active, with a weight above 0: ${lost}`);
-  }
-}
-
-/** A packet to one address, port and protocol has to belong to one pool. */
-function* checkVips(document: DocumentShape, report: Report): Steps<void> {
-  const owners = new Map<string, Path>();
-  for (const [pool, { vips }] of Object.entries(document.pools)) {
-    for (const [index, vip] of vips.entries()) {
-      if (owners.size % ITEMS_PER_STEP === 0) yield;
-      const key = `${canonical(vip.address)} ${vip.protocol} ${vip.port}`;
-      const place: Path = ['pools', pool, 'vips', index];
-      const rival = owners.get(key);
-      if (rival === undefined) {
-        owners.set(key, place);
-        continue;
-      }
-      report.error(
-        place,
-        () =>
-          `VIP ${vip.protocol} ${vip.address} port ${vip.port} is ${fieldName(rival)} too (${report.lineText(rival)}); a VIP belongs to one pool, once`,
-      );
-    }
-  }
-}
-
-/** A sidecar finds its pool by the name of its server, so names are unique across pools. */
-function* checkServers(document: DocumentShape, report: Report): Steps<void> {
-  const owners = new Map<string, Path>();
-  const vips = new Set(
-    Object.values(document.pools).flatMap((pool) => pool.vips.map((vip) => canonical(vip.address))),
-  );
-  for (const [pool, { servers }] of Object.entries(document.pools)) {
-    for (const [index, server] of servers.entries()) {
-      if (index % ITEMS_PER_STEP === 0) yield;
-      const place: Path = ['pools', pool, 'servers', index];
-      const rival = owners.get(server.name);
-      if (rival === undefined) owners.set(server.name, place);
-      else {
-        report.error(
-          [...place, 'name'],
-          () =>
-            `${server.name} is the name of ${fieldName(rival)} too (${report.lineText(rival)}); names are unique in the document`,
-        );
-      }
-      if (vips.has(canonical(server.address))) {
-        report.error(
-          [...place, 'address'],
-          `${server.address} is a VIP: what is sent there would come back to the balancer`,
-        );
-      }
-    }
-  }
-}
-
-function canonical(text: string): string {
-  const reading = readAddress(text);
-  return 'address' in reading ? reading.address.text : text;
+function policiesOf({ allocation, rotation }: PoolShape): Pick<Pool, 'allocation' | 'rotation'> {
+  return { ...(allocation && { allocation }), ...(rotation && { rotation }) };
 }

@@ -2,7 +2,7 @@
 import { claimsFailover, FAILOVER_MIN_CID_LENGTH, FAILOVER_ZEROES } from '../../cid/index.js';
 import type { Pool } from '../types.js';
 import type { Report } from './report.js';
-import type { PoolShape } from './shape.js';
+import type { PoolLengths } from './shape.js';
 import type { Path } from './source.js';
 
 /** Octets of a 0b111 CID that are not random where a config claims 0b111. */
@@ -22,7 +22,7 @@ const ENOUGH_BITS = 32;
  * CID from being routed.
  */
 export function checkFailoverSpace(
-  shape: PoolShape,
+  shape: Pick<PoolLengths, 'configs'>,
   { configs }: Pool,
   path: Path,
   report: Report,

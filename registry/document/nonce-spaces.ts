@@ -5,7 +5,7 @@ import { IdTable } from './id-table.js';
 import { KeyMarks } from './key-marks.js';
 import { packedIds } from './packed-ids.js';
 import type { Report } from './report.js';
-import type { DocumentShape } from './shape.js';
+import type { Lengths } from './shape.js';
 import type { Path } from './source.js';
 import type { Steps } from './steps.js';
 
@@ -39,7 +39,7 @@ interface Holding {
  * VIPs are different, and a connection ID means something at one server alone.
  */
 export function* checkNonceSpaces(
-  shape: DocumentShape,
+  shape: Lengths,
   pools: readonly Pool[],
   report: Report,
 ): Steps<void> {
@@ -66,7 +66,7 @@ export function* checkNonceSpaces(
 }
 
 /** The lists of all encrypted configs with the same key and lengths, for each such space. */
-function* bySpace(shape: DocumentShape, pools: readonly Pool[]): Steps<Iterable<Holding[]>> {
+function* bySpace(shape: Lengths, pools: readonly Pool[]): Steps<Iterable<Holding[]>> {
   const marks = new KeyMarks();
   const spaces = new Map<string, Holding[]>();
   for (const pool of pools) {
@@ -90,6 +90,22 @@ function* bySpace(shape: DocumentShape, pools: readonly Pool[]): Steps<Iterable<
     }
   }
   return spaces.values();
+}
+
+/**
+ * The pools in which {@link checkNonceSpaces} could find something: they have a config whose
+ * nonce space is that of another config too.
+ */
+export function poolsWithSharedSpaces(pools: readonly Pool[]): ReadonlySet<string> {
+  const marks = new KeyMarks();
+  const users = new Map<string, string[]>();
+  for (const { name, configs } of pools) {
+    for (const config of configs) {
+      const space = nameOf(config, marks);
+      if (space !== undefined) users.set(space, [...(users.get(space) ?? []), name]);
+    }
+  }
+  return new Set([...users.values()].filter((names) => names.length > 1).flat());
 }
 
 function nameOf({ codec }: PoolConfig, marks: KeyMarks): string | undefined {

@@ -54,19 +54,13 @@ export class Owners {
       { owner: { server, place }, octets },
       (index, first) =>
         complain(index, () => {
-          const rival = first.owner.server;
-          const whose = rival === server ? 'listed twice' : `owned by ${rival} too`;
-          return `server ID ${hexOf(index)} of ${server} is ${whose} (${lineOf(first)}); under one config an ID has one owner`;
+          return ownedTwice(hexOf(index), server, first.owner.server, lineOf(first));
         }),
       (index) => {
         for (const { table } of others) {
           const clash = table.find(octets, index * length);
           if (clash === undefined) continue;
-          complain(
-            index,
-            () =>
-              `server ID ${hexOf(index)} is used by a clear and by an encrypted config of this pool (${clash.owner.server}, ${lineOf(clash)}); they need different IDs, or an observer could tell servers apart`,
-          );
+          complain(index, () => clearAndEncrypted(hexOf(index), clash.owner.server, lineOf(clash)));
           return;
         }
       },
@@ -79,4 +73,14 @@ export class Owners {
       );
     }
   }
+}
+
+/** @param where the place of the other one, for people; so in the next function */
+export function ownedTwice(id: string, server: string, rival: string, where: string): string {
+  const whose = rival === server ? 'listed twice' : `owned by ${rival} too`;
+  return `server ID ${id} of ${server} is ${whose} (${where}); under one config an ID has one owner`;
+}
+
+export function clearAndEncrypted(id: string, rival: string, where: string): string {
+  return `server ID ${id} is used by a clear and by an encrypted config of this pool (${rival}, ${where}); they need different IDs, or an observer could tell servers apart`;
 }

@@ -122,7 +122,12 @@ function* chunksOf<Item>(items: readonly Item[]): Generator<readonly Item[]> {
   for (let at = 0; at < items.length; at += AT_ONCE) yield items.slice(at, at + AT_ONCE);
 }
 
-function reportIssue(issue: z.core.$ZodIssue, report: Report, place: (path: Path) => Path): void {
+/** Tells what a schema says of a value that stands at some place. */
+export function reportIssue(
+  issue: z.core.$ZodIssue,
+  report: Report,
+  place: (path: Path) => Path,
+): void {
   const path = place(issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part)));
   switch (issue.code) {
     case 'unrecognized_keys':

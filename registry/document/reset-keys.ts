@@ -2,7 +2,7 @@
 import type { Pool } from '../types.js';
 import { KeyMarks } from './key-marks.js';
 import type { Report } from './report.js';
-import type { DocumentShape } from './shape.js';
+import type { Lengths } from './shape.js';
 import type { Path } from './source.js';
 
 /**
@@ -15,7 +15,7 @@ import type { Path } from './source.js';
  * In two pools it is not harmless: the servers of the one know no connection of the other, and
  * answer its CIDs, sent to their own VIP, with resets that end those (RFC 9000, section 21.11).
  */
-export function checkResetKeys(shape: DocumentShape, pools: readonly Pool[], report: Report): void {
+export function checkResetKeys(shape: Lengths, pools: readonly Pool[], report: Report): void {
   const marks = new KeyMarks();
   const places = pools.flatMap((pool) => {
     // The places of configs are known where none was left out as wrong.

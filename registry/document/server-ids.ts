@@ -76,8 +76,10 @@ export function* readServerIds(
   return ids;
 }
 
+export const TOO_MANY_IDS = `brings the server IDs of this document to more than ${MAX_SERVER_IDS}`;
+
 function tooMany(path: Path, report: Report): [] {
-  report.error(path, `brings the server IDs of this document to more than ${MAX_SERVER_IDS}`);
+  report.error(path, TOO_MANY_IDS);
   return [];
 }
 
@@ -150,7 +152,8 @@ function digitOf(code: number): number | undefined {
   return letter >= 0x61 && letter <= 0x66 ? letter - 0x61 + 10 : undefined;
 }
 
-function wants(item: unknown, length: number): string {
+/** What an ID of `length` octets has to be. */
+export function wants(item: unknown, length: number): string {
   const base64 = length === 8 ? ' or be base64 of 8 octets, 12 characters' : '';
   const allowed = `must have ${length * 2} hex digits (${length} octets, as its config says)${base64}`;
   const misread = misreadAs(item);

@@ -34,7 +34,7 @@ export function* readServers(
       if (config === undefined) {
         // Where a config is invalid itself, that was reported already.
         if (pool.configs.length === configs.length) {
-          report.error(idPlace, () => `names no config of this pool (${namesOf(configs)})`);
+          report.error(idPlace, () => noSuchConfig(configs));
         }
         continue;
       }
@@ -47,6 +47,10 @@ export function* readServers(
     servers.push({ ...rest, address: reading.address.text, serverIds });
   }
   return servers;
+}
+
+export function noSuchConfig(configs: readonly PoolConfig[]): string {
+  return `names no config of this pool (${namesOf(configs)})`;
 }
 
 function namesOf(configs: readonly PoolConfig[]): string {

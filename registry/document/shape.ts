@@ -14,8 +14,14 @@ import { quotable } from './source.js';
  * would otherwise silently have its default.
  */
 
+/** The highest ID that is allocated: allocated IDs are dense, and a pool has two million at most. */
+const MAX_ALLOCATED_ID = 2 ** 32 - 1;
+
 /** A message that says what is allowed. With `secret` it never shows the value. */
-function needs(allowed: string, secret = false): { error: (issue: { input?: unknown }) => string } {
+export function needs(
+  allowed: string,
+  secret = false,
+): { error: (issue: { input?: unknown }) => string } {
   return {
     error: ({ input }) => {
       if (input === undefined) return `is missing; it must be ${allowed}`;
@@ -36,16 +42,16 @@ function show(input: unknown): string {
   return String(input);
 }
 
-function integer(minimum: number, maximum: number, note = '') {
+export function integer(minimum: number, maximum: number, note = '') {
   const message = needs(`a whole number from ${minimum} to ${maximum}${note}`);
   return z.int(message).min(minimum, message).max(maximum, message);
 }
 
-function choice<const T extends readonly [string, ...string[]]>(values: T) {
+export function choice<const T extends readonly [string, ...string[]]>(values: T) {
   return z.enum(values, needs(`one of ${values.join(', ')}`));
 }
 
-const name = (of: string) => {
+export const name = (of: string) => {
   const message = needs(
     `a name for the ${of}: a letter or digit, then up to 62 letters, digits, ".", "_" or "-"`,
   );
@@ -126,7 +132,7 @@ function configShape(scheme: Scheme) {
     }));
 }
 
-function anyConfigShape(schemes: Schemes) {
+export function anyConfigShape(schemes: Schemes) {
   const [first, ...others] = schemes;
   const names = schemes.map(({ name }) => name).join(', ');
   return z.discriminatedUnion('scheme', [configShape(first), ...others.map(configShape)], {
@@ -149,26 +155,76 @@ const vip = z.strictObject(
   needs('a mapping with the fields of a VIP'),
 );
 
+const serverFields = {
+  address,
+  weight: integer(0, 65535).default(100),
+  state: choice(['active', 'draining', 'down']).default('active'),
+  encapsulation: choice(['ipip', 'gue', 'l2']).default('ipip'),
+  resetTokens: choice(['cmac', 'hmac-sha256']).default('cmac'),
+};
+
+/** What a server is besides its name and its IDs. */
+export const serverFieldsShape = z.strictObject(
+  { ...serverFields, registered: z.literal(true, needs('true, or left out')).optional() },
+  needs('a mapping with the fields of a server'),
+);
+
 const server = z.strictObject(
   {
     name: name('server'),
-    address,
     /** Checked in server-ids.ts, which is faster: there can be a million. */
     serverIds: mapping(z.string(), z.unknown(), 'a mapping from a config id to server IDs').default(
       {},
     ),
-    weight: integer(0, 65535).default(100),
-    state: choice(['active', 'draining', 'down']).default('active'),
-    encapsulation: choice(['ipip', 'gue', 'l2']).default('ipip'),
-    resetTokens: choice(['cmac', 'hmac-sha256']).default('cmac'),
+    ...serverFields,
   },
   needs('a mapping with the fields of a server'),
+);
+
+const seconds = (minimum: number, maximum: number) => integer(minimum, maximum, ' (seconds)');
+
+const YEAR = 365 * 86_400;
+
+/** Nobody allocates from a document; the field is for the registry that hosts share. */
+const allocation = z
+  .strictObject(
+    {
+      idsPerServer: integer(1, 4096).default(1),
+      first: integer(0, MAX_ALLOCATED_ID).default(1),
+      last: integer(0, MAX_ALLOCATED_ID).optional(),
+      hold: seconds(0, YEAR).default(3600),
+      connectionAge: seconds(0, YEAR).default(86_400),
+    },
+    needs('a mapping with the fields of an allocation'),
+  )
+  .superRefine(({ first, last }, context) => {
+    if (last === undefined || last >= first) return;
+    const message = `must be at least first, which is ${first}`;
+    context.addIssue({ code: 'custom', path: ['last'], message });
+  });
+
+const rotation = z.strictObject(
+  {
+    rotateEvery: seconds(3600, 10 * YEAR).optional(),
+    rotateAtNoncesLeft: integer(1, Number.MAX_SAFE_INTEGER).optional(),
+  },
+  needs('a mapping with the fields of a rotation policy'),
+);
+
+/** The fields of a pool that are no lists. */
+const poolPolicies = { allocation: allocation.optional(), rotation: rotation.optional() };
+
+/** What a pool is besides its configs and servers. */
+export const poolFieldsShape = z.strictObject(
+  { vips: z.array(vip, needs('a list of VIPs')).default([]), ...poolPolicies },
+  needs('a mapping with the field vips'),
 );
 
 function poolShape(schemes: Schemes) {
   return z.strictObject(
     {
       vips: z.array(vip, needs('a list of VIPs')).default([]),
+      ...poolPolicies,
       configs: z.array(anyConfigShape(schemes), needs('a list of configs')).default([]),
       servers: z.array(server, needs('a list of servers')).default([]),
     },
@@ -190,4 +246,22 @@ export type DocumentShape = z.infer<ReturnType<typeof documentShape>>;
 export type PoolShape = z.infer<ReturnType<typeof poolShape>>;
 export type ConfigShape = z.infer<ReturnType<typeof configShape>>;
 export type ServerShape = z.infer<typeof server>;
+export type PoolFieldsShape = z.infer<typeof poolFieldsShape>;
+export type ServerFieldsShape = z.infer<typeof serverFieldsShape>;
 export type VipShape = z.infer<typeof vip>;
+
+/** A config as a document gives it, with its defaults. */
+export function configFieldsOf({ scheme, values, resetKeyFile, state }: ConfigShape) {
+  const { id, ...others } = values;
+  return { id, scheme: scheme.name, ...others, resetKeyFile, state };
+}
+
+/** How long the lists of pools are, of which checks ask whether something was left out as wrong. */
+export interface Lengths {
+  readonly pools: Readonly<Record<string, PoolLengths | undefined>>;
+}
+
+export interface PoolLengths {
+  readonly configs: { readonly length: number };
+  readonly servers: { readonly length: number };
+}

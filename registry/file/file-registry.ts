@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { dirname, resolve } from 'node:path';
 import { CidecarError, SayOnce, SerialWork } from '../../core/index.js';
-import { readRegularFile, readRegularFileSync, whyUnreadable } from '../../core/regular-file.js';
+import { readRegularFile, whyUnreadable } from '../../core/regular-file.js';
 import { parseDocumentInSlices } from '../document/document.js';
-import { MAX_DOCUMENT_OCTETS, MAX_KEY_FILE_OCTETS } from '../document/limits.js';
+import { MAX_DOCUMENT_OCTETS } from '../document/limits.js';
 import type { DocumentWarning } from '../document/report.js';
 import type { DesiredState, Registry, RegistryOptions, Watch, WatchHandlers } from '../types.js';
 import { LastRead, WatchReports } from '../watch-reports.js';
+import { documentSource } from './document-source.js';
+import { readKeyFile } from './key-files.js';
 import { type Timing, watchFiles } from './watch-files.js';
 
 export interface FileRegistryOptions extends RegistryOptions {
@@ -110,25 +112,12 @@ class FileRegistry implements Registry {
     };
     const { state, warnings } = await parseDocumentInSlices(text, options, signal);
     this.#warn(warnings);
-    this.#options.onSource?.(state, { text, keyFiles });
+    this.#options.onSource?.(state, documentSource({ text, keyFiles }));
     return state;
   }
 
   #warn(warnings: readonly DocumentWarning[]): void {
     if (!this.#warned.isNews(JSON.stringify(warnings))) return;
     for (const warning of warnings) this.#options.onWarning?.(warning);
-  }
-}
-
-function readKeyFile(path: string, name: string, warn: (message: string) => void): string {
-  try {
-    const { octets, mode } = readRegularFileSync(path, MAX_KEY_FILE_OCTETS);
-    if ((mode & 0o004) !== 0) {
-      warn(`key file ${name} can be read by every user of this host; chmod 600 it`);
-    }
-    return octets.toString();
-  } catch (cause) {
-    const message = `key file ${name} ${whyUnreadable(cause)}`;
-    throw new CidecarError('FILE_UNREADABLE', message, { cause });
   }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { serializeSource, stateFromSource } from '../file/last-good.js';
+import { savedState } from '../last-good.js';
 import type { DesiredState, StateSource } from '../types.js';
 import type { TransitionGuard, TransitionLog } from './guard.js';
 
@@ -8,8 +8,10 @@ export interface FirstStateOptions {
   read(): Promise<DesiredState>;
   /** What the state that was read was made of, if that is known. */
   sourceOf(state: DesiredState): StateSource | undefined;
-  /** What was in force when this daemon last ran, as `serializeSource` wrote it. */
+  /** What was in force when this daemon last ran, as a `StateSource` wrote it. */
   readonly saved: { readonly path: string; readonly text: string } | undefined;
+  /** Path of the file of cluster secrets, to open the keys of a saved state. */
+  readonly clusterSecret?: string | undefined;
   readonly guard: TransitionGuard;
   readonly log: TransitionLog & { error(fields: object, message: string): void };
   /** Called where the registry is refused, so that the daemon begins with what was saved. */
@@ -23,19 +25,20 @@ export interface FirstStateOptions {
  * @throws what `read` throws where nothing was saved
  */
 export async function firstState(options: FirstStateOptions): Promise<DesiredState> {
-  const { saved, guard, log } = options;
+  const { saved, guard, log, clusterSecret } = options;
+  const restoring = { signal: guard.signal, clusterSecret };
   let state: DesiredState;
   try {
     state = await options.read();
   } catch (error) {
     if (saved === undefined) throw error;
-    return refuse(error, await stateFromSource(saved.text, saved.path, guard.signal), options);
+    return refuse(error, await savedState(saved.text, saved.path, restoring), options);
   }
   const source = options.sourceOf(state);
-  if (saved === undefined || (source && serializeSource(source) === saved.text)) return state;
+  if (saved === undefined || source?.serialize() === saved.text) return state;
   let before: DesiredState;
   try {
-    before = await stateFromSource(saved.text, saved.path, guard.signal);
+    before = await savedState(saved.text, saved.path, restoring);
   } catch (error) {
     guard.signal.throwIfAborted();
     log.warn({ error }, 'what was in force before cannot be read, so the change is not checked');

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, it } from 'vitest';
-import { serializeSource, stateFromSource } from '../file/last-good.js';
+import { documentSource, stateFromDocumentSource } from '../file/document-source.js';
 import type { DesiredState } from '../types.js';
 import { firstState } from './first-state.js';
 import { TransitionGuard } from './guard.js';
@@ -13,11 +13,11 @@ const HARMLESS = edited([/(name: web-2, .*) \}/, '$1, weight: 50 }']);
 function saved(text: string): string {
   const names = [...text.matchAll(/(?:keyFile|resetKeyFile): (\w+)/g)].map(([, name = '']) => name);
   const keys = names.map((name) => [name, Buffer.from(name.padEnd(16)).toString('hex')]);
-  return serializeSource({ text, keyFiles: Object.fromEntries(keys) });
+  return documentSource({ text, keyFiles: Object.fromEntries(keys) }).serialize() ?? '';
 }
 
 function stateOf(text: string): Promise<DesiredState> {
-  return stateFromSource(saved(text), 'saved', new AbortController().signal);
+  return stateFromDocumentSource(saved(text), 'saved', new AbortController().signal);
 }
 
 /** What a daemon begins with that had `before` in force and finds `after`. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { LastGood } from '../../daemon/last-good.js';
-import { openRegistry, type StateSource, serializeSource } from '../../registry/index.js';
+import { openRegistry, type StateSource } from '../../registry/index.js';
 import { firstVips } from './decap-vips.js';
 
 let folder: string;
@@ -42,6 +42,6 @@ it('are those of all pools, each once; of the last good document where this one 
   if (source === undefined) throw new Error('no source');
   writeFileSync(path, 'pools: 7');
   await expect(firstVips(registry, lastGood)).rejects.toMatchObject({ code: 'DOCUMENT_INVALID' });
-  await lastGood.save(serializeSource(source));
+  await lastGood.save(source.serialize() ?? '');
   expect(await firstVips(registry, lastGood)).toEqual(vips);
 });

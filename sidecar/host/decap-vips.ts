@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { LastGood } from '../../daemon/last-good.js';
-import { type DesiredState, type Registry, stateFromSource } from '../../registry/index.js';
+import {
+  type DesiredState,
+  type Registry,
+  type SavedStateOptions,
+  savedState,
+} from '../../registry/index.js';
 
 /**
  * The addresses of all VIPs of a document, of whatever pool: which pool a server is in may
@@ -16,12 +21,18 @@ export function vipsOf({ pools }: DesiredState): string[] {
  *
  * @throws CidecarError what is wrong with the document, where no earlier one was saved
  */
-export async function firstVips(registry: Registry, lastGood: LastGood): Promise<string[]> {
+export async function firstVips(
+  registry: Registry,
+  lastGood: LastGood,
+  options: Pick<SavedStateOptions, 'clusterSecret'> = {},
+): Promise<string[]> {
   try {
     return vipsOf(await registry.read());
   } catch (error) {
     const saved = await lastGood.read();
     if (saved === undefined) throw error;
-    return vipsOf(await stateFromSource(saved, lastGood.path, new AbortController().signal));
+    return vipsOf(
+      await savedState(saved, lastGood.path, { signal: new AbortController().signal, ...options }),
+    );
   }
 }

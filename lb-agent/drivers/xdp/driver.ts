@@ -27,6 +27,8 @@ export interface XdpDriverOptions {
   readonly log: Logger;
   /** Milliseconds between looks at whether the program is still attached. */
   readonly watchMs?: number;
+  /** Whether what is not attached waits for {@link XdpDriver.attach}. */
+  readonly attachLater?: boolean;
   /** The packet program's object file; default the one that the build made. */
   readonly object?: string;
 }
@@ -55,6 +57,8 @@ export class XdpDriver implements Driver {
   #settings: Partial<Settings>;
   #sources: TunnelSources;
   #watch: NodeJS.Timeout | undefined;
+  /** Number of the table set that waits to be attached, and that nothing uses if it never is. */
+  #unattached: number | undefined;
 
   /**
    * Opens what is pinned. Nothing is attached or replaced yet; what cannot be told to be ours
@@ -128,7 +132,8 @@ export class XdpDriver implements Driver {
       // They may have been taken away while the program was loaded.
       this.#requirePins();
       number = pins.publish(balancer);
-      this.#attachment.use(balancer.program);
+      if (this.#mayAttach) this.#attachment.use(balancer.program);
+      else this.#unattached = number;
       this.#tableSet = { balancer, applier, outdated: false };
     } catch (error) {
       balancer.close();
@@ -156,6 +161,7 @@ export class XdpDriver implements Driver {
     const program = this.#tableSet?.balancer.program;
     if (program === undefined) throw new Error('there are no tables');
     if (!this.attached()) this.#attachment.use(program);
+    this.#unattached = undefined;
     this.#attachment.changeMode(program);
     this.#watch = setInterval(() => this.checkAttached(), watchMs).unref();
   }
@@ -204,6 +210,7 @@ export class XdpDriver implements Driver {
   abandon(): void {
     this.#attachment.undo();
     this.close();
+    if (this.#unattached !== undefined) this.#options.pins.removeTableSet(this.#unattached);
     this.#options.pins.undoCreate();
   }
 
@@ -265,6 +272,11 @@ export class XdpDriver implements Driver {
     return balancer.reals().some(({ source }) => {
       return source !== undefined && source !== source4 && source !== source6;
     });
+  }
+
+  /** Whether new tables may take packets at once. */
+  get #mayAttach(): boolean {
+    return !this.#options.attachLater || this.attached() || this.#watch !== undefined;
   }
 
   /**

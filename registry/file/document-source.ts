@@ -10,12 +10,23 @@ const shape = z.strictObject({
   keyFiles: z.record(z.string(), z.string()),
 });
 
-export function serializeSource({ text, keyFiles }: StateSource): string {
-  return `${JSON.stringify({ version: 1, text, keyFiles })}\n`;
+/** A document, and the content of its key files by their names in it. */
+export interface DocumentSource {
+  readonly text: string;
+  readonly keyFiles: Readonly<Record<string, string>>;
+}
+
+export function documentSource({ text, keyFiles }: DocumentSource): StateSource {
+  return { text, serialize: () => `${JSON.stringify({ version: 1, text, keyFiles })}\n` };
+}
+
+/** Whether a text begins as what {@link documentSource} writes. */
+export function isDocumentSource(text: string): boolean {
+  return /^\{"version":1,"text":"/.test(text);
 }
 
 /**
- * Makes the state again from what `serializeSource` wrote, by the rules that every document is
+ * Makes the state again from what `documentSource` wrote, by the rules that every document is
  * read by. Its revision is the same as before.
  *
  * @param file name of the saved file, for messages, which never show its content
@@ -23,12 +34,12 @@ export function serializeSource({ text, keyFiles }: StateSource): string {
  * @throws CidecarError STATE_CORRUPT where it is no such file; a DocumentError where this version
  * refuses what it holds
  */
-export async function stateFromSource(
+export async function stateFromDocumentSource(
   saved: string,
   file: string,
   signal: AbortSignal,
 ): Promise<DesiredState> {
-  let source: StateSource;
+  let source: DocumentSource;
   try {
     source = shape.parse(JSON.parse(saved));
   } catch {

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+import { dirname } from 'node:path';
+import type { Logger } from 'pino';
+import { makeFolders } from '../../core/index.js';
+import type { FleetHealth } from '../../daemon/fleet-metrics.js';
+import { identityIn } from '../../daemon/identity.js';
+import { revisionNumber } from '../../registry/etcd/layout/index.js';
+import type { EtcdRegistry } from '../../registry/etcd/store/etcd-registry.js';
+import type { DesiredState } from '../../registry/index.js';
+import { AnnounceHook } from './announce-hook.js';
+import { type Announcing, decideAnnouncing } from './announcing.js';
+import { Facts } from './facts.js';
+import { type Member, MemberFile } from './member-file.js';
+import { Membership, type Standing } from './membership.js';
+import { type ConfigPackets, QuietConfigs } from './quiet-configs.js';
+
+export interface AgentFleetOptions {
+  /** Undefined where the registry is no etcd: the agent then is alone. */
+  readonly registry: EtcdRegistry | undefined;
+  /** Name of the agent. */
+  readonly agent: string;
+  readonly host: string;
+  /** Path of the agent's state file; what this remembers is beside it. */
+  readonly stateFile: string;
+  /** Seconds of the lease. */
+  readonly ttl: number;
+  /** Milliseconds after which a stale agent is not announced; undefined: never. */
+  readonly withdrawAfterMs: number | undefined;
+  /** Path of the program that is told whether to announce. */
+  readonly hook: string | undefined;
+  readonly log: Logger;
+  /** Whether the balancer is attached. */
+  readonly attached: () => boolean;
+  /** Counted by the kernel. */
+  readonly configPackets: () => ConfigPackets;
+}
+
+/** Milliseconds between two looks at what has no event. */
+const LOOK_EVERY = 1_000;
+/** Looks between two counts of packets, and two reports of them. */
+const COUNT_EVERY = 5;
+/** Milliseconds without etcd after which an agent that joined before may start without it. */
+const AWAY_MS = 5_000;
+
+/** The part that an agent has in a fleet. */
+export class AgentFleet implements FleetHealth {
+  readonly #options: AgentFleetOptions;
+  readonly #memberFile: MemberFile;
+  #member: Member | undefined;
+  readonly #membership: Membership | undefined;
+  readonly #facts: Facts | undefined;
+  readonly #quiet = new QuietConfigs();
+  readonly #hook: AnnounceHook | undefined;
+  readonly #timer: NodeJS.Timeout;
+  #looks = 0;
+  #inForce: DesiredState | undefined;
+  #inKernel = 0;
+  #onDisk = 0;
+  #newest = 0;
+  #freshAt = performance.now();
+  #announcing: Announcing | undefined;
+  #starting = true;
+  #waiting: (() => void)[] = [];
+
+  private constructor(
+    options: AgentFleetOptions,
+    memberFile: MemberFile,
+    member: Member | undefined,
+    identity: string,
+  ) {
+    this.#options = options;
+    this.#memberFile = memberFile;
+    this.#member = member;
+    const { registry, hook, log } = options;
+    if (registry !== undefined) {
+      const { client, keys } = registry;
+      const common = { ...options, client, keys };
+      this.#membership = new Membership({
+        ...common,
+        identity,
+        onChange: () => this.#look(),
+      });
+      this.#facts = new Facts({ ...common, lease: () => this.#membership?.lease });
+    }
+    if (hook !== undefined) this.#hook = new AnnounceHook({ program: hook, log });
+    this.#timer = setInterval(() => this.#tick(), LOOK_EVERY).unref();
+  }
+
+  /** Throws STATE_UNWRITABLE and others where it cannot remember who it is. */
+  static async open(options: AgentFleetOptions): Promise<AgentFleet> {
+    const { registry, stateFile, log } = options;
+    const memberFile = new MemberFile(`${stateFile}.fleet`, log);
+    if (registry === undefined) return new AgentFleet(options, memberFile, undefined, '');
+    makeFolders(dirname(stateFile), 0o755);
+    const identity = await identityIn(dirname(stateFile));
+    return new AgentFleet(options, memberFile, await memberFile.read(), identity);
+  }
+
+  /** The registry has this state, which is to be applied. */
+  wanted({ revision }: DesiredState): void {
+    this.#newest = Math.max(this.#newest, revisionNumber(revision) ?? 0);
+  }
+
+  /** The kernel holds this state. */
+  applied(state: DesiredState): void {
+    this.wanted(state);
+    this.#inForce = state;
+    this.#inKernel = revisionNumber(state.revision) ?? 0;
+    this.#facts?.holds(state);
+    this.#hold();
+  }
+
+  /** The disk holds the state of this revision: the agent would start from it, or a later one. */
+  saved(revision: string): void {
+    this.#onDisk = Math.max(this.#onDisk, revisionNumber(revision) ?? 0);
+    this.#hold();
+  }
+
+  /**
+   * Resolves when the program may be attached: when the others wait for this agent before they
+   * free what it may route by. That is so when it is live, when it is known to hold no more than
+   * it holds, and, as far as it knows, when it joined before and was not counted out; by the last
+   * it may start from its disk while etcd is away.
+   *
+   * @param fromDisk whether it holds what was saved, because etcd did not answer
+   */
+  async mayAttach(fromDisk: boolean): Promise<void> {
+    while (!this.#mayAttach(fromDisk)) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+
+  /** The start is over: from now on the router is told. */
+  started(): void {
+    this.#starting = false;
+    this.#look();
+  }
+
+  get standing(): Standing | 'alone' {
+    return this.#membership?.standing ?? 'alone';
+  }
+
+  get acknowledged(): number | undefined {
+    return this.#membership?.acknowledged;
+  }
+
+  get announced(): boolean {
+    return this.#announcing?.announce ?? false;
+  }
+
+  get connected(): boolean {
+    return this.#options.registry?.connected ?? false;
+  }
+
+  get disconnectedForMs(): number | undefined {
+    return this.#options.registry?.disconnectedForMs;
+  }
+
+  get endpoint(): string {
+    return this.#options.registry?.client.endpoint ?? '';
+  }
+
+  get revision(): number {
+    return this.#inKernel;
+  }
+
+  get alive(): boolean {
+    return this.standing === 'live';
+  }
+
+  get leaseAgeMs(): number | undefined {
+    return this.#membership?.leaseAgeMs;
+  }
+
+  /** Ends the sign of life; what was acknowledged stays so, and the hook hears nothing. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#hook?.close();
+    await this.#facts?.close();
+    await this.#membership?.close();
+  }
+
+  /** Only what kernel and disk both hold is acknowledged. */
+  #hold(): void {
+    const holds = Math.min(this.#inKernel, this.#onDisk);
+    if (holds > 0) this.#membership?.holds(holds);
+    this.#look();
+  }
+
+  #tick(): void {
+    this.#looks += 1;
+    if (this.#looks % COUNT_EVERY === 0) this.#countPackets();
+    this.#look();
+  }
+
+  #countPackets(): void {
+    const retiring = (this.#inForce?.pools ?? []).flatMap(({ name, configs }) =>
+      configs.filter(({ state }) => state === 'retiring').map(({ id }) => `${name}/${id}`),
+    );
+    const packets: ConfigPackets =
+      retiring.length === 0 ? new Map() : this.#options.configPackets();
+    this.#quiet.count(packets, retiring);
+    this.#facts?.quiet(this.#quiet.seconds);
+  }
+
+  #look(): void {
+    const { standing } = this;
+    if (standing === 'live') this.#remember('joined');
+    if (standing === 'counted out') this.#remember('out');
+    if (this.#isFresh) this.#freshAt = performance.now();
+    this.#facts?.say();
+    for (const resolve of this.#waiting.splice(0)) resolve();
+    this.#announce();
+  }
+
+  get #isFresh(): boolean {
+    if (this.#options.registry === undefined) return true;
+    return this.connected && this.alive && this.#inKernel >= this.#newest;
+  }
+
+  #announce(): void {
+    if (this.#starting) return;
+    const { attached, withdrawAfterMs, log } = this.#options;
+    const staleForMs = this.#isFresh ? undefined : performance.now() - this.#freshAt;
+    const countedOut = this.standing === 'counted out';
+    const now = decideAnnouncing({ attached: attached(), countedOut, staleForMs }, withdrawAfterMs);
+    const before = this.#announcing;
+    this.#announcing = now;
+    if (JSON.stringify(before) === JSON.stringify(now)) return;
+    if (!now.announce)
+      log.warn({ reason: now.reason }, 'packets should not come here: withdrawing');
+    else if (before !== undefined) log.info('packets may come here again');
+    this.#hook?.tell(now);
+  }
+
+  #remember(member: Member): void {
+    if (this.#member === member) return;
+    this.#member = member;
+    void this.#memberFile.note(member);
+  }
+
+  #mayAttach(fromDisk: boolean): boolean {
+    if (this.#membership === undefined || this.#options.attached()) return true;
+    if (this.standing === 'live') return true;
+    const { waitedFor } = this.#membership;
+    if (waitedFor !== undefined && waitedFor <= this.#inKernel) return true;
+    if (this.#member !== 'joined') return false;
+    return fromDisk || (this.disconnectedForMs ?? 0) >= AWAY_MS;
+  }
+}

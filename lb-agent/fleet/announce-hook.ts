@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+import { spawn } from 'node:child_process';
+import type { Logger } from 'pino';
+import { SayOnce, SerialWork } from '../../core/index.js';
+import type { Announcing } from './announcing.js';
+
+export interface AnnounceHookOptions {
+  /** Path of a program; it is run without a shell and without arguments. */
+  readonly program: string;
+  readonly log: Logger;
+  /** Milliseconds after which it is killed. */
+  readonly limitMs?: number;
+  /** Milliseconds after which it is told the same again. */
+  readonly repeatMs?: number;
+}
+
+const LIMIT_MS = 10_000;
+const REPEAT_MS = 10_000;
+
+/**
+ * Tells a program of the operator whether to announce the VIPs, in its environment:
+ * CIDECAR_ANNOUNCE is `up` or `down`, CIDECAR_REASON says why. It is told again and again, because
+ * a routing daemon that is restarted or reads its configuration again forgets what it was told.
+ */
+export class AnnounceHook {
+  readonly #options: AnnounceHookOptions;
+  readonly #running = new SerialWork(() => this.#run());
+  readonly #said = new SayOnce();
+  readonly #timer: NodeJS.Timeout;
+  #wanted: Announcing | undefined;
+  #closed = false;
+
+  constructor(options: AnnounceHookOptions) {
+    this.#options = options;
+    const repeat = () => this.#wanted && void this.#running.run();
+    this.#timer = setInterval(repeat, options.repeatMs ?? REPEAT_MS).unref();
+  }
+
+  tell(announcing: Announcing): void {
+    this.#wanted = announcing;
+    if (!this.#closed) void this.#running.run();
+  }
+
+  /** Resolves when the program does not run. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    await this.#running.idle();
+  }
+
+  async #run(): Promise<void> {
+    const announcing = this.#wanted;
+    if (announcing === undefined) return;
+    const { program, log } = this.#options;
+    const failure = await this.#spawn(announcing);
+    if (failure === undefined) this.#said.over();
+    else if (this.#said.isNews(failure))
+      log.error({ program, failure }, 'the announce hook failed');
+  }
+
+  /** Undefined where it ended well, else how it ended. */
+  #spawn(announcing: Announcing): Promise<string | undefined> {
+    const { program, limitMs = LIMIT_MS } = this.#options;
+    const env = {
+      ...process.env,
+      CIDECAR_ANNOUNCE: announcing.announce ? 'up' : 'down',
+      CIDECAR_REASON: announcing.announce ? '' : announcing.reason,
+    };
+    return new Promise((resolve) => {
+      const child = spawn(program, {
+        env,
+        stdio: 'ignore',
+        timeout: limitMs,
+        killSignal: 'SIGKILL',
+      });
+      child.once('error', (error) => resolve(error.message));
+      child.once('exit', (code, signal) => {
+        if (code === 0) resolve(undefined);
+        else resolve(signal === null ? `it ended with ${code}` : `it was ended by ${signal}`);
+      });
+    });
+  }
+}

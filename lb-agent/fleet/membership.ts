@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Logger } from 'pino';
+import { Backoff, SayOnce, SerialWork } from '../../core/index.js';
+import {
+  type EtcdClient,
+  type Follow,
+  get,
+  type KeyValue,
+  type Lease,
+  type Transaction,
+  type TransactionResult,
+} from '../../registry/etcd/client/index.js';
+import { acknowledge, announce, comeAlive } from '../../registry/etcd/fleet/index.js';
+import { type Keys, liveAgentValue, readValue } from '../../registry/etcd/layout/index.js';
+
+export interface MembershipOptions {
+  readonly client: EtcdClient;
+  readonly keys: Keys;
+  readonly agent: string;
+  /** UUID of the state folder. */
+  readonly identity: string;
+  /** Name of this host, for people. */
+  readonly host: string;
+  /** Seconds for which others believe that it is awake after its last word. */
+  readonly ttl: number;
+  readonly log: Logger;
+  /** The standing, or what was acknowledged, is another. */
+  readonly onChange: () => void;
+}
+
+/**
+ * - `joining`: it has not caught up yet, or etcd does not answer.
+ * - `live`: gates wait for it, and it takes part.
+ * - `counted out`: an operator said that nobody waits for it. It joins again by itself.
+ * - `name taken`: another agent has this name.
+ */
+export type Standing = 'joining' | 'live' | 'counted out' | 'name taken';
+
+/** Milliseconds between looks at a name that is taken. */
+const LOOK_AGAIN_MS = 2_000;
+
+/**
+ * What this agent is to the others: it announces itself, catches up, is live, and acknowledges
+ * what it holds. acknowledgements.ts of the fleet says what that means to them.
+ */
+export class Membership {
+  readonly #options: MembershipOptions;
+  readonly #work = new SerialWork(() => this.#step());
+  readonly #backoff = new Backoff({ firstMs: 100, longestMs: 2_000, jitter: true });
+  readonly #said = new SayOnce();
+  readonly #lease: Lease;
+  readonly #follow: Follow;
+  /** Kernel and disk hold this revision; 0 for nothing. */
+  #holds = 0;
+  /** What etcd has as the acknowledgement, as far as is known. */
+  #acknowledged: number | undefined;
+  /** The revision at which that is known. */
+  #knownAt = 0;
+  /** To be held before it announces itself, so that it holds up no gate for long. */
+  #snapshot: number | undefined;
+  /** To be caught up with before it is live; undefined where it has to announce itself. */
+  #goal: number | undefined;
+  /** The revision at which it announced itself last. */
+  #announcedAt = 0;
+  /** The lease on which its sign of life hangs. */
+  #liveLease: string | undefined;
+  #standing: Standing = 'joining';
+  #waitedFor: number | undefined;
+  #leaseKeptAt: number | undefined;
+  #closed = false;
+
+  constructor(options: MembershipOptions) {
+    this.#options = options;
+    const { client, keys, agent, ttl } = options;
+    this.#lease = client.lease(
+      { ttl },
+      {
+        onGranted: () => this.#rejoin(),
+        onLost: () => this.#loseLease(),
+        onKept: () => {
+          this.#leaseKeptAt = performance.now();
+        },
+        onTrouble: (error) => this.#trouble(error),
+      },
+    );
+    const own = (key: string) => key === keys.ack(agent) || key === keys.countedOut(agent);
+    this.#follow = client.follow([keys.ack(agent), keys.countedOut(agent)], {
+      onSnapshot: () => {},
+      onChanges: ({ revision, changes }) => {
+        for (const change of changes) {
+          const key = change.kind === 'put' ? change.entry.key : change.key;
+          if (own(key)) this.#see(key, change.kind === 'put' ? change.entry : undefined, revision);
+        }
+      },
+    });
+  }
+
+  /** Says what kernel and disk hold now; neither may hold less. */
+  holds(revision: number): void {
+    this.#holds = Math.max(this.#holds, revision);
+    this.#go();
+  }
+
+  get standing(): Standing {
+    return this.#standing;
+  }
+
+  /**
+   * The revision that this agent was known to hold when it came: others wait for it at least
+   * before they free what is newer. Undefined where nobody waited for it, or that is not known.
+   */
+  get waitedFor(): number | undefined {
+    return this.#waitedFor;
+  }
+
+  /** The revision that others know this agent to hold; undefined where they know none. */
+  get acknowledged(): number | undefined {
+    return this.#acknowledged;
+  }
+
+  /** ID of the lease on which more of this agent's keys can hang; undefined while not live. */
+  get lease(): string | undefined {
+    return this.#standing === 'live' ? this.#liveLease : undefined;
+  }
+
+  /** Milliseconds since etcd confirmed the lease last; undefined where it has none. */
+  get leaseAgeMs(): number | undefined {
+    return this.#leaseKeptAt === undefined ? undefined : performance.now() - this.#leaseKeptAt;
+  }
+
+  /** Ends the sign of life. The acknowledgement stays: what is pinned goes on routing. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#backoff.cancel();
+    this.#follow.close();
+    await this.#lease.revoke();
+    await this.#work.idle();
+  }
+
+  #go(): void {
+    if (!this.#closed) void this.#work.run();
+  }
+
+  #rejoin(): void {
+    this.#goal = undefined;
+    this.#go();
+  }
+
+  #loseLease(): void {
+    this.#leaseKeptAt = undefined;
+    this.#options.log.warn('the lease of this agent is gone: joining again');
+    this.#stand('joining');
+    this.#goal = undefined;
+  }
+
+  /** One of the keys is not what this agent made it. */
+  #see(key: string, entry: KeyValue | undefined, revision: number): void {
+    const { keys, agent } = this.#options;
+    if (key === keys.countedOut(agent)) {
+      if (entry !== undefined && revision > this.#announcedAt) this.#countedOut();
+      return;
+    }
+    if (revision <= this.#knownAt) return;
+    this.#knownAt = revision;
+    this.#acknowledged = entry === undefined ? undefined : Number(entry.value.toString());
+    if (entry === undefined) this.#goal = undefined;
+    this.#go();
+  }
+
+  #countedOut(): void {
+    this.#goal = undefined;
+    this.#snapshot = undefined;
+    this.#acknowledged = undefined;
+    if (this.#said.isNews('counted out', 'standing')) {
+      this.#options.log.warn(
+        'an operator counted this agent out: it must get no packets until it has joined again',
+      );
+    }
+    this.#stand('counted out');
+    this.#go();
+  }
+
+  async #step(): Promise<void> {
+    try {
+      while (!this.#closed && (await this.#one()));
+      this.#said.over('trouble');
+      this.#backoff.reset();
+    } catch (error) {
+      this.#trouble(error);
+      if (!this.#closed) this.#backoff.retry(() => this.#go());
+    }
+  }
+
+  /** Does what is next; false where there is nothing to do until something changes. */
+  async #one(): Promise<boolean> {
+    const { keys, agent } = this.#options;
+    const lease = this.#lease.id;
+    if (lease === undefined || this.#holds === 0) return false;
+    if (this.#goal === undefined) return this.#announce();
+    const holds = this.#holds;
+    if (this.#liveLease !== lease || this.#standing !== 'live') {
+      return holds >= this.#goal ? this.#comeAlive(lease, holds) : false;
+    }
+    if (this.#acknowledged === holds) return false;
+    const result = await this.#txn('acknowledgement', acknowledge(keys, agent, holds, lease));
+    this.#learn(result, holds);
+    return true;
+  }
+
+  /** The first step of joining. */
+  async #announce(): Promise<boolean> {
+    const { client, keys, agent, identity, log } = this.#options;
+    const live = await client.kv.get(keys.liveAgent(agent));
+    if (live !== undefined && !this.#isOurs(live)) {
+      this.#stand('name taken');
+      if (this.#said.isNews('taken', 'standing')) {
+        const other = liveAgentOf(live);
+        log.error(
+          { agent, identity, other: other?.identity, host: other?.host },
+          'another agent has this name: give one of them another --agent. This one does not join',
+        );
+      }
+      setTimeout(() => this.#go(), LOOK_AGAIN_MS).unref();
+      return false;
+    }
+    await this.#lookBack();
+    this.#snapshot ??= (await client.kv.get(keys.revision))?.modRevision ?? 0;
+    const holds = this.#holds;
+    if (holds < this.#snapshot) return false;
+    const seen = live?.modRevision ?? 0;
+    const result = await this.#txn('announcement', announce(keys, agent, holds, seen));
+    if (!result.held) return true;
+    const revision = result.results.at(-1);
+    this.#goal = revision?.kind === 'get' ? (revision.entries[0]?.modRevision ?? 0) : 0;
+    this.#snapshot = undefined;
+    this.#liveLease = undefined;
+    this.#acknowledged = holds;
+    this.#knownAt = result.revision;
+    this.#announcedAt = result.revision;
+    if (this.#standing === 'name taken') this.#stand('joining');
+    this.#options.onChange();
+    return true;
+  }
+
+  /** What the others made of this agent while it was away. */
+  async #lookBack(): Promise<void> {
+    const { keys, agent, onChange } = this.#options;
+    const read = [keys.ack(agent), keys.stale(agent), keys.countedOut(agent)].map((key) =>
+      get(key),
+    );
+    const { results } = await this.#txn('look at its own keys', { when: [], success: read });
+    const [ack, stale, out] = results.map((each) =>
+      each.kind === 'get' ? each.entries[0] : undefined,
+    );
+    if (out !== undefined) this.#countedOut();
+    const known = ack ?? stale;
+    this.#waitedFor = known === undefined ? undefined : Number(known.value.toString());
+    onChange();
+  }
+
+  async #comeAlive(lease: string, holds: number): Promise<boolean> {
+    const { client, keys, agent, identity, host, log } = this.#options;
+    const live = await client.kv.get(keys.liveAgent(agent));
+    if (live !== undefined && !this.#isOurs(live)) {
+      this.#goal = undefined;
+      return true;
+    }
+    const value = { identity, host, since: holds };
+    const seen = live?.modRevision ?? 0;
+    const result = await this.#txn(
+      'sign of life',
+      comeAlive(keys, { agent, lease, value, holds, seen }),
+    );
+    if (result.held) {
+      this.#liveLease = lease;
+      this.#stand('live');
+      this.#said.over('standing');
+      log.info({ agent, revision: holds }, 'joined the fleet');
+    }
+    this.#learn(result, holds);
+    return true;
+  }
+
+  #learn({ held, revision }: TransactionResult, holds: number): void {
+    this.#knownAt = revision;
+    if (held) this.#acknowledged = holds;
+    else {
+      this.#goal = undefined;
+      if (this.#standing === 'live') this.#stand('joining');
+    }
+    this.#options.onChange();
+  }
+
+  /** These have the same effect twice, so they are sent until they are answered. */
+  #txn(what: string, transaction: Transaction) {
+    return this.#options.client.kv.txn(transaction, { what, repeatable: true });
+  }
+
+  #isOurs(live: KeyValue): boolean {
+    return liveAgentOf(live)?.identity === this.#options.identity;
+  }
+
+  #stand(standing: Standing): void {
+    if (this.#standing === standing) return;
+    this.#standing = standing;
+    this.#options.onChange();
+  }
+
+  #trouble(error: unknown): void {
+    if (this.#closed || !this.#said.isNews(error, 'trouble')) return;
+    this.#options.log.warn({ error }, 'etcd does not take what this agent says; trying again');
+  }
+}
+
+function liveAgentOf({ key, value }: KeyValue) {
+  try {
+    return readValue(liveAgentValue, key, value);
+  } catch {
+    return undefined; // Of a version that is not known: another agent's.
+  }
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Server, Vip } from '../types.js';
+import type { Report } from './report.js';
+import type { Path } from './source.js';
+
+/** What {@link checkTakers} needs of a pool. */
+interface PoolTakers {
+  readonly vips: readonly Pick<Vip, 'port'>[];
+  readonly servers: readonly Pick<Server, 'state' | 'weight'>[];
+}
+
+/** Warns of VIPs whose new connections no server takes. */
+export function checkTakers({ vips, servers }: PoolTakers, path: Path, report: Report): void {
+  if (vips.length === 0) return;
+  const place = [...path, 'servers'];
+  const lost = 'new connections to its VIPs are dropped';
+  if (servers.length === 0) report.warn(place, `is empty: ${lost}`);
+  else if (servers.every(({ weight }) => weight === 0)) {
+    report.warn(place, `all have weight 0: ${lost}`);
+  } else if (!servers.some(({ state, weight }) => state === 'active' && weight > 0)) {
+    report.warn(place, `none is active, with a weight above 0: ${lost}`);
+  }
+}

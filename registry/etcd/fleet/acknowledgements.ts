@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+import {
+  absent,
+  type Condition,
+  get,
+  leaseIs,
+  type Operation,
+  present,
+  put,
+  rangeEmpty,
+  remove,
+  type Transaction,
+  unchanged,
+  valueOver,
+} from '../client/index.js';
+import { acknowledgement, type Keys, type LiveAgentValue, valueText } from '../layout/index.js';
+import type { FleetView } from './fleet-view.js';
+
+// What an acknowledgement of revision R by an agent says: its kernel holds the desired state of R,
+// and so does its last good state on disk, from which it starts when etcd is away. It hangs on no
+// lease: an agent that is cut off goes on routing by what it acknowledged last.
+//
+// An agent is in one of four conditions:
+// - it acknowledges (`acks/`): gates of issuing wait for it, and so does freeing;
+// - it is away (`stale/`): only freeing waits for it. A controller moves it there when it was not
+//   alive for a grace;
+// - it was counted out (`counted-out/`): nobody waits for it, and it must get no packets;
+// - it left for good: it has none of these keys.
+
+/** An agent that is waited for. */
+export interface Waiting {
+  readonly agent: string;
+  /** The revision that it holds. */
+  readonly acknowledged: number;
+  /** `lagging`: it is awake. `silent`: it has no sign of life. `away`: for longer than the grace. */
+  readonly condition: 'lagging' | 'silent' | 'away';
+}
+
+/**
+ * The revision up to which all agents hold everything; undefined where no agent acknowledges, and
+ * then nothing is held.
+ */
+export function heldByAll({ acks }: FleetView): number | undefined {
+  let lowest: number | undefined;
+  for (const { value } of acks.in('').values()) lowest = Math.min(lowest ?? value, value);
+  return lowest;
+}
+
+/** Whom a gate waits for that is to let through what was written at `revision`; by name. */
+export function waitingToHold(view: FleetView, revision: number): Waiting[] {
+  const waiting: Waiting[] = [];
+  for (const [agent, { value }] of view.acks.in('')) {
+    if (value >= revision) continue;
+    const condition = view.liveAgents.get(agent) === undefined ? 'silent' : 'lagging';
+    waiting.push({ agent, acknowledged: value, condition });
+  }
+  return waiting.sort(byName);
+}
+
+/**
+ * That all agents hold what was written at `revision`. False while no agent acknowledges
+ * anything.
+ */
+export function allHold(keys: Keys, revision: number): Condition[] {
+  return [valueOver(keys.acks, acknowledgement(revision - 1))];
+}
+
+/** Whom freeing waits for, of what was removed at `revision`; by name. */
+export function waitingToForget(view: FleetView, revision: number): Waiting[] {
+  const away = [...view.stale.in('')].flatMap(([agent, { value }]): Waiting[] =>
+    value >= revision ? [] : [{ agent, acknowledged: value, condition: 'away' }],
+  );
+  return [...waitingToHold(view, revision), ...away].sort(byName);
+}
+
+/**
+ * That no agent, awake or away, can still route by what was removed at `revision`. An agent that
+ * died with its program attached routes on, so that one holds it up until it is back or was
+ * counted out.
+ */
+export function allForgot(keys: Keys, view: FleetView, revision: number): Condition[] {
+  const before = acknowledgement(revision - 1);
+  // A comparison of values is false where there are none.
+  const away = view.stale.size === 0 ? rangeEmpty(keys.allStale) : valueOver(keys.allStale, before);
+  return [valueOver(keys.acks, before), away];
+}
+
+/**
+ * First step of joining. From now on gates wait for this agent, so that nothing is issued that it
+ * cannot decode; it counts as live only when it has caught up with the revision that this reads.
+ *
+ * It fails where another agent of this name appeared.
+ *
+ * @param holds the revision that it holds at present, 0 for nothing
+ * @param seen revision of the last change of `live/agents/<agent>` as it was read; 0 where it is
+ * absent
+ */
+export function announce(keys: Keys, agent: string, holds: number, seen: number): Transaction {
+  return {
+    when: [unchanged(keys.liveAgent(agent), seen)],
+    success: [
+      put(keys.ack(agent), acknowledgement(holds)),
+      remove(keys.stale(agent)),
+      remove(keys.countedOut(agent)),
+      get(keys.revision),
+    ],
+  };
+}
+
+export interface ComeAlive {
+  readonly agent: string;
+  readonly lease: string;
+  readonly value: LiveAgentValue;
+  /** The revision that it holds; not below the one that {@link announce} read. */
+  readonly holds: number;
+  /** Of `live/agents/<agent>` as it was seen last; 0 where it is absent. */
+  readonly seen: number;
+}
+
+/**
+ * Second step of joining. It fails where the agent was put among those that are away, or was
+ * counted out, since the first, and where another agent of this name appeared.
+ */
+export function comeAlive(keys: Keys, of: ComeAlive): Transaction {
+  const live = keys.liveAgent(of.agent);
+  return {
+    when: [present(keys.ack(of.agent)), unchanged(live, of.seen)],
+    success: [
+      put(keys.ack(of.agent), acknowledgement(of.holds)),
+      put(live, valueText(of.value), of.lease),
+    ],
+    failure: [get(keys.ack(of.agent)), get(live)],
+  };
+}
+
+/**
+ * An agent that is live holds another revision. It fails where it has to join again.
+ *
+ * @param lease on which its sign of life hangs
+ */
+export function acknowledge(keys: Keys, agent: string, holds: number, lease: string): Transaction {
+  return {
+    when: [present(keys.ack(agent)), leaseIs(keys.liveAgent(agent), lease)],
+    success: [put(keys.ack(agent), acknowledgement(holds))],
+  };
+}
+
+/** Puts an agent that gave no sign of life for the grace among those that are away. */
+export function putAway(keys: Keys, view: FleetView, agent: string): Transaction | undefined {
+  const ack = view.acks.get(agent);
+  if (ack === undefined || view.liveAgents.get(agent) !== undefined) return undefined;
+  return {
+    when: [absent(keys.liveAgent(agent)), unchanged(ack.key, ack.modRevision)],
+    success: [remove(ack.key), put(keys.stale(agent), acknowledgement(ack.value))],
+  };
+}
+
+/**
+ * An operator's word that an agent gets no packets until it has joined again: nobody waits for it
+ * any more.
+ *
+ * @param by who says so, and why, for people
+ */
+export function countOut(
+  keys: Keys,
+  agent: string,
+  by: { readonly by: string; readonly why: string },
+): Transaction {
+  const gone = [keys.ack(agent), keys.stale(agent), keys.liveAgent(agent)].map((key) =>
+    remove(key),
+  );
+  return { when: [], success: [...gone, put(keys.countedOut(agent), valueText(by))] };
+}
+
+/** An agent is taken off its interface for good: it decodes and routes nothing any more. */
+export function leave(keys: Keys, agent: string): Operation[] {
+  return [
+    keys.ack(agent),
+    keys.stale(agent),
+    keys.countedOut(agent),
+    keys.liveAgent(agent),
+    keys.held(agent),
+    keys.quiet(agent),
+  ].map((key) => remove(key));
+}
+
+function byName(a: Waiting, b: Waiting): number {
+  return a.agent < b.agent ? -1 : 1;
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+import { z } from 'zod';
+import { integer, name, needs } from '../../../document/shape.js';
+
+// What hosts say of themselves. Fields that are not known are left out and are no error, so that
+// hosts of two versions can work together.
+
+const identity = z.string(needs('the identity of a state folder')).min(1).max(64);
+const address = z.string(needs('an IPv4 or IPv6 address'));
+const revision = integer(0, Number.MAX_SAFE_INTEGER);
+
+/** `requests/<pool>/<server>`: what a sidecar asks for. It hangs on no lease. */
+export const requestValue = z.object({
+  address,
+  /** IDs that it asks for under each config. */
+  ids: integer(1, 4096).default(1),
+  /** A UUID that lives in the state folder: who asks for the same server again is the same. */
+  identity,
+});
+export type RequestValue = z.infer<typeof requestValue>;
+
+/** `live/servers/<pool>/<server>`, under the sidecar's lease. */
+export const liveServerValue = z.object({
+  identity,
+  /** ID of the config under which it issues; null while it issues 0b111. */
+  issuing: integer(0, 6).nullable().default(null),
+  /** Agents for which it waits before it issues under something newer. */
+  waitingFor: z.array(name('agent')).default([]),
+  /** Connections that hold CIDs of other configs, by config ID; null where it cannot know. */
+  older: z.record(z.string(), z.number().nullable()).default({}),
+});
+export type LiveServerValue = z.infer<typeof liveServerValue>;
+
+/** `live/agents/<agent>`, under the agent's lease. It appears only when the agent caught up. */
+export const liveAgentValue = z.object({
+  /** A UUID that lives in the state folder: two agents with one name are told by it. */
+  identity,
+  /** The name of its host, for people. */
+  host: z.string().default(''),
+  /** The revision of etcd that it had caught up with when it wrote this. */
+  since: revision.default(0),
+});
+export type LiveAgentValue = z.infer<typeof liveAgentValue>;
+
+/** `held/<agent>`, under the lease: digests (digest.ts) by `<pool>/<config>`. */
+export const heldValue = z.record(z.string(), z.string());
+export type HeldValue = z.infer<typeof heldValue>;
+
+/**
+ * `quiet/<agent>`, under the lease, while a rotation goes on: by `<pool>/<config>`, the seconds
+ * since its last packet under a config.
+ */
+export const quietValue = z.record(z.string(), z.number().min(0));
+export type QuietValue = z.infer<typeof quietValue>;
+
+/** `counted-out/<agent>`: a person decided to go on without it. */
+export const countedOutValue = z.object({
+  by: z.string(),
+  why: z.string().default(''),
+});
+export type CountedOutValue = z.infer<typeof countedOutValue>;
+
+/** `controllers/<pool>`, under the lease of the agent that holds it. */
+export const controllerValue = z.object({ agent: name('agent') });
+export type ControllerValue = z.infer<typeof controllerValue>;
+
+/**
+ * `uses/<pool>/<config>/<server>`: this sidecar may issue under this config. It hangs on no
+ * lease: a sidecar that is cut off may go on issuing.
+ */
+export const useValue = z.object({
+  identity,
+  /** The revision at which all agents were known to hold the config. */
+  since: revision.default(0),
+});
+export type UseValue = z.infer<typeof useValue>;
