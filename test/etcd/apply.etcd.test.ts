@@ -12,8 +12,14 @@ import {
 } from '../../registry/etcd/document/index.js';
 import { Keys } from '../../registry/etcd/layout/index.js';
 import { assembled, readDesired, stateOf } from '../../registry/etcd/store/read-once.js';
+import {
+  document,
+  keyFile,
+  keyring,
+  noKeyFile,
+  SECRETS,
+} from '../../registry/etcd/testing/documents.js';
 import type { DesiredState } from '../../registry/index.js';
-import { document, keyFile, keyring, noKeyFile, SECRETS } from './documents.js';
 import { Members } from './members.js';
 
 let members: Members;

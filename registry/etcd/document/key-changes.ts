@@ -6,7 +6,7 @@ import type { Keys } from '../layout/keys.js';
 import { valueText } from '../layout/read-value.js';
 import { type SealedKey, sealKey } from '../layout/seal.js';
 import { type ConfigValue, configValueText, sealedField } from '../layout/values/config.js';
-import type { IdValue } from '../layout/values/desired.js';
+import { idValueText } from '../layout/values/desired.js';
 import type { RestValue } from '../layout/values/ids.js';
 import type { Assembly } from '../store/assembly.js';
 import type { Keyring } from '../store/keyring.js';
@@ -229,8 +229,7 @@ class PoolChanges {
     return [
       ...old.flatMap(({ run }): KeyChange[] => (put.has(run.hex) ? [] : [{ remove: run.key }])),
       ...made.map(({ hex, server, count }): KeyChange => {
-        const value: IdValue = { server, count };
-        return { put: keys.id(pool, config, hex), value: valueText(value) };
+        return { put: keys.id(pool, config, hex), value: idValueText({ server, count }) };
       }),
       ...old.flatMap((each) => this.#toRest(keys, pool, config, each)),
       ...made.flatMap(({ first, last }): KeyChange[] => {

@@ -28,6 +28,7 @@ export class PoolIds {
   readonly #touched = new Map<IdRun, number>();
   readonly #dirtyServers = new Set<string>();
   #codecs = new Map<number, CidCodec>();
+  #configsVersion = 0;
   #count = 0;
   #version = 0;
 
@@ -137,8 +138,12 @@ export class PoolIds {
   /** Checks what changed; all IDs of a config whose codec is another one. */
   *check(configs: PoolConfigs): Steps<void> {
     const codecs = new Map(configs.list.map(({ id, codec }) => [id, codec]));
+    const others = configs.version !== this.#configsVersion;
     const changed = new Set(
-      [...this.#tables.keys()].filter((id) => codecs.get(id) !== this.#codecs.get(id)),
+      [...this.#tables.keys()].filter((id) => {
+        const codec = codecs.get(id);
+        return codec !== this.#codecs.get(id) || (others && codec === undefined);
+      }),
     );
     for (const id of changed) {
       for (const run of this.#tables.get(id)?.runs ?? []) {
@@ -150,8 +155,8 @@ export class PoolIds {
     for (const [run, config] of this.#touched) {
       if (++count % ITEMS_PER_STEP === 0) yield;
       this.#unfit.delete(run.key);
-      const message = unfit(run, config, configs);
-      if (message !== undefined) this.#refuse(run, message);
+      const error = unfit(run, config, configs);
+      if (error !== undefined) this.#unfit.set(run.key, error);
     }
     const everything = changed.size > 0 || this.#shared.length > 0;
     const errors: CidecarError[] = [];
@@ -164,6 +169,7 @@ export class PoolIds {
     yield* this.#checkKinds(configs.list, everything, errors);
     this.#shared = errors;
     this.#codecs = codecs;
+    this.#configsVersion = configs.version;
     this.#touched.clear();
   }
 
@@ -221,14 +227,16 @@ function sharedId({ key }: IdRun, message: string): CidecarError {
   return new CidecarError('DOCUMENT_INVALID', message, { file: key });
 }
 
-function unfit({ hex }: IdRun, id: number, configs: PoolConfigs): string | undefined {
+function unfit({ key, hex }: IdRun, id: number, configs: PoolConfigs): CidecarError | undefined {
   const config = configs.get(id);
   if (config === undefined) {
     // Where a config is invalid itself, that is reported already.
-    return configs.has(id) ? undefined : noSuchConfig(configs.list);
+    if (configs.has(id)) return undefined;
+    return new CidecarError('DOCUMENT_INVALID', noSuchConfig(configs.list), { file: key });
   }
   const length = config.codec.serverIdLength;
-  return hex.length === 2 * length ? undefined : wants(hex, length);
+  if (hex.length === 2 * length) return undefined;
+  return new CidecarError('SERVER_ID_INVALID', wants(hex, length), { file: key });
 }
 
 interface Kind {
