@@ -14,7 +14,7 @@ import {
   textOf,
   wholeNumber,
 } from '../daemon/options/values.js';
-import type { DaemonOptions } from './daemon.js';
+import { type DaemonOptions, DEFAULT_LEASE_TTL } from './daemon.js';
 import { DEFAULT_MAX_STREAMS } from './rpc/server.js';
 
 export interface DecapsulationFlags {
@@ -60,6 +60,8 @@ const shape = z.object({
   reissueWithin: wholeNumber(1, 86_400).default(300),
   /** Seconds. */
   cidLifetime: wholeNumber(1, 86_400).default(60),
+  /** Seconds. */
+  leaseTtl: wholeNumber(2, 3600).default(DEFAULT_LEASE_TTL),
   allowKeyExport: z.boolean().default(false),
   maxStreams: wholeNumber(1, 100_000).default(DEFAULT_MAX_STREAMS),
   guard: z.boolean().default(false),
@@ -121,6 +123,7 @@ export function readSidecarOptions(raw: object): SidecarOptions {
     },
     reissueWithin: flags.reissueWithin * 1000,
     cidLifetime: flags.cidLifetime * 1000,
+    leaseTtl: flags.leaseTtl,
     allowKeyExport: flags.allowKeyExport,
     maxStreams: flags.maxStreams,
     guard: flags.guard,
