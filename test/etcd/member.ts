@@ -5,8 +5,10 @@ import { inNamespace } from '../netns/command.js';
 
 export interface MemberPlace {
   readonly name: string;
-  /** IP address that clients and peers reach it at. */
+  /** IP address that clients reach it at. */
   readonly address: string;
+  /** IP address that the other members reach it at. Default: the same. */
+  readonly peerAddress?: string;
   readonly clientPort: number;
   readonly peerPort: number;
   /** A named network namespace. Default: that of this process. */
@@ -30,6 +32,10 @@ export interface MemberOptions {
   readonly flags?: readonly string[];
 }
 
+export function peerUrl({ address, peerAddress = address, peerPort }: MemberPlace): string {
+  return `http://${peerAddress}:${peerPort}`;
+}
+
 /** One etcd process, which can be started again with its data. */
 export class Member {
   readonly place: MemberPlace;
@@ -42,9 +48,11 @@ export class Member {
     this.place = place;
     const scheme = options.tls === undefined ? 'http' : 'https';
     const client = `${scheme}://${place.address}:${place.clientPort}`;
-    const peer = `http://${place.address}:${place.peerPort}`;
+    const peer = peerUrl(place);
     const { tls, quotaOctets } = options;
     const argv = [
+      // It ends with the process of the test, also where that is killed.
+      ...['setpriv', '--pdeathsig', 'KILL', '--'],
       'etcd',
       `--name=${place.name}`,
       `--data-dir=${place.folder}/data`,

@@ -23,6 +23,12 @@ export class RegistryCallError extends CidecarError {
     this.fate = fate;
     this.passing = passing;
   }
+
+  withFate(fate: Fate): RegistryCallError {
+    if (this.fate === fate) return this;
+    const { passing, cause } = this;
+    return new RegistryCallError(this.code, this.message, { fate, passing, cause });
+  }
 }
 
 export function isServiceError(error: unknown): error is ServiceError {

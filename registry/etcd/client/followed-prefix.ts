@@ -77,7 +77,7 @@ export class FollowedPrefix {
    * number is what it was then. A key that was made and deleted since is not seen by this, and
    * makes no difference.
    */
-  async confirm(kv: Kv): Promise<number> {
+  async confirm(kv: Pick<Kv, 'txn'>): Promise<number> {
     const { count } = this;
     const lastChange = this.#lastChange;
     const { held, revision, results } = await kv.txn(
