@@ -46,11 +46,7 @@ export class PoolIds {
     return this.#version;
   }
 
-  /** All owners, whether or not they are servers of the pool. */
-  get owners(): Iterable<string> {
-    return this.#owned.keys();
-  }
-
+  /** Whether IDs are in this name, of a server of the pool or not. */
   owns(server: string): boolean {
     return this.#owned.has(server);
   }
