@@ -132,14 +132,15 @@ function ofLive(change: ConfigChange): void {
     );
   }
   const { nonceLength, cidLength } = old.codec;
-  // CIDs of two lengths are never equal.
-  if (now.codec.nonceLength !== nonceLength && now.codec.cidLength === cidLength) {
+  // A running sidecar goes on in the length that it has, and CIDs of two lengths are never equal.
+  const fitted = now.codec.cidLength === cidLength ? now.codec : now.codec.ofLength?.(cidLength);
+  if (fitted !== undefined && fitted.nonceLength !== nonceLength) {
     say(
       change,
       'nonce-length-changed',
       'nonceLength',
       () =>
-        `gets nonces of ${now.codec.nonceLength} octets in place of ${nonceLength}, which begin at random places, so CIDs can come again`,
+        `gets nonces of ${fitted.nonceLength} octets in place of ${nonceLength}, which begin at random places, so CIDs can come again`,
     );
   }
   if (now.codec.lease.lengthSelfEncoded !== old.codec.lease.lengthSelfEncoded) {
@@ -199,10 +200,8 @@ function checkBits({ before, after, found }: PoolChange, now: PoolConfig): void 
   if (now.state === 'quarantined') return;
   const bits = new Set(now.codec.decodePlan.configBits);
   const former = before.configs.find(
-    ({ state, codec, id }) =>
-      state === 'quarantined' &&
-      !after.configs.some((each) => each.id === id) &&
-      codec.decodePlan.configBits.some((each) => bits.has(each)),
+    ({ state, codec }) =>
+      state === 'quarantined' && codec.decodePlan.configBits.some((each) => bits.has(each)),
   );
   if (former === undefined) return;
   found.add('config-id-reused', after.name, [...placeOfConfig(after, now), 'id'], () =>

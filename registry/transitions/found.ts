@@ -16,32 +16,31 @@ export interface Transition {
   readonly path: Path;
 }
 
-/** How many of one name are named in one pool; a slip can repeat in each of a million IDs. */
+/** How many of one kind are named; a slip can repeat in each of a million IDs or pools. */
 export const NAMED = 20;
 
 /** Collects transitions, of bounded number. */
 export class Found {
   readonly #all: Transition[] = [];
-  readonly #counts = new Map<string, { readonly last: Transition; count: number }>();
+  readonly #counts = new Map<TransitionName, { readonly last: Transition; count: number }>();
 
   /** @param message called only where the transition is among those that are named */
   add(name: TransitionName, pool: string, path: Path, message: () => string): void {
-    const key = `${name} ${pool}`;
-    const known = this.#counts.get(key);
+    const known = this.#counts.get(name);
     if (known !== undefined && known.count >= NAMED) {
       known.count += 1;
       return;
     }
     const transition = { name, ...TRANSITIONS[name], pool, path, message: message() };
     this.#all.push(transition);
-    this.#counts.set(key, { last: transition, count: (known?.count ?? 0) + 1 });
+    this.#counts.set(name, { last: transition, count: (known?.count ?? 0) + 1 });
   }
 
   /** Those that lose connections first, notes last; else in the order in which they were found. */
   get transitions(): Transition[] {
     const more = [...this.#counts.values()].flatMap(({ last, count }) => {
       if (count <= NAMED) return [];
-      const message = `The same is so ${count - NAMED} more times in pool ${last.pool}.`;
+      const message = `${count - NAMED} more of this kind were found.`;
       return [{ ...last, message }];
     });
     const rank: Readonly<Record<Severity, number>> = { loses: 0, repeats: 1, note: 2 };

@@ -65,8 +65,10 @@ export class TransitionGuard {
     return this.#abort.signal.aborted;
   }
 
-  #transitions(before: DesiredState, after: DesiredState): Promise<readonly Transition[]> {
-    return transitionsInSlices(before, after, this.#abort.signal);
+  async #transitions(before: DesiredState, after: DesiredState): Promise<readonly Transition[]> {
+    const { signal } = this.#abort;
+    signal.throwIfAborted();
+    return transitionsInSlices(before, after, signal);
   }
 }
 

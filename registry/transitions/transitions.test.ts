@@ -29,6 +29,20 @@ const noIds = (id: number): Edit[] =>
 const withoutConfig = (id: number): Edit[] => [[whole(id), ''], ...noIds(id)];
 const active = (name: string) => of(name, ', state: (?:down|draining)', '');
 
+const clear: readonly Edit[] = [
+  ...withoutConfig(1),
+  ...withoutConfig(2),
+  ...withoutConfig(3),
+  inConfig(0, 'keyFile: k0, ', ''),
+];
+/** Gives the pool `dns` a config, or an ID under it. */
+const dnsConfig = (id: number, rest: string): Edit => [
+  '  dns:\n',
+  `$&    configs:\n      - { id: ${id}, scheme: quic-lb, serverIdLength: 2, nonceLength: 8, ${rest} }\n`,
+];
+const dnsIds = (id: number, serverId: string) =>
+  of('dns-1', ' }', `, serverIds: { ${id}: ["${serverId}"] } }`);
+
 function found(before: readonly Edit[], after: readonly Edit[]) {
   return transitions(stateOf(edited(...before)), stateOf(edited(...after)));
 }
@@ -322,12 +336,7 @@ const CASES: readonly {
   },
   {
     what: 'another nonce length in place, in CIDs of the same length without a key',
-    both: [
-      ...withoutConfig(1),
-      ...withoutConfig(2),
-      ...withoutConfig(3),
-      inConfig(0, 'keyFile: k0, ', ''),
-    ],
+    both: clear,
     after: [
       inConfig(0, 'nonceLength: 8, serverUseLength: 1', 'nonceLength: 7, serverUseLength: 2'),
     ],
@@ -549,20 +558,181 @@ const CASES: readonly {
   },
   {
     what: 'another pool gets key and ID of a server that goes',
-    after: [
-      [server('web-3'), ''],
-      [
-        /( {2}dns:\n)/,
-        '$1    configs:\n      - { id: 5, scheme: quic-lb, serverIdLength: 2, nonceLength: 8, keyFile: k0, state: staged }\n',
-      ],
-      of('dns-1', ' }', ', serverIds: { 5: ["0x0003"] } }'),
-    ],
+    after: [[server('web-3'), ''], dnsConfig(0, 'keyFile: k0, state: staged'), dnsIds(0, '0x0003')],
     found: [
       [
         'nonce-space-moved',
-        'Server dns-1 has server ID 0003 under config 5 of pool dns, whose key is that of config 0 of pool web, where server web-3 had this ID',
+        'Server dns-1 has server ID 0003 under config 0 of pool dns, whose key is that of config 0 of pool web, where server web-3 had this ID',
       ],
     ],
+  },
+
+  // What is harmless because nobody is there, or nobody has CIDs.
+  {
+    what: 'a pool without servers gets some, and a config that mints',
+    before: [
+      [server('dns-1'), ''],
+      [/(dns:[\s\S]*servers:)\n/, '$1 []\n'],
+    ],
+    after: [dnsConfig(0, 'keyFile: kd, state: minting'), dnsIds(0, '0x0001')],
+    found: [],
+  },
+  {
+    what: 'a pool whose servers are down loses all of them',
+    before: [of('dns-1', ' }', ', state: down }')],
+    after: [
+      [server('dns-1'), ''],
+      [/(dns:[\s\S]*servers:)\n/, '$1 []\n'],
+    ],
+    found: [],
+  },
+  {
+    what: 'a pool without VIPs is drained',
+    both: [[/vips:\n.*198.51.100.53.*\n/, 'vips: []\n']],
+    after: [of('dns-1', ' }', ', state: draining }')],
+    found: [],
+  },
+  {
+    what: 'a drained pool loses its VIP',
+    both: [of('dns-1', ' }', ', state: draining }')],
+    after: [[/vips:\n.*198.51.100.53.*\n/, 'vips: []\n']],
+    found: [],
+  },
+  {
+    what: 'other reset tokens of a server without IDs',
+    after: [of('dns-1', ' }', ', resetTokens: hmac-sha256 }')],
+    found: [],
+  },
+  {
+    what: 'a retiring config under which nobody had an ID is removed',
+    both: noIds(1),
+    after: [[whole(1), '']],
+    found: [],
+  },
+  {
+    what: 'nothing mints because all servers go down',
+    after: [
+      state(0, 'minting', 'retiring'),
+      of('web-1', ' }', ', state: down }'),
+      of('web-2', ' }', ', state: down }'),
+      of('web-3', 'draining', 'down'),
+    ],
+    found: [
+      ['server-down-at-once', 'web-1'],
+      ['server-down-at-once', 'web-2'],
+      ['no-server-takes-connections', 'web'],
+    ],
+  },
+
+  // One thing is told once.
+  {
+    what: 'a server takes the address of one that goes',
+    after: [
+      [server('web-2'), ''],
+      ['10.0.1.1,', '10.0.1.2,'],
+    ],
+    found: [
+      ['server-address-changed', 'Server web-1 of pool web moves from 10.0.1.1 to 10.0.1.2'],
+      ['server-removed', 'Server web-2 of pool web'],
+    ],
+  },
+  {
+    what: 'a quarantined config is staged with other owners of IDs',
+    after: [
+      state(3, 'quarantined', 'staged'),
+      of('web-1', '3: \\["0x0001"', '3: ["0x0002"'),
+      of('web-2', '3: \\["0x0002"', '3: ["0x0001"'),
+    ],
+    found: [['config-revived', 'Config 3 of pool web']],
+  },
+  {
+    what: 'a retiring config gets another key and is minted',
+    after: [
+      inConfig(1, 'keyFile: k1, resetKeyFile: r1', 'keyFile: other, resetKeyFile: new'),
+      state(1, 'retiring', 'minting'),
+      state(0, 'minting', 'retiring'),
+    ],
+    found: [['key-changed', 'Config 1 of pool web']],
+  },
+  {
+    what: 'another key and other owners of IDs',
+    after: [
+      inConfig(1, 'keyFile: k1, resetKeyFile: r1', 'keyFile: other, resetKeyFile: new'),
+      of('web-1', '1: \\["0x0001"', '1: ["0x0002"'),
+      of('web-2', '1: \\["0x0002"', '1: ["0x0001"'),
+    ],
+    found: [['key-changed', 'Config 1 of pool web']],
+  },
+  {
+    what: 'a pool is renamed with all of its servers',
+    after: [['  web:', '  front:'], ...[1, 2, 3, 4].map((n): Edit => [`web-${n}`, `front-${n}`])],
+    found: [
+      ['pool-renamed', 'Pool web is now called front'],
+      ...[1, 2, 3, 4].map((n) => ['server-renamed', `is now called front-${n}`] as const),
+    ],
+  },
+  {
+    what: 'a nonce space was in two hands already',
+    both: [
+      inConfig(2, 'keyFile: k2', 'keyFile: k1'),
+      of('web-1', '2: \\["0x0001"', '2: ["0x0002"'),
+      of('web-2', '2: \\["0x0002"', '2: ["0x0001"'),
+    ],
+    after: [of('web-2', ' }', ', weight: 50 }')],
+    found: [],
+  },
+  {
+    what: 'IDs move under a config that has the key of the last',
+    both: [inConfig(1, 'keyFile: k1', 'keyFile: k0')],
+    after: [
+      of('web-1', '"0x0001", "0x0011"', '"0x0001"'),
+      of('web-2', '0: \\["0x0002"\\]', '0: ["0x0002", "0x0011"]'),
+    ],
+    found: [['server-id-moved', 'Server ID 0011 under config 0']],
+  },
+  {
+    what: 'another pool gets key and IDs of a staged config',
+    after: [...withoutConfig(2), dnsConfig(2, 'keyFile: k2, state: staged'), dnsIds(2, '0x0001')],
+    found: [],
+  },
+  {
+    what: 'another pool gets the ID of a server that goes, in the clear',
+    both: clear,
+    after: [[server('web-3'), ''], dnsConfig(0, 'state: staged'), dnsIds(0, '0x0003')],
+    found: [],
+  },
+
+  // Lengths, in the clear and of Katran.
+  {
+    what: 'shorter nonces in shorter CIDs, which running sidecars pad',
+    both: clear,
+    after: [inConfig(0, 'nonceLength: 8', 'nonceLength: 7')],
+    found: [
+      ['nonce-length-changed', 'gets nonces of 7 octets in place of 8'],
+      ['cid-length-changed', 'gives CIDs of 11 octets in place of 12'],
+    ],
+  },
+  {
+    what: 'nonces so long that earlier CIDs are too short',
+    both: clear,
+    after: [inConfig(0, 'nonceLength: 8, serverUseLength: 1', 'nonceLength: 10')],
+    found: [
+      ['layout-changed', 'nonces of 10'],
+      ['cid-length-does-not-fit', 'gives CIDs of 13 octets in place of 12'],
+      ['reset-key-kept', 'Config 0'],
+    ],
+  },
+  {
+    what: 'longer CIDs of Katran',
+    both: [
+      ...withoutConfig(1),
+      ...withoutConfig(2),
+      ...withoutConfig(3),
+      [whole(0), '      - { id: 2, scheme: katran, version: 1, cidLength: 12, state: minting }\n'],
+      ...[1, 2, 3, 4].map((n) => of(`web-${n}`, '0: ', '2: ')),
+    ],
+    after: [inConfig(2, 'cidLength: 12', 'cidLength: 14')],
+    found: [['cid-length-changed', 'gives CIDs of 14 octets in place of 12']],
   },
 ];
 
@@ -605,9 +775,16 @@ ${Array.from({ length: 50 }, (_, n) => `      - { name: s${n}, address: 10.0.0.$
   expect(all).toHaveLength(NAMED + 1);
   expect(all.at(-1)).toMatchObject({
     name: 'server-id-moved',
-    message: 'The same is so 30 more times in pool web.',
+    message: '30 more of this kind were found.',
   });
   expect(all.every(isLossy)).toBe(true);
+
+  const pools = Array.from(
+    { length: 50 },
+    (_, n) => `  p${n}: { servers: [{ name: s${n}, address: 10.0.0.${n + 1} }] }\n`,
+  );
+  const gone = transitions(stateOf(`pools:\n${pools.join('')}`), stateOf('pools: {}'));
+  expect(gone).toHaveLength(NAMED + 1);
 });
 
 function escaped(text: string): string {

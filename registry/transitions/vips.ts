@@ -64,12 +64,12 @@ function compare(before: VipPlace, packets: Vip, now: VipPlace, present: Pool, f
   } else if (before.vip.quic && !now.vip.quic) {
     found.add('vip-quic-off', present.name, [...path, 'quic'], () =>
       sentence(
-        `CIDs are read no more on ${what} of pool ${present.name}, so its connections are lost when the address of their client changes`,
+        `balancers no longer read CIDs on ${what} of pool ${present.name}, so its connections are lost when the address of their client changes`,
       ),
     );
   } else if (!before.vip.quic && now.vip.quic) {
     found.add('vip-quic-on', present.name, [...path, 'quic'], () =>
-      sentence(`CIDs are read from now on on ${what} of pool ${present.name}`),
+      sentence(`balancers begin to read CIDs on ${what} of pool ${present.name}`),
     );
   }
 }

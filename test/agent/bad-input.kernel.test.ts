@@ -205,6 +205,8 @@ const CIDCTL: Readonly<Record<string, Case>> = {
   '`explain` without `--registry`': () => cidctl('explain', '0720b1d07b359d3c'),
   '`validate` of no file': () => cidctl('validate', host.scope.path('none.yaml')),
   '`validate` of a FIFO': async () => cidctl('validate', await fifo('fifo.yaml')),
+  '`validate --against` no file': () =>
+    cidctl('validate', host.document, '--against', host.scope.path('none.yaml')),
   '`validate` of a bad document': () => cidctl('validate', file('broken.yaml', 'pools: [')),
 };
 

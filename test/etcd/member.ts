@@ -5,8 +5,10 @@ import { inNamespace } from '../netns/command.js';
 
 export interface MemberPlace {
   readonly name: string;
-  /** IP address that clients and peers reach it at. */
+  /** IP address that clients reach it at. */
   readonly address: string;
+  /** IP address that the other members reach it at. Default: the same. */
+  readonly peerAddress?: string;
   readonly clientPort: number;
   readonly peerPort: number;
   /** A named network namespace. Default: that of this process. */
@@ -30,11 +32,17 @@ export interface MemberOptions {
   readonly flags?: readonly string[];
 }
 
+export function peerUrl({ address, peerAddress = address, peerPort }: MemberPlace): string {
+  return `http://${peerAddress}:${peerPort}`;
+}
+
 /** One etcd process, which can be started again with its data. */
 export class Member {
   readonly place: MemberPlace;
   readonly #argv: readonly string[];
   #child: ChildProcess | undefined;
+  #killed = false;
+  #failed = false;
   #exited: Promise<void> = Promise.resolve();
 
   /** @param cluster of all members, as for `--initial-cluster` */
@@ -42,9 +50,11 @@ export class Member {
     this.place = place;
     const scheme = options.tls === undefined ? 'http' : 'https';
     const client = `${scheme}://${place.address}:${place.clientPort}`;
-    const peer = `http://${place.address}:${place.peerPort}`;
+    const peer = peerUrl(place);
     const { tls, quotaOctets } = options;
     const argv = [
+      // It ends with the process of the test, also where that is killed.
+      ...['setpriv', '--pdeathsig', 'KILL', '--'],
       'etcd',
       `--name=${place.name}`,
       `--data-dir=${place.folder}/data`,
@@ -82,6 +92,11 @@ export class Member {
     return pid;
   }
 
+  /** Whether it ended although nobody killed it. */
+  get failed(): boolean {
+    return this.#failed;
+  }
+
   get running(): boolean {
     return this.#child !== undefined;
   }
@@ -97,9 +112,12 @@ export class Member {
     });
     closeSync(log);
     this.#child = child;
+    this.#killed = false;
+    this.#failed = false;
     this.#exited = new Promise((resolve) => {
       const end = () => {
         if (this.#child === child) this.#child = undefined;
+        this.#failed = !this.#killed;
         resolve();
       };
       child.once('exit', end);
@@ -118,6 +136,7 @@ export class Member {
 
   /** SIGKILL, also where it is paused. Resolves when it has ended. */
   async kill(): Promise<void> {
+    this.#killed = true;
     if (this.#child !== undefined) process.kill(this.pid, 'SIGKILL');
     await this.#exited;
   }

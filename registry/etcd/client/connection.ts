@@ -84,7 +84,9 @@ export class Connection {
     let logins = 0;
     return this.#persist(what, options, async (endpoint, ms) => {
       for (;;) {
-        const token = await this.#token?.get();
+        const token = await this.#token?.get().catch((error: unknown) => {
+          throw notSent(what, error);
+        });
         try {
           return await endpoint.unary(method, request, this.metadata(token), ms);
         } catch (error) {
@@ -161,8 +163,10 @@ export class Connection {
         sent = true;
         return await attempt(endpoint, ms);
       } catch (error) {
-        last = sent ? callError(what, error) : notSent(what, error);
-        if (!last.passing) throw last;
+        const failed = sent ? callError(what, error) : notSent(what, error);
+        // That this copy was not done says nothing about one that was sent before.
+        last = last?.fate === 'unknown' ? failed.withFate('unknown') : failed;
+        if (!failed.passing) throw last;
         this.endpoints.leave(endpoint);
         if (last.fate === 'unknown' && !options.repeatable) throw last;
       }
@@ -172,8 +176,9 @@ export class Connection {
   }
 }
 
+/** Nothing of the call was sent, whatever became of the connection or the login. */
 function notSent(what: string, cause: unknown): RegistryCallError {
-  if (cause instanceof RegistryCallError) return cause;
+  if (cause instanceof RegistryCallError) return cause.withFate('not done');
   const message = `${what}: ${cause instanceof Error ? cause.message : String(cause)}`;
   return new RegistryCallError('REGISTRY_UNAVAILABLE', message, {
     fate: 'not done',

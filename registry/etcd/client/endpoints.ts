@@ -3,6 +3,7 @@ import {
   type ChannelOptions,
   Client,
   type ClientDuplexStream,
+  connectivityState,
   type Metadata,
   type MethodDefinition,
 } from '@grpc/grpc-js';
@@ -14,8 +15,9 @@ const MAX_RECEIVE_OCTETS = 256 * 1024 * 1024;
 function channelOptions(tls: EtcdTls | undefined): ChannelOptions {
   return {
     // A member that is stopped, or whose link is cut, refuses nothing: only pings find out. etcd
-    // takes pings 5 s apart, and ends the connection of a client that sends more.
-    'grpc.keepalive_time_ms': 5_000,
+    // takes pings 5 s apart, and ends the connection of a client that sends more. As it counts
+    // them where they arrive, and does not forget, there is a second for what delays one of them.
+    'grpc.keepalive_time_ms': 6_000,
     'grpc.keepalive_timeout_ms': 2_000,
     'grpc.keepalive_permit_without_calls': 1,
     'grpc.initial_reconnect_backoff_ms': 100,
@@ -26,6 +28,8 @@ function channelOptions(tls: EtcdTls | undefined): ChannelOptions {
     'grpc.use_local_subchannel_pool': 1,
     'grpc.enable_retries': 0,
     'grpc.service_config_disable_resolution': 1,
+    // A proxy of the environment is for the Internet.
+    'grpc.enable_http_proxy': 0,
     ...(tls?.serverName === undefined ? {} : { 'grpc.ssl_target_name_override': tls.serverName }),
   };
 }
@@ -42,14 +46,23 @@ export class Endpoint {
     this.#tls = tls;
   }
 
-  /** Resolves when the connection stands; rejects after `ms` milliseconds without one. */
-  ready(ms: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#open().waitForReady(Date.now() + ms, (error) => {
-        if (error) reject(new Error(`no connection to ${this.target}`));
-        else resolve();
+  /** Resolves when the connection stands; rejects when it fails, or after `ms` milliseconds. */
+  async ready(ms: number): Promise<void> {
+    const channel = this.#open().getChannel();
+    const deadline = Date.now() + ms;
+    for (;;) {
+      const state = channel.getConnectivityState(true);
+      if (state === connectivityState.READY) return;
+      if (state === connectivityState.TRANSIENT_FAILURE || state === connectivityState.SHUTDOWN) {
+        throw new Error(`no connection to ${this.target}`);
+      }
+      await new Promise<void>((resolve, reject) => {
+        channel.watchConnectivityState(state, deadline, (error) => {
+          if (error) reject(new Error(`no connection to ${this.target} in time`));
+          else resolve();
+        });
       });
-    });
+    }
   }
 
   /** @param ms milliseconds until the call fails with DEADLINE_EXCEEDED */

@@ -2,10 +2,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Backoff, SerialWork } from '../../../core/index.js';
 import type { Connection } from './connection.js';
-import { callError, isCompacted, type RegistryCallError } from './errors.js';
+import { callError, isCompacted, RegistryCallError } from './errors.js';
 import { FollowedPrefix } from './followed-prefix.js';
+import { KnownKeys } from './known-keys.js';
 import type { KeyValue, Kv, Snapshot } from './kv.js';
-import type { Change, ChangeSet } from './watch.js';
+import type { ChangeSet } from './watch.js';
 
 export interface FollowHandlers {
   /** All keys at one revision. Called first, and once. */
@@ -31,9 +32,16 @@ export interface FollowOptions {
   readonly pageKeys?: number;
 }
 
+/** Milliseconds between two looks at whether something is still to come; each time twice that. */
+const FIRST_LOOK_MS = 20;
+/** When the pause would be longer without anything having come, nothing will. */
+const LAST_LOOK_MS = 3_000;
+
 /**
  * Follows all keys with some prefixes: a snapshot, then each change. Transactions stay whole,
- * also where they change keys under several of the prefixes.
+ * also where they change keys under several of the prefixes. For that, etcd is asked at each change
+ * whether the other prefixes have one too, which has it read them: so one prefix is best, and
+ * several are for small ones.
  */
 export class Follow {
   readonly #connection: Connection;
@@ -43,8 +51,7 @@ export class Follow {
   readonly #prefixes: readonly FollowedPrefix[];
   readonly #backoff = new Backoff({ firstMs: 50, longestMs: 2_000, jitter: true });
   readonly #delivery = new SerialWork(() => this.#deliver());
-  /** Keys that were handed over, with the revision of their last change. */
-  readonly #known = new Map<string, number>();
+  readonly #known = new KnownKeys();
   /** Everything up to here was handed over. */
   #revision = 0;
   /** Begins anew with each snapshot; what belongs to an older one is dropped. */
@@ -70,6 +77,10 @@ export class Follow {
     this.#kv = kv;
     this.#handlers = handlers;
     this.#options = options;
+    for (const prefix of prefixes) {
+      const inside = prefixes.find((each) => each !== prefix && each.startsWith(prefix));
+      if (inside !== undefined) throw new RangeError(`${inside} lies inside ${prefix}`);
+    }
     this.#prefixes = prefixes.map((prefix) => new FollowedPrefix(prefix));
     void this.#synchronize();
   }
@@ -110,9 +121,11 @@ export class Follow {
     try {
       const { revision, entries } = await this.#readAll();
       if (this.#stale(round)) return;
+      if (revision < this.#revision) this.#known.distrust();
       await this.#handOverAll(revision, entries);
       if (this.#stale(round)) return;
       this.#revision = revision;
+      this.#goal = revision;
     } catch (error) {
       if (this.#stale(round)) return;
       // A compaction while the pages were read only asks for a newer revision.
@@ -140,31 +153,16 @@ export class Follow {
     if (!this.#started) {
       await this.#handlers.onSnapshot({ revision, entries });
       this.#started = true;
-      for (const { key, modRevision } of entries) this.#known.set(key, modRevision);
+      this.#known.apply(entries.map((entry) => ({ kind: 'put', entry })));
       return;
     }
-    const changes = this.#differences(entries);
+    const changes = this.#known.differences(entries);
     if (changes.length > 0) await this.#handOver({ revision, changes, resync: true });
-  }
-
-  #differences(entries: readonly KeyValue[]): Change[] {
-    const present = new Set(entries.map(({ key }) => key));
-    const changes: Change[] = [];
-    for (const key of this.#known.keys()) {
-      if (!present.has(key)) changes.push({ kind: 'removed', key });
-    }
-    for (const entry of entries) {
-      if (this.#known.get(entry.key) !== entry.modRevision) changes.push({ kind: 'put', entry });
-    }
-    return changes;
   }
 
   async #handOver(changes: FollowedChanges): Promise<void> {
     await this.#handlers.onChanges(changes);
-    for (const change of changes.changes) {
-      if (change.kind === 'put') this.#known.set(change.entry.key, change.entry.modRevision);
-      else this.#known.delete(change.key);
-    }
+    this.#known.apply(changes.changes);
     this.#revision = changes.revision;
   }
 
@@ -176,8 +174,10 @@ export class Follow {
         await this.#delivery.run();
         if (this.#prefixes.some((each) => each.waiting)) void this.#confirm(round);
       },
-      onCompacted: () => {
-        if (!this.#stale(round)) void this.#synchronize();
+      onCompacted: (revision) => {
+        if (this.#stale(round)) return;
+        this.#disconnect(behind(`changes up to revision ${revision} were compacted away`));
+        void this.#synchronize();
       },
       onConnected: () => {
         if (!this.#stale(round)) void this.#confirm(round);
@@ -219,20 +219,26 @@ export class Follow {
   async #confirm(round: number): Promise<void> {
     if (this.#confirming === round) return;
     this.#confirming = round;
+    let pauseMs = FIRST_LOOK_MS;
     try {
       while (!this.#stale(round) && this.#prefixes.every((prefix) => prefix.connected)) {
         for (const prefix of this.#prefixes) {
           const goal = this.#connected ? this.#latest : this.#goal;
           if (goal !== undefined && prefix.passed >= goal) continue;
+          const least = this.#revision;
           const revision = await prefix.confirm(this.#kv);
           if (this.#stale(round)) return;
+          if (revision < least) return this.#distrust();
           this.#goal ??= revision;
         }
+        const latest = this.#latest;
         await this.#delivery.run();
         if (this.#stale(round)) return;
         this.#connectAt(Math.min(...this.#prefixes.map((prefix) => prefix.passed)));
         if (this.#connected && !this.#prefixes.some((prefix) => prefix.waiting)) return;
-        await pause(20);
+        await pause(pauseMs);
+        pauseMs = this.#latest === latest ? 2 * pauseMs : FIRST_LOOK_MS;
+        if (pauseMs > LAST_LOOK_MS && !this.#stale(round)) return this.#distrust();
       }
     } catch (error) {
       if (this.#stale(round)) return;
@@ -241,6 +247,17 @@ export class Follow {
     } finally {
       if (this.#confirming === round) this.#confirming = undefined;
     }
+  }
+
+  /**
+   * etcd is at an earlier revision than what was handed over, or has what no change leads to: its
+   * data were lost, or a backup was restored. Then a revision says nothing about a key, so
+   * everything is handed over again.
+   */
+  #distrust(): void {
+    this.#known.distrust();
+    this.#disconnect(behind('etcd holds other data than it did'));
+    void this.#synchronize();
   }
 
   /** Revision of the latest transaction of which something came. */
@@ -271,4 +288,10 @@ export class Follow {
   #stale(round: number): boolean {
     return this.#closed || this.#round !== round;
   }
+}
+
+/** Why it is not connected although etcd answers. */
+function behind(why: string): RegistryCallError {
+  const details = { fate: 'not done', passing: true } as const;
+  return new RegistryCallError('REGISTRY_UNAVAILABLE', `following: ${why}`, details);
 }

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { Backoff } from '../../../core/index.js';
 import {
   type LeaseKeepAliveRequest,
   type LeaseKeepAliveResponse,
   LeaseService,
 } from '../../../proto/gen/etcdserverpb/etcd.js';
-import type { Connection } from './connection.js';
+import type { Connection, OpenStream } from './connection.js';
 import { asksForLogin, callError, isLeaseUnknown, type RegistryCallError } from './errors.js';
 
 export interface LeaseHandlers {
   /**
    * There is a new lease: puts the keys that hang on it. Called again with another ID whenever
-   * the lease was lost. When it rejects, the lease is given back and another one is taken.
+   * the lease was lost, one call at a time. When it rejects, the lease is given back and another
+   * one is taken.
    */
   readonly onGranted: (leaseId: string) => void | Promise<void>;
-  /** The lease is gone, and its keys with it. */
+  /** The lease is gone, and its keys with it. Told after `onGranted` has ended. */
   readonly onLost?: (leaseId: string) => void;
   /** What failed; it is tried again. The lease, if there is one, may still live. */
   readonly onTrouble?: (error: RegistryCallError) => void;
@@ -28,7 +28,10 @@ export interface LeaseOptions {
   readonly ttl: number;
 }
 
-type KeepAliveStream = ClientDuplexStream<LeaseKeepAliveRequest, LeaseKeepAliveResponse>;
+type KeepAliveStream = OpenStream<LeaseKeepAliveRequest, LeaseKeepAliveResponse>;
+
+/** Milliseconds that a member has at most to answer a keepalive. */
+const LONGEST_ANSWER_MS = 3_000;
 
 /** A lease that is kept alive, and taken anew when it is lost. */
 export class Lease {
@@ -38,9 +41,8 @@ export class Lease {
   readonly #backoff = new Backoff({ firstMs: 50, longestMs: 2_000, jitter: true });
   readonly #stopListening: () => void;
   #id: string | undefined;
-  /** Seconds that etcd granted. */
-  #granted = 0;
-  #stream: KeepAliveStream | undefined;
+  #keptAt: number | undefined;
+  #open: KeepAliveStream | undefined;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -48,13 +50,23 @@ export class Lease {
     this.#connection = connection;
     this.#ttl = options.ttl;
     this.#handlers = handlers;
-    this.#stopListening = connection.endpoints.onLeave(() => this.#stream?.cancel());
-    void this.#take();
+    this.#stopListening = connection.endpoints.onLeave((from) => {
+      if (this.#open?.endpoint === from) this.#open.stream.cancel();
+    });
+    void this.#run();
   }
 
   /** The lease that is held as far as is known. */
   get id(): string | undefined {
     return this.#id;
+  }
+
+  /**
+   * Milliseconds since a member last confirmed the lease; undefined without a lease. Beyond its
+   * TTL the lease is probably gone, though nobody could say so yet.
+   */
+  get unconfirmedForMs(): number | undefined {
+    return this.#keptAt === undefined ? undefined : performance.now() - this.#keptAt;
   }
 
   /** Ends keeping it alive and revokes it, which deletes its keys. Never rejects. */
@@ -69,99 +81,106 @@ export class Lease {
     this.#closed = true;
     this.#stopListening();
     this.#backoff.cancel();
-    clearTimeout(this.#timer);
-    this.#stream?.cancel();
-    this.#id = undefined;
+    this.#drop();
   }
 
-  async #take(): Promise<void> {
+  async #run(): Promise<void> {
+    while (!this.#closed) {
+      try {
+        await this.#hold();
+      } catch (error) {
+        if (this.#closed) return;
+        this.#handlers.onTrouble?.(callError('lease', error));
+        await this.#pause();
+      }
+    }
+  }
+
+  /** One lease from its grant to its loss. Rejects when there is none to be had. */
+  async #hold(): Promise<void> {
+    // A grant whose answer is lost leaves a lease without keys, which goes by itself.
+    const { ID, TTL } = await this.#connection.call(
+      'grant of a lease',
+      LeaseService.leaseGrant,
+      { TTL: this.#ttl, ID: '0' },
+      { repeatable: true },
+    );
+    if (this.#closed) return this.#revoke(ID);
+    this.#id = ID;
+    this.#keptAt = performance.now();
+    // Kept alive at once: putting the keys may take longer than the lease lives.
+    const kept = this.#keepUntilLost(ID, (TTL * 1_000) / 3);
     try {
-      // A grant whose answer is lost leaves a lease without keys, which goes by itself.
-      const { ID, TTL } = await this.#connection.call(
-        'grant of a lease',
-        LeaseService.leaseGrant,
-        { TTL: this.#ttl, ID: '0' },
-        { repeatable: true },
-      );
-      if (this.#closed) return void this.#revoke(ID);
-      this.#id = ID;
-      this.#granted = TTL;
-      // Kept alive from now on: putting the keys may take longer than the lease lives.
-      void this.#keep(ID);
       await this.#handlers.onGranted(ID);
     } catch (error) {
-      if (this.#closed) return;
-      this.#handlers.onTrouble?.(callError('lease', error));
-      const id = this.#id;
       this.#drop();
-      if (id !== undefined) await this.#revoke(id);
-      this.#backoff.retry(() => void this.#take());
+      await this.#revoke(ID);
+      throw error;
     }
+    await kept;
+    if (!this.#closed) this.#handlers.onLost?.(ID);
   }
 
-  /** Keeps one lease alive on one stream; it ends with the stream. */
-  async #keep(id: string): Promise<void> {
-    let token: string | undefined;
-    try {
-      const open = await this.#connection.stream(LeaseService.leaseKeepAlive);
-      const { stream, endpoint } = open;
-      token = open.token;
-      if (this.#id !== id) return stream.cancel();
-      this.#stream = stream;
-      this.#ask(stream, id, () => this.#connection.endpoints.leave(endpoint));
+  /** Resolves when etcd says that there is no such lease, or when it was dropped. */
+  async #keepUntilLost(id: string, intervalMs: number): Promise<void> {
+    while (this.#id === id) {
       try {
-        for await (const answer of stream as AsyncIterable<LeaseKeepAliveResponse>) {
-          if (this.#id !== id) return stream.cancel();
-          if (answer.TTL <= 0) return this.#lost(id);
-          this.#backoff.reset();
-          this.#handlers.onKept?.(id, answer.TTL);
-          clearTimeout(this.#timer);
-          const leave = () => this.#connection.endpoints.leave(endpoint);
-          this.#timer = setTimeout(() => this.#ask(stream, id, leave), this.#intervalMs);
-        }
-        throw new Error('the stream of keepalives ended');
+        await this.#keepOnOneStream(id, intervalMs);
       } catch (error) {
-        if (this.#id === id) this.#connection.endpoints.leave(endpoint);
-        throw error;
+        if (this.#id !== id) return;
+        if (asksForLogin(error)) this.#connection.discardToken(this.#open?.token);
+        const failed = callError('keeping the lease', error);
+        if (isLeaseUnknown(failed)) return this.#drop();
+        this.#handlers.onTrouble?.(failed);
+        await this.#pause();
       }
-    } catch (error) {
-      if (this.#id !== id) return;
-      if (asksForLogin(error)) this.#connection.discardToken(token);
-      if (isLeaseUnknown(callError('lease', error))) return this.#lost(id);
-      clearTimeout(this.#timer);
-      this.#handlers.onTrouble?.(callError('keeping the lease', error));
-      this.#backoff.retry(() => void this.#keep(id));
     }
   }
 
-  get #intervalMs(): number {
-    return (this.#granted * 1_000) / 3;
+  async #keepOnOneStream(id: string, intervalMs: number): Promise<void> {
+    const open = await this.#connection.stream(LeaseService.leaseKeepAlive);
+    const { stream, endpoint } = open;
+    if (this.#id !== id) return stream.cancel();
+    this.#open = open;
+    const ask = () => this.#ask(open, id, Math.min(intervalMs / 2, LONGEST_ANSWER_MS));
+    try {
+      ask();
+      for await (const answer of stream as AsyncIterable<LeaseKeepAliveResponse>) {
+        if (this.#id !== id) return;
+        if (answer.TTL <= 0) return this.#drop();
+        this.#keptAt = performance.now();
+        this.#backoff.reset();
+        this.#handlers.onKept?.(id, answer.TTL);
+        clearTimeout(this.#timer);
+        this.#timer = setTimeout(ask, intervalMs);
+      }
+      throw new Error('the stream of keepalives ended');
+    } catch (error) {
+      if (this.#id === id) {
+        clearTimeout(this.#timer);
+        this.#connection.endpoints.leave(endpoint);
+      }
+      throw error;
+    } finally {
+      stream.cancel();
+    }
   }
 
   /** Asks once. Without an answer the stream is ended, and another member is asked. */
-  #ask(stream: KeepAliveStream, id: string, leave: () => void): void {
+  #ask({ stream, endpoint }: KeepAliveStream, id: string, answerMs: number): void {
     stream.write({ ID: id });
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(
-      () => {
-        leave();
-        stream.cancel();
-      },
-      Math.min(this.#intervalMs / 2, 3_000),
-    );
-  }
-
-  #lost(id: string): void {
-    this.#drop();
-    this.#handlers.onLost?.(id);
-    if (!this.#closed) void this.#take();
+    this.#timer = setTimeout(() => {
+      this.#connection.endpoints.leave(endpoint);
+      stream.cancel();
+    }, answerMs);
   }
 
   #drop(): void {
     this.#id = undefined;
+    this.#keptAt = undefined;
     clearTimeout(this.#timer);
-    this.#stream?.cancel();
-    this.#stream = undefined;
+    this.#open?.stream.cancel();
+    this.#open = undefined;
   }
 
   async #revoke(id: string): Promise<void> {
@@ -170,5 +189,10 @@ export class Lease {
     await this.#connection
       .call('revocation of a lease', LeaseService.leaseRevoke, { ID: id }, options)
       .catch(() => undefined);
+  }
+
+  /** Does not end where the lease was closed meanwhile. */
+  #pause(): Promise<void> {
+    return new Promise((resolve) => this.#backoff.retry(resolve));
   }
 }

@@ -142,10 +142,26 @@ export function remove(range: string | KeyRange): Operation {
 
 /** A transaction inside another one. */
 export function nested(transaction: Transaction): Operation {
-  return { request: { $case: 'requestTxn', value: txnRequest(transaction) } };
+  return { request: { $case: 'requestTxn', value: shallowRequest(transaction) } };
 }
 
-export function txnRequest({ when, success, failure = [] }: Transaction): TxnRequest {
+/** Throws RangeError for one that is nested too deeply. */
+export function txnRequest(transaction: Transaction): TxnRequest {
+  const request = shallowRequest(transaction);
+  if (depthOf(request) > MAX_NESTING) {
+    throw new RangeError(`transactions nest ${MAX_NESTING} deep at most`);
+  }
+  return request;
+}
+
+function depthOf({ success, failure }: TxnRequest): number {
+  const inner = [...success, ...failure].flatMap(({ request }) =>
+    request?.$case === 'requestTxn' ? [depthOf(request.value)] : [],
+  );
+  return inner.length === 0 ? 0 : 1 + Math.max(...inner);
+}
+
+function shallowRequest({ when, success, failure = [] }: Transaction): TxnRequest {
   return { compare: [...when], success: [...success], failure: [...failure] };
 }
 

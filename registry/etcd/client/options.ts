@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+import { X509Certificate } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
 import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
 import { CidecarError, Secret } from '../../../core/index.js';
 import { readRegularFileSync, whyUnreadable } from '../../../core/regular-file.js';
 import type { ConnectionOptions } from './connection.js';
+import { channelCredentials } from './credentials.js';
 
 /** What a file of `--registry-options` holds. Paths are relative to its folder. */
 const SHAPE = z.strictObject({
@@ -29,9 +31,24 @@ const MAX_PASSWORD_OCTETS = 4096;
 
 /**
  * Reads the options of a connection to etcd, with the certificates and the password that they
- * name. Throws DOCUMENT_SYNTAX, DOCUMENT_INVALID, FILE_UNREADABLE or KEY_INVALID, with the file.
+ * name. Throws DOCUMENT_SYNTAX, DOCUMENT_INVALID or FILE_UNREADABLE, with the file.
  */
 export function readEtcdOptions(file: string): ConnectionOptions {
+  const options = readAll(file);
+  try {
+    // OpenSSL passes over an authority that is no certificate, and then trusts nobody.
+    if (options.tls?.ca !== undefined) new X509Certificate(options.tls.ca);
+    channelCredentials(options.tls);
+  } catch (cause) {
+    // OpenSSL names what it could not take, and repeats nothing of it.
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const message = `the certificates and the key cannot be used: ${why}`;
+    throw new CidecarError('DOCUMENT_INVALID', message, { file, field: 'tls', cause });
+  }
+  return options;
+}
+
+function readAll(file: string): ConnectionOptions {
   const text = readFile(file, MAX_OPTIONS_OCTETS).toString('utf8');
   const options = shapeOf(file, text);
   const near = (path: string) => resolve(dirname(file), path);

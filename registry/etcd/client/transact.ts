@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { setTimeout as pause } from 'node:timers/promises';
-import { callError, type RegistryCallError } from './errors.js';
-import type { KeyValue, Kv, OperationResult, TransactionResult } from './kv.js';
+import type { KeyValue, Kv, OperationResult } from './kv.js';
 import { get, type Operation, put, type Transaction, unchanged } from './operations.js';
 
 /**
@@ -47,8 +45,8 @@ export interface MarkedTransaction extends Transaction {
  * with its operations, if the mark is as it was before. So it may be sent again: a copy that
  * comes late finds the mark changed, and the mark says to whom that is due.
  *
- * Rejects with a {@link RegistryCallError}, whose fate is "unknown" only when no member answered
- * until `giveUpMs`.
+ * Rejects with a RegistryCallError. Its fate is "unknown" where a copy was sent whose answer
+ * never came, and no later copy was answered: the same call, also after a restart, finds out.
  */
 export async function transact(kv: Kv, transaction: MarkedTransaction): Promise<MarkedResult> {
   const { what, mark } = transaction;
@@ -65,7 +63,8 @@ export async function transact(kv: Kv, transaction: MarkedTransaction): Promise<
     success: [put(mark.key, value, mark.lease), ...transaction.success],
     failure: [get(mark.key), ...(transaction.failure ?? [])] satisfies Operation[],
   };
-  const result = await sendUntilAnswered(kv, what, marked, transaction.giveUpMs ?? 30_000);
+  const giveUpMs = transaction.giveUpMs ?? 30_000;
+  const result = await kv.txn(marked, { what, giveUpMs, repeatable: true });
   const [first, ...results] = result.results;
   if (result.held) return { done: true, revision: result.revision, results };
   const present = first?.kind === 'get' ? first.entries[0] : undefined;
@@ -75,26 +74,4 @@ export async function transact(kv: Kv, transaction: MarkedTransaction): Promise<
 
 function doneBefore({ modRevision }: KeyValue): MarkedResult {
   return { done: true, revision: modRevision, results: undefined };
-}
-
-async function sendUntilAnswered(
-  kv: Kv,
-  what: string,
-  transaction: Transaction,
-  giveUpMs: number,
-): Promise<TransactionResult> {
-  const giveUpAt = performance.now() + giveUpMs;
-  let unknown: RegistryCallError | undefined;
-  for (;;) {
-    const left = Math.max(1, giveUpAt - performance.now());
-    try {
-      return await kv.txn(transaction, { what, giveUpMs: left, repeatable: true });
-    } catch (error) {
-      const failed = callError(what, error);
-      // That this copy was refused says nothing about an earlier one.
-      if (failed.fate === 'unknown') unknown = failed;
-      if (performance.now() >= giveUpAt || !failed.passing) throw unknown ?? failed;
-      await pause(50);
-    }
-  }
 }
