@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
  * "Too big" about our own tunnels: a link between balancer and server has a smaller MTU than
- * settings.mtu says, and every packet that needs more is lost there. The error comes to the
+ * outer_mtu says, and every packet that needs more is lost there. The error comes to the
  * tunnel's source, which is this host, and quotes the outer header. It passes to the host;
  * who the server is and what fits is left for user space to read.
  */

@@ -9,20 +9,6 @@ import { REASONS } from './reasons.js';
 const MEANING = 2;
 
 /**
- * The names of fields go into the mark too. The incarnation was called "generation" when tables
- * were first pinned, and a new name alone must not make those unreadable.
- */
-function realUnderFirstName({ incarnation, ...rest }: typeof layout.REAL): object {
-  const entries = Object.entries(rest);
-  const at = entries.findIndex(([name]) => name === 'source_mac') + 1;
-  return Object.fromEntries([
-    ...entries.slice(0, at),
-    ['generation', incarnation],
-    ...entries.slice(at),
-  ]);
-}
-
-/**
  * Tells which tables this build can read: those with the same maps, layout and meaning. It is
  * the name of an empty folder among the pins, and so can be looked for before anything is
  * opened.
@@ -31,11 +17,7 @@ export const ABI_MARK = `abi-${createHash('sha256')
   .update(
     JSON.stringify([
       ...[MEANING, MAP_NAMES, REASONS],
-      Object.entries(layout)
-        .sort(([a], [b]) => (a < b ? -1 : 1))
-        .map(([name, value]) =>
-          name === 'REAL' ? [name, realUnderFirstName(layout.REAL)] : [name, value],
-        ),
+      Object.entries(layout).sort(([a], [b]) => (a < b ? -1 : 1)),
     ]),
   )
   .digest('hex')

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BpfProgram } from '../../bpf/index.js';
 import { BalancerHost } from './balancer-host.js';
@@ -54,6 +55,31 @@ describe('an agent takes over', () => {
     const { code, stderr } = await status();
     expect([code, stderr]).toEqual([1, expect.stringMatching(/another way.*PIN_INVALID/)]);
     await startsAnew(/another way/);
+  });
+
+  it('from such a build without a gap: the old program routes until the new one does, which begins to count', async () => {
+    const folder = host.pins.tableSetPath(host.tableSet());
+    const mark = readdirSync(folder).find((name) => name.startsWith('abi-'));
+    for (let i = 0; i < 5; i++) expect(host.route(cidOf('ed793a'))).toBe(ONE.address);
+    renameSync(`${folder}/${mark}`, `${folder}/abi-other`);
+    const before = await host.xdp();
+    host.spawn();
+    // The program of the link is asked all the time; it is the old one or the new one.
+    const seen = new Set<number | undefined>();
+    let ready: Promise<unknown> | undefined = host.logged('ready').then(() => {
+      ready = undefined;
+    });
+    while (ready !== undefined) {
+      seen.add((await host.xdp())?.id);
+      await sleep(10);
+    }
+    const after = await host.xdp();
+    expect([...seen].every((id) => id === before?.id || id === after?.id)).toBe(true);
+    expect(seen).toContain(before?.id);
+    expect(after?.id).not.toBe(before?.id);
+    expect(host.status().vips[0]?.counters.cid).toBeUndefined();
+    expect(host.route(cidOf('ed793a'))).toBe(ONE.address);
+    expect(host.status().vips[0]?.counters.cid?.packets).toBe(1);
   });
 
   it('where a pin is missing', async () => {
