@@ -9,7 +9,7 @@ import {
   type SidecarServiceClient,
   SidecarServiceService,
 } from '../proto/gen/cidecar/v1/sidecar.js';
-import { CREDIT_LIMIT } from './rpc/issue-stream.js';
+import { CREDIT_LIMIT } from './rpc/cid-stream.js';
 import { ask } from './testing/calls.js';
 import { poolDocument, quicLb } from './testing/pool-document.js';
 import { scrapeUntil } from './testing/scrape.js';

@@ -69,7 +69,7 @@ afterEach(async () => {
 });
 
 function switchTo(generation: number, zeroHostId = false): void {
-  issue.write({ event: { $case: 'switch', value: { generation, zeroHostId } } });
+  issue.write({ event: { $case: 'generationSwitch', value: { generation, zeroHostId } } });
 }
 
 function batch(generation: number, routable = true, lifetimeMs = 0): void {

@@ -219,7 +219,7 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
   }
 
   #onIssue({ event }: IssueStreamResponse): void {
-    if (event?.$case === 'switch') this.#switchTo(event.value);
+    if (event?.$case === 'generationSwitch') this.#switchTo(event.value);
     this.#heard();
     if (event?.$case === 'batch') this.#receive(event.value);
     this.#giveReissue();

@@ -36,7 +36,9 @@ async function listen(path: string): Promise<void> {
   server.addService(SidecarServiceService, {
     ...Object.fromEntries(others),
     issueStream: (call: { write(message: object): void }) =>
-      call.write({ event: { $case: 'switch', value: { generation: 1, zeroHostId: false } } }),
+      call.write({
+        event: { $case: 'generationSwitch', value: { generation: 1, zeroHostId: false } },
+      }),
     watch: (call: { write(message: object): void }) =>
       call.write({ event: { $case: 'minting', value: minting } }),
   });
