@@ -42,7 +42,7 @@ export class SidecarMetrics {
   });
   readonly latency = new Histogram({
     name: 'cidecar_sidecar_request_seconds',
-    help: 'Time to answer a unary call, by method and code.',
+    help: 'Time to answer a unary call or a question of a Session, by method and code.',
     labelNames: ['method', 'code'] as const,
     buckets: SECONDS,
     registers: [this.registry],

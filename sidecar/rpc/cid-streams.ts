@@ -124,7 +124,7 @@ export class CidStreams {
   }
 
   openSession(call: ServerDuplexStream<SessionRequest, SessionResponse>): void {
-    const { issuer, log } = this.#options;
+    const { issuer, log, metrics } = this.#options;
     const { onFault, ...common } = this.#streamOptions('Session', call.getPeer(), () => {
       this.#sessions.delete(session);
       this.#acknowledgements.ended(session, issuer.generation);
@@ -136,6 +136,10 @@ export class CidStreams {
       onFault,
       hello: this.#hello(),
       queries: this.#options.queries,
+      time: (method) => {
+        const stop = metrics.latency.startTimer({ method });
+        return (code) => stop({ code });
+      },
       onOpen: (client) => {
         this.#olderCids.opened(session, client.instance);
         log.info(client, 'a client opened a Session');

@@ -10,6 +10,8 @@ export interface SessionQuestionsOptions {
   readonly queries: CidQueries;
   /** @param onSent to be called when the answer has left */
   answer(answer: Answer, onSent: () => void): void;
+  /** A question has come; returns what to call with the code of its answer, or OK. */
+  time(method: 'ResetToken' | 'IsOwn'): (code: string) => void;
   /** A fault of ours, to be logged. */
   onFault(error: unknown): void;
 }
@@ -31,14 +33,16 @@ export class SessionQuestions {
       const message = `${this.#waiting} questions wait for an answer; the limit is ${QUESTION_LIMIT}`;
       throw new CidecarError('CREDIT_EXCEEDED', message);
     }
-    void this.#resultOf(about).then((result) =>
+    const timed = this.#options.time(about?.$case === 'resetTokenOf' ? 'ResetToken' : 'IsOwn');
+    void this.#resultOf(about).then((result) => {
+      timed(result.$case === 'refusal' ? result.value.code : 'OK');
       this.#options.answer({ number, result }, () => {
         this.#waiting -= 1;
-      }),
-    );
+      });
+    });
   }
 
-  async #resultOf(about: Question['about']): Promise<Answer['result']> {
+  async #resultOf(about: Question['about']): Promise<NonNullable<Answer['result']>> {
     const { queries, onFault } = this.#options;
     try {
       if (about?.$case === 'resetTokenOf') {

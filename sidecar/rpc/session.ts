@@ -26,6 +26,8 @@ export interface SessionOptions extends CidStreamOptions<SessionRequest, Session
   /** What its first message says, beside what is minted. */
   readonly hello: Omit<SessionHello, 'minting'>;
   readonly queries: CidQueries;
+  /** See SessionQuestionsOptions. */
+  time(method: 'ResetToken' | 'IsOwn'): (code: string) => void;
   /** The client said who it is. */
   onOpen(client: SessionClient): void;
   /** A fault of ours, to be logged. */
@@ -60,8 +62,7 @@ export class Session extends CidStream<SessionRequest, SessionResponse> implemen
     super(options);
     this.#options = options;
     this.#questions = new SessionQuestions({
-      queries: options.queries,
-      onFault: options.onFault,
+      ...options,
       answer: (value, onSent) => this.send({ event: { $case: 'answer', value } }, onSent),
     });
     this.send({ event: { $case: 'hello', value: { ...options.hello, minting: this.#minting() } } });
