@@ -234,7 +234,7 @@ describe('streams', { timeout: 120_000 }, () => {
           });
           stream.on('error', () => {});
           stream.on('data', (count: number) => {
-          received += count;
+            received += count;
             if (received > given) unasked = true;
           });
           const say = (credit: number, number: number) => {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
+import { type EventEmitter, once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import {
   ServerCredentials,
   type ServerDuplexStream,
   type ServerWritableStream,
+  status,
 } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -20,8 +21,8 @@ import {
 } from '../../proto/gen/cidecar/v1/sidecar.js';
 import { CidPool, type PooledCid, type Reissue } from './index.js';
 
-// In place of a sidecar, the test sends each message itself, so that those of the two streams can
-// come in any order.
+// In place of a sidecar of the release before Session, the test sends each message itself, so that
+// those of the two streams can come in any order.
 let folder: string;
 let server: Server;
 let pool: CidPool;
@@ -30,6 +31,10 @@ let watch: ServerWritableStream<object, WatchResponse>;
 let openStreams: number;
 /** Whether further IssueStreams are left without an answer. */
 let refuseIssue: boolean;
+
+const unimplemented = (call: EventEmitter) => {
+  call.emit('error', { code: status.UNIMPLEMENTED, details: 'unknown method' });
+};
 
 beforeEach(async () => {
   refuseIssue = false;
@@ -46,6 +51,7 @@ beforeEach(async () => {
     const others = Object.keys(SidecarServiceService).map((name) => [name, unused] as const);
     server.addService(SidecarServiceService, {
       ...Object.fromEntries(others),
+      session: unimplemented,
       issueStream: (call: typeof issue) => {
         if (refuseIssue) return;
         issue = call;
