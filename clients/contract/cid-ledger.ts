@@ -17,7 +17,8 @@ interface Sent {
 export class CidLedger {
   #next = 1;
   readonly #sent: Sent[] = [];
-  readonly #taken = new Set<number>();
+  /** A bit for each counter. */
+  #taken = new Uint8Array(1 << 16);
   readonly #made = new Set<string>();
 
   /** Packed CIDs and their tokens. */
@@ -65,8 +66,20 @@ export class CidLedger {
     if (sent === undefined) throw new Error(`a CID that was not sent: ${hex}`);
     if (token.readUIntBE(0, COUNTER_LENGTH) !== counter) throw new Error(`another token: ${hex}`);
     if (sent.void) throw new Error(`a CID that is void: ${hex}`);
-    if (this.#taken.has(counter)) throw new Error(`a CID came twice: ${hex}`);
-    this.#taken.add(counter);
+    if (!this.#first(counter)) throw new Error(`a CID came twice: ${hex}`);
+  }
+
+  /** Whether the counter was not taken before. */
+  #first(counter: number): boolean {
+    const [at, bit] = [counter >> 3, 1 << (counter & 7)];
+    if (at >= this.#taken.length) {
+      const more = new Uint8Array(2 * Math.max(at, this.#taken.length));
+      more.set(this.#taken);
+      this.#taken = more;
+    }
+    const before = this.#taken[at] ?? 0;
+    this.#taken[at] = before | bit;
+    return (before & bit) === 0;
   }
 
   #of(counter: number): Sent | undefined {
