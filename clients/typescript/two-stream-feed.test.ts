@@ -36,8 +36,11 @@ const unimplemented = (call: EventEmitter) => {
   call.emit('error', { code: status.UNIMPLEMENTED, details: 'unknown method' });
 };
 
+let onSession: (call: EventEmitter) => void;
+
 beforeEach(async () => {
   refuseIssue = false;
+  onSession = unimplemented;
   folder = await mkdtemp(join(tmpdir(), `cdc${process.pid}-`));
   const socket = join(folder, 'sidecar.sock');
   server = new Server();
@@ -51,7 +54,7 @@ beforeEach(async () => {
     const others = Object.keys(SidecarServiceService).map((name) => [name, unused] as const);
     server.addService(SidecarServiceService, {
       ...Object.fromEntries(others),
-      session: unimplemented,
+      session: (call: EventEmitter) => onSession(call),
       issueStream: (call: typeof issue) => {
         if (refuseIssue) return;
         issue = call;
@@ -267,4 +270,38 @@ it('drops CIDs of which only the Watch says that they are void', async () => {
   minting(2);
   await seen(() => pool.level === 0);
   expect(pool.take().routable).toBe(false);
+});
+
+describe('one of two streams', { timeout: 20_000 }, () => {
+  it('is no connection', async () => {
+    const said: string[] = [];
+    pool.on('connected', () => said.push('connected'));
+    switchTo(1);
+    batch(1);
+    await seen(() => pool.level === 4);
+    expect([pool.connected, said]).toEqual([false, []]);
+    minting(1);
+    await seen(() => pool.connected);
+    expect(said).toEqual(['connected']);
+  });
+
+  it('leads back to a Session, as both do, when the sidecar has been replaced', async () => {
+    switchTo(1);
+    batch(1);
+    minting(1);
+    await seen(() => pool.connected);
+    const sessions: unknown[] = [];
+    onSession = (call) => sessions.push(call);
+    watch.end();
+    await seen(() => sessions.length > 0);
+  });
+
+  it('does so too where the other never comes about', async () => {
+    switchTo(1);
+    batch(1);
+    const sessions: unknown[] = [];
+    onSession = (call) => sessions.push(call);
+    await seen(() => sessions.length > 0);
+    expect(pool.connected).toBe(false);
+  });
 });
