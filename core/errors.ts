@@ -74,8 +74,8 @@ export const ERROR_CATALOGUE = {
   FOREIGN_CID: 'Only CIDs of this server are answered for (RFC 9000 section 21.11).',
   LEASE_REFUSED:
     'Leases and reset keys hand out secrets; start the sidecar with --allow-key-export to permit it.',
-  CREDIT_EXCEEDED: 'Give credit only for CIDs that there is room for; see IssueStreamRequest.',
-  STREAMS_EXHAUSTED: 'Close streams that are not needed; one IssueStream per process is enough.',
+  CREDIT_EXCEEDED: 'Give credit only for CIDs that there is room for; see SessionRequest.',
+  STREAMS_EXHAUSTED: 'Close streams that are not needed; one Session per process is enough.',
   SOCKET_UNUSABLE: 'Choose another path for the socket, in a folder that this user may write to.',
   SOCKET_BUSY: 'Another process listens on this socket; stop it, or choose another path.',
   SIDECAR_UNAVAILABLE: 'The sidecar does not answer; the pool serves 0b111 CIDs until it does.',

@@ -154,13 +154,16 @@ describe('issuing', { timeout: 120_000 }, () => {
     expect(await health()).toBe('NOT_SERVING');
 
     const stream = client.issueStream();
-    await next<IssueStreamResponse>(stream, ({ event }) => event?.$case === 'switch');
+    await next<IssueStreamResponse>(stream, ({ event }) => event?.$case === 'generationSwitch');
     const watch = client.watch({});
     const recovered = next<WatchResponse>(
       watch,
       ({ event }) => event?.$case === 'minting' && event.value.routable,
     );
-    const voided = next<IssueStreamResponse>(stream, ({ event }) => event?.$case === 'switch');
+    const voided = next<IssueStreamResponse>(
+      stream,
+      ({ event }) => event?.$case === 'generationSwitch',
+    );
     await folder.write(poolDocument([quicLb(0, 'minting', keyFile)]));
     await recovered;
     await voided; // The switch makes unused 0b111 CIDs void.
@@ -318,7 +321,7 @@ describe('rotation', { timeout: 120_000 }, () => {
     expect(ordered).toMatchObject({ value: { throughGeneration: old.value.generation } });
     stream.write({ credit: 100, acknowledgedGeneration: 0 });
     await next<IssueStreamResponse>(stream, ({ event }) => event?.$case === 'batch');
-    const switched = events.findLastIndex(({ event }) => event?.$case === 'switch');
+    const switched = events.findLastIndex(({ event }) => event?.$case === 'generationSwitch');
     for (const { event } of events.slice(switched)) {
       if (event?.$case === 'batch') expect(event.value.configId).toBe(1);
     }

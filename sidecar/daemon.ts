@@ -174,7 +174,7 @@ export class Daemon {
     });
     this.#metrics.observeClients({
       issuer,
-      issueStreams: service.issueStreams,
+      cidStreams: service.cidStreams,
       connections: this.#server.connections,
     });
     if (!this.#server.reflects) log.warn('no descriptors found: reflection is off');

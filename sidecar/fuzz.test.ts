@@ -6,13 +6,16 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import {
   IssueStreamRequest,
   IssueStreamResponse,
+  SessionRequest,
+  SessionResponse,
   type SidecarServiceClient,
   SidecarServiceService,
 } from '../proto/gen/cidecar/v1/sidecar.js';
-import { CREDIT_LIMIT } from './rpc/issue-stream.js';
+import { CREDIT_LIMIT } from './rpc/cid-stream.js';
 import { ask } from './testing/calls.js';
 import { poolDocument, quicLb } from './testing/pool-document.js';
 import { scrapeUntil } from './testing/scrape.js';
+import { introduction } from './testing/session-rig.js';
 import { sidecarsPerFile } from './testing/test-sidecars.js';
 
 // Every request is answered with a status that the contract names: never with INTERNAL or UNKNOWN,
@@ -83,13 +86,10 @@ function raw(path: string, octets: Buffer): Promise<unknown> {
   });
 }
 
-async function leavesNothingBehind(): Promise<void> {
+async function leavesNothingBehind(method: string): Promise<void> {
   await scrapeUntil(
     folder.metrics,
-    (metrics) =>
-      metrics.value('streams', { method: 'IssueStream' }) === 0 &&
-      metrics.value('streams', { method: 'Watch' }) === 0 &&
-      metrics.value('credit') === 0,
+    (metrics) => metrics.value('streams', { method }) === 0 && metrics.value('credit') === 0,
   );
   expect(await ask(client, 'status', {})).toMatchObject({ serving: true, streams: 0 });
 }
@@ -178,67 +178,106 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('end' as const, 'cancel' as const) }) },
 );
 
-const encode = (credit: number, acknowledgedGeneration: number) =>
-  Buffer.from(IssueStreamRequest.encode({ credit, acknowledgedGeneration }).finish());
+type Message = NonNullable<(IssueStreamResponse | SessionResponse)['event']>;
+
+/** The CIDs in a message. */
+function countOf(event: Message | undefined): number {
+  return event?.$case === 'batch' ? event.value.count : 0;
+}
+
+/** A bidirectional method as the fuzz sees it. */
+const BIDIRECTIONAL = [
+  {
+    method: 'IssueStream',
+    path: SidecarServiceService.issueStream.path,
+    encode: (credit: number, acknowledgedGeneration: number) =>
+      IssueStreamRequest.encode({ credit, acknowledgedGeneration }).finish(),
+    countIn: (octets: Buffer) => countOf(IssueStreamResponse.decode(octets).event),
+    /** Whether the acknowledgement of such a number is refused. */
+    refuses: () => false,
+  },
+  {
+    method: 'Session',
+    path: SidecarServiceService.session.path,
+    encode: (credit: number, acknowledgedMinting: number, first: boolean) =>
+      SessionRequest.encode({
+        credit,
+        acknowledgedMinting,
+        questions: [{ number: credit, about: { $case: 'own', value: issued.subarray(0, 12) } }],
+        ...(first ? { open: introduction() } : {}),
+      }).finish(),
+    countIn: (octets: Buffer) => countOf(SessionResponse.decode(octets).event),
+    refuses: (number: number) => number > 1,
+  },
+];
 
 describe('streams', { timeout: 120_000 }, () => {
-  it('IssueStream: random credit, acknowledgements and octets in random order', async () => {
-    const seen = new Set<status>();
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
-        const { path } = SidecarServiceService.issueStream;
-        const same = (octets: Buffer) => octets;
-        const stream = client.makeBidiStreamRequest(path, same, IssueStreamResponse.decode);
-        let given = 0;
-        let received = 0;
-        let strange = false;
-        let unasked = false;
-        let ended = false;
-        const over = new Promise<status>((resolve) => {
-          stream.on('status', ({ code }) => resolve(code));
-        }).finally(() => {
-          ended = true;
-        });
-        stream.on('error', () => {});
-        stream.on('data', ({ event }: IssueStreamResponse) => {
-          if (event?.$case !== 'batch') return;
-          received += event.value.count;
-          if (received > given) unasked = true;
-        });
-        for (const what of steps) {
-          if (ended) break;
-          if (what.do === 'credit') {
-            given += what.credit;
-            stream.write(encode(what.credit, 0));
-          } else if (what.do === 'acknowledge') stream.write(encode(0, what.generation));
-          else if (what.do === 'octets') {
-            strange = true;
-            stream.write(Buffer.from(what.octets));
-          } else if (what.do === 'read') await new Promise(setImmediate);
-          else if (what.do === 'end') stream.end();
-          else {
-            await new Promise(setImmediate);
-            stream.cancel();
+  it.each(BIDIRECTIONAL)(
+    '$method: random credit, acknowledgements and octets in random order',
+    async ({ method, path, encode, countIn, refuses }) => {
+      const seen = new Set<status>();
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
+          const same = (octets: Buffer) => octets;
+          const stream = client.makeBidiStreamRequest(path, same, countIn);
+          let given = 0;
+          let received = 0;
+          let strange = false;
+          let refused = false;
+          let first = true;
+          let unasked = false;
+          let ended = false;
+          const over = new Promise<status>((resolve) => {
+            stream.on('status', ({ code }) => resolve(code));
+          }).finally(() => {
+            ended = true;
+          });
+          stream.on('error', () => {});
+          stream.on('data', (count: number) => {
+            received += count;
+            if (received > given) unasked = true;
+          });
+          const say = (credit: number, number: number) => {
+            given += credit;
+            if (refuses(number)) refused = true;
+            stream.write(Buffer.from(encode(credit, number, first)));
+            first = false;
+          };
+          for (const what of steps) {
+            if (ended) break;
+            if (what.do === 'credit') say(what.credit, 0);
+            else if (what.do === 'acknowledge') say(0, what.generation);
+            else if (what.do === 'octets') {
+              strange = true;
+              stream.write(Buffer.from(what.octets));
+            } else if (what.do === 'read') await new Promise(setImmediate);
+            else if (what.do === 'end') stream.end();
+            else {
+              await new Promise(setImmediate);
+              stream.cancel();
+            }
+            if (what.do === 'cancel' || what.do === 'end') break;
           }
-          if (what.do === 'cancel' || what.do === 'end') break;
-        }
-        if (!ended) stream.end();
-        const answer = await over;
-        seen.add(answer);
-        // Random octets can be a message that gives credit.
-        expect(unasked && !strange).toBe(false);
-        const allowed = [OK];
-        if (steps.some((what) => what.do === 'cancel')) allowed.push(CANCELLED);
-        if (given > CREDIT_LIMIT || strange) allowed.push(RESOURCE_EXHAUSTED);
-        if (strange) allowed.push(INVALID_ARGUMENT);
-        expect(allowed).toContain(answer);
-        await ask(client, 'status', {}); // The sidecar has read what was sent before.
-      }),
-      { numRuns: 150 },
-    );
-    expect([...seen].sort()).toEqual([OK, CANCELLED, INVALID_ARGUMENT, RESOURCE_EXHAUSTED].sort());
-    await leavesNothingBehind();
-  });
+          if (!ended) stream.end();
+          const answer = await over;
+          seen.add(answer);
+          // Random octets can be a message that gives credit.
+          expect(unasked && !strange).toBe(false);
+          const allowed = [OK];
+          if (steps.some((what) => what.do === 'cancel')) allowed.push(CANCELLED);
+          if (given > CREDIT_LIMIT || strange) allowed.push(RESOURCE_EXHAUSTED);
+          if (strange || refused) allowed.push(INVALID_ARGUMENT);
+          expect(allowed).toContain(answer);
+          await ask(client, 'status', {}); // The sidecar has read what was sent before.
+        }),
+        { numRuns: 150 },
+      );
+      expect([...seen].sort()).toEqual(
+        [OK, CANCELLED, INVALID_ARGUMENT, RESOURCE_EXHAUSTED].sort(),
+      );
+      await leavesNothingBehind(method);
+    },
+  );
 
   it('Watch: random octets, left at random moments', async () => {
     const { path } = SidecarServiceService.watch;
@@ -265,6 +304,6 @@ describe('streams', { timeout: 120_000 }, () => {
       ),
       { numRuns: 200 },
     );
-    await leavesNothingBehind();
+    await leavesNothingBehind('Watch');
   });
 });

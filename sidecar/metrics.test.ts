@@ -102,7 +102,7 @@ describe('metrics', { timeout: 60_000 }, () => {
 
     const switched = new Promise<number>((resolve) => {
       streams[0]?.on('data', ({ event }: IssueStreamResponse) => {
-        if (event?.$case === 'switch' && event.value.generation > first) {
+        if (event?.$case === 'generationSwitch' && event.value.generation > first) {
           resolve(event.value.generation);
         }
       });

@@ -6,14 +6,17 @@ import type { IssuedCids } from './issuing/issued-cids.js';
 import type { Issuer } from './issuing/issuer.js';
 import type { NonceSupplyMonitor } from './issuing/nonce-supply-monitor.js';
 
-/** How CIDs leave: by IssueStream, by Issue, or as leased nonces from which others mint them. */
+/** How CIDs leave: by Session or IssueStream, by Issue, or as leased nonces from which others mint them. */
 export type IssueKind = 'stream' | 'unary' | 'lease';
 
 /** What is known of clients; read at each scrape. */
 export interface ClientsSource {
   readonly connections: { readonly size: number };
   readonly issuer: { readonly generation: number };
-  readonly issueStreams: Iterable<{ readonly credit: number; readonly acknowledged: number }>;
+  readonly cidStreams: Iterable<{ readonly credit: number; readonly acknowledged: number }> & {
+    /** Connections that hold CIDs of earlier generations, and clients that did not say how many. */
+    readonly olderCids: { readonly connections: number; readonly silentClients: number };
+  };
 }
 
 /** What is known of decapsulation; read at each scrape. */
@@ -45,7 +48,7 @@ export class SidecarMetrics {
   });
   readonly latency = new Histogram({
     name: 'cidecar_sidecar_request_seconds',
-    help: 'Time to answer a unary call, by method and code.',
+    help: 'Time to answer a unary call or a question of a Session, by method and code.',
     labelNames: ['method', 'code'] as const,
     buckets: SECONDS,
     registers: [this.registry],
@@ -88,7 +91,7 @@ export class SidecarMetrics {
   }
 
   /** Adds what is known of clients; to be called once. */
-  observeClients({ connections, issuer, issueStreams }: ClientsSource): void {
+  observeClients({ connections, issuer, cidStreams }: ClientsSource): void {
     const registers = [this.registry];
     new Gauge({
       name: 'cidecar_sidecar_connections',
@@ -104,18 +107,39 @@ export class SidecarMetrics {
       registers,
       collect() {
         let sum = 0;
-        for (const { credit } of issueStreams) sum += credit;
+        for (const { credit } of cidStreams) sum += credit;
         this.set(sum);
       },
     });
     new Gauge({
       name: 'cidecar_sidecar_streams_unacknowledged',
-      help: 'IssueStreams whose clients may still hold CIDs of an earlier generation.',
+      help: 'Sessions and IssueStreams whose clients may still hold CIDs of an earlier generation.',
       registers,
       collect() {
         let sum = 0;
-        for (const { acknowledged } of issueStreams) if (acknowledged < issuer.generation) sum += 1;
+        for (const { acknowledged } of cidStreams) if (acknowledged < issuer.generation) sum += 1;
         this.set(sum);
+      },
+    });
+    this.#observeOlderCids(cidStreams);
+  }
+
+  #observeOlderCids(cidStreams: ClientsSource['cidStreams']): void {
+    const registers = [this.registry];
+    new Gauge({
+      name: 'cidecar_sidecar_older_cid_connections',
+      help: 'Connections that hold CIDs of earlier generations, as clients said last.',
+      registers,
+      collect() {
+        this.set(cidStreams.olderCids.connections);
+      },
+    });
+    new Gauge({
+      name: 'cidecar_sidecar_older_cid_silent_clients',
+      help: 'Clients that may hold CIDs of earlier generations and did not say how many connections do.',
+      registers,
+      collect() {
+        this.set(cidStreams.olderCids.silentClients);
       },
     });
   }

@@ -43,7 +43,7 @@ function ask(socket: string): Promise<StatusResponse> {
 
 /** `cid-sidecar status` for people. */
 export function statusText(status: StatusResponse, now: Date): string {
-  const { configs, decapsulation } = status;
+  const { configs, decapsulation, olderCids, clients } = status;
   const lines = [
     `server ${status.serverName} of pool ${status.poolName}: ${status.serverState}, ${status.serving ? 'issuing routable CIDs' : `issuing 0b111 CIDs: ${status.reason}`}`,
     `cid-sidecar ${status.version}${status.commit === '' ? '' : ` (${status.commit.slice(0, 12)})`}, up ${age(status.started, now)}`,
@@ -58,6 +58,19 @@ export function statusText(status: StatusResponse, now: Date): string {
   lines.push(
     `generation ${status.generation}, ${status.switchAcknowledged ? '' : 'not '}acknowledged by every client; CIDs of ${status.cidLength} octets, ${status.issued} issued, ${status.streams} streams`,
   );
+  if (olderCids !== undefined) {
+    const { connections, complete, silentClients } = olderCids;
+    const rest = complete ? '' : `, and that is not all: ${whatIsUnknown(silentClients)}`;
+    lines.push(`connections with CIDs of earlier generations: ${connections}${rest}`);
+  }
+  for (const { clientName, canRetire, acknowledgedGeneration, ...client } of clients) {
+    const older = client.olderConnections ?? 'an unknown number of';
+    const ability = canRetire ? '' : '; cannot retire CIDs';
+    const held = client.reissuesHeld === 0 ? '' : `, ${client.reissuesHeld} reissues held back`;
+    lines.push(
+      `  ${clientName || 'a client without a name'}: ${older} connections, generation ${acknowledgedGeneration} acknowledged${held}${ability}`,
+    );
+  }
   for (const { configId, state, algorithm, serverIds, noncesLeft } of configs) {
     const ids = serverIds.length === 0 ? 'no server ID' : serverIds.map(toHex).join(' ');
     lines.push(
@@ -91,6 +104,11 @@ function fleetLines(fleet: StatusResponse['fleet']): string[] {
     lines.push(`config ${configId} waits for revision ${revision} at ${names}`);
   }
   return lines;
+}
+
+function whatIsUnknown(silentClients: number): string {
+  if (silentClients > 0) return `${silentClients} clients did not say how many they have`;
+  return 'clients may not have connected again since the sidecar started';
 }
 
 function age(since: Date | undefined, now: Date): string {

@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 import { EventEmitter } from 'node:events';
 import { CidecarError } from '../../core/index.js';
-import type {
-  CidBatch,
-  GenerationSwitch,
-  IssueStreamResponse,
-  SidecarServiceClient,
-  WatchResponse,
-} from '../../proto/gen/cidecar/v1/sidecar.js';
-import { whyUnusable } from './batch-check.js';
+import type { CidBatch, SidecarServiceClient } from '../../proto/gen/cidecar/v1/sidecar.js';
+import { whyLengthUnusable, whyUnusable } from './batch-check.js';
 import { BatchQueue, type PooledCid } from './batch-queue.js';
 import { FailoverCids } from './failover-cids.js';
+import type { FeedHandlers, IssuedNow } from './feed.js';
 import { closedError, FirstCids, unavailable } from './first-cids.js';
 import { Freshness } from './freshness.js';
 import type { CidPoolEvents, CidPoolStats } from './pool-events.js';
-import { type CidPoolOptions, connectClient, readCidLength, readLevels } from './pool-options.js';
+import {
+  type CidPoolOptions,
+  connectClient,
+  readCidLength,
+  readIntroduction,
+  readLevels,
+} from './pool-options.js';
 import { ReissueOrders } from './reissue-orders.js';
 import { ResetTokenQuestions } from './reset-token-questions.js';
-import { type IssueCall, SidecarLink } from './sidecar-link.js';
+import { SidecarFeed } from './sidecar-feed.js';
 
 /**
  * A supply of CIDs for a QUIC stack, whose hooks can neither wait nor fail. `take()` is
@@ -30,7 +31,7 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
   readonly #lowWater: number;
   readonly #highWater: number;
   readonly #queue = new BatchQueue();
-  readonly #link: SidecarLink;
+  readonly #feed: SidecarFeed;
   readonly #freshness: Freshness;
   readonly #resetTokens: ResetTokenQuestions;
   #cidLength: number | undefined;
@@ -40,10 +41,6 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
   #generation = 0;
   readonly #reissues = new ReissueOrders();
   readonly #firstCids = new FirstCids();
-  /** What the present Watch says is issued now; undefined until it has said so. */
-  #watchedGeneration: number | undefined;
-  /** Whether the present IssueStream has said what is issued now. */
-  #switched = false;
   #zeroHostId = false;
   #dry = false;
   #taken = 0;
@@ -61,25 +58,45 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
     this.#lowWater = lowWater;
     this.#highWater = highWater;
     this.#cidLength = readCidLength(options);
-    const client = connectClient(options);
-    this.#client = client;
+    this.#client = connectClient(options);
     this.#freshness = new Freshness(() => this.#fallStale());
-    this.#resetTokens = new ResetTokenQuestions(client, options.socket);
-    this.#link = new SidecarLink(client, options.socket, {
-      onIssueOpen: (call) => this.#ask(call),
-      onIssue: (message) => this.#onIssue(message),
-      onWatch: (message) => this.#onWatch(message),
-      onIssueLost: () => {
-        this.#outstanding = 0;
-        this.#switched = false;
+    const pool = this;
+    this.#feed = new SidecarFeed({
+      client: this.#client,
+      socket: options.socket,
+      introduction: readIntroduction(options),
+      held: options.heldGenerations,
+      handlers: this.#handlers(),
+      pool: {
+        get generation() {
+          return pool.#generation;
+        },
+        get oldestGeneration() {
+          return pool.#reissues.oldest;
+        },
       },
-      onWatchLost: () => {
-        this.#watchedGeneration = undefined;
+    });
+    this.#resetTokens = new ResetTokenQuestions((cid) => this.#feed.resetToken(cid));
+  }
+
+  #handlers(): FeedHandlers {
+    return {
+      onIssuedNow: (now) => this.#onIssuedNow(now),
+      onBatch: (batch) => this.#onBatch(batch),
+      onReissue: (order) => {
+        this.#reissues.order(order);
+        this.#giveReissue();
+      },
+      onGenerationSeen: (generation) => this.#reissues.noticeMissed(generation),
+      onVoid: () => this.#queue.filter(() => false),
+      onHeard: () => this.#heard(),
+      onLost: () => {
+        this.#outstanding = 0;
       },
       onConnected: () => this.emit('connected'),
       onDisconnected: (error) => this.emit('disconnected', error),
       onTrouble: (error) => this.emit('trouble', error),
-    });
+    };
   }
 
   /**
@@ -99,7 +116,7 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
   get cidLength(): number {
     if (this.#cidLength !== undefined) return this.#cidLength;
     const message = 'the CID length is not known before the first CIDs come: await ready()';
-    throw unavailable(message, this.#link.lastError);
+    throw unavailable(message, this.#feed.lastError);
   }
 
   /** How many CIDs of the sidecar the pool holds. */
@@ -109,7 +126,7 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
 
   /** Whether CIDs come, and orders to replace them: one without the other is no connection. */
   get connected(): boolean {
-    return this.#link.connected;
+    return this.#feed.connected;
   }
 
   /** The generation of the CIDs that are issued now; it grows when earlier ones become void. */
@@ -127,7 +144,7 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
       silence: this.#freshness.silence,
       taken: this.#taken,
       made: this.#made,
-      lastError: this.#link.lastError,
+      lastError: this.#feed.lastError,
     };
   }
 
@@ -138,7 +155,7 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
   take(): PooledCid {
     if (this.#freshness.passed) return this.#takeFailover();
     const taken = this.#queue.shift();
-    if (this.#queue.size + this.#outstanding < this.#lowWater) this.#ask(this.#link.issueCall);
+    if (this.#queue.size + this.#outstanding < this.#lowWater) this.#ask();
     if (taken === undefined) return this.#takeFailover();
     this.#taken += 1;
     if (taken.routable) this.#reissues.took(taken.generation);
@@ -150,12 +167,7 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
    * Rejects with SIDECAR_UNAVAILABLE, whose cause is the answer of gRPC.
    */
   isOwn(cid: Uint8Array): Promise<boolean> {
-    return new Promise((done, reject) => {
-      this.#client.isOwn({ cids: cid, cidLength: cid.length }, (cause, response) => {
-        if (cause === null) done(response.own[0] === 1);
-        else reject(new CidecarError('SIDECAR_UNAVAILABLE', cause.details, { cause }));
-      });
-    });
+    return this.#feed.isOwn(cid);
   }
 
   /**
@@ -169,9 +181,17 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
     return this.#resetTokens.ask(cid);
   }
 
+  /**
+   * To be called when connections gave up CIDs of earlier generations, so that the sidecar hears
+   * of it at once. Without it, `heldGenerations` is looked at once a second.
+   */
+  reportHeld(): void {
+    this.#feed.reportHeld();
+  }
+
   close(): void {
     this.#closed = true;
-    this.#link.close();
+    this.#feed.close();
     this.#freshness.close();
     this.#client.close();
     this.#firstCids.close();
@@ -193,7 +213,7 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
   // The CIDs stay in the pool: they are good again if it turns out that nothing has changed.
   #fallStale(): void {
     const silence = `nothing was heard from the sidecar for ${Math.round(this.#freshness.silence)} ms`;
-    this.emit('stale', unavailable(silence, this.#link.lastError));
+    this.emit('stale', unavailable(silence, this.#feed.lastError));
     this.#fallDry();
   }
 
@@ -201,6 +221,7 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
     const wasStale = this.#freshness.passed;
     this.#freshness.heard();
     if (wasStale && this.#queue.size > 0) this.#haveCids();
+    this.#giveReissue();
   }
 
   #haveCids(): void {
@@ -211,80 +232,60 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
   }
 
   #whyNone(): CidecarError | undefined {
-    if (this.#link.lastError !== undefined) return this.#link.lastError;
-    const message = this.#switched
+    if (this.#feed.lastError !== undefined) return this.#feed.lastError;
+    const message = this.#feed.begun
       ? 'the sidecar answers, but sends no CIDs; its log says why'
       : 'the sidecar does not answer';
     return new CidecarError('SIDECAR_UNAVAILABLE', message);
   }
 
-  #onIssue({ event }: IssueStreamResponse): void {
-    if (event?.$case === 'switch') this.#switchTo(event.value);
-    this.#heard();
-    if (event?.$case === 'batch') this.#receive(event.value);
-    this.#giveReissue();
-  }
-
-  #onWatch({ event }: WatchResponse): void {
-    if (event?.$case === 'reissue') {
-      const { throughGeneration, deadline = new Date() } = event.value;
-      this.#reissues.order({ throughGeneration, deadline });
-      if (throughGeneration >= this.#generation) this.#watchedGeneration = undefined;
-    }
-    if (event?.$case === 'minting') this.#watched(event.value.generation);
-    // Else the other stream is about to say which CIDs are void.
-    if (this.#watchedGeneration === this.#generation) this.#heard();
-    this.#giveReissue();
-  }
-
-  #watched(generation: number): void {
-    this.#watchedGeneration = generation;
-    this.#reissues.noticeMissed(generation);
-    // There is no IssueStream that could say so.
-    if (!this.#switched && generation !== this.#generation) this.#queue.filter(() => false);
-  }
-
-  #ask(call: IssueCall | undefined): void {
+  #ask(): void {
     const credit = this.#highWater - this.#queue.size - this.#outstanding;
-    if (call === undefined || credit <= 0) return;
-    this.#outstanding += credit;
-    call.write({ credit, acknowledgedGeneration: this.#generation });
+    if (credit > 0 && this.#feed.ask(credit)) this.#outstanding += credit;
   }
 
-  #receive(batch: CidBatch): void {
-    const trouble = whyUnusable(batch, this.#cidLength);
+  #onBatch(batch: CidBatch): boolean {
+    const trouble = whyUnusable(batch, this.#cidLength, this.#outstanding);
     if (trouble !== undefined) {
-      this.#link.abandonIssue();
       this.emit('trouble', trouble);
-      return;
+      return false;
     }
     this.#outstanding -= batch.count;
     // The batch was on its way when its CIDs became void.
     if (batch.generation !== this.#generation) {
-      this.#ask(this.#link.issueCall);
-      return;
+      this.#ask();
+      return true;
     }
     this.#cidLength = batch.cidLength;
     this.#freshness.limit(batch.lifetimeMs);
     this.#queue.push(batch);
     this.#haveCids();
+    this.#giveReissue();
+    return true;
   }
 
-  // A switch also comes at the start of a stream, when mostly nothing has changed.
-  #switchTo({ generation, zeroHostId }: GenerationSwitch): void {
+  // This also comes at the start of a stream, when mostly nothing has changed.
+  #onIssuedNow({ generation, zeroHostId, cidLength, lifetimeMs }: IssuedNow): boolean {
+    const trouble = whyLengthUnusable(cidLength, this.#cidLength);
+    if (trouble !== undefined) {
+      this.emit('trouble', trouble);
+      return false;
+    }
+    this.#cidLength ??= cidLength;
+    if (lifetimeMs !== undefined) this.#freshness.limit(lifetimeMs);
     if (zeroHostId !== this.#zeroHostId) this.#failover = undefined;
     this.#zeroHostId = zeroHostId;
-    this.#switched = true;
     if (generation < this.#generation) this.#reissues.startAnew(generation, this.#generation);
     this.#generation = generation;
     this.#queue.filter((batch) => batch.routable && batch.generation === generation);
     const credit = Math.max(0, this.#highWater - this.#queue.size - this.#outstanding);
     this.#outstanding += credit;
-    this.#link.issueCall?.write({ credit, acknowledgedGeneration: generation });
+    this.#feed.acknowledge(credit);
+    return true;
   }
 
-  // Orders and CIDs come on different streams. A server that obeys an order at once must not
-  // replace void CIDs by CIDs that are void too, nor routable ones by 0b111 CIDs.
+  // The CIDs for an order can be used up by the time that it comes. A server that obeys an order
+  // at once must not replace void CIDs by CIDs that are void too, nor routable ones by 0b111 CIDs.
   #giveReissue(): void {
     if (!this.#queue.nextIsRoutable || this.#freshness.passed) return;
     const order = this.#reissues.next(this.#generation);

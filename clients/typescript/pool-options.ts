@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import { randomBytes } from 'node:crypto';
 import { type ChannelCredentials, credentials } from '@grpc/grpc-js';
 import { FAILOVER_MIN_CID_LENGTH, MAX_CID_LENGTH } from '../../cid/index.js';
 import { CidecarError } from '../../core/index.js';
-import { SidecarServiceClient } from '../../proto/gen/cidecar/v1/sidecar.js';
+import { type SessionOpen, SidecarServiceClient } from '../../proto/gen/cidecar/v1/sidecar.js';
 import { isCidLength } from './cid-length.js';
+import type { HeldGenerations } from './held-report.js';
 import { socketTarget } from './socket-target.js';
 
 export interface CidPoolOptions {
@@ -16,8 +18,30 @@ export interface CidPoolOptions {
   readonly highWater?: number;
   /** Octets of every CID, 8 to 20, if they are known; else the first batch decides. */
   readonly cidLength?: number;
+  /** For the sidecar's log and status, such as `my-server/1.2`: up to 64 octets of ASCII. */
+  readonly clientName?: string;
+  /**
+   * The server-use octets of all CIDs, such as the number of a worker; as many as the config has
+   * room for (`serverUseLength` in the registry), or fewer. A sidecar of an earlier release is not
+   * told.
+   */
+  readonly serverUse?: Uint8Array;
+  /** Whether the stack makes its peers retire CIDs; true if left out. */
+  readonly canRetire?: boolean;
+  /**
+   * How many connections there are by the oldest generation of the routable CIDs that their peers
+   * may still use (given out, and not retired). The registry's rotation waits for that number, so
+   * a server that leaves this out holds it up. Called when a rotation comes, and once a second
+   * while connections hold CIDs of earlier generations; must not throw.
+   */
+  readonly heldGenerations?: () => HeldGenerations;
 }
 
+/** Who a pool is, beside what it knows of generations. */
+export type Introduction = Omit<SessionOpen, 'knownGeneration' | 'oldestGeneration'>;
+
+/** Octets by which the sidecar knows a pool again. */
+const INSTANCE_LENGTH = 16;
 const DEFAULT_HIGH_WATER = 4096;
 /** The sidecar refuses more open credit. */
 const CREDIT_LIMIT = 65_536;
@@ -32,6 +56,17 @@ export function readLevels(options: CidPoolOptions): { lowWater: number; highWat
     'ARGUMENT_INVALID',
     `lowWater ${lowWater} and highWater ${highWater}: 1 <= lowWater <= highWater <= ${CREDIT_LIMIT}`,
   );
+}
+
+/** Who a pool is. Throws ARGUMENT_INVALID. */
+export function readIntroduction(options: CidPoolOptions): Introduction {
+  const { clientName = 'cidecar-typescript', serverUse, canRetire = true } = options;
+  if (!/^[ -~]{0,64}$/.test(clientName)) {
+    const message = 'clientName is not 0 to 64 octets of printable ASCII';
+    throw new CidecarError('ARGUMENT_INVALID', message);
+  }
+  const octets = serverUse === undefined ? {} : { serverUse: Uint8Array.from(serverUse) };
+  return { clientName, canRetire, instance: randomBytes(INSTANCE_LENGTH), ...octets };
 }
 
 /** Throws ARGUMENT_INVALID. */
@@ -50,8 +85,9 @@ export function connectClient({ socket, channel }: CidPoolOptions): SidecarServi
   }
   const address = channel?.address ?? socketTarget(socket ?? '');
   return new SidecarServiceClient(address, channel?.credentials ?? credentials.createInsecure(), {
+    // The pool has pauses of its own. To connect to a unix socket costs nothing.
     'grpc.initial_reconnect_backoff_ms': 50,
-    'grpc.max_reconnect_backoff_ms': 1_000,
+    'grpc.max_reconnect_backoff_ms': socket === undefined ? 500 : 100,
     // Else nobody would notice a sidecar on another host that is gone without a word.
     'grpc.keepalive_time_ms': 10_000,
     'grpc.keepalive_timeout_ms': 5_000,

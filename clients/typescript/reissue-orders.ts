@@ -25,6 +25,11 @@ export class ReissueOrders {
    */
   #beforeReset = 0;
 
+  /** The lowest generation of CIDs that were taken and not ordered to be replaced; 0: none. */
+  get oldest(): number {
+    return Number.isFinite(this.#oldestTaken) ? this.#oldestTaken : 0;
+  }
+
   took(generation: number): void {
     if (generation < this.#oldestTaken) this.#oldestTaken = generation;
   }

@@ -10,14 +10,19 @@ export interface ResilientStreamOptions<Message, Call extends ClientReadableStre
   onLost(error: ServiceError | undefined): void;
 }
 
-/** Milliseconds of the first pause and of the longest one before the stream is opened again. */
+/**
+ * Milliseconds of the first pause and of the longest one before the stream is opened again. To
+ * connect to a unix socket costs nothing, and a sidecar that is back is to be noticed in a second.
+ */
 const FIRST_WAIT_MS = 50;
-const LONGEST_WAIT_MS = 2_000;
+const LONGEST_WAIT_MS = 500;
 
 /** A stream that is opened again after growing pauses when it breaks, until it is closed. */
 export class ResilientStream<Message, Call extends ClientReadableStream<Message>> {
   readonly #options: ResilientStreamOptions<Message, Call>;
   #call: Call | undefined;
+  /** The one that was given up last, of which nothing is taken any more. */
+  #abandoned: Call | undefined;
   /** With jitter, so that the servers of a host do not come back at one moment. */
   readonly #backoff = new Backoff({
     firstMs: FIRST_WAIT_MS,
@@ -38,6 +43,7 @@ export class ResilientStream<Message, Call extends ClientReadableStream<Message>
   /** Gives the present stream up as if it had broken, with the longest pause. */
   abandon(): void {
     this.#backoff.useLongest();
+    this.#abandoned = this.#call;
     this.#call?.cancel();
   }
 
@@ -61,7 +67,8 @@ export class ResilientStream<Message, Call extends ClientReadableStream<Message>
       if (!this.#closed) this.#backoff.retry(() => this.#open());
     };
     call.on('data', (message: Message) => {
-      if (this.#call !== call) return;
+      if (this.#call !== call || this.#abandoned === call) return;
+      // A connect is no sign of life: it succeeds while the sidecar is still starting.
       this.#backoff.reset();
       onMessage(message);
     });

@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ClientDuplexStream, ClientReadableStream, ServiceError } from '@grpc/grpc-js';
-import type { CidecarError } from '../../core/index.js';
 import type {
   IssueStreamRequest,
   IssueStreamResponse,
   SidecarServiceClient,
   WatchResponse,
 } from '../../proto/gen/cidecar/v1/sidecar.js';
-import { refusalOf } from './refusal.js';
+import type { LinkErrors } from './link-errors.js';
 import { ResilientStream } from './resilient-stream.js';
 
 export type IssueCall = ClientDuplexStream<IssueStreamRequest, IssueStreamResponse>;
 
 export interface LinkHandlers {
-  /** A new IssueStream, on which nothing was asked for yet. */
-  onIssueOpen(call: IssueCall): void;
   onIssue(message: IssueStreamResponse): void;
   onWatch(message: WatchResponse): void;
   onIssueLost(): void;
@@ -23,34 +20,27 @@ export interface LinkHandlers {
   onConnected(): void;
   /** One of the streams is lost; comes once after each `onConnected()`. */
   onDisconnected(error: Error | undefined): void;
-  /** Why there is no connection; once for each reason until there is one. */
-  onTrouble(error: CidecarError): void;
 }
 
 /**
- * The two streams that a pool needs: one with CIDs, the other with orders to replace those in
+ * The two streams that a pool needs where the sidecar has no Session: one with CIDs, the other with orders to replace those in
  * use. Either is opened again when it breaks or is refused. With one of them only, a server
  * would get CIDs and never hear that they have to be replaced, so that is no connection.
  */
 export class SidecarLink {
   readonly #handlers: LinkHandlers;
-  readonly #socket: string | undefined;
+  readonly #errors: LinkErrors;
   readonly #issue: ResilientStream<IssueStreamResponse, IssueCall>;
   readonly #watch: ResilientStream<WatchResponse, ClientReadableStream<WatchResponse>>;
   /** The streams on which a message has come. */
   readonly #begun = new Set<string>();
   #connected = false;
-  /** The messages of reasons that were told since there was a connection. */
-  readonly #told = new Set<string>();
-  #lastError: CidecarError | undefined;
 
-  /** @param socket path of the sidecar's socket, if it has one */
-  constructor(client: SidecarServiceClient, socket: string | undefined, handlers: LinkHandlers) {
+  constructor(client: SidecarServiceClient, errors: LinkErrors, handlers: LinkHandlers) {
     this.#handlers = handlers;
-    this.#socket = socket;
+    this.#errors = errors;
     this.#issue = new ResilientStream({
       open: () => client.issueStream(),
-      onOpen: (call) => handlers.onIssueOpen(call),
       onMessage: (message) => {
         this.#begin('IssueStream');
         handlers.onIssue(message);
@@ -77,11 +67,6 @@ export class SidecarLink {
     return this.#connected;
   }
 
-  /** Why there is no connection, as far as that is known. */
-  get lastError(): CidecarError | undefined {
-    return this.#lastError;
-  }
-
   /** The present IssueStream. */
   get issueCall(): IssueCall | undefined {
     return this.#issue.call;
@@ -102,22 +87,18 @@ export class SidecarLink {
     this.#begun.add(stream);
     if (this.#begun.size < 2) return;
     this.#connected = true;
-    this.#told.clear();
-    this.#lastError = undefined;
+    this.#errors.connected();
     this.#handlers.onConnected();
   }
 
   #lost(stream: string, error: ServiceError | undefined): void {
     const begun = this.#begun.delete(stream);
-    const refusal = error === undefined ? undefined : refusalOf(stream, error, this.#socket);
-    this.#lastError = refusal ?? this.#lastError;
+    const refusal = this.#errors.note(stream, error);
     if (this.#connected) {
       this.#connected = false;
       this.#handlers.onDisconnected(refusal);
     }
     // A stream that had begun and broke is tried again at once, and the reason is old by then.
-    if (begun || refusal === undefined || this.#told.has(refusal.message)) return;
-    this.#told.add(refusal.message);
-    this.#handlers.onTrouble(refusal);
+    if (!begun) this.#errors.tell(refusal);
   }
 }

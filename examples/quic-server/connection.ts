@@ -52,6 +52,11 @@ export class EchoConnection {
     return this.#cids.holds(throughGeneration);
   }
 
+  /** The oldest generation of the CIDs that its client can still send to; undefined: none. */
+  get oldestGeneration(): number | undefined {
+    return this.#cids.oldestGeneration;
+  }
+
   replaceCids(throughGeneration: number): void {
     this.#attempt(() => this.#cids.replace(throughGeneration));
   }

@@ -55,8 +55,14 @@ export class IssuedCids {
    * when these are withdrawn. A 0b111 CID is of no config that could be.
    */
   holds(throughGeneration: number): boolean {
+    const oldest = this.oldestGeneration;
+    return oldest !== undefined && oldest <= throughGeneration;
+  }
+
+  /** The oldest generation of the CIDs that the client can still send to; undefined: none. */
+  get oldestGeneration(): number | undefined {
     const [oldest] = this.#held.values();
-    return this.#spares && oldest !== undefined && oldest.generation <= throughGeneration;
+    return this.#spares ? oldest?.generation : undefined;
   }
 
   /**

@@ -66,6 +66,16 @@ export class EchoServer implements ConnectionHost {
     return this.#connections.size;
   }
 
+  /** Connections by the oldest generation of the CIDs that their clients can still send to. */
+  get heldGenerations(): ReadonlyMap<number, number> {
+    const held = new Map<number, number>();
+    for (const { oldestGeneration } of this.#connections) {
+      if (oldestGeneration === undefined) continue;
+      held.set(oldestGeneration, (held.get(oldestGeneration) ?? 0) + 1);
+    }
+    return held;
+  }
+
   get address(): Host {
     return this.#local;
   }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Milliseconds within which a client that lost its stream comes back. CidPool pauses up to 2 s
- * between its attempts, and its channel up to 1.2 s; two pauses of the pool and one of the
- * channel can follow each other.
+ * Milliseconds within which a client that lost its stream comes back. Clients pause up to 0.5 s
+ * between their attempts; those of the release before this one up to 2 s, and their channels up to
+ * 1.2 s, and two pauses of the pool and one of the channel can follow each other.
  */
 export const RECONNECT_WITHIN = 5_000;
 
-/** What has to be known of an IssueStream. */
+/** What has to be known of a Session or an IssueStream. */
 export interface Acknowledging {
   /**
    * The client said that it holds no CID of an earlier generation than this; 0: it said nothing.

@@ -90,7 +90,7 @@ async function serve(Kind: typeof Issuer, firstCallWithin = 5_000): Promise<void
   metrics.observeClients({
     issuer,
     connections: server.connections,
-    issueStreams: service.issueStreams,
+    cidStreams: service.cidStreams,
   });
   const path = join(folder, 'sidecar.sock');
   await server.listen({ socket: { path, mode: 0o600 } });
@@ -182,7 +182,8 @@ describe.each(['a deadline', 'a cancellation'])('%s', (what) => {
       const stream = client.issueStream(options());
       const ended = new Promise((resolve) => stream.once('error', resolve));
       stream.on('data', ({ event }: IssueStreamResponse) => {
-        if (event?.$case === 'switch') stream.write({ credit: 500, acknowledgedGeneration: 0 });
+        if (event?.$case === 'generationSwitch')
+          stream.write({ credit: 500, acknowledgedGeneration: 0 });
         if (what === 'a cancellation') stream.cancel();
       });
       expect(await ended).toMatchObject({ code });

@@ -8,18 +8,18 @@ import { LogLimiter } from '../../daemon/log-limiter.js';
 import type { IssueRequest, SidecarServiceServer } from '../../proto/gen/cidecar/v1/sidecar.js';
 import type { Issuer } from '../issuing/issuer.js';
 import type { SidecarMetrics } from '../metrics.js';
-import { Acknowledgements } from './acknowledgements.js';
 import { CidQueries } from './cid-queries.js';
-import { ConnectionWindow } from './connection-window.js';
-import { IssueStream } from './issue-stream.js';
+import { CidStreams } from './cid-streams.js';
 import { SecretExport } from './secret-export.js';
 import { type StatusSource, statusOf } from './status.js';
-import { StreamScheduler } from './stream-scheduler.js';
 import { Watchers } from './watchers.js';
 
 export interface ServiceOptions {
   readonly issuer: Issuer;
-  readonly status: Omit<StatusSource, 'issuer' | 'streams' | 'switchAcknowledged'>;
+  readonly status: Omit<
+    StatusSource,
+    'issuer' | 'streams' | 'switchAcknowledged' | 'olderCids' | 'clients'
+  >;
   readonly allowKeyExport: boolean;
   /** Milliseconds for which a client that hears nothing may use its CIDs. */
   readonly cidLifetime: number;
@@ -29,45 +29,39 @@ export interface ServiceOptions {
 
 const MAX_UNARY_COUNT = 1024;
 
-// Batches that wait for slow clients: 8 a stream while there are few streams, and fewer as there
-// are more, so that thousands of streams that nobody reads cost megabytes, not gigabytes.
-const UNSENT_EACH = 8;
-const UNSENT_SHARED = 1024;
-
 /** The methods of cidecar.v1.SidecarService. */
 export class SidecarService {
   readonly handlers: SidecarServiceServer;
   readonly #options: ServiceOptions;
-  readonly #scheduler: StreamScheduler;
-  readonly #issueStreams = new Set<IssueStream>();
-  /** By the names of their connections. */
-  readonly #windows = new Map<string, ConnectionWindow>();
-  readonly #acknowledgements = new Acknowledgements();
+  readonly #streams: CidStreams;
   readonly #watchers: Watchers;
+  readonly #queries: CidQueries;
   readonly #limiter = new LogLimiter();
   #requests = 0;
 
   constructor(options: ServiceOptions) {
     this.#options = options;
-    const { issuer, metrics } = options;
-    this.#scheduler = new StreamScheduler(issuer, metrics);
-    issuer.on('switch', () => {
-      for (const stream of this.#issueStreams) stream.announce();
+    const { issuer } = options;
+    this.#queries = new CidQueries(issuer);
+    this.#watchers = new Watchers(issuer);
+    this.#streams = new CidStreams({
+      ...options,
+      queries: this.#queries,
+      opened: (method) => this.#opened(method),
+      onSign: () => this.#watchers.sign(),
+      onRefusal: (...refusal) => this.noteRefusal(...refusal),
     });
-    issuer.on('minting', () => {
-      for (const stream of this.#issueStreams) stream.checkServerUse();
-    });
-    this.#watchers = new Watchers(issuer, options.cidLifetime);
     this.handlers = this.#makeHandlers();
   }
 
-  get issueStreams(): ReadonlySet<IssueStream> {
-    return this.#issueStreams;
+  /** The open streams on which CIDs go out. */
+  get cidStreams(): CidStreams {
+    return this.#streams;
   }
 
   /** Ends all streams so that what was sent arrives. */
   finish(): void {
-    for (const stream of this.#issueStreams) stream.finish();
+    this.#streams.finish();
     this.#watchers.finish();
   }
 
@@ -89,33 +83,13 @@ export class SidecarService {
   }
 
   #makeHandlers(): SidecarServiceServer {
-    const { issuer, status, allowKeyExport, cidLifetime, metrics } = this.#options;
-    const queries = new CidQueries(issuer);
+    const { issuer, status, allowKeyExport, metrics } = this.#options;
+    const queries = this.#queries;
     const secrets = new SecretExport({ issuer, metrics, allowed: allowKeyExport });
     return {
       issue: this.#unary('Issue', (request, cancelled) => this.#issue(request, cancelled)),
-      issueStream: (call) => {
-        const { requestId, closed } = this.#opened('IssueStream');
-        const connection = call.getPeer();
-        const window = this.#windowOf(connection);
-        const stream = new IssueStream({
-          call,
-          window,
-          issuer,
-          cidLifetime,
-          scheduler: this.#scheduler,
-          unsentLimit: () => this.#unsentLimit(),
-          onEnd: () => {
-            this.#issueStreams.delete(stream);
-            if (window.shares === 0) this.#windows.delete(connection);
-            this.#acknowledgements.ended(stream, issuer.generation);
-            closed();
-          },
-          onRefusal: (error) => this.noteRefusal('IssueStream', error, requestId),
-        });
-        this.#issueStreams.add(stream);
-        this.#acknowledgements.opened(stream);
-      },
+      issueStream: (call) => this.#streams.openIssueStream(call),
+      session: (call) => this.#streams.openSession(call),
       watch: (call) => {
         // The request has no fields, so all octets will do as long as they are protobuf.
         try {
@@ -137,8 +111,10 @@ export class SidecarService {
         statusOf({
           ...status,
           issuer,
-          streams: this.#issueStreams.size,
-          switchAcknowledged: this.#acknowledgements.complete(issuer.generation),
+          streams: this.#streams.size,
+          switchAcknowledged: this.#streams.switchAcknowledged,
+          olderCids: this.#streams.olderCids,
+          clients: () => this.#streams.clients(),
         }),
       ),
       leaseNonces: this.#unary('LeaseNonces', ({ count }) => secrets.leaseNonces(count)),
@@ -162,19 +138,6 @@ export class SidecarService {
       await issuer.ready();
     }
     return { batch: undefined };
-  }
-
-  #windowOf(connection: string): ConnectionWindow {
-    const present = this.#windows.get(connection);
-    if (present !== undefined) return present;
-    const window = new ConnectionWindow();
-    this.#windows.set(connection, window);
-    return window;
-  }
-
-  #unsentLimit(): number {
-    const share = Math.floor(UNSENT_SHARED / this.#issueStreams.size);
-    return Math.max(1, Math.min(UNSENT_EACH, share));
   }
 
   #opened(method: string): { requestId: string; closed: () => void } {

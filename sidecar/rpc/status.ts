@@ -3,6 +3,7 @@ import type { FleetHealth } from '../../daemon/fleet-metrics.js';
 import type { RegistryHealth } from '../../daemon/registry-health.js';
 import type { BuildInfo } from '../../daemon/version.js';
 import type {
+  ClientStatus,
   ConfigStatus,
   DecapsulationCounter,
   Fleet,
@@ -10,6 +11,10 @@ import type {
 } from '../../proto/gen/cidecar/v1/sidecar.js';
 import type { PoolConfig } from '../../registry/index.js';
 import type { Issuer } from '../issuing/issuer.js';
+import type { OlderCidsSum } from './older-cids.js';
+
+/** The most clients that a status names. */
+const MAX_CLIENTS = 64;
 
 /** The program that unwraps tunnels. */
 export interface DecapsulationSource {
@@ -35,10 +40,13 @@ export interface FleetSource extends FleetHealth {
 
 export interface StatusSource {
   readonly issuer: Issuer;
-  /** Open IssueStreams. */
+  /** Open Sessions and IssueStreams. */
   readonly streams: number;
   /** Whether no pool gives CIDs of earlier generations. */
   readonly switchAcknowledged: boolean;
+  readonly olderCids: OlderCidsSum;
+  /** Of each Session. */
+  clients(): ClientStatus[];
   readonly started: Date;
   /** CIDs issued since the start of the process. */
   issued(): number;
@@ -75,6 +83,8 @@ export function statusOf(source: StatusSource): StatusResponse {
     },
     registrySince: registry.since,
     registryRefusedSince: registry.refusedSince,
+    olderCids: source.olderCids,
+    clients: source.clients().sort(byHoldingUp).slice(0, MAX_CLIENTS),
     ...build,
     fleet: fleet && fleetStatus(fleet),
   };
@@ -91,6 +101,12 @@ function fleetStatus(fleet: FleetSource): Fleet {
       agents: agents.map(({ agent, ...rest }) => ({ name: agent, ...rest })),
     })),
   };
+}
+
+// What is not known may be any number.
+function byHoldingUp(a: ClientStatus, b: ClientStatus): number {
+  const [left, right] = [a, b].map((each) => each.olderConnections ?? Number.MAX_SAFE_INTEGER);
+  return (right ?? 0) - (left ?? 0);
 }
 
 function configStatus(config: PoolConfig, issuer: Issuer): ConfigStatus {

@@ -13,7 +13,7 @@ export interface Taker {
 }
 
 /** The most CIDs in a batch; minting is at full speed from 512 on. */
-const BATCH = 1024;
+export const BATCH = 1024;
 /** CIDs minted before other events of the process get their turn: about a millisecond's work. */
 const TURN = 4 * BATCH;
 

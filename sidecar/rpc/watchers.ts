@@ -7,21 +7,14 @@ import type { ReissueOrder } from '../issuing/issuer-events.js';
 type Call = ServerWritableStream<WatchRequest, WatchResponse>;
 type Event = NonNullable<WatchResponse['event']>;
 
-/** The signs of life in the lifetime of CIDs: two of them may be late or lost with a stream. */
-const SIGNS_OF_LIFE = 4;
-
-/** The open Watch streams; tells each of them what changes, and that the sidecar is alive. */
+/** The open Watch streams; tells each of them what changes. */
 export class Watchers {
   readonly #issuer: Issuer;
-  readonly #signs: NodeJS.Timeout;
   /** Each with what is called at its end. */
   readonly #calls = new Map<Call, () => void>();
 
-  /** @param cidLifetime milliseconds for which a client that hears nothing may use its CIDs */
-  constructor(issuer: Issuer, cidLifetime: number) {
+  constructor(issuer: Issuer) {
     this.#issuer = issuer;
-    const sign = () => this.#tell({ $case: 'alive', value: {} });
-    this.#signs = setInterval(sign, cidLifetime / SIGNS_OF_LIFE).unref();
     issuer.on('minting', () => this.#tell(mintingEvent(issuer)));
     issuer.on('reissue', (order) => this.#tell(reissueEvent(order)));
   }
@@ -35,9 +28,13 @@ export class Watchers {
     call.write({ event: mintingEvent(this.#issuer) });
   }
 
+  /** Says that nothing has changed. */
+  sign(): void {
+    this.#tell({ $case: 'alive', value: {} });
+  }
+
   /** Ends all so that what was sent arrives. */
   finish(): void {
-    clearInterval(this.#signs);
     for (const call of this.#calls.keys()) this.#end(call);
   }
 

@@ -8,7 +8,7 @@ export function clientOf(folder: SidecarFolder): SidecarServiceClient {
 }
 
 type Service = typeof SidecarServiceService;
-type UnaryMethod = Exclude<keyof Service, 'issueStream' | 'watch'>;
+type UnaryMethod = Exclude<keyof Service, 'issueStream' | 'watch' | 'session'>;
 type RequestOf<M extends UnaryMethod> = ReturnType<Service[M]['requestDeserialize']>;
 type ResponseOf<M extends UnaryMethod> = ReturnType<Service[M]['responseDeserialize']>;
 

@@ -102,7 +102,7 @@ describe('a pool without a connection says why', { timeout: 60_000 }, () => {
     expect(message).toMatch(/does not know (Watch|IssueStream): it is of another release/);
     servers.pop()?.forceShutdown();
 
-    await serve({ issueStream: () => {}, watch: () => {} });
+    await serve({ session: () => {} });
     const { pool } = connect();
     await expect(pool.ready({ timeout: 500 })).rejects.toThrow(/the sidecar does not answer/);
   });
@@ -135,9 +135,9 @@ describe('a pool without a connection says why', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a pool whose Watch is refused', { timeout: 60_000 }, () => {
+describe('a pool whose Session is refused', { timeout: 60_000 }, () => {
   it('is not connected, says what is refused, and hears of a reissue when it is let in', async () => {
-    await start('--init', '--max-streams', '2');
+    await start('--init', '--max-streams', '1');
     const other = rawClient().watch({});
     other.on('error', () => {});
     await once(other, 'data');
@@ -145,11 +145,10 @@ describe('a pool whose Watch is refused', { timeout: 60_000 }, () => {
     const { pool, first, troubles } = connect();
     pool.on('connected', () => connections.push('connected'));
     const connections: string[] = [];
-    await pool.ready();
     expect(await first).toMatchObject({ code: 'SIDECAR_UNAVAILABLE' });
     await sleep(1000); // It is refused some more times.
     expect(troubles.map(({ message }) => message)).toEqual([
-      expect.stringMatching(/^(Watch|IssueStream): .*streams/),
+      expect.stringMatching(/^Session: .*streams/),
     ]);
     expect([pool.connected, pool.stats.connected, connections]).toEqual([false, false, []]);
     expect(pool.stats.lastError).toBeDefined();
@@ -157,6 +156,7 @@ describe('a pool whose Watch is refused', { timeout: 60_000 }, () => {
     other.cancel();
     await expect.poll(() => connections, { timeout: 10_000 }).toEqual(['connected']);
     expect([pool.connected, pool.stats.lastError]).toEqual([true, undefined]);
+    await pool.ready();
     const old = pool.take();
     const reissue = once(pool, 'reissue');
     const keys = ['a.key', await folder.key('b.key')];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
+import { type EventEmitter, once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import {
   ServerCredentials,
   type ServerDuplexStream,
   type ServerWritableStream,
+  status,
 } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -20,8 +21,8 @@ import {
 } from '../../proto/gen/cidecar/v1/sidecar.js';
 import { CidPool, type PooledCid, type Reissue } from './index.js';
 
-// In place of a sidecar, the test sends each message itself, so that those of the two streams can
-// come in any order.
+// In place of a sidecar of the release before Session, the test sends each message itself, so that
+// those of the two streams can come in any order.
 let folder: string;
 let server: Server;
 let pool: CidPool;
@@ -31,8 +32,15 @@ let openStreams: number;
 /** Whether further IssueStreams are left without an answer. */
 let refuseIssue: boolean;
 
+const unimplemented = (call: EventEmitter) => {
+  call.emit('error', { code: status.UNIMPLEMENTED, details: 'unknown method' });
+};
+
+let onSession: (call: EventEmitter) => void;
+
 beforeEach(async () => {
   refuseIssue = false;
+  onSession = unimplemented;
   folder = await mkdtemp(join(tmpdir(), `cdc${process.pid}-`));
   const socket = join(folder, 'sidecar.sock');
   server = new Server();
@@ -46,6 +54,7 @@ beforeEach(async () => {
     const others = Object.keys(SidecarServiceService).map((name) => [name, unused] as const);
     server.addService(SidecarServiceService, {
       ...Object.fromEntries(others),
+      session: (call: EventEmitter) => onSession(call),
       issueStream: (call: typeof issue) => {
         if (refuseIssue) return;
         issue = call;
@@ -69,7 +78,7 @@ afterEach(async () => {
 });
 
 function switchTo(generation: number, zeroHostId = false): void {
-  issue.write({ event: { $case: 'switch', value: { generation, zeroHostId } } });
+  issue.write({ event: { $case: 'generationSwitch', value: { generation, zeroHostId } } });
 }
 
 function batch(generation: number, routable = true, lifetimeMs = 0): void {
@@ -261,4 +270,38 @@ it('drops CIDs of which only the Watch says that they are void', async () => {
   minting(2);
   await seen(() => pool.level === 0);
   expect(pool.take().routable).toBe(false);
+});
+
+describe('one of two streams', { timeout: 20_000 }, () => {
+  it('is no connection', async () => {
+    const said: string[] = [];
+    pool.on('connected', () => said.push('connected'));
+    switchTo(1);
+    batch(1);
+    await seen(() => pool.level === 4);
+    expect([pool.connected, said]).toEqual([false, []]);
+    minting(1);
+    await seen(() => pool.connected);
+    expect(said).toEqual(['connected']);
+  });
+
+  it('leads back to a Session, as both do, when the sidecar has been replaced', async () => {
+    switchTo(1);
+    batch(1);
+    minting(1);
+    await seen(() => pool.connected);
+    const sessions: unknown[] = [];
+    onSession = (call) => sessions.push(call);
+    watch.end();
+    await seen(() => sessions.length > 0);
+  });
+
+  it('does so too where the other never comes about', async () => {
+    switchTo(1);
+    batch(1);
+    const sessions: unknown[] = [];
+    onSession = (call) => sessions.push(call);
+    await seen(() => sessions.length > 0);
+    expect(pool.connected).toBe(false);
+  });
 });

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { HeldCids } from '../../proto/gen/cidecar/v1/sidecar.js';
+import { HeldReport } from './held-report.js';
+
+let held: [number, number][];
+let said: HeldCids[];
+let report: HeldReport;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  held = [];
+  said = [];
+  report = new HeldReport(
+    () => held,
+    (generations) => said.push(generations),
+  );
+});
+afterEach(() => {
+  report.stop();
+  vi.useRealTimers();
+});
+
+const inWords = ({ generations }: HeldCids) =>
+  generations.map(({ generation, connections }) => `${connections} of ${generation}`);
+
+it('counts connections from before the sidecar lost its state under 0', () => {
+  held = [
+    [2000, 3],
+    [2001, 1],
+    [1000, 2],
+    [999, 0],
+  ];
+  expect(inWords(report.now(1000))).toEqual(['4 of 0', '2 of 1000']);
+});
+
+it('looks once a second while there are earlier ones, and says what changed', () => {
+  held = [[1, 5]];
+  report.now(2);
+  vi.advanceTimersByTime(3000);
+  expect(said).toEqual([]);
+  held = [
+    [1, 2],
+    [2, 3],
+  ];
+  vi.advanceTimersByTime(1000);
+  expect(said.map(inWords)).toEqual([['2 of 1', '3 of 2']]);
+  held = [[2, 5]];
+  vi.advanceTimersByTime(1000);
+  expect(said).toHaveLength(2);
+  held = [[2, 6]]; // Nobody waits for that.
+  vi.advanceTimersByTime(10_000);
+  expect(said).toHaveLength(2);
+});

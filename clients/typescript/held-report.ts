@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { HeldCids } from '../../proto/gen/cidecar/v1/sidecar.js';
+
+/** Milliseconds between two looks whether connections gave up CIDs of earlier generations. */
+const LOOK_EVERY_MS = 1_000;
+
+/** Connections by the oldest generation of the CIDs that their peers may still use. */
+export type HeldGenerations = Iterable<readonly [generation: number, connections: number]>;
+
+/**
+ * Says to the sidecar how many connections hold CIDs of which generation, for as long as some hold
+ * earlier ones than the present.
+ */
+export class HeldReport {
+  readonly #held: () => HeldGenerations;
+  readonly #say: (held: HeldCids) => void;
+  #said = '';
+  #looks: NodeJS.Timeout | undefined;
+
+  /** @param held asks the server */
+  constructor(held: () => HeldGenerations, say: (held: HeldCids) => void) {
+    this.#held = held;
+    this.#say = say;
+  }
+
+  /** @param generation the present one */
+  now(generation: number): HeldCids {
+    const byGeneration = new Map<number, number>();
+    for (const [held, connections] of this.#held()) {
+      // From before the sidecar lost its state, which the present generation does not tell.
+      const known = held > generation ? 0 : held;
+      byGeneration.set(known, (byGeneration.get(known) ?? 0) + connections);
+    }
+    const generations = [...byGeneration]
+      .filter(([, connections]) => connections > 0)
+      .map(([held, connections]) => ({ generation: held, connections }));
+    this.#said = JSON.stringify(generations);
+    this.stop();
+    if (generations.some((each) => each.generation < generation)) {
+      this.#looks = setTimeout(() => this.#look(generation), LOOK_EVERY_MS).unref();
+    }
+    return { generations };
+  }
+
+  stop(): void {
+    clearTimeout(this.#looks);
+  }
+
+  #look(generation: number): void {
+    const before = this.#said;
+    const held = this.now(generation);
+    if (this.#said !== before) this.#say(held);
+  }
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js';
+import type { CidecarError } from '../../core/index.js';
+import type {
+  Minting,
+  Question,
+  SessionHello,
+  SessionOpen,
+  SessionRequest,
+  SessionResponse,
+  SidecarServiceClient,
+} from '../../proto/gen/cidecar/v1/sidecar.js';
+import type { Feed, FeedHandlers, PoolState } from './feed.js';
+import { unavailable } from './first-cids.js';
+import { type HeldGenerations, HeldReport } from './held-report.js';
+import type { LinkErrors } from './link-errors.js';
+import { ResilientStream } from './resilient-stream.js';
+import { ownIn, SidecarQuestions, tokenIn } from './sidecar-questions.js';
+
+type Call = ClientDuplexStream<SessionRequest, SessionResponse>;
+
+export interface SessionFeedOptions {
+  readonly client: SidecarServiceClient;
+  readonly handlers: FeedHandlers;
+  readonly errors: LinkErrors;
+  readonly pool: PoolState;
+  /** Who the pool is, beside what it knows of generations. */
+  readonly introduction: Omit<SessionOpen, 'knownGeneration' | 'oldestGeneration'>;
+  /** Left out where the server does not say which CIDs its connections hold. */
+  readonly held: (() => HeldGenerations) | undefined;
+  /** The sidecar is of a release before Session; comes in place of a trouble. */
+  onUnknown(): void;
+}
+
+/** Brings a pool its CIDs by one Session, which is opened again when it breaks. */
+export class SessionFeed implements Feed {
+  readonly #options: SessionFeedOptions;
+  readonly #stream: ResilientStream<SessionResponse, Call>;
+  readonly #questions = new SidecarQuestions();
+  readonly #report: HeldReport | undefined;
+  #connected = false;
+  /** The number of the newest Minting. */
+  #number = 0;
+
+  constructor(options: SessionFeedOptions) {
+    this.#options = options;
+    const { client, held } = options;
+    if (held !== undefined) {
+      this.#report = new HeldReport(held, (generations) => this.#say({ held: generations }));
+    }
+    this.#stream = new ResilientStream({
+      open: () => client.session(),
+      onOpen: (call) => this.#introduce(call),
+      onMessage: ({ event }) => this.#take(event),
+      onLost: (error) => this.#lost(error),
+    });
+  }
+
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  get begun(): boolean {
+    return this.#connected;
+  }
+
+  get lastError(): CidecarError | undefined {
+    return this.#options.errors.last;
+  }
+
+  ask(credit: number): boolean {
+    return this.#connected && this.#say({ credit });
+  }
+
+  acknowledge(credit: number): void {
+    const { generation } = this.#options.pool;
+    const held = this.#report?.now(generation);
+    const report = held === undefined ? {} : { held };
+    this.#say({ credit, acknowledgedMinting: this.#number, ...report });
+  }
+
+  reportHeld(): void {
+    const held = this.#report?.now(this.#options.pool.generation);
+    if (held !== undefined && this.#connected) this.#say({ held });
+  }
+
+  async resetToken(cid: Uint8Array): Promise<Uint8Array | null> {
+    return tokenIn(await this.#ask({ $case: 'resetTokenOf', value: cid }));
+  }
+
+  async isOwn(cid: Uint8Array): Promise<boolean> {
+    return ownIn(await this.#ask({ $case: 'own', value: cid }));
+  }
+
+  close(): void {
+    this.#stream.close();
+    this.#report?.stop();
+    this.#questions.lost();
+    this.#connected = false;
+  }
+
+  async #ask(about: NonNullable<Question['about']>) {
+    if (!this.#connected) throw unavailable('the sidecar is out of reach', this.lastError);
+    return this.#questions.ask(about, (question) => this.#say({ questions: [question] }));
+  }
+
+  #introduce(call: Call): void {
+    const { introduction, pool } = this.#options;
+    const { generation: knownGeneration, oldestGeneration } = pool;
+    call.write({ ...NOTHING, open: { ...introduction, knownGeneration, oldestGeneration } });
+  }
+
+  #say(part: Partial<SessionRequest>): boolean {
+    return this.#stream.call?.write({ ...NOTHING, ...part }) !== undefined;
+  }
+
+  #take(event: SessionResponse['event']): void {
+    const { handlers } = this.#options;
+    if ((event?.$case === 'hello') === this.#connected) {
+      this.#giveUp('the first message of the sidecar is no hello, or a later one is');
+      return;
+    }
+    if (event?.$case === 'hello') this.#greeted(event.value);
+    else if (event?.$case === 'minting') this.#minting(event.value, {});
+    if (!this.#connected) return;
+    handlers.onHeard();
+    if (event?.$case === 'batch' && !handlers.onBatch(event.value)) this.#stream.abandon();
+    else if (event?.$case === 'reissue') {
+      const { throughGeneration, deadline = new Date() } = event.value;
+      handlers.onReissue({ throughGeneration, deadline });
+    } else if (event?.$case === 'answer') this.#questions.answered(event.value);
+  }
+
+  #greeted({ minting, cidLength, lifetimeMs }: SessionHello): void {
+    if (minting === undefined) {
+      this.#giveUp('the hello of the sidecar does not say what is minted');
+      return;
+    }
+    this.#connected = true;
+    this.#options.errors.connected();
+    this.#options.handlers.onConnected();
+    this.#minting(minting, { cidLength, lifetimeMs });
+  }
+
+  #minting({ number, generation, zeroHostId, makesVoid }: Minting, lengths: Partial<SessionHello>) {
+    this.#number = number;
+    if (!makesVoid) return;
+    const { cidLength, lifetimeMs } = lengths;
+    const now = { generation, zeroHostId, cidLength, lifetimeMs };
+    if (!this.#options.handlers.onIssuedNow(now)) this.#stream.abandon();
+  }
+
+  #giveUp(message: string): void {
+    this.#options.handlers.onTrouble(unavailable(message, undefined));
+    this.#stream.abandon();
+  }
+
+  #lost(error: ServiceError | undefined): void {
+    const { handlers, errors, onUnknown } = this.#options;
+    const begun = this.#connected;
+    this.#connected = false;
+    this.#report?.stop();
+    this.#questions.lost();
+    handlers.onLost();
+    if (!begun && error?.code === status.UNIMPLEMENTED) {
+      onUnknown();
+      return;
+    }
+    const refusal = errors.note('Session', error);
+    // One that had begun is tried again at once, and the reason is old by then.
+    if (begun) handlers.onDisconnected(refusal);
+    else errors.tell(refusal);
+  }
+}
+
+const NOTHING: SessionRequest = { credit: 0, acknowledgedMinting: 0, questions: [] };
