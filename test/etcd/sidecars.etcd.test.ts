@@ -165,6 +165,30 @@ test('an ID is issued when both balancers hold it', async () => {
   expect(await issues()).toBe(0);
   two.release();
   await until('it passed', () => passesOnDisk()['0']?.ids.join() === '000001,000002');
+  // One that was taken away has to pass again if it comes back.
+  await putDocument(client, servers(['000001']));
+  await until('it is forgotten', () => passesOnDisk()['0']?.ids.join() === '000001');
+});
+
+test('a mark stays while connections may have CIDs of the config', async () => {
+  await putDocument(client, { configs: ['minting'] });
+  const one = await agent('lb-1');
+  await start('--init', '--reissue-within', '3600');
+  await until('it issues', async () => (await issues()) === 0);
+  const staged = await putDocument(client, { configs: ['minting', 'staged'] });
+  await until('it has it', () => one.acknowledged === staged);
+  await putDocument(client, { configs: ['retiring', 'minting'] });
+  await until('it issues the new one', async () => (await issues()) === 1);
+  for (const server of ['web-2', 'web-3']) {
+    const ids = ['0a0b0d', '0a0b0e'].slice(0, server === 'web-2' ? 1 : 2);
+    const servers = { 'web-1': ['0a0b0c'], [server]: ids };
+    const revision = await putDocument(client, { configs: ['retiring', 'minting'], servers });
+    await until('it follows', async () => {
+      return (await status()).registryRevision === `etcd-${revision}`;
+    });
+  }
+  expect(await marks()).toEqual(['web/0', 'web/1']);
+  expect(Object.keys(passesOnDisk())).toEqual(['0', '1']);
 });
 
 test('a balancer that was counted out is not waited for', async () => {
