@@ -8,18 +8,20 @@ export interface FleetDocument {
   readonly configs: readonly string[];
   /** Servers, with the IDs that each has under every config. */
   readonly servers?: Readonly<Record<string, readonly string[]>>;
+  /** Octets. */
+  readonly nonceLength?: number;
 }
 
 /** Puts a document of pool `web` into the registry; returns its revision. Nothing is refused. */
 export async function putDocument(
   client: EtcdClient,
-  { configs, servers = { 'web-1': ['0a0b0c'] } }: FleetDocument,
+  { configs, servers = { 'web-1': ['0a0b0c'] }, nonceLength = 8 }: FleetDocument,
 ): Promise<number> {
   const present = configs.flatMap((state, id) => (state === '-' ? [] : [{ id, state }]));
   const web = {
     vips: [{ address: '198.51.100.10', port: 443, protocol: 'udp' }],
     configs: present.map(({ id, state }) => ({
-      ...{ id, scheme: 'quic-lb', serverIdLength: 3, nonceLength: 8, state },
+      ...{ id, scheme: 'quic-lb', serverIdLength: 3, nonceLength, state },
     })),
     servers: Object.entries(servers).map(([name, ids], index) => ({
       name,
