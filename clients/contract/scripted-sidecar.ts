@@ -17,6 +17,8 @@ type Call = ServerDuplexStream<SessionRequest, SessionResponse>;
 type Event = NonNullable<SessionResponse['event']>;
 type Step<Name extends SidecarStep['sidecar']> = Extract<SidecarStep, { sidecar: Name }>;
 
+type Sessions = NonNullable<Step<'listen'>['sessions']>;
+
 const CREDIT_LIMIT = 65_536;
 
 /** A sidecar that does what a scenario says, and holds its client to the contract. */
@@ -27,7 +29,7 @@ export class ScriptedSidecar {
   readonly #connections = new Set<Socket>();
   #grpc: Server | undefined;
   #listener: NetServer | undefined;
-  #sessions: 'serve' | 'end' | 'refuse' | 'hang' = 'serve';
+  #sessions: Sessions = 'serve';
   #call: Call | undefined;
   #filling = false;
   #lifetimeMs = 60_000;
@@ -126,7 +128,7 @@ export class ScriptedSidecar {
     this.#forgetClient();
   }
 
-  async #listen(sessions: 'serve' | 'end' | 'refuse' | 'hang'): Promise<void> {
+  async #listen(sessions: Sessions): Promise<void> {
     this.#sessions = sessions;
     if (this.#listener?.listening) return;
     const grpc = new Server();
@@ -153,6 +155,7 @@ export class ScriptedSidecar {
     });
     if (this.#sessions === 'end') call.end();
     else if (this.#sessions === 'refuse') refuse(call);
+    else if (this.#sessions === 'babble') call.write({ event: { $case: 'alive', value: {} } });
     if (this.#sessions !== 'serve') return;
     this.#call = call;
     this.#forgetClient();
