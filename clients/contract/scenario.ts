@@ -14,10 +14,13 @@ const minting = {
 };
 
 const sidecarStep = z.discriminatedUnion('sidecar', [
-  /** Listens; what comes of a Session that is opened: served, ended at once, refused or hung. */
+  /**
+   * Listens; what comes of a Session that is opened: it is served, ended at once, refused, left
+   * without an answer, or gets a message that must not come first.
+   */
   z.strictObject({
     sidecar: z.literal('listen'),
-    sessions: z.enum(['serve', 'end', 'refuse', 'hang']).optional(),
+    sessions: z.enum(['serve', 'end', 'refuse', 'hang', 'babble']).optional(),
   }),
   /** Closes all connections without a word, and stops listening. */
   z.strictObject({ sidecar: z.literal('down') }),

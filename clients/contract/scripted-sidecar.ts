@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-import { rmSync } from 'node:fs';
-import { createServer, type Server as NetServer, type Socket } from 'node:net';
-import { Server, ServerCredentials, type ServerDuplexStream, status } from '@grpc/grpc-js';
-import {
-  type Minting,
-  type Question,
-  type SessionOpen,
-  type SessionRequest,
-  type SessionResponse,
-  SidecarServiceService,
+import type {
+  Minting,
+  Question,
+  SessionOpen,
+  SessionRequest,
+  SessionResponse,
 } from '../../proto/gen/cidecar/v1/sidecar.js';
 import { CidLedger } from './cid-ledger.js';
+import { hexOf, same } from './client-said.js';
 import type { SidecarStep } from './scenario.js';
+import { ScriptedListener, type SessionCall } from './scripted-listener.js';
+import { FIRST, parts } from './scripted-minting.js';
 
-type Call = ServerDuplexStream<SessionRequest, SessionResponse>;
 type Event = NonNullable<SessionResponse['event']>;
 type Step<Name extends SidecarStep['sidecar']> = Extract<SidecarStep, { sidecar: Name }>;
 
@@ -22,16 +20,11 @@ const CREDIT_LIMIT = 65_536;
 /** A sidecar that does what a scenario says, and holds its client to the contract. */
 export class ScriptedSidecar {
   readonly ledger = new CidLedger();
-  readonly #socket: string;
   readonly #highWater: () => number;
-  readonly #connections = new Set<Socket>();
-  #grpc: Server | undefined;
-  #listener: NetServer | undefined;
-  #sessions: 'serve' | 'end' | 'refuse' | 'hang' = 'serve';
-  #call: Call | undefined;
+  readonly #listener: ScriptedListener;
+  #call: SessionCall | undefined;
   #filling = false;
   #lifetimeMs = 60_000;
-  #attempts = 0;
   #form = { length: 12, zeroes: false };
   #minting: Minting = FIRST;
   /** What the client said on the present Session. */
@@ -49,7 +42,7 @@ export class ScriptedSidecar {
 
   /** @param highWater of the client's pool: more credit than that is a fault */
   constructor(socket: string, highWater: () => number) {
-    this.#socket = socket;
+    this.#listener = new ScriptedListener(socket, (call) => this.#serve(call));
     this.#highWater = highWater;
   }
 
@@ -58,7 +51,7 @@ export class ScriptedSidecar {
   }
 
   get attempts(): number {
-    return this.#attempts;
+    return this.#listener.attempts;
   }
 
   /** Throws what the client did against the contract. */
@@ -70,7 +63,7 @@ export class ScriptedSidecar {
   async play(step: SidecarStep): Promise<boolean> {
     switch (step.sidecar) {
       case 'listen':
-        await this.#listen(step.sessions ?? 'serve');
+        await this.#listener.listen(step.sessions ?? 'serve');
         return true;
       case 'down':
         this.down();
@@ -117,43 +110,15 @@ export class ScriptedSidecar {
   }
 
   down(): void {
-    this.#listener?.close();
-    for (const connection of this.#connections) connection.destroy();
-    this.#connections.clear();
-    this.#grpc?.forceShutdown();
-    rmSync(this.#socket, { force: true });
+    this.#listener.down();
     this.#call = undefined;
     this.#forgetClient();
   }
 
-  async #listen(sessions: 'serve' | 'end' | 'refuse' | 'hang'): Promise<void> {
-    this.#sessions = sessions;
-    if (this.#listener?.listening) return;
-    const grpc = new Server();
-    grpc.addService(SidecarServiceService, {
-      ...Object.fromEntries(Object.keys(SidecarServiceService).map((name) => [name, refuse])),
-      session: (call: Call) => this.#begun(call),
-    } as unknown as Parameters<Server['addService']>[1]);
-    const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
-    this.#grpc = grpc;
-    const listener = createServer((connection) => {
-      this.#connections.add(connection);
-      connection.on('error', () => {}).on('close', () => this.#connections.delete(connection));
-      injector.injectConnection(connection);
-    });
-    this.#listener = listener;
-    await new Promise<void>((resolve) => listener.listen(this.#socket, resolve));
-  }
-
-  #begun(call: Call): void {
-    this.#attempts += 1;
-    call.on('error', () => {});
+  #serve(call: SessionCall): void {
     call.on('cancelled', () => {
       if (this.#call === call) this.#call = undefined;
     });
-    if (this.#sessions === 'end') call.end();
-    else if (this.#sessions === 'refuse') refuse(call);
-    if (this.#sessions !== 'serve') return;
     this.#call = call;
     this.#forgetClient();
     [this.#credit, this.#acknowledged, this.#voidNumber] = [0, 0, 0];
@@ -301,45 +266,12 @@ export class ScriptedSidecar {
   }
 
   #reached(least: number): boolean {
-    if (this.#attempts < least) return false;
-    this.#attempts = 0;
+    if (this.#listener.attempts < least) return false;
+    this.#listener.attempts = 0;
     return true;
   }
 
   #say(event: Event): boolean {
     return this.#call?.write({ event }) !== undefined;
   }
-}
-
-const FIRST: Minting = {
-  number: 1,
-  generation: 1,
-  makesVoid: true,
-  configId: 1,
-  routable: true,
-  reason: '',
-  zeroHostId: false,
-  resetTokens: 'cmac',
-  serverUseLength: 1,
-};
-
-function parts(step: Step<'hello'> | Step<'minting'>): Partial<Minting> {
-  return {
-    ...(step.generation === undefined ? {} : { generation: step.generation }),
-    ...(step.routable === undefined ? {} : { routable: step.routable }),
-    ...(step.zero_host_id === undefined ? {} : { zeroHostId: step.zero_host_id }),
-  };
-}
-
-function refuse(call: { emit(event: 'error', error: object): unknown }): void {
-  call.emit('error', { code: status.RESOURCE_EXHAUSTED, details: 'no room for more streams' });
-}
-
-function same(is: ReadonlyMap<number, number> | undefined, wanted: ReadonlyMap<string, number>) {
-  if (is === undefined || is.size !== wanted.size) return false;
-  return [...wanted].every(([generation, count]) => is.get(Number(generation)) === count);
-}
-
-function hexOf(octets: Uint8Array): string {
-  return Buffer.from(octets).toString('hex');
 }

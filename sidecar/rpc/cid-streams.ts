@@ -142,7 +142,7 @@ export class CidStreams {
       },
       onOpen: (client) => {
         this.#olderCids.opened(session, client.instance);
-        log.info(client, 'a client opened a Session');
+        log.debug(client, 'a client opened a Session');
       },
     });
     this.#sessions.add(session);

@@ -121,6 +121,32 @@ describe('CidPool', { timeout: 120_000 }, () => {
     client.close();
   });
 
+  it('says how many connections still hold CIDs of a config that retires', async () => {
+    const client = (await start('--init')).client();
+    let held: [number, number][] = [];
+    const pool = connect({ highWater: 16, clientName: 'web/1', heldGenerations: () => held });
+    await pool.ready();
+    const { generation } = pool.take();
+    held = [[generation, 3]];
+    const older = async () => {
+      const { olderCids, clients } = await ask(client, 'status', {});
+      const { connections, silentClients } = olderCids ?? {};
+      return [connections, silentClients, clients[0]?.clientName, clients[0]?.olderConnections];
+    };
+    expect(await older()).toEqual([0, 0, 'web/1', 0]);
+    const reissue = once(pool, 'reissue');
+    const keys = ['a.key', await folder.key('b.key')];
+    await folder.write(
+      poolDocument([quicLb(0, 'retiring', keys[0]), quicLb(1, 'minting', keys[1])]),
+    );
+    await reissue;
+    expect(await older()).toEqual([3, 0, 'web/1', 3]);
+    held = [[generation + 1, 3]];
+    pool.reportHeld();
+    await expect.poll(older).toEqual([0, 0, 'web/1', 0]);
+    client.close();
+  });
+
   it('orders a reissue that it missed while the sidecar was away', async () => {
     const sidecar = await start('--init', '--reissue-within', '1');
     const pool = connect({ highWater: 16 });

@@ -7,7 +7,11 @@ import { connect, type Socket } from 'node:net';
 import { credentials, status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CidPool } from '../../clients/typescript/index.js';
-import { IssueStreamRequest, SidecarServiceClient } from '../../proto/gen/cidecar/v1/sidecar.js';
+import {
+  IssueStreamRequest,
+  SessionRequest,
+  SidecarServiceClient,
+} from '../../proto/gen/cidecar/v1/sidecar.js';
 import { ask } from '../../sidecar/testing/calls.js';
 import { poolDocument, quicLb } from '../../sidecar/testing/pool-document.js';
 import {
@@ -20,6 +24,7 @@ import {
   SETTINGS,
 } from '../../sidecar/testing/raw-http2.js';
 import { type Scrape, scrape, scrapeUntil } from '../../sidecar/testing/scrape.js';
+import { introduction } from '../../sidecar/testing/session-rig.js';
 import { program, type SidecarProcess } from '../../sidecar/testing/sidecar-process.js';
 import { sidecarsPerFile } from '../../sidecar/testing/test-sidecars.js';
 
@@ -82,12 +87,13 @@ function another(): SidecarServiceClient {
 const MOST_MEMORY = 100e6;
 
 /** What there is while `established` is the only client. */
-const QUIET = [1, 1, 1, 0];
+const QUIET = [1, 1, 0, 0, 0];
 
 /** Connections, streams and credit that are open. */
 function openOf(metrics: Scrape): number[] {
   return [
     metrics.value('connections'),
+    metrics.value('streams', { method: 'Session' }),
     metrics.value('streams', { method: 'IssueStream' }),
     metrics.value('streams', { method: 'Watch' }),
     metrics.value('credit'),
@@ -165,6 +171,30 @@ const CREDIT = IssueStreamRequest.encode({
   acknowledgedGeneration: 0,
 }).finish();
 
+const EVERYTHING = SessionRequest.encode({
+  open: introduction(),
+  credit: 65_536,
+  acknowledgedMinting: 1,
+  questions: Array.from({ length: 64 }, (_, number) => ({
+    number,
+    about: { $case: 'own', value: new Uint8Array(12) },
+  })),
+}).finish();
+
+/** Streams on many connections that ask for all there is, and of which nothing is read. */
+function unread(method: string, request: Uint8Array): Attack {
+  const ids = [1, 3, 5, 7, 9, 11, 13, 15];
+  const connections = Array.from({ length: 40 }, () => new RawConnection(folder.socket));
+  for (const each of connections) {
+    void each.send(...ids.flatMap((id) => [openCall(id, method), message(id, request)]));
+  }
+  const established = method === 'Session' ? 1 : 0;
+  return {
+    shows: (metrics) => metrics.value('streams', { method }) === established + 40 * 8,
+    end: () => Promise.all(connections.map((each) => each.destroy())),
+  };
+}
+
 const ATTACKS: Record<string, () => Attack | Promise<Attack>> = {
   'connects and says nothing': () => {
     const sockets = Array.from({ length: 400 }, () => connect(folder.socket));
@@ -188,7 +218,7 @@ const ATTACKS: Record<string, () => Attack | Promise<Attack>> = {
     }
     return {
       shows: (metrics) =>
-        refused === 40 * (32 - 8) && metrics.value('streams', { method: 'Watch' }) === 1 + 40 * 8,
+        refused === 40 * (32 - 8) && metrics.value('streams', { method: 'Watch' }) === 40 * 8,
       end: () => watches.map((watch) => watch.cancel()),
     };
   },
@@ -262,17 +292,9 @@ const ATTACKS: Record<string, () => Attack | Promise<Attack>> = {
     });
   },
 
-  'gives credit for 587 MB and reads nothing': () => {
-    const ids = [1, 3, 5, 7, 9, 11, 13, 15];
-    const connections = Array.from({ length: 40 }, () => new RawConnection(folder.socket));
-    for (const each of connections) {
-      void each.send(...ids.flatMap((id) => [openCall(id, 'IssueStream'), message(id, CREDIT)]));
-    }
-    return {
-      shows: (metrics) => metrics.value('streams', { method: 'IssueStream' }) === 1 + 40 * 8,
-      end: () => Promise.all(connections.map((each) => each.destroy())),
-    };
-  },
+  'gives credit for 587 MB and reads nothing': () => unread('IssueStream', CREDIT),
+
+  'does so on Sessions, and asks questions too': () => unread('Session', EVERYTHING),
 
   'reads slowly': () => {
     let batches = 0;
@@ -310,7 +332,7 @@ const ATTACKS: Record<string, () => Attack | Promise<Attack>> = {
     await Promise.all(hogs.map((hog) => once(hog.stdout, 'data')));
     for (const hog of hogs) hog.kill('SIGSTOP');
     return {
-      shows: (metrics) => metrics.value('streams', { method: 'IssueStream' }) === 1 + 2 * 8,
+      shows: (metrics) => metrics.value('streams', { method: 'IssueStream' }) === 2 * 8,
       end: killAll,
     };
   },
@@ -350,7 +372,7 @@ describe('a sidecar that is full', { timeout: 60_000 }, () => {
     await sidecar.stop();
     sidecar = await start('--metrics', folder.metrics, '--max-streams', '10');
     await once(established, 'connected');
-    const watches = Array.from({ length: 8 }, () => another().watch({}));
+    const watches = Array.from({ length: 9 }, () => another().watch({}));
     for (const watch of watches) watch.on('error', () => {}).resume();
     await scrapeUntil(folder.metrics, (m) => m.value('streams', { method: 'Watch' }) === 9);
 
