@@ -32,6 +32,11 @@ export class IdUsage {
     this.#servers = now;
   }
 
+  /** Servers of the pool. */
+  get size(): number {
+    return this.#servers.size;
+  }
+
   server(name: string): Server | undefined {
     return this.#servers.get(name);
   }
