@@ -7,7 +7,7 @@
  */
 export const ERROR_CATALOGUE = {
   // Input of people: documents, flags, key files.
-  DOCUMENT_SYNTAX: 'Correct the YAML at the line named.',
+  DOCUMENT_SYNTAX: 'Correct the YAML at the line named, or the JSON of the key named.',
   DOCUMENT_INVALID: 'Correct the field named; nothing of the document was applied.',
   TRANSITION_REFUSED:
     'The state in force stays. Take the steps of docs/registry.md one by one (`cidctl validate --against` names all that is lost), or start the daemon without --guard to have the change as it is.',

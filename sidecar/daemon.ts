@@ -6,6 +6,7 @@ import type { Log } from '../daemon/log.js';
 import { type MetricsAddress, type MetricsServer, serveMetrics } from '../daemon/metrics-server.js';
 import { daemonMetrics, RegistryHealth } from '../daemon/registry-health.js';
 import { buildInfo } from '../daemon/version.js';
+import { EtcdRegistry } from '../registry/etcd/store/etcd-registry.js';
 import {
   type DesiredState,
   firstState,
@@ -13,10 +14,11 @@ import {
   type StateSource,
   TransitionGuard,
 } from '../registry/index.js';
+import { SidecarFleet } from './fleet/sidecar-fleet.js';
 import type { DecapsulationKeeper } from './host/decapsulation-keeper.js';
 import { Issuer } from './issuing/issuer.js';
 import { NonceSupplyMonitor } from './issuing/nonce-supply-monitor.js';
-import { viewOf } from './issuing/server-view.js';
+import { type ServerView, viewOf } from './issuing/server-view.js';
 import { SidecarMetrics } from './metrics.js';
 import { RegistryFollower } from './registry-follower.js';
 import { type RpcListeners, RpcServer } from './rpc/server.js';
@@ -25,6 +27,8 @@ import { type StateStart, StateStore } from './state/state-store.js';
 
 export interface DaemonOptions extends RpcListeners {
   readonly registry: Registry;
+  /** Seconds of the lease by which others know it to be awake, where hosts share the registry. */
+  readonly leaseTtl?: number;
   /** Path of the file of cluster secrets, to open the keys of a saved state. */
   readonly clusterSecret?: string | undefined;
   readonly serverName: string;
@@ -45,6 +49,8 @@ export interface DaemonOptions extends RpcListeners {
   readonly decapsulation?: DecapsulationKeeper;
 }
 
+/** Seconds. */
+export const DEFAULT_LEASE_TTL = 10;
 /** Milliseconds between two rounds of what is counted and measured now and then. */
 const ROUND_EVERY = 10_000;
 /** Milliseconds that calls have to end before they are cut off. */
@@ -63,6 +69,7 @@ export class Daemon {
   /** By revision. */
   readonly #sources = new Map<string, StateSource>();
   #store: StateStore | undefined;
+  #fleet: SidecarFleet | undefined;
   #issuer: Issuer | undefined;
   #service: SidecarService | undefined;
   #server: RpcServer | undefined;
@@ -110,7 +117,9 @@ export class Daemon {
       );
     }
 
-    const issuer = new Issuer({ store, view, reissueWithin: this.#options.reissueWithin });
+    const fleet = await this.#openFleet(store, view);
+    const { reissueWithin } = this.#options;
+    const issuer = new Issuer({ store, view: fleet?.admitted ?? view, reissueWithin });
     this.#issuer = issuer;
     issuer.on('trouble', (error) => {
       if (this.#trouble.isNews(error)) log.error({ error }, 'nonces cannot be recorded');
@@ -137,6 +146,7 @@ export class Daemon {
       log,
       health: this.#health,
       guard: this.#guard,
+      ...(fleet && { admit: (wanted: ServerView) => fleet.admit(wanted) }),
       onFollowed: () => {
         this.#keepSource();
         this.#check();
@@ -152,6 +162,7 @@ export class Daemon {
         issued: () => this.#metrics.total,
         registry: this.#health,
         build: buildInfo(),
+        ...(fleet && { fleet }),
         ...(decapsulation && { decapsulation }),
       },
     });
@@ -170,6 +181,7 @@ export class Daemon {
 
     this.#keepSource();
     await follower.start();
+    fleet?.start(issuer);
     if (this.#options.metrics !== undefined) {
       this.#metricsServer = await serveMetrics({
         where: this.#options.metrics,
@@ -194,6 +206,24 @@ export class Daemon {
     );
     this.#started = true;
     if (this.#reloadAsked) await this.reload();
+  }
+
+  /** Where hosts share the registry, what is issued is what all balancers hold. */
+  async #openFleet(store: StateStore, view: ServerView): Promise<SidecarFleet | undefined> {
+    const { registry, stateFolder, reissueWithin, log } = this.#options;
+    const { leaseTtl: ttl = DEFAULT_LEASE_TTL } = this.#options;
+    if (!(registry instanceof EtcdRegistry)) return undefined;
+    const fleet: SidecarFleet = await SidecarFleet.open(
+      {
+        ...{ registry, stateFolder, ttl, reissueWithin, log },
+        meaning: ({ id, codec }) => store.fingerprints.config(id, codec),
+        onAdmitted: () => void this.#follower?.readmit(() => fleet.admitted),
+      },
+      view,
+    );
+    this.#fleet = fleet;
+    this.#metrics.observeFleet(fleet);
+    return fleet;
   }
 
   /** What a state was made of, to be kept once it is in force. */
@@ -235,6 +265,7 @@ export class Daemon {
     clearInterval(this.#rounds);
     this.#guard.close();
     await this.#follower?.stop();
+    await this.#fleet?.close();
     this.#service?.finish();
     await this.#server?.stop(STOP_WITHIN);
     await this.#metricsServer?.close();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { type FleetHealth, observeFleet } from '../daemon/fleet-metrics.js';
 import type { MetricsText } from '../daemon/metrics-server.js';
 import type { IssuedCids } from './issuing/issued-cids.js';
 import type { Issuer } from './issuing/issuer.js';
@@ -23,6 +24,11 @@ export interface DecapsulationSource {
     readonly packets: number;
     readonly octets: number;
   }[];
+}
+
+/** What is known of the others; read at each scrape. */
+export interface FleetSource extends FleetHealth {
+  readonly waits: readonly { readonly config: number; readonly agents: readonly unknown[] }[];
 }
 
 const SECONDS = [0.0001, 0.0005, 0.001, 0.005, 0.02, 0.1, 0.5, 2];
@@ -110,6 +116,23 @@ export class SidecarMetrics {
         let sum = 0;
         for (const { acknowledged } of issueStreams) if (acknowledged < issuer.generation) sum += 1;
         this.set(sum);
+      },
+    });
+  }
+
+  /** Adds what the sidecar has to do with others; to be called once. */
+  observeFleet(fleet: FleetSource): void {
+    observeFleet(this.registry, fleet);
+    new Gauge({
+      name: 'cidecar_sidecar_waiting_for_balancers',
+      help: 'Balancers that do not hold a config, or IDs under it, that the registry wants to be issued; one without any that joined counts as 1. None where nothing waits.',
+      labelNames: ['config_id'] as const,
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const { config, agents } of fleet.waits) {
+          this.set({ config_id: config }, Math.max(1, agents.length));
+        }
       },
     });
   }

@@ -13,7 +13,7 @@ import {
   textOf,
   wholeNumber,
 } from '../daemon/options/values.js';
-import type { DaemonOptions } from './daemon.js';
+import { type DaemonOptions, DEFAULT_LEASE_TTL } from './daemon.js';
 import { DEFAULT_MAX_STREAMS } from './rpc/server.js';
 
 export interface DecapsulationFlags {
@@ -46,6 +46,12 @@ const shape = z.object({
   registry: text,
   ...registryShape,
   server: text,
+  /** The pool in which this server registers itself. */
+  pool: text.optional(),
+  address: address().optional(),
+  /** IDs under each config; left out, what the pool gives each server. */
+  ids: wholeNumber(1, 4096).optional(),
+  deregisterOnStop: z.boolean().default(false),
   stateDir: text,
   socket: text,
   socketMode: octalMode.default(0o660),
@@ -57,6 +63,8 @@ const shape = z.object({
   reissueWithin: wholeNumber(1, 86_400).default(300),
   /** Seconds. */
   cidLifetime: wholeNumber(1, 86_400).default(60),
+  /** Seconds. */
+  leaseTtl: wholeNumber(2, 3600).default(DEFAULT_LEASE_TTL),
   allowKeyExport: z.boolean().default(false),
   maxStreams: wholeNumber(1, 100_000).default(DEFAULT_MAX_STREAMS),
   guard: z.boolean().default(false),
@@ -95,7 +103,9 @@ export function readSidecarOptions(raw: object): SidecarOptions {
   const flags = readOptions(shape, accepted.flags, accepted.oldNames);
   requireLeader(accepted.flags, 'listen', ['tlsCertificate', 'tlsKey', 'tlsClientCa']);
   requireLeader(accepted.flags, 'decapInterface', ['decapSources', 'guePort', 'decapPin']);
+  requireLeader(accepted.flags, 'pool', ['address', 'ids', 'deregisterOnStop']);
   const { metrics, socketGroup: group } = flags;
+  const registration = registrationOf(flags);
   const tls = tlsOf(flags);
   const decap = decapsulationOf(flags);
   return {
@@ -112,6 +122,8 @@ export function readSidecarOptions(raw: object): SidecarOptions {
     },
     reissueWithin: flags.reissueWithin * 1000,
     cidLifetime: flags.cidLifetime * 1000,
+    leaseTtl: flags.leaseTtl,
+    ...(registration === undefined ? {} : { registration }),
     allowKeyExport: flags.allowKeyExport,
     maxStreams: flags.maxStreams,
     guard: flags.guard,
@@ -121,6 +133,24 @@ export function readSidecarOptions(raw: object): SidecarOptions {
     ...(tls === undefined ? {} : { tls }),
     ...(decap === undefined ? {} : { decap }),
   };
+}
+
+function registrationOf(flags: Flags): SidecarOptions['registration'] {
+  const { pool, address, ids, deregisterOnStop, registry } = flags;
+  if (pool === undefined) return undefined;
+  if (!isEtcdAddress(registry)) {
+    throw new CidecarError(
+      'ARGUMENT_INVALID',
+      '--pool is for a registry that hosts share (etcd://...); a document names its servers',
+    );
+  }
+  if (address === undefined) {
+    throw new CidecarError(
+      'ARGUMENT_INVALID',
+      '--pool needs --address: where the tunnels of the balancers to this server end',
+    );
+  }
+  return { pool, address, ids, deregisterOnStop };
 }
 
 function stateStartOf(flags: Flags): SidecarOptions['stateStart'] {

@@ -51,6 +51,10 @@ function addRun(program: Command): Command {
       '--cid-lifetime <seconds>',
       'how long a server that is cut off from its sidecar may use CIDs it has in stock (default: 60)',
     )
+    .option(
+      '--lease-ttl <seconds>',
+      'for which others believe it awake, where hosts share the registry (default: 10)',
+    )
     .option('--allow-key-export', 'permit LeaseNonces and ExportResetKeys, which hand out keys')
     .option('--max-streams <n>', 'streams of all clients together (default: 4096)')
     .option(

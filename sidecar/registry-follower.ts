@@ -20,6 +20,8 @@ export interface RegistryFollowerOptions {
   readonly log: Log;
   readonly health: RegistryHealth;
   readonly guard: TransitionGuard;
+  /** What may be issued of what the registry wants; everything, if left out. */
+  readonly admit?: (view: ServerView) => ServerView;
   /** Called each time that the issuer changed to another document. */
   onFollowed(): void;
 }
@@ -59,6 +61,22 @@ export class RegistryFollower {
     }
   }
 
+  /** What may be issued of the state in force is another; `view` gives it when it is its turn. */
+  readmit(view: () => ServerView): Promise<void> {
+    this.#following = this.#following.then(async () => {
+      const { issuer, log, guard, onFollowed } = this.#options;
+      if (guard.closed) return;
+      try {
+        await issuer.apply(view());
+        await issuer.ready();
+        onFollowed();
+      } catch (error) {
+        log.error({ error }, 'what may be issued cannot be changed');
+      }
+    });
+    return this.#following;
+  }
+
   async stop(): Promise<void> {
     await this.#watch?.close();
   }
@@ -69,13 +87,14 @@ export class RegistryFollower {
   }
 
   async #change(state: DesiredState): Promise<void> {
-    const { issuer, log, health, guard, onFollowed } = this.#options;
+    const { issuer, log, health, guard, admit, onFollowed } = this.#options;
     if (guard.closed) return;
     try {
       const before = this.#state;
       await guard.check(before, state);
       const { named } = issuer.view;
-      const view = viewAfter(issuer.view, state);
+      const wanted = viewAfter(issuer.view, state);
+      const view = admit?.(wanted) ?? wanted;
       const changes = differences(before, state);
       if (named !== view.named) this.#tellWhetherNamed(view);
       await issuer.apply(view);

@@ -54,6 +54,7 @@ export function statusText(status: StatusResponse, now: Date): string {
       `a newer document is refused, for ${age(status.registryRefusedSince, now)}: ${status.registryError}`,
     );
   }
+  lines.push(...fleetLines(status.fleet));
   lines.push(
     `generation ${status.generation}, ${status.switchAcknowledged ? '' : 'not '}acknowledged by every client; CIDs of ${status.cidLength} octets, ${status.issued} issued, ${status.streams} streams`,
   );
@@ -71,6 +72,25 @@ export function statusText(status: StatusResponse, now: Date): string {
     }
   }
   return lines.join('\n');
+}
+
+function fleetLines(fleet: StatusResponse['fleet']): string[] {
+  if (fleet === undefined) return [];
+  const { connected, disconnectedSeconds, endpoint, alive, waits } = fleet;
+  const lines = [
+    connected
+      ? `etcd ${endpoint}, ${alive ? 'seen by the others' : 'not seen by the others'}`
+      : `etcd ${endpoint} has been away for ${Math.round(disconnectedSeconds)} s: issuing goes on by what is known`,
+  ];
+  for (const { configId, revision, agents } of waits) {
+    const whom = agents.map(
+      ({ name, acknowledged, condition }) =>
+        `${name} (${condition === 'silent' ? 'no sign of life, ' : ''}holds ${acknowledged})`,
+    );
+    const names = whom.length === 0 ? 'a first balancer to join' : whom.join(', ');
+    lines.push(`config ${configId} waits for revision ${revision} at ${names}`);
+  }
+  return lines;
 }
 
 function age(since: Date | undefined, now: Date): string {

@@ -626,6 +626,26 @@ const CASES: readonly {
 
   // One thing is told once.
   {
+    what: 'a server takes the address of one that goes',
+    after: [
+      [server('web-2'), ''],
+      ['10.0.1.1,', '10.0.1.2,'],
+    ],
+    found: [
+      ['server-address-changed', 'Server web-1 of pool web moves from 10.0.1.1 to 10.0.1.2'],
+      ['server-removed', 'Server web-2 of pool web'],
+    ],
+  },
+  {
+    what: 'a quarantined config is staged with other owners of IDs',
+    after: [
+      state(3, 'quarantined', 'staged'),
+      of('web-1', '3: \\["0x0001"', '3: ["0x0002"'),
+      of('web-2', '3: \\["0x0002"', '3: ["0x0001"'),
+    ],
+    found: [['config-revived', 'Config 3 of pool web']],
+  },
+  {
     what: 'a retiring config gets another key and is minted',
     after: [
       inConfig(1, 'keyFile: k1, resetKeyFile: r1', 'keyFile: other, resetKeyFile: new'),

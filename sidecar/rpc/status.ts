@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { FleetHealth } from '../../daemon/fleet-metrics.js';
 import type { RegistryHealth } from '../../daemon/registry-health.js';
 import type { BuildInfo } from '../../daemon/version.js';
 import type {
   ConfigStatus,
   DecapsulationCounter,
+  Fleet,
   StatusResponse,
 } from '../../proto/gen/cidecar/v1/sidecar.js';
 import type { PoolConfig } from '../../registry/index.js';
@@ -18,6 +20,19 @@ export interface DecapsulationSource {
   counters(): DecapsulationCounter[];
 }
 
+/** What the sidecar has to do with others. */
+export interface FleetSource extends FleetHealth {
+  readonly waits: readonly {
+    readonly config: number;
+    readonly revision: number;
+    readonly agents: readonly {
+      readonly agent: string;
+      readonly acknowledged: number;
+      readonly condition: string;
+    }[];
+  }[];
+}
+
 export interface StatusSource {
   readonly issuer: Issuer;
   /** Open IssueStreams. */
@@ -30,10 +45,12 @@ export interface StatusSource {
   readonly registry: RegistryHealth;
   readonly build: BuildInfo;
   readonly decapsulation?: DecapsulationSource;
+  readonly fleet?: FleetSource;
 }
 
 export function statusOf(source: StatusSource): StatusResponse {
   const { issuer, streams, switchAcknowledged, started, decapsulation, registry, build } = source;
+  const { fleet } = source;
   const { view, generation } = issuer;
   return {
     serverName: view.server.name,
@@ -59,6 +76,20 @@ export function statusOf(source: StatusSource): StatusResponse {
     registrySince: registry.since,
     registryRefusedSince: registry.refusedSince,
     ...build,
+    fleet: fleet && fleetStatus(fleet),
+  };
+}
+
+function fleetStatus(fleet: FleetSource): Fleet {
+  const { connected, disconnectedForMs = 0, endpoint, alive, waits } = fleet;
+  return {
+    ...{ connected, endpoint, alive },
+    disconnectedSeconds: disconnectedForMs / 1000,
+    waits: waits.map(({ config, revision, agents }) => ({
+      configId: config,
+      revision,
+      agents: agents.map(({ agent, ...rest }) => ({ name: agent, ...rest })),
+    })),
   };
 }
 

@@ -126,6 +126,8 @@ export interface GetOptions {
   readonly revision?: number;
   readonly keysOnly?: boolean;
   readonly countOnly?: boolean;
+  /** The last keys first, so that with a limit of 1 it is the last key of the range. */
+  readonly backwards?: boolean;
 }
 
 export function get(range: string | KeyRange, options: GetOptions = {}): Operation {
@@ -170,7 +172,7 @@ export function rangeRequest(range: string | KeyRange, options: GetOptions = {})
     rangeEnd: where.end ?? NO_OCTETS,
     limit: options.limit ?? 0,
     revision: options.revision ?? 0,
-    sortOrder: RangeRequest_SortOrder.NONE,
+    sortOrder: options.backwards ? RangeRequest_SortOrder.DESCEND : RangeRequest_SortOrder.NONE,
     sortTarget: RangeRequest_SortTarget.KEY,
     serializable: false,
     keysOnly: options.keysOnly ?? false,

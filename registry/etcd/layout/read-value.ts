@@ -5,10 +5,16 @@ import { reportIssue } from '../../document/read-shape.js';
 import { Report } from '../../document/report.js';
 import { fieldName, type Path } from '../../document/source.js';
 
-/** A report of errors in the value of one key: each names the key, and the field within. */
-export function reportOfKey(key: string): Report {
+/**
+ * A report of errors in the value of one key: each names the key, and the field within.
+ *
+ * @param fieldIn the name that a field of a document has in the value
+ */
+export function reportOfKey(key: string, fieldIn = (field: string) => field): Report {
+  const named = (path: Path) =>
+    fieldName(path.map((p) => (typeof p === 'string' ? fieldIn(p) : p)));
   return new Report({
-    placeOf: (path) => ({ file: key, ...(path.length > 0 && { field: fieldName(path) }) }),
+    placeOf: (path) => ({ file: key, ...(path.length > 0 && { field: named(path) }) }),
     textOf: (path) => (path.length === 0 ? key : `${key}, ${fieldName(path)}`),
   });
 }

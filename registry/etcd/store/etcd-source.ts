@@ -7,7 +7,7 @@ import { Keys } from '../layout/keys.js';
 import { valueText } from '../layout/read-value.js';
 import { revisionNumber } from '../layout/revision.js';
 import { configValueText } from '../layout/values/config.js';
-import type { IdValue } from '../layout/values/desired.js';
+import { idValueText } from '../layout/values/desired.js';
 import { Assembly } from './assembly.js';
 import type { Keyring } from './keyring.js';
 
@@ -57,8 +57,8 @@ export function* entriesOf(
     for (const server of servers.entries) yield [server.key, valueText(server.value)];
     for (const config of ids.configs) {
       for (const { key, server, count, allocated } of ids.runsOf(config)) {
-        const owner: IdValue = { server, count, ...(allocated && { allocated }) };
-        yield [key, valueText(owner)];
+        const owner = { server, count, ...(allocated && { allocated }) };
+        yield [key, idValueText(owner)];
       }
     }
   }

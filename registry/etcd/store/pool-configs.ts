@@ -30,6 +30,7 @@ export class PoolConfigs {
   readonly #keyring: Keyring;
   readonly #entries = new Map<number, ConfigEntry>();
   #list: readonly PoolConfig[] = [];
+  #version = 0;
 
   constructor(pool: string, read: ReadConfigValue, keyring: Keyring) {
     this.#pool = pool;
@@ -40,6 +41,11 @@ export class PoolConfigs {
   /** The valid ones, by their IDs. Another list after each change. */
   get list(): readonly PoolConfig[] {
     return this.#list;
+  }
+
+  /** Grows with each change, also of configs that are not valid. */
+  get version(): number {
+    return this.#version;
   }
 
   /** Whether there is a key for this config, valid or not. */
@@ -96,6 +102,7 @@ export class PoolConfigs {
   }
 
   #relist(): void {
+    this.#version += 1;
     const list = [...this.#entries.values()].flatMap(({ config }) => config ?? []);
     this.#list = list.sort((a, b) => a.id - b.id);
   }
@@ -112,7 +119,7 @@ export class PoolConfigs {
     }
     const { shape } = value;
     const meaning = configValueText({ shape: { ...shape, state: 'staged' }, sealed: {} });
-    const report = reportOfKey(key);
+    const report = reportOfKey(key, sealedField);
     // A document names key files where a key in etcd is sealed.
     const config = readConfig(shape, [], report, (_, field) => {
       const sealed = value.sealed[field];

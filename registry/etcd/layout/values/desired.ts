@@ -10,6 +10,7 @@ import {
   type ServerFieldsShape,
   serverFieldsShape,
 } from '../../../document/shape.js';
+import { valueText } from '../read-value.js';
 
 // The values of the desired state, but for configs (config.ts). They are read strictly, as a
 // document is: a field that is misspelt by hand must not silently have its default.
@@ -41,4 +42,9 @@ export interface IdValue {
   readonly count: number;
   /** Handed out by allocation, and named by no document: apply and export leave it alone. */
   readonly allocated?: true | undefined;
+}
+
+/** The text of a run as it is put into etcd. */
+export function idValueText({ server, count, allocated }: IdValue): string {
+  return valueText({ server, ...(count > 1 && { count }), ...(allocated && { allocated }) });
 }

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from 'fast-check';
-import { CidecarError } from '../../core/index.js';
-import { newClusterSecret, parseClusterSecrets } from '../../registry/etcd/layout/index.js';
-import { Keyring } from '../../registry/etcd/store/keyring.js';
+import { CidecarError } from '../../../core/index.js';
+import { parseDocument } from '../../document/document.js';
+import { keyChanges } from '../document/key-changes.js';
+import { wantedPools } from '../document/wanted.js';
+import { type Keys, newClusterSecret, parseClusterSecrets } from '../layout/index.js';
+import { Assembly } from '../store/assembly.js';
+import { Keyring } from '../store/keyring.js';
 
 /** Octets of every CID of the documents here. */
 const CID_LENGTH = 16;
@@ -107,4 +111,21 @@ export const SECRETS = parseClusterSecrets(newClusterSecret('test'), 'secret');
 
 export function keyring(): Keyring {
   return new Keyring(() => SECRETS);
+}
+
+/** The keys of a registry into which this document was put, with their values. */
+export function entriesOfDocument(text: string, keys: Keys): Map<string, string> {
+  const files = new Map<string, string>();
+  const readKeyFile = (name: string) => {
+    files.set(name, keyFile(name));
+    return keyFile(name);
+  };
+  const parsed = parseDocument(text, { file: 'document', readKeyFile });
+  const empty = new Assembly({ keys, keyring: keyring() });
+  const options = { keys, keyring: keyring(), secrets: SECRETS, unreadable: [], resting: () => [] };
+  const entries = new Map([[keys.revision, '{}']]);
+  for (const { changes } of keyChanges(empty, wantedPools(parsed, files), options)) {
+    for (const change of changes) if ('put' in change) entries.set(change.put, change.value);
+  }
+  return entries;
 }

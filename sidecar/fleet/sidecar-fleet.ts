@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { FleetHealth } from '../../daemon/fleet-metrics.js';
+import { identityIn } from '../../daemon/identity.js';
+import type { Log } from '../../daemon/log.js';
+import { type LiveServerValue, revisionNumber } from '../../registry/etcd/layout/index.js';
+import type { EtcdRegistry } from '../../registry/etcd/store/etcd-registry.js';
+import type { PoolConfig } from '../../registry/index.js';
+import type { Issuer } from '../issuing/issuer.js';
+import type { ServerView } from '../issuing/server-view.js';
+import { GateKeeper, type GateWait } from './gate-keeper.js';
+import { PassFile } from './passes.js';
+import { Presence } from './presence.js';
+
+export interface SidecarFleetOptions {
+  readonly registry: EtcdRegistry;
+  readonly stateFolder: string;
+  /** Seconds of the lease. */
+  readonly ttl: number;
+  /** Milliseconds that connections have to replace the CIDs of a retiring config. */
+  readonly reissueWithin: number;
+  /** Names one meaning of a config ID; see fingerprints.ts. */
+  readonly meaning: (config: PoolConfig) => string;
+  readonly log: Log;
+  /** What may be issued is another: it is to be admitted again. */
+  readonly onAdmitted: () => void;
+}
+
+/** Milliseconds between looks at what has no event. */
+const LOOK_EVERY = 1_000;
+/** Part of the nonces of the minting config below which a staged one is wanted beside it. */
+const SPARE_BELOW = 1 / 8;
+
+/** The part that a sidecar has in a fleet. */
+export class SidecarFleet implements FleetHealth {
+  readonly #options: SidecarFleetOptions;
+  readonly #identity: string;
+  readonly #gate: GateKeeper;
+  readonly #place: { readonly pool: string; readonly server: string };
+  #presence: Presence | undefined;
+  #issuer: Issuer | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #connected = false;
+  /** By config ID: when it was issued last, or might have been. Milliseconds. */
+  readonly #issuedAt = new Map<number, number>();
+  readonly #openedAt = performance.now();
+
+  private constructor(
+    options: SidecarFleetOptions,
+    view: ServerView,
+    identity: string,
+    file: PassFile,
+  ) {
+    this.#options = options;
+    this.#identity = identity;
+    this.#place = { pool: view.poolName, server: view.server.name };
+    const { client, keys } = options.registry;
+    this.#gate = new GateKeeper(
+      {
+        ...options,
+        ...this.#place,
+        client,
+        keys,
+        identity,
+        file,
+        onWaiting: () => this.#presence?.say(),
+        spareWanted: () => this.#spareWanted,
+        mayBeInUse: (config) => this.#mayBeInUse(config),
+      },
+      view,
+    );
+  }
+
+  /**
+   * @param view what the registry, or the disk, wants to be issued
+   * @throws CidecarError where the state folder cannot be read or written
+   */
+  static async open(options: SidecarFleetOptions, view: ServerView): Promise<SidecarFleet> {
+    const { stateFolder } = options;
+    const place = { pool: view.poolName, server: view.server.name };
+    const identity = await identityIn(stateFolder);
+    return new SidecarFleet(options, view, identity, await PassFile.open(stateFolder, place));
+  }
+
+  /** UUID of the state folder. */
+  get identity(): string {
+    return this.#identity;
+  }
+
+  /** What may be issued now, of what the registry wants. */
+  get admitted(): ServerView {
+    return this.#gate.admitted;
+  }
+
+  /** The registry wants this; returns what may be issued of it now. */
+  admit(view: ServerView): ServerView {
+    return this.#gate.admit(view);
+  }
+
+  /** Begins to talk with etcd. */
+  start(issuer: Issuer): void {
+    this.#issuer = issuer;
+    const { client, keys } = this.#options.registry;
+    this.#presence = new Presence({
+      ...this.#options,
+      ...this.#place,
+      client,
+      keys,
+      value: () => this.#liveValue,
+    });
+    this.#timer = setInterval(() => this.#look(), LOOK_EVERY).unref();
+    this.#gate.start();
+  }
+
+  get waits(): readonly GateWait[] {
+    return this.#gate.waits;
+  }
+
+  get connected(): boolean {
+    return this.#options.registry.connected;
+  }
+
+  get disconnectedForMs(): number | undefined {
+    return this.#options.registry.disconnectedForMs;
+  }
+
+  get endpoint(): string {
+    return this.#options.registry.client.endpoint;
+  }
+
+  get revision(): number {
+    return revisionNumber(this.#issuer?.view.revision ?? '') ?? 0;
+  }
+
+  get alive(): boolean {
+    return this.#presence?.alive ?? false;
+  }
+
+  get leaseAgeMs(): number | undefined {
+    return this.#presence?.leaseAgeMs;
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#gate.close();
+    await this.#presence?.close();
+  }
+
+  get #liveValue(): LiveServerValue {
+    const agents = new Set(this.waits.flatMap((wait) => wait.agents.map(({ agent }) => agent)));
+    const issuer = this.#issuer;
+    return {
+      identity: this.#identity,
+      issuing: issuer?.routable ? issuer.configId : null,
+      waitingFor: [...agents].sort(),
+      older: {},
+    };
+  }
+
+  #look(): void {
+    const now = performance.now();
+    for (const { config } of this.#issuer?.view.mintable ?? []) this.#issuedAt.set(config.id, now);
+    // What was forced while it was away is found out.
+    if (this.connected && !this.#connected) this.#gate.readMarks();
+    this.#connected = this.connected;
+    this.#presence?.say();
+  }
+
+  /**
+   * Live connections replace their CIDs within the time of a reissue. It is counted from the time
+   * that this process issued under the config last; for one that was issued by a process before,
+   * from the start of this one.
+   */
+  #mayBeInUse(config: number): boolean {
+    const issuer = this.#issuer;
+    if (issuer === undefined || issuer.reissues.length > 0) return true;
+    if (issuer.view.mintable.some((each) => each.config.id === config)) return true;
+    const last = this.#issuedAt.get(config) ?? this.#openedAt;
+    return performance.now() - last < this.#options.reissueWithin;
+  }
+
+  get #spareWanted(): boolean {
+    const sources = this.#issuer?.sources ?? [];
+    const minting = sources.filter(({ config }) => config.state === 'minting');
+    return minting.length > 0 && minting.every(({ space }) => space.left < SPARE_BELOW);
+  }
+}
