@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from 'zod';
-import { CidecarError } from '../core/index.js';
+import { CidecarError, readAddress } from '../core/index.js';
 import { readTlsFiles, type TlsListener } from '../daemon/grpc/tls.js';
 import { acceptOldNames, type RenamedOption } from '../daemon/options/old-names.js';
 import { flagOf, type GivenAs, readOptions, requireLeader } from '../daemon/options/read.js';
@@ -13,6 +13,7 @@ import {
   textOf,
   wholeNumber,
 } from '../daemon/options/values.js';
+import { isEtcdAddress, isName } from '../registry/etcd/index.js';
 import { type DaemonOptions, DEFAULT_LEASE_TTL } from './daemon.js';
 import { DEFAULT_MAX_STREAMS } from './rpc/server.js';
 
@@ -40,15 +41,25 @@ const octalMode = textOf(
   'must have three octal digits',
 );
 
+/** In canonical text, as the registry compares addresses. */
+const hostAddress = textOf((text) => {
+  const reading = readAddress(text);
+  return 'address' in reading ? reading.address.text : undefined;
+}, 'must be an IPv4 or IPv6 address');
+
 const text = z.string().min(1);
+
+const poolName = z
+  .string()
+  .refine(isName, 'must be a letter or digit, then up to 62 letters, digits, ".", "_" or "-"');
 
 const shape = z.object({
   registry: text,
   ...registryShape,
   server: text,
   /** The pool in which this server registers itself. */
-  pool: text.optional(),
-  address: address().optional(),
+  pool: poolName.optional(),
+  address: hostAddress.optional(),
   /** IDs under each config; left out, what the pool gives each server. */
   ids: wholeNumber(1, 4096).optional(),
   deregisterOnStop: z.boolean().default(false),

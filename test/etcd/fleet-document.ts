@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { EtcdClient } from '../../registry/etcd/client/index.js';
 import { apply, Keys, prepareApply } from '../../registry/etcd/index.js';
-import { keyring, noKeyFile } from './documents.js';
+import { keyring, noKeyFile } from '../../registry/etcd/testing/documents.js';
 
 export interface FleetDocument {
   /** States of the configs 0, 1, ... of pool `web`; a `-` is a config that is not there. */

@@ -12,7 +12,7 @@ import { MemoryDriver } from '../../lb-agent/reconcile/testing/memory-driver.js'
 import { EtcdClient, EtcdRegistry } from '../../registry/etcd/index.js';
 import { revisionNumber } from '../../registry/etcd/layout/index.js';
 import { type DesiredState, type StateSource, savedState } from '../../registry/index.js';
-import { keyring } from './documents.js';
+import { keyring } from '../../registry/etcd/testing/documents.js';
 
 export interface TestAgentOptions {
   readonly endpoints: readonly string[];
