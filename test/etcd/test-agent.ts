@@ -11,8 +11,8 @@ import { goalOf, RINGS } from '../../lb-agent/reconcile/testing/goals.js';
 import { MemoryDriver } from '../../lb-agent/reconcile/testing/memory-driver.js';
 import { EtcdClient, EtcdRegistry } from '../../registry/etcd/index.js';
 import { revisionNumber } from '../../registry/etcd/layout/index.js';
-import { type DesiredState, type StateSource, savedState } from '../../registry/index.js';
 import { keyring } from '../../registry/etcd/testing/documents.js';
+import { type DesiredState, type StateSource, savedState } from '../../registry/index.js';
 
 export interface TestAgentOptions {
   readonly endpoints: readonly string[];
