@@ -8,6 +8,7 @@ import { daemonMetrics, RegistryHealth } from '../daemon/registry-health.js';
 import { buildInfo } from '../daemon/version.js';
 import {
   type DesiredState,
+  type NeedsKey,
   type Registry,
   type StateSource,
   serializeSource,
@@ -18,6 +19,7 @@ import { Issuer } from './issuing/issuer.js';
 import { NonceSupplyMonitor } from './issuing/nonce-supply-monitor.js';
 import { viewOf } from './issuing/server-view.js';
 import { SidecarMetrics } from './metrics.js';
+import { keysToFind, nameOfOwnServer, type OwnServer } from './own-server.js';
 import { RegistryFollower } from './registry-follower.js';
 import { type RpcListeners, RpcServer } from './rpc/server.js';
 import { SidecarService } from './rpc/service.js';
@@ -25,7 +27,8 @@ import { type StateStart, StateStore } from './state/state-store.js';
 
 export interface DaemonOptions extends RpcListeners {
   readonly registry: Registry;
-  readonly serverName: string;
+  /** A name, or what it is found by when this starts. */
+  readonly serverName: OwnServer;
   readonly stateFolder: string;
   readonly stateStart: StateStart;
   /** Milliseconds that connections have to replace the CIDs of a retiring config. */
@@ -65,6 +68,7 @@ export class Daemon {
   #metricsServer: MetricsServer | undefined;
   #rounds: NodeJS.Timeout | undefined;
   readonly #trouble = new SayOnce();
+  #own: OwnServer;
   #serving: boolean | undefined;
   #started = false;
   #reloadAsked = false;
@@ -72,6 +76,7 @@ export class Daemon {
   constructor(options: DaemonOptions) {
     this.#options = options;
     this.#log = options.log;
+    this.#own = options.serverName;
     this.#lastGood = new LastGood(join(options.stateFolder, 'last-good'), options.log);
     this.#nonceSupply = new NonceSupplyMonitor(options.log);
   }
@@ -87,9 +92,12 @@ export class Daemon {
   }
 
   async #start(): Promise<void> {
-    const { registry, serverName, stateFolder, stateStart, log, decapsulation } = this.#options;
+    const { registry, stateFolder, stateStart, log, decapsulation } = this.#options;
     const state = await this.#firstState(registry);
+    const serverName = nameOfOwnServer(this.#own, state);
     const view = viewOf(state, serverName);
+    // From now on it is this server, whichever IDs later documents give it.
+    this.#own = serverName;
     const store = await StateStore.open({ folder: stateFolder, start: stateStart });
     this.#store = store;
     if (stateStart === 'init-if-missing' && store.begun) {
@@ -120,7 +128,7 @@ export class Daemon {
     issuer.on('recorded', () => this.#nonceSupply.check(issuer.sources));
     await issuer.start();
     await issuer.ready();
-    this.#health.applied(view.revision);
+    this.#health.applied(state.revision, state.parts);
     this.#metrics.observeIssuer(issuer, this.#nonceSupply);
     if (decapsulation !== undefined) this.#metrics.observeDecapsulation(decapsulation);
 
@@ -189,6 +197,9 @@ export class Daemon {
     if (this.#reloadAsked) await this.reload();
   }
 
+  /** Whether a document without this key is bad for this sidecar. */
+  readonly needsKey: NeedsKey = (use) => keysToFind(this.#own)(use);
+
   /** What a state was made of, to be kept once it is in force. */
   noteSource({ revision }: DesiredState, source: StateSource): void {
     this.#sources.set(revision, source);
@@ -203,7 +214,7 @@ export class Daemon {
     } catch (error) {
       const saved = await this.#lastGood.read();
       if (saved === undefined) throw error;
-      const state = stateFromSource(saved, this.#lastGood.path);
+      const state = stateFromSource(saved, this.#lastGood.path, { needsKey: this.needsKey });
       this.#health.refused(describeError(error));
       this.#log.error(
         { error, revision: state.revision },

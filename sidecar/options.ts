@@ -13,6 +13,7 @@ import {
   wholeNumber,
 } from '../daemon/options/values.js';
 import type { DaemonOptions } from './daemon.js';
+import { type OwnServer, SERVER_ID_VARIABLE } from './own-server.js';
 import { DEFAULT_MAX_STREAMS } from './rpc/server.js';
 
 export interface DecapsulationFlags {
@@ -43,7 +44,8 @@ const text = z.string().min(1);
 
 const shape = z.object({
   registry: text,
-  server: text,
+  server: text.optional(),
+  pool: text.optional(),
   stateDir: text,
   socket: text,
   socketMode: octalMode.default(0o660),
@@ -85,9 +87,13 @@ const RENAMED: readonly RenamedOption[] = [
 
 /**
  * @param raw flags as commander gives them
+ * @param environment in it, the server ID that a load balancer's controller gave
  * @throws CidecarError ARGUMENT_INVALID that names the flag; FILE_UNREADABLE of a TLS file
  */
-export function readSidecarOptions(raw: object): SidecarOptions {
+export function readSidecarOptions(
+  raw: object,
+  environment: Readonly<Record<string, string | undefined>> = {},
+): SidecarOptions {
   const accepted = acceptOldNames(raw, RENAMED);
   const flags = readOptions(shape, accepted.flags, accepted.oldNames);
   requireLeader(accepted.flags, 'listen', ['tlsCertificate', 'tlsKey', 'tlsClientCa']);
@@ -97,7 +103,7 @@ export function readSidecarOptions(raw: object): SidecarOptions {
   const decap = decapsulationOf(flags);
   return {
     registry: flags.registry,
-    serverName: flags.server,
+    serverName: ownServerOf(flags, environment[SERVER_ID_VARIABLE]?.trim()),
     stateFolder: flags.stateDir,
     stateStart: stateStartOf(flags),
     socket: {
@@ -115,6 +121,23 @@ export function readSidecarOptions(raw: object): SidecarOptions {
     ...(tls === undefined ? {} : { tls }),
     ...(decap === undefined ? {} : { decap }),
   };
+}
+
+function ownServerOf({ server, pool }: Flags, serverId: string | undefined): OwnServer {
+  if (server !== undefined) {
+    if (pool === undefined) return server;
+    throw new CidecarError(
+      'ARGUMENT_INVALID',
+      `--pool says where the ID in ${SERVER_ID_VARIABLE} is looked up, and means nothing beside --server`,
+    );
+  }
+  if (serverId === undefined || serverId === '') {
+    throw new CidecarError(
+      'ARGUMENT_INVALID',
+      `--server: give the name of the server beside this sidecar, or its server ID in ${SERVER_ID_VARIABLE}${serverId === undefined ? '' : ', which is empty'}`,
+    );
+  }
+  return { serverId, ...(pool === undefined ? {} : { pool }) };
 }
 
 function stateStartOf(flags: Flags): SidecarOptions['stateStart'] {

@@ -11,6 +11,7 @@ export async function run(options: SidecarOptions): Promise<void> {
   const log = createLog('cid-sidecar', options.logLevel);
   warnOfOldNames(log, options.oldNames);
   const registry = openRegistry(options.registry, {
+    needsKey: (use) => daemon.needsKey(use),
     onWarning: (warning) => log.warn({ warning }, 'registry document'),
     onSource: (state, source) => daemon.noteSource(state, source),
   });

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { configBitsOf, type Schemes } from '../../cid/index.js';
 import { toHex } from '../../core/index.js';
-import { openRegistry } from '../../registry/index.js';
+import { type NeedsKey, openRegistry } from '../../registry/index.js';
 import { describeReason } from '../describe-reason.js';
 import { EXIT_NOT_ROUTABLE, type Io, type SetExitCode } from '../io.js';
 import { type Reading, readingsOf } from '../reading.js';
@@ -19,10 +19,13 @@ export function addExplain(
     .description('Say what a CID means under every config. Exit code 3 if it routes nowhere.')
     .argument('<cid>', 'the CID in hex')
     .requiredOption('--registry <file>', 'the registry document')
+    .option('--without-keys', 'key files may be missing; their configs then say nothing')
     .option('--json', 'print JSON')
-    .action(async (text: string, flags: { registry: string; json?: true }) => {
+    .action(async (text: string, flags: ExplainFlags) => {
       const cid = readCid(text);
-      const state = await openRegistry(flags.registry, { schemes }).read();
+      // No CID is read with the key of a reset token.
+      const needsKey: NeedsKey = ({ purpose }) => purpose === 'cids' && !flags.withoutKeys;
+      const state = await openRegistry(flags.registry, { schemes, needsKey }).read();
       const readings = readingsOf(state, cid);
       const routable = readings.some(({ unroutable }) => unroutable === null);
       if (flags.json) {
@@ -30,10 +33,23 @@ export function addExplain(
       } else {
         io.out(describeCid(cid));
         for (const reading of readings) io.out(describe(reading));
-        if (!routable) io.out('It routes nowhere: balancers go by the flow table, then the ring.');
+        if (!routable) io.out(whatNow(readings));
       }
       if (!routable) setExitCode(EXIT_NOT_ROUTABLE);
     });
+}
+
+interface ExplainFlags {
+  readonly registry: string;
+  readonly withoutKeys?: true;
+  readonly json?: true;
+}
+
+function whatNow(readings: readonly Reading[]): string {
+  const unread = readings.filter(({ unroutable }) => unroutable === 'key-not-read').length;
+  return unread === 0
+    ? 'It routes nowhere: balancers go by the flow table, then the ring.'
+    : `It routes nowhere, as far as can be told without the keys of ${unread} configs.`;
 }
 
 function describeCid(cid: Uint8Array): string {
@@ -53,6 +69,7 @@ function describe({ pool, config, unroutable, serverId, nonce, server }: Reading
     ...(server === undefined ? [] : [`${server.name} ${server.address} (${server.state})`]),
   ].join(', ');
   if (unroutable === null) return `${where}: routes: ${found}`;
+  if (unroutable === 'key-not-read') return `${where}: cannot be told, its key was not read`;
   const why =
     unroutable === 'config-quarantined'
       ? 'config-quarantined: balancers do not decode it any more'

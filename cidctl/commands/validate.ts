@@ -20,17 +20,26 @@ export function addValidate(
     .command('validate')
     .description('Check a registry document as the daemons would. Exit code 2 if it is wrong.')
     .argument('<file>', 'the document')
+    .option(
+      '--without-keys',
+      'key files may be missing, as for one who holds none; what depends on them is not checked',
+    )
     .option('--json', 'print JSON')
-    .action(async (file: string, flags: { json?: true }) => {
+    .action(async (file: string, flags: { json?: true; withoutKeys?: true }) => {
       const warnings: DocumentWarning[] = [];
       const onWarning = (warning: DocumentWarning) => warnings.push(warning);
       try {
-        const state = await openRegistry(file, { onWarning, schemes }).read();
+        const state = await openRegistry(file, {
+          onWarning,
+          schemes,
+          ...(flags.withoutKeys && { needsKey: () => false }),
+        }).read();
         if (flags.json)
           io.out(
             JSON.stringify({
               valid: true,
               revision: state.revision,
+              document: state.parts?.document,
               warnings,
               pools: sizes(state),
             }),
@@ -46,8 +55,9 @@ export function addValidate(
 }
 
 function sizes(state: DesiredState) {
-  return state.pools.map(({ name, vips, configs, servers }) => ({
+  return state.pools.map(({ name, vips, configs, servers }, index) => ({
     name,
+    revisions: revisionsOf(state, index),
     vips: vips.length,
     configs: configs.length,
     servers: servers.length,
@@ -55,6 +65,12 @@ function sizes(state: DesiredState) {
       .flatMap(({ serverIds }) => [...serverIds.values()])
       .reduce((sum, ids) => sum + ids.length, 0),
   }));
+}
+
+/** Of one pool: with the keys of its CIDs, and with those of its reset tokens. */
+function revisionsOf({ parts }: DesiredState, index: number) {
+  const { cids = '', resetTokens = '' } = parts?.pools[index] ?? {};
+  return { cids, resetTokens };
 }
 
 function printGood(
@@ -67,11 +83,12 @@ function printGood(
     io.err(`${file}:${line}: ${field}: ${message} (warning)`);
   }
   io.out(`${file}: valid`);
-  io.out(`  revision ${state.revision}`);
-  for (const { name, vips, configs, servers, serverIds } of sizes(state)) {
+  io.out(`  revision ${state.revision}, of the document alone ${state.parts?.document ?? ''}`);
+  for (const { name, vips, configs, servers, serverIds, revisions } of sizes(state)) {
     io.out(
       `  pool ${name}: VIPs ${vips}, configs ${configs}, servers ${servers}, server IDs ${serverIds}`,
     );
+    io.out(`    revision with CID keys ${revisions.cids}, reset keys ${revisions.resetTokens}`);
   }
 }
 

@@ -11,6 +11,7 @@ import { daemonMetrics, RegistryHealth } from '../../daemon/registry-health.js';
 import {
   type DesiredState,
   differences,
+  type NeedsKey,
   openRegistry,
   type StateSource,
   serializeSource,
@@ -42,6 +43,7 @@ export async function run(options: RunOptions): Promise<void> {
     if (newest?.revision === revision) void lastGood.save(serializeSource(newest.source));
   };
   const registry = openRegistry(options.registry, {
+    needsKey: agentNeedsKey,
     onWarning: (warning) => log.warn({ warning }, 'registry document'),
     onSource: ({ revision }, source) => {
       newest = { revision, source };
@@ -52,7 +54,7 @@ export async function run(options: RunOptions): Promise<void> {
     // What was in force when this agent last ran, if it did.
     const saved = await lastGood.read();
     if (saved === undefined) throw error;
-    const state = stateFromSource(saved, lastGood.path);
+    const state = stateFromSource(saved, lastGood.path, { needsKey: agentNeedsKey });
     health.refused(describeError(error));
     log.error(
       { error, revision: state.revision },
@@ -123,12 +125,12 @@ export async function run(options: RunOptions): Promise<void> {
       goalFor(desired),
     );
     agent = running;
-    health.applied(desired.revision);
+    health.applied(desired.revision, desired.parts);
     keepSource(desired.revision);
     let applied = desired;
     const reconciling = new ReconcileLoop(async (goal) => {
       await running.reconcile(goal);
-      health.applied(goal.desired.revision);
+      health.applied(goal.desired.revision, goal.desired.parts);
       keepSource(goal.desired.revision);
       const changes = differences(applied, goal.desired);
       applied = goal.desired;
@@ -171,6 +173,10 @@ export async function run(options: RunOptions): Promise<void> {
     await lock?.release();
   }
 }
+
+/** A balancer reads CIDs that come to its VIPs, and makes no reset tokens. */
+const agentNeedsKey: NeedsKey = ({ purpose, hasVips, state }) =>
+  purpose === 'cids' && hasVips && state !== 'quarantined';
 
 /** Every setting, so that an agent started without an option takes back what one before set. */
 function settingsOf(options: RunOptions, host: HostInterface): Settings {

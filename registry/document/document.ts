@@ -2,15 +2,16 @@
 import type { Schemes } from '../../cid/index.js';
 import { readAddress } from '../../core/address.js';
 import type { CidecarError } from '../../core/index.js';
-import type { DesiredState, Pool, Vip } from '../types.js';
-import { type ReadKeyFile, readConfigs } from './configs.js';
+import type { DesiredState, NeedsKey, Pool, Vip } from '../types.js';
+import { readConfigs } from './configs.js';
 import { DocumentError } from './document-error.js';
 import { checkFailoverSpace } from './failover-space.js';
+import type { KeySource, ReadKeyFile } from './keys.js';
 import { checkNonceSpaces } from './nonce-spaces.js';
 import { readShape } from './read-shape.js';
 import { type DocumentWarning, Report } from './report.js';
 import { checkResetKeys } from './reset-keys.js';
-import { revisionSteps } from './revision.js';
+import { revisionPartsSteps, revisionSteps } from './revision.js';
 import { ServerIdBudget } from './server-ids.js';
 import { readServers } from './servers.js';
 import {
@@ -28,6 +29,8 @@ export interface DocumentOptions {
   readonly file: string;
   /** Reads a key file; its path is as the document gives it. */
   readonly readKeyFile: ReadKeyFile;
+  /** Which keys have to be there; every one unless said otherwise. */
+  readonly needsKey?: NeedsKey | undefined;
   /** What configs may be of; the built-in ones unless said otherwise. */
   readonly schemes?: Schemes;
 }
@@ -65,11 +68,13 @@ function* documentSteps(text: string, options: DocumentOptions): Steps<ParsedDoc
   const form = options.schemes ? documentShape(options.schemes) : builtInDocumentShape;
   const shape = yield* readShape(source.value, form, report);
   if (shape === undefined) throw failure(report);
+  const { readKeyFile, needsKey = () => true } = options;
+  const keySource = { readKeyFile, needsKey };
   const budget = new ServerIdBudget();
   const pools: Pool[] = [];
   for (const [name, pool] of Object.entries(shape.pools)) {
     yield;
-    pools.push(yield* readPool(name, pool, report, options.readKeyFile, budget));
+    pools.push(yield* readPool(name, pool, report, keySource, budget));
   }
   yield* checkVips(shape, report);
   yield* checkServers(shape, report);
@@ -77,7 +82,8 @@ function* documentSteps(text: string, options: DocumentOptions): Steps<ParsedDoc
   checkResetKeys(shape, pools, report);
   if (report.errors.kept.length > 0) throw failure(report);
   const revision = yield* revisionSteps(text, pools);
-  return { state: { revision, pools }, warnings: warningsOf(report) };
+  const parts = yield* revisionPartsSteps(text, pools);
+  return { state: { revision, parts, pools }, warnings: warningsOf(report) };
 }
 
 function failure(report: Report): DocumentError {
@@ -103,11 +109,11 @@ function* readPool(
   name: string,
   shape: PoolShape,
   report: Report,
-  readKeyFile: ReadKeyFile,
+  keySource: KeySource,
   budget: ServerIdBudget,
 ): Steps<Pool> {
   const path: Path = ['pools', name];
-  const configs = readConfigs(shape, path, report, readKeyFile);
+  const configs = readConfigs(name, shape, path, report, keySource);
   const vips: Vip[] = [];
   for (const [index, vip] of shape.vips.entries()) {
     if (index % ITEMS_PER_STEP === 0) yield;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from 'zod';
-import type { Schemes } from '../../cid/index.js';
 import { CidecarError } from '../../core/index.js';
 import { parseDocument } from '../document/document.js';
-import type { DesiredState, StateSource } from '../types.js';
+import type { DesiredState, RegistryOptions, StateSource } from '../types.js';
 
 const shape = z.strictObject({
   version: z.literal(1),
@@ -23,7 +22,11 @@ export function serializeSource({ text, keyFiles }: StateSource): string {
  * @throws CidecarError STATE_CORRUPT where it is no such file; a DocumentError where this version
  * refuses what it holds
  */
-export function stateFromSource(saved: string, file: string, schemes?: Schemes): DesiredState {
+export function stateFromSource(
+  saved: string,
+  file: string,
+  options: Pick<RegistryOptions, 'needsKey' | 'schemes'> = {},
+): DesiredState {
   let source: StateSource;
   try {
     source = shape.parse(JSON.parse(saved));
@@ -36,5 +39,5 @@ export function stateFromSource(saved: string, file: string, schemes?: Schemes):
     if (content !== undefined) return content;
     throw new CidecarError('FILE_UNREADABLE', `key file ${name} was not saved`);
   };
-  return parseDocument(text, { file, readKeyFile, ...(schemes && { schemes }) }).state;
+  return parseDocument(text, { ...options, file, readKeyFile }).state;
 }
