@@ -22,6 +22,16 @@ export function admission(
     const peer = call.getPeer();
     connections.called(peer);
     if (!responseStream) return new ServerInterceptingCall(call);
+    const method = path.slice(path.lastIndexOf('/') + 1);
+    let isOpen = false;
+    try {
+      isOpen = connections.opened(peer);
+    } catch (error) {
+      if (!(error instanceof CidecarError)) throw error;
+      onRefusal(method, error);
+    }
+    // Nobody is left to be told.
+    if (!isOpen) return new ServerInterceptingCall(call, { start: () => {} });
 
     let release = () => {};
     return new ServerInterceptingCall(call, {
@@ -34,7 +44,7 @@ export function admission(
               release = connections.hold(peer, path);
             } catch (error) {
               if (!(error instanceof CidecarError)) throw error;
-              onRefusal(path.slice(path.lastIndexOf('/') + 1), error);
+              onRefusal(method, error);
               refuse(call, error);
               return;
             }

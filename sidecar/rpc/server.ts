@@ -45,6 +45,9 @@ const LIMITS: ConnectionLimits = {
   streamsEach: STREAMS_EACH,
   streams: DEFAULT_MAX_STREAMS,
   firstCallWithin: 5_000,
+  // A process opens two, and each again after an error, with growing pauses.
+  openedAtOnce: 256,
+  openedPerSecond: 16,
 };
 
 const GRPC_LIMITS: ChannelOptions = {
