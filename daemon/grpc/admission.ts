@@ -11,12 +11,14 @@ import { toServiceError } from './status-details.js';
 
 /**
  * Stands before every method: counts calls to the connection that they came on, and refuses
- * streams over its limits. gRPC tells nothing of connections but the name of the peer, so that
+ * streams over its limits. `onClosed` hears of a connection that was closed for the streams that it
+ * opened. gRPC tells nothing of connections but the name of the peer, so that
  * is what connections are told apart by.
  */
 export function admission(
   connections: Connections,
   onRefusal: (method: string, error: CidecarError) => void,
+  onClosed: () => void,
 ): ServerInterceptor {
   return ({ path, responseStream }, call) => {
     const peer = call.getPeer();
@@ -28,6 +30,7 @@ export function admission(
       isOpen = connections.opened(peer);
     } catch (error) {
       if (!(error instanceof CidecarError)) throw error;
+      onClosed();
       onRefusal(method, error);
     }
     // Nobody is left to be told.
