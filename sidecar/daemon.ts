@@ -125,6 +125,10 @@ export class Daemon {
       ),
     );
     issuer.on('minting', () => this.#check());
+    issuer.on('recovered', () => {
+      this.#trouble.over();
+      log.info('nonces can be recorded again');
+    });
     issuer.on('recorded', () => this.#nonceSupply.check(issuer.sources));
     await issuer.start();
     await issuer.ready();
@@ -260,7 +264,6 @@ export class Daemon {
   #check(): void {
     const issuer = this.#issuer;
     const server = this.#server;
-    if (issuer?.trouble === undefined) this.#trouble.over();
     if (issuer === undefined || server === undefined) return; // The start is not through yet.
     const detached = this.#options.decapsulation?.attached === false;
     const serving = issuer.routable && !detached;

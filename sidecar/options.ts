@@ -80,7 +80,7 @@ const RENAMED: readonly RenamedOption[] = [
     old: 'metricsSocket',
     current: 'metrics',
     // By the slash --metrics knows a path.
-    translate: (path) => (path.includes('/') ? path : `./${path}`),
+    translate: (path) => (path === '' || path.includes('/') ? path : `./${path}`),
   },
   { old: 'decapGuePort', current: 'guePort' },
 ];
@@ -97,7 +97,12 @@ export function readSidecarOptions(
   const accepted = acceptOldNames(raw, RENAMED);
   const flags = readOptions(shape, accepted.flags, accepted.oldNames);
   requireLeader(accepted.flags, 'listen', ['tlsCertificate', 'tlsKey', 'tlsClientCa']);
-  requireLeader(accepted.flags, 'decapInterface', ['decapSources', 'guePort', 'decapPin']);
+  requireLeader(
+    accepted.flags,
+    'decapInterface',
+    ['decapSources', 'guePort', 'decapPin'],
+    accepted.oldNames,
+  );
   const { metrics, socketGroup: group } = flags;
   const tls = tlsOf(flags);
   const decap = decapsulationOf(flags);

@@ -55,7 +55,7 @@ const LIMITS: ConnectionLimits = {
 const PACE = { atOnce: LIMITS.holders + LIMITS.lobby, perSecond: 50, waiting: 512 };
 
 // What a client can send before it is closed for it is read in one piece: about 500 streams.
-const CHARGE = 40;
+const CHARGE = 100;
 
 const GRPC_LIMITS: ChannelOptions = {
   // The largest request is an IsOwn of 4096 CIDs of 20 octets.
