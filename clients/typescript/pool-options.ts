@@ -19,7 +19,7 @@ export interface CidPoolOptions {
   /**
    * What the server-use octets of every routable CID begin with, such as the number of a worker:
    * 1 to 14 octets, at most as many as the config has (`serverUseLength` in the registry). The
-   * sidecar refuses more, which the pool tells by `trouble`. 0b111 CIDs carry none.
+   * sidecar refuses more: `disconnected` or `trouble` has its answer. 0b111 CIDs carry none.
    */
   readonly serverUse?: Uint8Array;
 }
