@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Long because every public method of the pool is here, with what it promises.
 import { EventEmitter } from 'node:events';
 import { CidecarError } from '../../core/index.js';
 import type {
