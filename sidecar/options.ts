@@ -15,6 +15,7 @@ import {
   wholeNumber,
 } from '../daemon/options/values.js';
 import { type DaemonOptions, DEFAULT_LEASE_TTL } from './daemon.js';
+import { type OwnServer, SERVER_ID_VARIABLE } from './own-server.js';
 import { DEFAULT_MAX_STREAMS } from './rpc/server.js';
 
 export interface DecapsulationFlags {
@@ -48,7 +49,8 @@ const text = z.string().min(1);
 const shape = z.object({
   registry: text,
   ...registryShape,
-  server: text,
+  server: text.optional(),
+  pool: text.optional(),
   stateDir: text,
   socket: text,
   socketMode: octalMode.default(0o660),
@@ -87,25 +89,29 @@ const RENAMED: readonly RenamedOption[] = [
     old: 'metricsSocket',
     current: 'metrics',
     // By the slash --metrics knows a path.
-    translate: (path) => (path.includes('/') ? path : `./${path}`),
+    translate: (path) => (path === '' || path.includes('/') ? path : `./${path}`),
   },
   { old: 'decapGuePort', current: 'guePort' },
 ];
 
 /**
  * @param raw flags as commander gives them
+ * @param environment in it, the server ID that a load balancer's controller gave
  * @throws CidecarError ARGUMENT_INVALID that names the flag; FILE_UNREADABLE of a TLS file
  */
-export function readSidecarOptions(raw: object): SidecarOptions {
+export function readSidecarOptions(
+  raw: object,
+  environment: Readonly<Record<string, string | undefined>> = {},
+): SidecarOptions {
   const accepted = acceptOldNames(raw, RENAMED);
   const flags = readOptions(shape, accepted.flags, accepted.oldNames);
   requireLeader(accepted.flags, 'listen', ['tlsCertificate', 'tlsKey', 'tlsClientCa']);
-  requireLeader(accepted.flags, 'decapInterface', [
-    'decapSources',
-    'decapTo',
-    'guePort',
-    'decapPin',
-  ]);
+  requireLeader(
+    accepted.flags,
+    'decapInterface',
+    ['decapSources', 'decapTo', 'guePort', 'decapPin'],
+    accepted.oldNames,
+  );
   const { metrics, socketGroup: group } = flags;
   const tls = tlsOf(flags);
   const decap = decapsulationOf(flags);
@@ -113,7 +119,7 @@ export function readSidecarOptions(raw: object): SidecarOptions {
     registry: flags.registry,
     registryOptions: flags.registryOptions,
     clusterSecret: flags.clusterSecret,
-    serverName: flags.server,
+    serverName: ownServerOf(flags, environment[SERVER_ID_VARIABLE]?.trim()),
     stateFolder: flags.stateDir,
     stateStart: stateStartOf(flags),
     socket: {
@@ -133,6 +139,23 @@ export function readSidecarOptions(raw: object): SidecarOptions {
     ...(tls === undefined ? {} : { tls }),
     ...(decap === undefined ? {} : { decap }),
   };
+}
+
+function ownServerOf({ server, pool }: Flags, serverId: string | undefined): OwnServer {
+  if (server !== undefined) {
+    if (pool === undefined) return server;
+    throw new CidecarError(
+      'ARGUMENT_INVALID',
+      `--pool says where the ID in ${SERVER_ID_VARIABLE} is looked up, and means nothing beside --server`,
+    );
+  }
+  if (serverId === undefined || serverId === '') {
+    throw new CidecarError(
+      'ARGUMENT_INVALID',
+      `--server: give the name of the server beside this sidecar, or its server ID in ${SERVER_ID_VARIABLE}${serverId === undefined ? '' : ', which is empty'}`,
+    );
+  }
+  return { serverId, ...(pool === undefined ? {} : { pool }) };
 }
 
 function stateStartOf(flags: Flags): SidecarOptions['stateStart'] {

@@ -32,7 +32,11 @@ function addRun(program: Command): Command {
       'the desired state: a document (YAML), or etcd://HOST:2379,HOST:2379/PREFIX',
     );
   return addRegistryOptions(command)
-    .requiredOption('--server <name>', 'the server in it that this sidecar stands beside')
+    .option(
+      '--server <name>',
+      'the server in it that this sidecar stands beside (default: the one that owns the ID in AWS_LBC_QUIC_SERVER_ID under the minting config)',
+    )
+    .option('--pool <name>', 'the pool in which that ID is looked up (default: all)')
     .requiredOption('--state-dir <folder>', 'where used nonces are remembered')
     .requiredOption('--socket <path>', 'unix socket to serve on')
     .option('--socket-mode <octal>', 'permissions of the socket (default: 0660)')
@@ -81,7 +85,7 @@ function addRun(program: Command): Command {
     .option('--gue-port <port>', 'UDP port of GUE, as the balancers send it (default: 6080)')
     .addOption(new Option('--decap-gue-port <port>', 'old name of --gue-port').hideHelp())
     .option('--log-level <level>', 'debug, info, warn or error (default: info)')
-    .action(async (flags: object) => run(readSidecarOptions(flags)));
+    .action(async (flags: object) => run(readSidecarOptions(flags, process.env)));
 }
 
 function addStatus(program: Command): void {

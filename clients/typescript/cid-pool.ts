@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Long because every public method of the pool is here, with what it promises.
 import { EventEmitter } from 'node:events';
 import { CidecarError } from '../../core/index.js';
 import type {
@@ -14,7 +15,13 @@ import { FailoverCids } from './failover-cids.js';
 import { closedError, FirstCids, unavailable } from './first-cids.js';
 import { Freshness } from './freshness.js';
 import type { CidPoolEvents, CidPoolStats } from './pool-events.js';
-import { type CidPoolOptions, connectClient, readCidLength, readLevels } from './pool-options.js';
+import {
+  type CidPoolOptions,
+  connectClient,
+  readCidLength,
+  readLevels,
+  readServerUse,
+} from './pool-options.js';
 import { ReissueOrders } from './reissue-orders.js';
 import { ResetTokenQuestions } from './reset-token-questions.js';
 import { type IssueCall, SidecarLink } from './sidecar-link.js';
@@ -29,6 +36,7 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
   readonly #client: SidecarServiceClient;
   readonly #lowWater: number;
   readonly #highWater: number;
+  readonly #serverUse: Buffer | undefined;
   readonly #queue = new BatchQueue();
   readonly #link: SidecarLink;
   readonly #freshness: Freshness;
@@ -61,6 +69,7 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
     this.#lowWater = lowWater;
     this.#highWater = highWater;
     this.#cidLength = readCidLength(options);
+    this.#serverUse = readServerUse(options);
     const client = connectClient(options);
     this.#client = client;
     this.#freshness = new Freshness(() => this.#fallStale());
@@ -132,7 +141,9 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
   }
 
   /**
-   * A CID that was never used before. Throws SIDECAR_UNAVAILABLE only while the CID length is
+   * A CID that was never used before. Only where 0b111 CIDs are so short that this process has made
+   * all of them (16 million where 24 bits are free) do those begin again, the oldest first, which
+   * `trouble` tells. Throws SIDECAR_UNAVAILABLE only while the CID length is
    * unknown: before `ready()`, if no `cidLength` was given.
    */
   take(): PooledCid {
@@ -181,7 +192,16 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
     this.#fallDry();
     this.#made += 1;
     this.#failover ??= new FailoverCids(this.cidLength, this.#zeroHostId);
-    return this.#failover.take(this.#generation);
+    try {
+      return this.#failover.take(this.#generation);
+    } catch (error) {
+      if (!(error instanceof CidecarError) || error.code !== 'NONCES_EXHAUSTED') throw error;
+      // A stack's hook cannot fail. The CIDs made first come first, whose connections are likeliest
+      // to be over.
+      this.#failover.startOver();
+      this.emit('trouble', error);
+      return this.#failover.take(this.#generation);
+    }
   }
 
   #fallDry(): void {
@@ -248,7 +268,13 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
     const credit = this.#highWater - this.#queue.size - this.#outstanding;
     if (call === undefined || credit <= 0) return;
     this.#outstanding += credit;
-    call.write({ credit, acknowledgedGeneration: this.#generation });
+    this.#write(call, credit);
+  }
+
+  // Whichever message is the first of its stream has to say the server-use octets.
+  #write(call: IssueCall, credit: number): void {
+    const serverUse = this.#serverUse && { serverUse: this.#serverUse };
+    call.write({ credit, acknowledgedGeneration: this.#generation, ...serverUse });
   }
 
   #receive(batch: CidBatch): void {
@@ -280,7 +306,8 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
     this.#queue.filter((batch) => batch.routable && batch.generation === generation);
     const credit = Math.max(0, this.#highWater - this.#queue.size - this.#outstanding);
     this.#outstanding += credit;
-    this.#link.issueCall?.write({ credit, acknowledgedGeneration: generation });
+    const call = this.#link.issueCall;
+    if (call !== undefined) this.#write(call, credit);
   }
 
   // Orders and CIDs come on different streams. A server that obeys an order at once must not

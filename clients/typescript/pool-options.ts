@@ -16,7 +16,15 @@ export interface CidPoolOptions {
   readonly highWater?: number;
   /** Octets of every CID, 8 to 20, if they are known; else the first batch decides. */
   readonly cidLength?: number;
+  /**
+   * What the server-use octets of every routable CID begin with, such as the number of a worker:
+   * 1 to 14 octets, at most as many as the config has (`serverUseLength` in the registry). The
+   * sidecar refuses more: `disconnected` or `trouble` has its answer. 0b111 CIDs carry none.
+   */
+  readonly serverUse?: Uint8Array;
 }
+
+const MAX_SERVER_USE = 14;
 
 const DEFAULT_HIGH_WATER = 4096;
 /** The sidecar refuses more open credit. */
@@ -40,6 +48,17 @@ export function readCidLength({ cidLength }: CidPoolOptions): number | undefined
   throw new CidecarError(
     'ARGUMENT_INVALID',
     `cidLength is ${cidLength}; it goes from ${FAILOVER_MIN_CID_LENGTH} to ${MAX_CID_LENGTH}`,
+  );
+}
+
+/** Throws ARGUMENT_INVALID. */
+export function readServerUse({ serverUse }: CidPoolOptions): Buffer | undefined {
+  if (serverUse === undefined) return undefined;
+  const { length } = serverUse;
+  if (length >= 1 && length <= MAX_SERVER_USE) return Buffer.from(serverUse);
+  throw new CidecarError(
+    'ARGUMENT_INVALID',
+    `serverUse has ${length} octets; it may have 1 to ${MAX_SERVER_USE}`,
   );
 }
 

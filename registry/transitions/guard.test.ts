@@ -17,7 +17,9 @@ function saved(text: string): string {
 }
 
 function stateOf(text: string): Promise<DesiredState> {
-  return stateFromDocumentSource(saved(text), 'saved', new AbortController().signal);
+  return stateFromDocumentSource(saved(text), 'saved', {
+    signal: new AbortController().signal,
+  });
 }
 
 /** What a daemon begins with that had `before` in force and finds `after`. */
