@@ -3,8 +3,15 @@ import type { UnroutableReason } from '../cid/index.js';
 import { equalOctets } from '../core/index.js';
 import type { DesiredState, Pool, PoolConfig, Server } from '../registry/index.js';
 
-/** Why a CID does not route: for a reason in the CID itself, or for one in the desired state. */
-export type WhyUnroutable = UnroutableReason | 'config-quarantined' | 'server-down';
+/**
+ * Why a CID does not route: for a reason in the CID itself, or for one in the desired state.
+ * `key-not-read`: nobody can tell without the key.
+ */
+export type WhyUnroutable =
+  | UnroutableReason
+  | 'config-quarantined'
+  | 'server-down'
+  | 'key-not-read';
 
 /** What one CID means under one config of one pool. */
 export interface Reading {
@@ -26,6 +33,7 @@ export function readingsOf(state: DesiredState, cid: Uint8Array): Reading[] {
 }
 
 function readingOf(pool: Pool, config: PoolConfig, cid: Uint8Array): Reading {
+  if (config.unread?.includes('cids')) return { pool, config, unroutable: 'key-not-read' };
   const decoded = config.codec.decode(cid);
   if (!decoded.routable) return { pool, config, unroutable: decoded.reason };
   const { serverId, nonce } = decoded;

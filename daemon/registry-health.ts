@@ -2,10 +2,21 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import { buildInfo } from './version.js';
 
+/** Revisions that cover fewer keys than the whole one, for hosts that read different ones. */
+interface RevisionParts {
+  readonly document: string;
+  readonly pools: readonly {
+    readonly name: string;
+    readonly cids: string;
+    readonly resetTokens: string;
+  }[];
+}
+
 /** What a daemon tells of the registry that it follows: which state is in force, and since when. */
 export class RegistryHealth {
   readonly #now: () => number;
   #revision = '';
+  #parts: RevisionParts | undefined;
   #since: Date | undefined;
   #lastApply: Date | undefined;
   #refusedSince: Date | undefined;
@@ -20,6 +31,11 @@ export class RegistryHealth {
   /** The revision in force; empty before the first. */
   get revision(): string {
     return this.#revision;
+  }
+
+  /** Of the state in force, where it was read from a document. */
+  get parts(): RevisionParts | undefined {
+    return this.#parts;
   }
 
   /** Since when it is in force, in this process. */
@@ -54,7 +70,8 @@ export class RegistryHealth {
   }
 
   /** A state is in force. */
-  applied(revision: string): void {
+  applied(revision: string, parts?: RevisionParts): void {
+    this.#parts = parts;
     const now = new Date(this.#now());
     this.#lastApply = now;
     if (this.#revision === revision && this.#since !== undefined) return;
@@ -84,12 +101,34 @@ export function daemonMetrics(program: string, health: RegistryHealth): Registry
     });
   new Gauge({
     name: 'cidecar_registry_revision_info',
-    help: '1 for the revision in force. Equal on two hosts if and only if documents and keys are.',
+    help: '1 for the revision in force. Equal on two hosts only if documents and keys are.',
     labelNames: ['revision'] as const,
     registers,
     collect() {
       this.reset();
       if (health.revision !== '') this.set({ revision: health.revision }, 1);
+    },
+  });
+  new Gauge({
+    name: 'cidecar_registry_document_info',
+    help: '1 for the document in force, without its keys: equal on two hosts if its text is.',
+    labelNames: ['revision'] as const,
+    registers,
+    collect() {
+      this.reset();
+      if (health.parts !== undefined) this.set({ revision: health.parts.document }, 1);
+    },
+  });
+  new Gauge({
+    name: 'cidecar_registry_pool_info',
+    help: '1 for the revisions of a pool in force: document and keys of its CIDs, and document and keys of its reset tokens.',
+    labelNames: ['pool', 'cids', 'reset_tokens'] as const,
+    registers,
+    collect() {
+      this.reset();
+      for (const { name: pool, cids, resetTokens } of health.parts?.pools ?? []) {
+        this.set({ pool, cids, reset_tokens: resetTokens }, 1);
+      }
     },
   });
   seconds(

@@ -84,7 +84,7 @@ describe('options of lb-agent run', () => {
     '--metrics %s is refused',
     (text) => {
       expect(() => readRunOptions({ ...NEEDED, metrics: text })).toThrow(
-        /^--metrics: must be host:port or the path of a socket$/,
+        /^--metrics: must be host:port, with a port from 1 to 65535, or the path of a socket$/,
       );
     },
   );

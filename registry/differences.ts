@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { packedIds } from './document/packed-ids.js';
-import type { DesiredState, Pool, PoolConfig, Server } from './types.js';
+import type { DesiredState, KeyPurpose, Pool, PoolConfig, Server } from './types.js';
 
 /** The most changes that are named; a document can change in a million places. */
 export const NAMED = 20;
@@ -69,16 +69,29 @@ function ofConfig(what: string, before: PoolConfig, after: PoolConfig): string[]
   change('', before.codec.algorithm, after.codec.algorithm);
   change('CID length ', before.codec.cidLength, after.codec.cidLength);
   change('nonce length ', before.codec.nonceLength, after.codec.nonceLength);
-  const old = before.codec.secrets;
-  const now = after.codec.secrets;
-  if (old.length !== now.length || old.some((secret, i) => now[i]?.equals(secret) !== true)) {
-    lines.push(`${what}: another key`);
-  }
-  const sameReset =
+  lines.push(...keyChanges(what, before, after));
+  return lines;
+}
+
+// Whether it is another key cannot be told where one of the two was not read.
+function keyChanges(what: string, before: PoolConfig, after: PoolConfig): string[] {
+  const lines: string[] = [];
+  const tell = (purpose: KeyPurpose, name: string, same: () => boolean) => {
+    const wasRead = before.unread?.includes(purpose) !== true;
+    const isRead = after.unread?.includes(purpose) !== true;
+    if (wasRead !== isRead) lines.push(`${what}: its ${name} is ${isRead ? '' : 'no longer '}read`);
+    else if (isRead && !same()) lines.push(`${what}: another ${name}`);
+  };
+  tell('cids', 'key', () => {
+    const old = before.codec.secrets;
+    const now = after.codec.secrets;
+    return old.length === now.length && old.every((secret, i) => now[i]?.equals(secret) === true);
+  });
+  tell('reset-tokens', 'reset key', () =>
     before.resetKey === null || after.resetKey === null
       ? before.resetKey === after.resetKey
-      : before.resetKey.equals(after.resetKey);
-  if (!sameReset) lines.push(`${what}: another reset key`);
+      : before.resetKey.equals(after.resetKey),
+  );
   return lines;
 }
 

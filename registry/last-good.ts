@@ -2,7 +2,7 @@
 import { isEtcdSource, stateFromEtcdSource } from './etcd/store/etcd-source.js';
 import { keyringOf } from './etcd/store/keyring.js';
 import { isDocumentSource, stateFromDocumentSource } from './file/document-source.js';
-import type { DesiredState } from './types.js';
+import type { DesiredState, NeedsKey } from './types.js';
 
 /** Whether a text begins as what a {@link StateSource} wrote, which no YAML document does. */
 export function isSavedState(text: string): boolean {
@@ -14,6 +14,8 @@ export interface SavedStateOptions {
   readonly signal: AbortSignal;
   /** Path of the file of cluster secrets, for a state of a registry that seals its keys. */
   readonly clusterSecret?: string | undefined;
+  /** Which keys have to be there; every one if left out. */
+  readonly needsKey?: NeedsKey | undefined;
 }
 
 /**
@@ -27,8 +29,8 @@ export interface SavedStateOptions {
 export function savedState(
   saved: string,
   file: string,
-  { signal, clusterSecret }: SavedStateOptions,
+  { signal, clusterSecret, needsKey }: SavedStateOptions,
 ): Promise<DesiredState> {
-  if (!isEtcdSource(saved)) return stateFromDocumentSource(saved, file, signal);
-  return stateFromEtcdSource(saved, file, { keyring: keyringOf(clusterSecret), signal });
+  if (!isEtcdSource(saved)) return stateFromDocumentSource(saved, file, { signal, needsKey });
+  return stateFromEtcdSource(saved, file, { keyring: keyringOf(clusterSecret), needsKey, signal });
 }

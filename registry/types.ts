@@ -10,10 +10,33 @@ import type { DocumentWarning } from './document/report.js';
 export interface DesiredState {
   /**
    * What the registry holds at one time, keys included: equal on two hosts if and only if
-   * documents and keys are. It can be logged, since it is never a hash of a bare key.
+   * documents and keys are, and both read the same keys. Where some were not read it says so:
+   * `0123456789abcdef-without-2-keys`. It can be logged, since it is never a hash of a bare key.
    */
   readonly revision: string;
+  /** Where the state was read from a document. */
+  readonly parts?: RevisionParts;
   readonly pools: readonly Pool[];
+}
+
+/**
+ * Revisions of parts of a state, for hosts that do not read every key: each covers fewer keys,
+ * and it too ends in `-without-N-keys` where some of those were not read.
+ */
+export interface RevisionParts {
+  /** Of the text alone. */
+  readonly document: string;
+  /** In the order of the document. */
+  readonly pools: readonly PoolRevision[];
+}
+
+/** Both are of the whole text and of keys of this pool. */
+export interface PoolRevision {
+  readonly name: string;
+  /** With the keys that CIDs are read and made with: what agents and sidecars have to share. */
+  readonly cids: string;
+  /** With the keys of stateless reset tokens: what the sidecars of the pool have to share. */
+  readonly resetTokens: string;
 }
 
 export interface Pool {
@@ -74,7 +97,31 @@ export interface PoolConfig {
   readonly state: ConfigState;
   /** 16 octets for stateless reset tokens; null where each sidecar makes its own. */
   readonly resetKey: Secret | null;
+  /**
+   * The purposes whose key is not here, because the reader of the document does not need it and
+   * its file was not to be had; left out where every key was read. Without `cids` the codec
+   * throws when its key would be used; without `reset-tokens` the reset key is null.
+   */
+  readonly unread?: readonly KeyPurpose[];
 }
+
+/** `cids`: to read and make CIDs. `reset-tokens`: to make stateless reset tokens. */
+export type KeyPurpose = 'cids' | 'reset-tokens';
+
+/** What a key is for, so that a reader can tell whether it needs it. */
+export interface KeyUse {
+  readonly purpose: KeyPurpose;
+  /** State of the config. */
+  readonly state: ConfigState;
+  /** Name of the pool. */
+  readonly pool: string;
+  readonly hasVips: boolean;
+  /** Whether a server of this name is in the pool. */
+  hasServer(name: string): boolean;
+}
+
+/** Whether a document without this key is bad for its reader. */
+export type NeedsKey = (use: KeyUse) => boolean;
 
 export type ServerState = 'active' | 'draining' | 'down';
 
@@ -114,6 +161,12 @@ export interface RegistryOptions {
   readonly onWarning?: (warning: DocumentWarning) => void;
   /** Called with what each valid state was made of, before the state is handed out. */
   readonly onSource?: (state: DesiredState, source: StateSource) => void;
+  /**
+   * Which keys have to be there; every one if left out. The others are read where they can be:
+   * a file that is missing or must not be read is no error then. A store that seals its keys asks
+   * as if every pool had VIPs and every server.
+   */
+  readonly needsKey?: NeedsKey;
   /** The schemes that configs can have; the built-in ones if left out. */
   readonly schemes?: Schemes;
   /** Path of a file that says how to connect to the store, with which user and certificates. */

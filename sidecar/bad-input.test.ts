@@ -81,6 +81,12 @@ function tls(files: Partial<Certificate> = {}): string[] {
 /** By row of docs/bad-input.md. */
 const CASES: Readonly<Record<string, Case>> = {
   '`--server` missing': () => [],
+  '`--registry` missing': () => [],
+  '`--pool` beside `--server`': () => init('--pool', 'web'),
+  '`AWS_LBC_QUIC_SERVER_ID` empty, without `--server`': () => init(),
+  '`AWS_LBC_QUIC_SERVER_ID` no ID': () => init(),
+  '`AWS_LBC_QUIC_SERVER_ID` of no server': () => init(),
+  '`--pool` unknown': () => init('--pool', 'wbe'),
   'an unknown option': () => ['--colour'],
   '`--socket-mode 99`': () => ['--socket-mode', '99'],
   '`--max-streams 0`': () => ['--max-streams', '0'],
@@ -88,6 +94,8 @@ const CASES: Readonly<Record<string, Case>> = {
   '`--cid-lifetime 0`': () => ['--cid-lifetime', '0'],
   '`--metrics here`': () => ['--metrics', 'here'],
   '`--metrics-port 0`': () => ['--metrics-port', '0'],
+  '`--metrics-socket=` (empty)': () => init('--metrics-socket='),
+  '`--metrics` a folder (`run/`)': () => init('--metrics', 'run/'),
   '`--metrics-port` with `--metrics-socket`': () =>
     init('--metrics-port', '9464', '--metrics-socket', folder.metrics),
   '`--init` with `--reset-nonces`': () => init('--reset-nonces'),
@@ -97,6 +105,7 @@ const CASES: Readonly<Record<string, Case>> = {
   '`--decap-to here`': () => ['--decap-interface', 'eth0', '--decap-to', 'here'],
   '`--gue-port 0`': () => ['--decap-interface', 'eth0', '--gue-port', '0'],
   '`--gue-port` without `--decap-interface`': () => ['--gue-port', '6081'],
+  '`--decap-gue-port` without `--decap-interface`': () => ['--decap-gue-port', '6081'],
   'an old name with a bad value (`--decap-gue-port 0`)': () => [
     ...['--decap-interface', 'eth0', '--decap-gue-port', '0'],
   ],
@@ -134,9 +143,26 @@ const CASES: Readonly<Record<string, Case>> = {
   '`--socket-group` unknown': () => init('--socket-group', 'nobodies'),
   'socket in use': () => init('--socket', taken.socket),
   'socket path is a plain file': async () => init('--socket', await file('file')),
+  'socket path of more than 107 octets': () => {
+    const room = 108 - Buffer.byteLength(`${folder.path}/`);
+    return init('--socket', `${folder.path}/${'s'.repeat(room)}`);
+  },
+  '`last-good` damaged, while the document is bad': async () => {
+    const bad = ['--registry', await file('worse.yaml', 'pools: [')];
+    const spoil = (path: string) => writeFile(path.replace(/state$/, 'last-good'), '{"version":1');
+    return [...bad, ...(await state('damaged', spoil))];
+  },
   'socket in no folder': () => init('--socket', `${folder.path}/none/sidecar.sock`),
   'metrics socket in use': () => init('--metrics', taken.metrics),
   'metrics port in use': () => init('--metrics', port()),
+};
+
+/** What the variable holds that can stand in place of `--server`, by row. */
+const SERVER_IDS: Readonly<Record<string, string>> = {
+  '`AWS_LBC_QUIC_SERVER_ID` empty, without `--server`': ' ',
+  '`AWS_LBC_QUIC_SERVER_ID` no ID': 'here',
+  '`AWS_LBC_QUIC_SERVER_ID` of no server': '0x012345',
+  '`--pool` unknown': 'ed793a',
 };
 
 /** The rows of the page. */
@@ -163,6 +189,7 @@ function asWritten(output: string): string {
     .replaceAll(`${taken.path}/`, '')
     .replaceAll(port(), '8443')
     .replace(/^state-\d+/, 'state')
+    .replace(/^s{9,}/, 'long')
     .replaceAll('<', '&lt;')
     .replaceAll('|', '\\|');
 }
@@ -177,8 +204,12 @@ describe('docs/bad-input.md, the sidecar at its start', { timeout: 60_000 }, () 
   it.each(Object.keys(CASES))('%s', async (input) => {
     const flags = (await CASES[input]?.()) ?? [];
     const fresh = ['--state-dir', `${folder.path}/state-${Object.keys(CASES).indexOf(input)}`];
-    const server = input === '`--server` missing' ? null : 'web-1';
-    const sidecar = new SidecarProcess(folder, [...fresh, ...flags], { server });
+    const id = SERVER_IDS[input];
+    const server = input === '`--server` missing' || id !== undefined ? null : 'web-1';
+    const env = id === undefined ? {} : { AWS_LBC_QUIC_SERVER_ID: id };
+    const registry = input !== '`--registry` missing';
+    const launch = { server, env, registry };
+    const sidecar = new SidecarProcess(folder, [...fresh, ...flags], launch);
     const exit = String(await sidecar.exited);
     expect({ answer: asWritten(sidecar.output), exit }).toEqual(table.get(input));
   });

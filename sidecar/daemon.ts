@@ -10,6 +10,7 @@ import { EtcdRegistry } from '../registry/etcd/store/etcd-registry.js';
 import {
   type DesiredState,
   firstState,
+  type NeedsKey,
   type Registry,
   type StateSource,
   TransitionGuard,
@@ -22,6 +23,7 @@ import { Issuer } from './issuing/issuer.js';
 import { NonceSupplyMonitor } from './issuing/nonce-supply-monitor.js';
 import { type ServerView, viewOf } from './issuing/server-view.js';
 import { SidecarMetrics } from './metrics.js';
+import { keysToFind, nameOfOwnServer, type OwnServer } from './own-server.js';
 import { RegistryFollower } from './registry-follower.js';
 import { type RpcListeners, RpcServer } from './rpc/server.js';
 import { SidecarService } from './rpc/service.js';
@@ -35,7 +37,8 @@ export interface DaemonOptions extends RpcListeners {
   readonly registration?: RegistrationFlags;
   /** Path of the file of cluster secrets, to open the keys of a saved state. */
   readonly clusterSecret?: string | undefined;
-  readonly serverName: string;
+  /** A name, or what it is found by when this starts. */
+  readonly serverName: OwnServer;
   readonly stateFolder: string;
   readonly stateStart: StateStart;
   /** Milliseconds that connections have to replace the CIDs of a retiring config. */
@@ -82,6 +85,7 @@ export class Daemon {
   #metricsServer: MetricsServer | undefined;
   #rounds: NodeJS.Timeout | undefined;
   readonly #trouble = new SayOnce();
+  #own: OwnServer;
   #serving: boolean | undefined;
   #started = false;
   #reloadAsked = false;
@@ -89,6 +93,7 @@ export class Daemon {
   constructor(options: DaemonOptions) {
     this.#options = options;
     this.#log = options.log;
+    this.#own = options.serverName;
     this.#lastGood = new LastGood(join(options.stateFolder, 'last-good'), options.log);
     this.#guard = new TransitionGuard({ refuse: options.guard, log: options.log });
     this.#nonceSupply = new NonceSupplyMonitor(options.log);
@@ -105,7 +110,7 @@ export class Daemon {
   }
 
   async #start(): Promise<void> {
-    const { registry, serverName, stateFolder, stateStart, log, decapsulation } = this.#options;
+    const { registry, stateFolder, stateStart, log, decapsulation } = this.#options;
     const open = async () => {
       this.#store ??= await StateStore.open({ folder: stateFolder, start: stateStart });
       return this.#store;
@@ -116,7 +121,10 @@ export class Daemon {
       await this.#register(this.#options.registration);
     }
     const state = await this.#firstState(registry);
+    const serverName = nameOfOwnServer(this.#own, state);
     const view = viewOf(state, serverName);
+    // From now on it is this server, whichever IDs later documents give it.
+    this.#own = serverName;
     const store = await open();
     if (stateStart === 'init-if-missing' && store.begun) {
       log.warn(
@@ -151,10 +159,14 @@ export class Daemon {
       ),
     );
     issuer.on('minting', () => this.#check());
+    issuer.on('recovered', () => {
+      this.#trouble.over();
+      log.info('nonces can be recorded again');
+    });
     issuer.on('recorded', () => this.#nonceSupply.check(issuer.sources));
     await issuer.start();
     await issuer.ready();
-    this.#health.applied(view.revision);
+    this.#health.applied(state.revision, state.parts);
     this.#registration?.desired(state);
     this.#registration?.inForce(view.revision);
     this.#metrics.observeIssuer(issuer, this.#nonceSupply);
@@ -250,11 +262,13 @@ export class Daemon {
     return fleet;
   }
 
+  /** Whether a document without this key is bad for this sidecar. */
+  readonly needsKey: NeedsKey = (use) => keysToFind(this.#own)(use);
   async #register(flags: RegistrationFlags): Promise<void> {
-    const { registry, serverName: server, stateFolder, cidLifetime, log } = this.#options;
+    const { registry, stateFolder, cidLifetime, log } = this.#options;
     const { leaseTtl: ttl = DEFAULT_LEASE_TTL } = this.#options;
     if (!(registry instanceof EtcdRegistry)) return;
-    const of = { ...flags, registry, server, stateFolder, ttl, cidLifetime, log };
+    const of = { ...flags, registry, stateFolder, ttl, cidLifetime, log };
     this.#registration = await openRegistration(of);
     try {
       await this.#registration.ready();
@@ -275,6 +289,7 @@ export class Daemon {
     const text = await this.#lastGood.read();
     return firstState({
       clusterSecret: this.#options.clusterSecret,
+      needsKey: this.needsKey,
       read: () => registry.read(),
       sourceOf: ({ revision }) => this.#sources.get(revision),
       saved: text === undefined ? undefined : { path: this.#lastGood.path, text },
@@ -330,7 +345,6 @@ export class Daemon {
   #check(): void {
     const issuer = this.#issuer;
     const server = this.#server;
-    if (issuer?.trouble === undefined) this.#trouble.over();
     if (issuer === undefined || server === undefined) return; // The start is not through yet.
     const detached = this.#options.decapsulation?.attached === false;
     const serving = issuer.routable && !detached;

@@ -10,6 +10,7 @@ describe('options of cid-sidecar', () => {
     expect(read({})).toEqual({
       registry: 'cidecar.yaml',
       serverName: 'web-1',
+      leaseTtl: 10,
       stateFolder: 'state',
       stateStart: 'existing',
       socket: { path: 's.sock', mode: 0o660 },

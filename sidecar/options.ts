@@ -16,6 +16,7 @@ import {
 } from '../daemon/options/values.js';
 import { isEtcdAddress, isName } from '../registry/etcd/index.js';
 import { type DaemonOptions, DEFAULT_LEASE_TTL } from './daemon.js';
+import { type OwnServer, SERVER_ID_VARIABLE } from './own-server.js';
 import { DEFAULT_MAX_STREAMS } from './rpc/server.js';
 
 export interface DecapsulationFlags {
@@ -59,8 +60,8 @@ const poolName = z
 const shape = z.object({
   registry: text,
   ...registryShape,
-  server: text,
-  /** The pool in which this server registers itself. */
+  server: text.optional(),
+  /** The pool in which this server registers itself, or in which its ID is looked up. */
   pool: poolName.optional(),
   address: hostAddress.optional(),
   /** IDs under each config; left out, what the pool gives each server. */
@@ -104,26 +105,31 @@ const RENAMED: readonly RenamedOption[] = [
     old: 'metricsSocket',
     current: 'metrics',
     // By the slash --metrics knows a path.
-    translate: (path) => (path.includes('/') ? path : `./${path}`),
+    translate: (path) => (path === '' || path.includes('/') ? path : `./${path}`),
   },
   { old: 'decapGuePort', current: 'guePort' },
 ];
 
 /**
  * @param raw flags as commander gives them
+ * @param environment in it, the server ID that a load balancer's controller gave
  * @throws CidecarError ARGUMENT_INVALID that names the flag; FILE_UNREADABLE of a TLS file
  */
-export function readSidecarOptions(raw: object): SidecarOptions {
+export function readSidecarOptions(
+  raw: object,
+  environment: Readonly<Record<string, string | undefined>> = {},
+): SidecarOptions {
   const accepted = acceptOldNames(raw, RENAMED);
   const flags = readOptions(shape, accepted.flags, accepted.oldNames);
   requireLeader(accepted.flags, 'listen', ['tlsCertificate', 'tlsKey', 'tlsClientCa']);
-  requireLeader(accepted.flags, 'decapInterface', [
-    'decapSources',
-    'decapTo',
-    'guePort',
-    'decapPin',
-  ]);
-  requireLeader(accepted.flags, 'pool', ['address', 'ids', 'deregisterOnStop']);
+  requireLeader(
+    accepted.flags,
+    'decapInterface',
+    ['decapSources', 'decapTo', 'guePort', 'decapPin'],
+    accepted.oldNames,
+  );
+  requireLeader(accepted.flags, 'pool', ['address']);
+  requireLeader(accepted.flags, 'address', ['ids', 'deregisterOnStop']);
   const { metrics, socketGroup: group } = flags;
   const registration = registrationOf(flags);
   const tls = tlsOf(flags);
@@ -132,7 +138,7 @@ export function readSidecarOptions(raw: object): SidecarOptions {
     registry: flags.registry,
     registryOptions: flags.registryOptions,
     clusterSecret: flags.clusterSecret,
-    serverName: flags.server,
+    serverName: ownServerOf(flags, environment[SERVER_ID_VARIABLE]?.trim()),
     stateFolder: flags.stateDir,
     stateStart: stateStartOf(flags),
     socket: {
@@ -156,21 +162,39 @@ export function readSidecarOptions(raw: object): SidecarOptions {
 }
 
 function registrationOf(flags: Flags): SidecarOptions['registration'] {
-  const { pool, address, ids, deregisterOnStop, registry } = flags;
-  if (pool === undefined) return undefined;
+  const { pool, server, address, ids, deregisterOnStop, registry } = flags;
+  if (pool === undefined || address === undefined) return undefined;
   if (!isEtcdAddress(registry)) {
     throw new CidecarError(
       'ARGUMENT_INVALID',
-      '--pool is for a registry that hosts share (etcd://...); a document names its servers',
+      '--address is for a registry that hosts share (etcd://...); a document names its servers',
     );
   }
-  if (address === undefined) {
+  if (server === undefined) {
     throw new CidecarError(
       'ARGUMENT_INVALID',
-      '--pool needs --address: where the tunnels of the balancers to this server end',
+      '--address needs --server: the name by which this server registers itself',
     );
   }
-  return { pool, address, ids, deregisterOnStop };
+  return { pool, server, address, ids, deregisterOnStop };
+}
+
+function ownServerOf(flags: Flags, serverId: string | undefined): OwnServer {
+  const { server, pool, address } = flags;
+  if (server !== undefined) {
+    if (pool === undefined || address !== undefined) return server;
+    throw new CidecarError(
+      'ARGUMENT_INVALID',
+      `--pool needs --address, to register this server there, or no --server: then it says where the ID in ${SERVER_ID_VARIABLE} is looked up`,
+    );
+  }
+  if (serverId === undefined || serverId === '') {
+    throw new CidecarError(
+      'ARGUMENT_INVALID',
+      `--server: give the name of the server beside this sidecar, or its server ID in ${SERVER_ID_VARIABLE}${serverId === undefined ? '' : ', which is empty'}`,
+    );
+  }
+  return { serverId, ...(pool === undefined ? {} : { pool }) };
 }
 
 function stateStartOf(flags: Flags): SidecarOptions['stateStart'] {

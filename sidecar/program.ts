@@ -32,10 +32,13 @@ function addRun(program: Command): Command {
       'the desired state: a document (YAML), or etcd://HOST:2379,HOST:2379/PREFIX',
     );
   return addRegistryOptions(command)
-    .requiredOption('--server <name>', 'the server in it that this sidecar stands beside')
+    .option(
+      '--server <name>',
+      'the server in it that this sidecar stands beside (default: the one that owns the ID in AWS_LBC_QUIC_SERVER_ID under the minting config)',
+    )
     .option(
       '--pool <name>',
-      'register this server in a pool of etcd, which gives it IDs; needs --address',
+      'with --address the pool of etcd in which this server registers itself, which gives it IDs; else the pool in which that ID is looked up (default: all)',
     )
     .option('--address <address>', 'where the tunnels of the balancers to this server end')
     .option('--ids <n>', 'IDs under each config (default: what the pool gives each server)')
@@ -91,7 +94,7 @@ function addRun(program: Command): Command {
     .option('--gue-port <port>', 'UDP port of GUE, as the balancers send it (default: 6080)')
     .addOption(new Option('--decap-gue-port <port>', 'old name of --gue-port').hideHelp())
     .option('--log-level <level>', 'debug, info, warn or error (default: info)')
-    .action(async (flags: object) => run(readSidecarOptions(flags)));
+    .action(async (flags: object) => run(readSidecarOptions(flags, process.env)));
 }
 
 function addStatus(program: Command): void {

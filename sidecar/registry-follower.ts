@@ -101,7 +101,7 @@ export class RegistryFollower {
       await issuer.ready();
       if (health.refusal !== '') log.info('the registry document is valid again');
       health.accepted();
-      health.applied(view.revision);
+      health.applied(state.revision, state.parts);
       this.#state = state;
       onFollowed(state);
       log.info(

@@ -17,6 +17,7 @@ export async function run(options: SidecarOptions): Promise<void> {
   const registry = openRegistry(options.registry, {
     registryOptions: options.registryOptions,
     clusterSecret: options.clusterSecret,
+    needsKey: (use) => daemon.needsKey(use),
     onWarning: (warning) => log.warn({ warning }, 'registry document'),
     onSource: (state, source) => {
       daemon.noteSource(state, source);

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { configBitsOf, type Schemes } from '../../cid/index.js';
 import { toHex } from '../../core/index.js';
 import { addRegistryOptions, type RegistryFlags } from '../../daemon/options/registry.js';
+import type { NeedsKey } from '../../registry/index.js';
 import { describeReason } from '../describe-reason.js';
 import { EXIT_NOT_ROUTABLE, type Io, type SetExitCode } from '../io.js';
 import { readState } from '../read-state.js';
@@ -21,10 +22,13 @@ export function addExplain(
     .argument('<cid>', 'the CID in hex')
     .requiredOption('--registry <where>', 'the registry document, or the address of etcd');
   addRegistryOptions(command)
+    .option('--without-keys', 'keys may be missing; their configs then say nothing')
     .option('--json', 'print JSON')
     .action(async (text: string, flags: ExplainFlags) => {
       const cid = readCid(text);
-      const state = await readState(flags.registry, { ...flags, schemes });
+      // No CID is read with the key of a reset token.
+      const needsKey: NeedsKey = ({ purpose }) => purpose === 'cids' && !flags.withoutKeys;
+      const state = await readState(flags.registry, { ...flags, schemes, needsKey });
       const readings = readingsOf(state, cid);
       const routable = readings.some(({ unroutable }) => unroutable === null);
       if (flags.json) {
@@ -32,7 +36,7 @@ export function addExplain(
       } else {
         io.out(describeCid(cid));
         for (const reading of readings) io.out(describe(reading));
-        if (!routable) io.out('It routes nowhere: balancers go by the flow table, then the ring.');
+        if (!routable) io.out(whatNow(readings));
       }
       if (!routable) setExitCode(EXIT_NOT_ROUTABLE);
     });
@@ -40,7 +44,15 @@ export function addExplain(
 
 interface ExplainFlags extends RegistryFlags {
   readonly registry: string;
+  readonly withoutKeys?: true;
   readonly json?: true;
+}
+
+function whatNow(readings: readonly Reading[]): string {
+  const unread = readings.filter(({ unroutable }) => unroutable === 'key-not-read').length;
+  return unread === 0
+    ? 'It routes nowhere: balancers go by the flow table, then the ring.'
+    : `It routes nowhere, as far as can be told without the keys of ${unread} configs.`;
 }
 
 function describeCid(cid: Uint8Array): string {
@@ -60,6 +72,7 @@ function describe({ pool, config, unroutable, serverId, nonce, server }: Reading
     ...(server === undefined ? [] : [`${server.name} ${server.address} (${server.state})`]),
   ].join(', ');
   if (unroutable === null) return `${where}: routes: ${found}`;
+  if (unroutable === 'key-not-read') return `${where}: cannot be told, its key was not read`;
   const why =
     unroutable === 'config-quarantined'
       ? 'config-quarantined: balancers do not decode it any more'

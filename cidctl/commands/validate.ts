@@ -28,6 +28,10 @@ export function addValidate(
     .argument('<where>', 'the document, or the address of etcd');
   addRegistryOptions(command)
     .option(
+      '--without-keys',
+      'keys may be missing, as for one who holds none; what depends on them is not checked',
+    )
+    .option(
       '--against <old>',
       'say what the change from this document loses; also the last-good file of a daemon',
     )
@@ -85,8 +89,9 @@ async function validate(
 }
 
 function sizes(state: DesiredState) {
-  return state.pools.map(({ name, vips, configs, servers }) => ({
+  return state.pools.map(({ name, vips, configs, servers }, index) => ({
     name,
+    revisions: revisionsOf(state, index),
     vips: vips.length,
     configs: configs.length,
     servers: servers.length,
@@ -94,6 +99,12 @@ function sizes(state: DesiredState) {
       .flatMap(({ serverIds }) => [...serverIds.values()])
       .reduce((sum, ids) => sum + ids.length, 0),
   }));
+}
+
+/** Of one pool: with the keys of its CIDs, and with those of its reset tokens. */
+function revisionsOf({ parts }: DesiredState, index: number) {
+  const { cids = '', resetTokens = '' } = parts?.pools[index] ?? {};
+  return { cids, resetTokens };
 }
 
 function printGood(
@@ -107,11 +118,12 @@ function printGood(
     io.err(`${where}: ${field}: ${message} (warning)`);
   }
   io.out(`${file}: valid`);
-  io.out(`  revision ${state.revision}`);
-  for (const { name, vips, configs, servers, serverIds } of sizes(state)) {
+  io.out(`  revision ${state.revision}, of the document alone ${state.parts?.document ?? ''}`);
+  for (const { name, vips, configs, servers, serverIds, revisions } of sizes(state)) {
     io.out(
       `  pool ${name}: VIPs ${vips}, configs ${configs}, servers ${servers}, server IDs ${serverIds}`,
     );
+    io.out(`    revision with CID keys ${revisions.cids}, reset keys ${revisions.resetTokens}`);
   }
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Long because every public method of the pool is here, with what it promises.
 import { EventEmitter } from 'node:events';
 import { CidecarError } from '../../core/index.js';
 import type { CidBatch, SidecarServiceClient } from '../../proto/gen/cidecar/v1/sidecar.js';
@@ -149,7 +150,9 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
   }
 
   /**
-   * A CID that was never used before. Throws SIDECAR_UNAVAILABLE only while the CID length is
+   * A CID that was never used before. Only where 0b111 CIDs are so short that this process has made
+   * all of them (16 million where 24 bits are free) do those begin again, the oldest first, which
+   * `trouble` tells. Throws SIDECAR_UNAVAILABLE only while the CID length is
    * unknown: before `ready()`, if no `cidLength` was given.
    */
   take(): PooledCid {
@@ -201,7 +204,16 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
     this.#fallDry();
     this.#made += 1;
     this.#failover ??= new FailoverCids(this.cidLength, this.#zeroHostId);
-    return this.#failover.take(this.#generation);
+    try {
+      return this.#failover.take(this.#generation);
+    } catch (error) {
+      if (!(error instanceof CidecarError) || error.code !== 'NONCES_EXHAUSTED') throw error;
+      // A stack's hook cannot fail. The CIDs made first come first, whose connections are likeliest
+      // to be over.
+      this.#failover.startOver();
+      this.emit('trouble', error);
+      return this.#failover.take(this.#generation);
+    }
   }
 
   #fallDry(): void {

@@ -41,6 +41,11 @@ export class FailoverCids {
     return { ...made, generation };
   }
 
+  /** Begins again with the CIDs that this process made first; from here on they repeat. */
+  startOver(): void {
+    this.#counters.startOver(this.#form);
+  }
+
   #refill(): void {
     const { cidLength } = this.#form;
     const { cids, count } = this.#counters.make(this.#form, BATCH);

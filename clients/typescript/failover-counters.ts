@@ -40,6 +40,11 @@ export class FailoverCounters {
     return { cids, count };
   }
 
+  /** From here on CIDs of the form repeat, in the order in which they were made. */
+  startOver(form: FailoverForm): void {
+    this.#counter(form).used = 0n;
+  }
+
   #counter(form: FailoverForm): Counter {
     const name = `${form.cidLength} ${form.zeroHostId}`;
     const known = this.#counters.get(name);

@@ -21,9 +21,10 @@ export interface CidPoolOptions {
   /** For the sidecar's log and status, such as `my-server/1.2`: up to 64 octets of ASCII. */
   readonly clientName?: string;
   /**
-   * The server-use octets of all CIDs, such as the number of a worker; as many as the config has
-   * room for (`serverUseLength` in the registry), or fewer. A sidecar of an earlier release is not
-   * told.
+   * What the server-use octets of every routable CID begin with, such as the number of a worker:
+   * 1 to 14 octets, at most as many as the config has (`serverUseLength` in the registry). The
+   * sidecar refuses more: `disconnected` or `trouble` has its answer. 0b111 CIDs carry none. A
+   * sidecar of an earlier release is not told.
    */
   readonly serverUse?: Uint8Array;
   /** Whether the stack makes its peers retire CIDs; true if left out. */
@@ -42,6 +43,7 @@ export type Introduction = Omit<SessionOpen, 'knownGeneration' | 'oldestGenerati
 
 /** Octets by which the sidecar knows a pool again. */
 const INSTANCE_LENGTH = 16;
+const MAX_SERVER_USE = 14;
 const DEFAULT_HIGH_WATER = 4096;
 /** The sidecar refuses more open credit. */
 const CREDIT_LIMIT = 65_536;
@@ -64,6 +66,12 @@ export function readIntroduction(options: CidPoolOptions): Introduction {
   if (!/^[ -~]{0,64}$/.test(clientName)) {
     const message = 'clientName is not 0 to 64 octets of printable ASCII';
     throw new CidecarError('ARGUMENT_INVALID', message);
+  }
+  if (serverUse !== undefined && (serverUse.length < 1 || serverUse.length > MAX_SERVER_USE)) {
+    throw new CidecarError(
+      'ARGUMENT_INVALID',
+      `serverUse has ${serverUse.length} octets; it may have 1 to ${MAX_SERVER_USE}`,
+    );
   }
   const octets = serverUse === undefined ? {} : { serverUse: Uint8Array.from(serverUse) };
   return { clientName, canRetire, instance: randomBytes(INSTANCE_LENGTH), ...octets };

@@ -12,13 +12,15 @@ import {
   type ServerWritableStream,
   status,
 } from '@grpc/grpc-js';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { CidecarError } from '../../core/index.js';
 import {
   type IssueStreamRequest,
   type IssueStreamResponse,
   SidecarServiceService,
   type WatchResponse,
 } from '../../proto/gen/cidecar/v1/sidecar.js';
+import { FailoverCounters } from './failover-counters.js';
 import { CidPool, type PooledCid, type Reissue } from './index.js';
 
 // In place of a sidecar of the release before Session, the test sends each message itself, so that
@@ -105,6 +107,32 @@ function alive(): void {
 async function seen(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise(setImmediate);
 }
+
+it('never fails to give a CID, even when it has made every 0b111 CID', () => {
+  const troubles: Error[] = [];
+  pool.on('trouble', (error) => troubles.push(error));
+  const exhausted = new CidecarError('NONCES_EXHAUSTED', 'all are made');
+  const make = vi.spyOn(FailoverCounters.prototype, 'make').mockImplementationOnce(() => {
+    throw exhausted;
+  });
+  const startOver = vi.spyOn(FailoverCounters.prototype, 'startOver').mockReturnValue();
+  const dry = CidPool.connect({ socket: '/nowhere.sock', cidLength: 8 });
+  dry.on('trouble', (error) => troubles.push(error));
+  try {
+    expect(dry.take()).toMatchObject({ routable: false });
+    expect(startOver).toHaveBeenCalledOnce();
+    expect(troubles).toContain(exhausted);
+  } finally {
+    dry.close();
+    make.mockRestore();
+    startOver.mockRestore();
+  }
+});
+
+it.each([0, 15])('refuses %i server-use octets', (length) => {
+  const options = { socket: '/nowhere.sock', serverUse: new Uint8Array(length) };
+  expect(() => CidPool.connect(options)).toThrow(`serverUse has ${length} octets`);
+});
 
 it('makes 0b111 CIDs with host ID 0 in pools with Katran V3', async () => {
   switchTo(1, true);

@@ -12,7 +12,15 @@ class FakeSocket extends EventEmitter<{ close: [] }> {
   }
 }
 
-const limits = { holders: 3, lobby: 2, streamsEach: 2, streams: 5, firstCallWithin: 5_000 };
+const limits = {
+  holders: 3,
+  lobby: 2,
+  streamsEach: 2,
+  streams: 5,
+  firstCallWithin: 5_000,
+  openedAtOnce: 10,
+  openedPerSecond: 2,
+};
 
 let connections: Connections;
 const sockets = new Map<string, FakeSocket>();
@@ -49,6 +57,26 @@ describe('Connections', () => {
     expect(connections.size).toBe(1);
     vi.advanceTimersByTime(1e9);
     expect(open()).toEqual(['caller']);
+  });
+
+  it('closes one that opens streams again and again, and only that', () => {
+    admit('greedy', 'modest');
+    connections.called('modest');
+    for (let i = 0; i < 10; i++) expect(connections.opened('greedy')).toBe(true);
+    vi.advanceTimersByTime(1_000);
+    connections.called('greedy');
+    for (let i = 0; i < 2; i++) expect(connections.opened('greedy')).toBe(true);
+    for (let i = 0; i < 100; i++) {
+      vi.advanceTimersByTime(500);
+      expect(connections.opened('modest')).toBe(true);
+    }
+    // It saved up no more than it had at the beginning.
+    for (let i = 0; i < 10; i++) expect(connections.opened('greedy')).toBe(true);
+    expect(open()).toEqual(['greedy', 'modest']);
+    expect(() => connections.opened('greedy')).toThrow('so it is closed');
+    expect(open()).toEqual(['modest']);
+    expect(connections.size).toBe(1);
+    expect(connections.opened('greedy')).toBe(false);
   });
 
   it('makes room by closing the one that is idle longest, never one with streams', () => {

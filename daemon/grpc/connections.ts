@@ -18,6 +18,10 @@ export interface ConnectionLimits {
   readonly streams: number;
   /** Milliseconds that a new connection has to make its first call. */
   readonly firstCallWithin: number;
+  /** Streams that a connection may open at once, however soon each ends. */
+  readonly openedAtOnce: number;
+  /** How many more it may open in each second that follows. */
+  readonly openedPerSecond: number;
 }
 
 /** What a connection runs over. */
@@ -31,6 +35,9 @@ interface Connection {
   /** Open streams by method. */
   readonly held: Map<string, number>;
   readonly firstCall: NodeJS.Timeout;
+  /** How many streams it may open now, at the time `countedAt`. */
+  mayOpen: number;
+  countedAt: number;
 }
 
 /**
@@ -41,13 +48,16 @@ interface Connection {
  */
 export class Connections {
   readonly #limits: ConnectionLimits;
+  readonly #now: () => number;
   /** By name; those without streams in the order of their last calls. */
   readonly #open = new Map<string, Connection>();
   #holders = 0;
   #streams = 0;
 
-  constructor(limits: ConnectionLimits) {
+  /** @param now milliseconds of a clock that never goes back */
+  constructor(limits: ConnectionLimits, now: () => number = () => performance.now()) {
     this.#limits = limits;
+    this.#now = now;
   }
 
   /** Connections that are open. */
@@ -57,10 +67,11 @@ export class Connections {
 
   /** Admits a connection under a name of its own, at the cost of an idle one if it must be. */
   admit(name: string, socket: Closable): void {
-    const { holders, lobby, firstCallWithin } = this.#limits;
+    const { holders, lobby, firstCallWithin, openedAtOnce } = this.#limits;
     if (this.#open.size >= holders + lobby) this.#closeLongestIdle();
     const firstCall = setTimeout(() => socket.destroy(), firstCallWithin).unref();
-    this.#open.set(name, { socket, held: new Map(), firstCall });
+    const budget = { mayOpen: openedAtOnce, countedAt: this.#now() };
+    this.#open.set(name, { socket, held: new Map(), firstCall, ...budget });
     socket.once('close', () => this.#forget(name, socket));
   }
 
@@ -71,6 +82,29 @@ export class Connections {
     clearTimeout(connection.firstCall);
     this.#open.delete(name);
     this.#open.set(name, connection);
+  }
+
+  /**
+   * A stream is opened, which costs this process far more than its client, even if it is reset at
+   * once (CVE-2023-44487, "rapid reset"). A connection that opens more of them than any client
+   * needs is closed with all that it still has to say. Throws STREAMS_EXHAUSTED then.
+   *
+   * @returns false where the connection is closed already
+   */
+  opened(name: string): boolean {
+    const connection = this.#open.get(name);
+    if (connection === undefined) return false;
+    const { openedAtOnce, openedPerSecond } = this.#limits;
+    const now = this.#now();
+    const earned = ((now - connection.countedAt) / 1000) * openedPerSecond;
+    connection.mayOpen = Math.min(openedAtOnce, connection.mayOpen + earned) - 1;
+    connection.countedAt = now;
+    if (connection.mayOpen >= 0) return true;
+    this.#forget(name, connection.socket);
+    connection.socket.destroy();
+    throw exhausted(
+      `the connection opened ${openedAtOnce} streams, and more than ${openedPerSecond} in each second after, so it is closed`,
+    );
   }
 
   /** Counts a stream; returns what to call at its end. Throws STREAMS_EXHAUSTED. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { CidecarError, type ErrorCode } from '../../core/index.js';
+import { ErrorInfo } from '../../proto/gen/google/rpc/error_details.js';
+import { Status } from '../../proto/gen/google/rpc/status.js';
 
 const STATUS_OF: Partial<Record<ErrorCode, status>> = {
   ARGUMENT_INVALID: status.INVALID_ARGUMENT,
@@ -38,27 +39,11 @@ function serviceError(code: status, details: string, metadata: Metadata): Servic
   return Object.assign(new Error(details), { code, details, metadata });
 }
 
-// The messages of googleapis' google/rpc/status.proto and error_details.proto, by field number.
 function statusDetails(code: status, error: CidecarError): Buffer {
-  const entry = new BinaryWriter().uint32(10).string('hint').uint32(18).string(error.hint);
-  const errorInfo = new BinaryWriter()
-    .uint32(10) // reason
-    .string(error.code)
-    .uint32(18) // domain
-    .string(DOMAIN)
-    .uint32(26) // metadata
-    .bytes(entry.finish());
-  const any = new BinaryWriter()
-    .uint32(10) // type_url
-    .string('type.googleapis.com/google.rpc.ErrorInfo')
-    .uint32(18) // value
-    .bytes(errorInfo.finish());
-  const details = new BinaryWriter()
-    .uint32(8) // code
-    .int32(code)
-    .uint32(18) // message
-    .string(error.message)
-    .uint32(26) // details
-    .bytes(any.finish());
-  return Buffer.from(details.finish());
+  const info = { reason: error.code, domain: DOMAIN, metadata: { hint: error.hint } };
+  const any = {
+    typeUrl: 'type.googleapis.com/google.rpc.ErrorInfo',
+    value: Buffer.from(ErrorInfo.encode(info).finish()),
+  };
+  return Buffer.from(Status.encode({ code, message: error.message, details: [any] }).finish());
 }

@@ -25,8 +25,11 @@ export function readOptions<Shape extends z.ZodType>(
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const name = String(issue?.path[0] ?? 'options');
-  const option = givenAs.find((each) => each.name === name)?.option ?? flagOf(name);
-  throw invalid(option, issue?.message);
+  throw invalid(asGiven(name, givenAs), issue?.message);
+}
+
+function asGiven(name: string, givenAs: readonly GivenAs[]): string {
+  return givenAs.find((each) => each.name === name)?.option ?? flagOf(name);
 }
 
 /**
@@ -56,10 +59,15 @@ export function flagOf(name: string): string {
  *
  * @throws CidecarError ARGUMENT_INVALID
  */
-export function requireLeader(flags: object, leader: string, others: readonly string[]): void {
+export function requireLeader(
+  flags: object,
+  leader: string,
+  others: readonly string[],
+  givenAs: readonly GivenAs[] = [],
+): void {
   const given = others.find((other) => other in flags);
   if (given === undefined || leader in flags) return;
-  throw new CidecarError('ARGUMENT_INVALID', `${flagOf(given)} needs ${flagOf(leader)}`);
+  throw new CidecarError('ARGUMENT_INVALID', `${asGiven(given, givenAs)} needs ${flagOf(leader)}`);
 }
 
 function invalid(name: string, message = 'is not valid'): CidecarError {

@@ -81,7 +81,7 @@ const CASES: Readonly<Record<string, Case>> = {
       ['[::1]:9100', { host: '::1', port: 9100 }],
     ],
     bad: ['here', '0', '127.0.0.1:', '127.0.0.1:70000', '::1:9100', ''],
-    message: 'must be host:port or the path of a socket',
+    message: 'must be host:port, with a port from 1 to 65535, or the path of a socket',
   },
 };
 

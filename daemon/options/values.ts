@@ -86,11 +86,12 @@ export const hostPort = textOf((text): TcpAddress | undefined => {
 
 /** The path of a socket, which has a slash in it; else as hostPort, or a port of loopback. */
 export const metricsAddress = textOf((text): MetricsAddress | undefined => {
+  if (text.endsWith('/')) return undefined; // A folder.
   if (text.includes('/')) return { socket: text };
   const { host = '127.0.0.1', port = 0 } = readHostPort(text) ?? {};
   // Port 0 would be any that is free, and nobody would know which.
   return port === 0 ? undefined : { host, port };
-}, 'must be host:port or the path of a socket');
+}, 'must be host:port, with a port from 1 to 65535, or the path of a socket');
 
 function wholeNumberIn(text: string, minimum: number, maximum: number): number | undefined {
   const value = /^[0-9]+$/.test(text) ? Number(text) : Number.NaN;

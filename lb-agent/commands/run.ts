@@ -12,6 +12,7 @@ import { EtcdRegistry } from '../../registry/etcd/store/etcd-registry.js';
 import {
   type DesiredState,
   firstState,
+  type NeedsKey,
   openRegistry,
   type Registry,
   type StateSource,
@@ -74,6 +75,7 @@ async function runUntilStopped(
   const registry = openRegistry(options.registry, {
     registryOptions: options.registryOptions,
     clusterSecret: options.clusterSecret,
+    needsKey: agentNeedsKey,
     onWarning: (warning) => log.warn({ warning }, 'registry document'),
     onSource: ({ revision }, source) => {
       newest = { revision, source };
@@ -90,6 +92,7 @@ async function runUntilStopped(
   const saved = await lastGood.read();
   const desired = await firstState({
     clusterSecret: options.clusterSecret,
+    needsKey: agentNeedsKey,
     read: () => registry.read(),
     sourceOf: ({ revision }) => (newest?.revision === revision ? newest.source : undefined),
     saved: saved === undefined ? undefined : { path: lastGood.path, text: saved },
@@ -189,7 +192,7 @@ async function runUntilStopped(
     fleet = inFleet;
     observeAgentFleet(common, inFleet);
     const reached = (state: DesiredState) => {
-      health.applied(state.revision);
+      health.applied(state.revision, state.parts);
       inFleet.applied(state);
       void keepSource(state.revision);
     };
@@ -263,6 +266,10 @@ async function runUntilStopped(
     await lock?.release();
   }
 }
+
+/** A balancer reads CIDs that come to its VIPs, and makes no reset tokens. */
+const agentNeedsKey: NeedsKey = ({ purpose, hasVips, state }) =>
+  purpose === 'cids' && hasVips && state !== 'quarantined';
 
 function stopped(): Promise<string> {
   return new Promise((resolve) => {

@@ -5,31 +5,28 @@ import {
   claimsFailover,
   type FieldValue,
 } from '../../cid/index.js';
-import { CidecarError, Secret } from '../../core/index.js';
+import { CidecarError } from '../../core/index.js';
 import type { PoolConfig } from '../types.js';
+import { ConfigKeys, type KeySource, keyUseOf, standInKey, withoutKey } from './keys.js';
 import type { Report } from './report.js';
 import type { ConfigShape, PoolShape } from './shape.js';
 import type { Path } from './source.js';
 
-/**
- * Returns the content of a key file, whose path is as the document gives it, or throws
- * FILE_UNREADABLE. A warning is reported under the field that names the file.
- */
-export type ReadKeyFile = (path: string, warn: (message: string) => void) => string;
-
 /** Builds the configs of a pool and checks them against each other. */
 export function readConfigs(
+  name: string,
   pool: PoolShape,
   path: Path,
   report: Report,
-  readKeyFile: ReadKeyFile,
+  keySource: KeySource,
 ): PoolConfig[] {
+  const use = keyUseOf(name, pool);
   const configs: PoolConfig[] = [];
   const places: Path[] = [];
-  const keyIn: KeyIn = (file, _, warn) => readKey(readKeyFile(file, warn), file);
   pool.configs.forEach((shape, index) => {
     const place = [...path, 'configs', index];
-    const config = readConfig(shape, place, report, keyIn);
+    const keys = new ConfigKeys(keySource, { ...use, state: shape.state }, place, report);
+    const config = readConfig(shape, place, report, keys);
     if (config === undefined) return;
     configs.push(config);
     places.push(place);
@@ -49,27 +46,27 @@ export function checkConfigs(
   checkMinting(configs, places, report);
 }
 
-/** The key of a file that `field` names. Throws a CidecarError, which is reported at the field. */
-export type KeyIn = (file: string, field: string, warn: (message: string) => void) => Secret;
-
 /** Builds one config; undefined after an error was reported. */
 export function readConfig(
   shape: ConfigShape,
   path: Path,
   report: Report,
-  keyIn: KeyIn,
+  keys: ConfigKeys,
 ): PoolConfig | undefined {
   const { scheme, values } = shape;
-  let keysAreGood = true;
   const read: Record<string, FieldValue> = {};
   for (const [name, field] of Object.entries(scheme.document.fields)) {
     const value = values[name];
-    if (field.kind === 'key-file' && typeof value === 'string') read[name] = keyOf(value, name);
-    else if (typeof value !== 'string') read[name] = value;
+    if (field.kind === 'key-file' && typeof value === 'string') {
+      read[name] = keys.read(value, name, 'cids') ?? standInKey();
+    } else if (typeof value !== 'string') read[name] = value;
   }
   const { resetKeyFile } = shape;
-  const resetKey = resetKeyFile === undefined ? null : keyOf(resetKeyFile, 'resetKeyFile');
-  if (!keysAreGood || resetKey === undefined) return undefined;
+  const resetKey =
+    resetKeyFile === undefined
+      ? null
+      : (keys.read(resetKeyFile, 'resetKeyFile', 'reset-tokens') ?? null);
+  if (keys.failed) return undefined;
 
   let reading: CompiledConfig;
   try {
@@ -88,34 +85,14 @@ export function readConfig(
     report.error([...path, 'id'], `must be ${id} (or left out): that is how its CIDs begin`);
     return undefined;
   }
-  return { id, codec, state: shape.state, resetKey };
-
-  function keyOf(file: string, field: string): Secret | undefined {
-    const place = [...path, field];
-    try {
-      return keyIn(file, field, (message) => report.warn(place, message));
-    } catch (error) {
-      if (!(error instanceof CidecarError)) throw error;
-      report.error(place, error.message, error.code);
-      keysAreGood = false;
-      return undefined;
-    }
-  }
-}
-
-/** Reads the 16 octets of a key file. Errors never show its content. Throws KEY_INVALID. */
-export function readKey(content: string, file: string): Secret {
-  const text = content.trim();
-  if (/[^0-9a-fA-F]/.test(text)) {
-    throw new CidecarError('KEY_INVALID', `key file ${file} holds something other than hex digits`);
-  }
-  if (text.length !== 32) {
-    throw new CidecarError(
-      'KEY_INVALID',
-      `key file ${file} holds ${text.length} hex digits, not 32`,
-    );
-  }
-  return new Secret(Buffer.from(text, 'hex'));
+  const { unread } = keys;
+  return {
+    id,
+    codec: unread.includes('cids') ? withoutKey(codec) : codec,
+    state: shape.state,
+    resetKey,
+    ...(unread.length > 0 && { unread }),
+  };
 }
 
 function idOf(codec: CidCodec): number {

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Schemes } from '../../cid/index.js';
 import type { CidecarError } from '../../core/index.js';
-import type { DesiredState, Pool } from '../types.js';
-import { type ReadKeyFile, readConfigs } from './configs.js';
+import type { DesiredState, NeedsKey, Pool } from '../types.js';
+import { readConfigs } from './configs.js';
 import { DocumentError } from './document-error.js';
 import { checkFailoverSpace } from './failover-space.js';
+import { type KeySource, type ReadKeyFile, readKey } from './keys.js';
 import { checkNonceSpaces } from './nonce-spaces.js';
 import { readShape } from './read-shape.js';
 import { type DocumentWarning, placesOf, Report } from './report.js';
 import { checkResetKeys } from './reset-keys.js';
-import { revisionSteps } from './revision.js';
+import { revisionPartsSteps, revisionSteps } from './revision.js';
 import { ServerIdBudget } from './server-ids.js';
 import { checkServers } from './server-names.js';
 import { readServers } from './servers.js';
@@ -30,6 +31,8 @@ export interface DocumentOptions {
   readonly file: string;
   /** Reads a key file; its path is as the document gives it. */
   readonly readKeyFile: ReadKeyFile;
+  /** Which keys have to be there; every one unless said otherwise. */
+  readonly needsKey?: NeedsKey | undefined;
   /** What configs may be of; the built-in ones unless said otherwise. */
   readonly schemes?: Schemes;
 }
@@ -69,11 +72,16 @@ function* documentSteps(text: string, options: DocumentOptions): Steps<ParsedDoc
   const form = options.schemes ? documentShape(options.schemes) : builtInDocumentShape;
   const shape = yield* readShape(source.value, form, report);
   if (shape === undefined) throw failure(report);
+  const { readKeyFile, needsKey = () => true } = options;
+  const keySource: KeySource = {
+    readKey: (file, _, warn) => readKey(readKeyFile(file, warn), file),
+    needsKey,
+  };
   const budget = new ServerIdBudget();
   const pools: Pool[] = [];
   for (const [name, pool] of Object.entries(shape.pools)) {
     yield;
-    pools.push(yield* readPool(name, pool, report, options.readKeyFile, budget));
+    pools.push(yield* readPool(name, pool, report, keySource, budget));
   }
   yield* checkVips(
     Object.entries(shape.pools).map(([name, { vips }]) => ({ name, vips })),
@@ -84,7 +92,8 @@ function* documentSteps(text: string, options: DocumentOptions): Steps<ParsedDoc
   checkResetKeys(shape, pools, report);
   if (report.errors.kept.length > 0) throw failure(report);
   const revision = yield* revisionSteps(text, pools);
-  return { state: { revision, pools }, warnings: warningsOf(report), shape };
+  const parts = yield* revisionPartsSteps(text, pools);
+  return { state: { revision, parts, pools }, warnings: warningsOf(report), shape };
 }
 
 function failure(report: Report): DocumentError {
@@ -110,11 +119,11 @@ function* readPool(
   name: string,
   shape: PoolShape,
   report: Report,
-  readKeyFile: ReadKeyFile,
+  keySource: KeySource,
   budget: ServerIdBudget,
 ): Steps<Pool> {
   const path: Path = ['pools', name];
-  const configs = readConfigs(shape, path, report, readKeyFile);
+  const configs = readConfigs(name, shape, path, report, keySource);
   const vips = yield* readVips(shape.vips, [...path, 'vips'], report);
   const servers = yield* readServers(shape, configs, path, report, budget);
   checkTakers(shape, path, report);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
-import type { Pool } from '../types.js';
+import type { Secret } from '../../core/index.js';
+import type { KeyPurpose, Pool, PoolConfig, RevisionParts } from '../types.js';
 import { KeyMarks } from './key-marks.js';
 import { runAtOnce, type Steps } from './steps.js';
 
@@ -17,7 +18,12 @@ const HASHED_AT_ONCE = 1024 * 1024;
  *    codec (if it has none: of no key), and a mark of its reset key.
  *
  * The mark of a key is the HMAC-SHA256, under that key, of the same text. The mark of no key
- * is the text `none`. A bare key is never hashed, because the revision is logged.
+ * is the text `none`, that of a key that was not read `unread`. A bare key is never hashed,
+ * because the revision is logged.
+ *
+ * Where keys were not read the revision ends in `-without-N-keys`. So it never equals one with
+ * all keys, and two hosts that show the same one have the same text, read the same keys, and
+ * have the same in each of them.
  *
  * @param text the document. A store that keeps no text has to make one that is the same on
  * every host
@@ -36,11 +42,10 @@ export function* revisionSteps(text: string, pools: readonly Pool[]): Steps<stri
   const known = new Map<string, Buffer>();
   for (const { configs } of pools) {
     yield;
-    for (const { codec, resetKey } of configs) {
-      const { secrets } = codec;
-      for (const key of [...(secrets.length === 0 ? [null] : secrets), resetKey]) {
-        if (key === null) {
-          hash.update('none');
+    for (const config of configs) {
+      for (const key of [...keysOf(config, 'cids'), ...keysOf(config, 'reset-tokens')]) {
+        if (key === 'none' || key === 'unread') {
+          hash.update(key);
           continue;
         }
         const mark = marks.of(key);
@@ -55,7 +60,51 @@ export function* revisionSteps(text: string, pools: readonly Pool[]): Steps<stri
       }
     }
   }
-  return hash.digest('hex').slice(0, 16);
+  return shown(hash, unreadIn(pools, ['cids', 'reset-tokens']));
+}
+
+/** The revisions of the parts of a state that was read from `text`. */
+export function* revisionPartsSteps(text: string, pools: readonly Pool[]): Steps<RevisionParts> {
+  const hash = createHash('sha256');
+  yield* update(hash, Buffer.from(text));
+  const document = hash.digest();
+  const revision = (pool: Pool, purpose: KeyPurpose) => {
+    const hash = createHash('sha256').update(document);
+    hash.update(JSON.stringify([purpose, pool.name]));
+    for (const key of pool.configs.flatMap((config) => keysOf(config, purpose))) {
+      if (key === 'none' || key === 'unread') hash.update(key);
+      else hash.update(createHmac('sha256', key.reveal()).update(document).digest());
+    }
+    return shown(hash, unreadIn([pool], [purpose]));
+  };
+  return {
+    document: document.toString('hex').slice(0, 16),
+    pools: pools.map((pool) => ({
+      name: pool.name,
+      cids: revision(pool, 'cids'),
+      resetTokens: revision(pool, 'reset-tokens'),
+    })),
+  };
+}
+
+function keysOf(
+  { codec, resetKey, unread = [] }: PoolConfig,
+  purpose: KeyPurpose,
+): readonly (Secret | 'none' | 'unread')[] {
+  if (unread.includes(purpose)) return ['unread'];
+  if (purpose === 'reset-tokens') return [resetKey ?? 'none'];
+  return codec.secrets.length === 0 ? ['none'] : codec.secrets;
+}
+
+function unreadIn(pools: readonly Pool[], purposes: readonly KeyPurpose[]): number {
+  const unread = pools.flatMap(({ configs }) => configs.flatMap(({ unread = [] }) => unread));
+  return unread.filter((purpose) => purposes.includes(purpose)).length;
+}
+
+function shown(hash: Hash, unread: number): string {
+  const digits = hash.digest('hex').slice(0, 16);
+  if (unread === 0) return digits;
+  return `${digits}-without-${unread}-${unread === 1 ? 'key' : 'keys'}`;
 }
 
 function* update(hash: Hash | Hmac, octets: Uint8Array): Steps<void> {

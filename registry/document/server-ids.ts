@@ -123,6 +123,15 @@ class GrowingOctets {
   }
 }
 
+/**
+ * Reads one ID in the forms that documents take: hex with or without 0x, and for 8 octets base64.
+ * Undefined where `text` is no ID of `length` octets.
+ */
+export function readServerId(text: string, length: number): Uint8Array | undefined {
+  const id = new Uint8Array(length);
+  return readId(text, length, id) ? id : undefined;
+}
+
 /** Writes an ID of `length` octets to `out`, or returns false where `item` is none. */
 function readId(item: unknown, length: number, out: Uint8Array): boolean {
   if (typeof item !== 'string') return false;

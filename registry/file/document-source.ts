@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { CidecarError } from '../../core/index.js';
 import { parseDocumentInSlices } from '../document/document.js';
-import type { DesiredState, StateSource } from '../types.js';
+import type { DesiredState, NeedsKey, StateSource } from '../types.js';
 
 const shape = z.strictObject({
   version: z.literal(1),
@@ -10,7 +10,7 @@ const shape = z.strictObject({
   keyFiles: z.record(z.string(), z.string()),
 });
 
-/** A document, and the content of its key files by their names in it. */
+/** A document, and the content of its key files by their names in it, as far as they were read. */
 export interface DocumentSource {
   readonly text: string;
   readonly keyFiles: Readonly<Record<string, string>>;
@@ -30,14 +30,15 @@ export function isDocumentSource(text: string): boolean {
  * read by. Its revision is the same as before.
  *
  * @param file name of the saved file, for messages, which never show its content
- * @param signal when it is aborted, the reading ends soon and rejects with its reason
+ * @param options which keys have to be there, every one if that is left out; and a signal: when it
+ * is aborted, the reading ends soon and rejects with its reason
  * @throws CidecarError STATE_CORRUPT where it is no such file; a DocumentError where this version
  * refuses what it holds
  */
 export async function stateFromDocumentSource(
   saved: string,
   file: string,
-  signal: AbortSignal,
+  { signal, needsKey }: { readonly signal: AbortSignal; readonly needsKey?: NeedsKey | undefined },
 ): Promise<DesiredState> {
   let source: DocumentSource;
   try {
@@ -51,6 +52,6 @@ export async function stateFromDocumentSource(
     if (content !== undefined) return content;
     throw new CidecarError('FILE_UNREADABLE', `key file ${name} was not saved`);
   };
-  const { state } = await parseDocumentInSlices(text, { file, readKeyFile }, signal);
+  const { state } = await parseDocumentInSlices(text, { file, readKeyFile, needsKey }, signal);
   return state;
 }

@@ -101,6 +101,7 @@ class FileRegistry implements Registry {
     const keyFiles: Record<string, string> = {};
     const options = {
       file: this.#name,
+      needsKey: this.#options.needsKey,
       ...(this.#options.schemes && { schemes: this.#options.schemes }),
       readKeyFile: (name: string, warn: (message: string) => void) => {
         const path = resolve(dirname(this.#path), name);

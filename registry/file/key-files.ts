@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { CidecarError } from '../../core/index.js';
 import { readRegularFileSync, whyUnreadable } from '../../core/regular-file.js';
-import type { ReadKeyFile } from '../document/configs.js';
+import type { ReadKeyFile } from '../document/keys.js';
 import { MAX_KEY_FILE_OCTETS } from '../document/limits.js';
 
 /** Reads key files whose names are relative to a folder. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Pool, PoolConfig } from '../types.js';
 import type { TransitionName } from './catalogue.js';
-import { readingAfter, sameSecret } from './meaning.js';
+import { readingAfter, sameResetKey } from './meaning.js';
 import {
   configName,
   hasCids,
@@ -46,7 +46,7 @@ function ofRemoved({ before, after, found }: PoolChange, old: PoolConfig): void 
 
 function ofPresent(change: ConfigChange): void {
   const { before, old, now } = change;
-  const reading = readingAfter(old.codec, now.codec);
+  const reading = readingAfter(old, now);
   const live = hasCids(old, before);
   if (now.state === 'quarantined') {
     if (live && old.state === 'minting') {
@@ -94,7 +94,7 @@ function ofOtherMeaning(change: ConfigChange, reading: 'key' | 'layout', live: b
     );
   }
   if (!live && old.state !== 'quarantined') return;
-  if (old.resetKey === null || !sameSecret(old.resetKey, now.resetKey)) return;
+  if (old.resetKey === null || now.resetKey === null || !sameResetKey(old, now)) return;
   say(
     change,
     'reset-key-kept',
@@ -152,7 +152,7 @@ function ofLive(change: ConfigChange): void {
         `gets CIDs whose first octet ${now.codec.lease.lengthSelfEncoded ? 'carries' : 'no longer carries'} their length`,
     );
   }
-  if (!sameSecret(old.resetKey, now.resetKey)) {
+  if (!sameResetKey(old, now)) {
     say(
       change,
       'reset-key-changed',
@@ -169,7 +169,7 @@ function checkStaged(change: PoolChange, former: PoolConfig | undefined, now: Po
   if (now.state !== 'minting' || former?.state === 'minting') return;
   if (before.servers.length === 0) return; // Nobody was there who could have connections.
   if (!after.servers.some((server) => idsUnder(server, now).length > 0)) return;
-  const same = former !== undefined && readingAfter(former.codec, now.codec) === 'same';
+  const same = former !== undefined && readingAfter(former, now) === 'same';
   // That every CID becomes unreadable is said already.
   if (former !== undefined && !same && hasCids(former, before)) return;
   const place = [...placeOfConfig(after, now), 'state'];

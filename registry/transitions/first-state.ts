@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CidecarError } from '../../core/index.js';
 import { savedState } from '../last-good.js';
-import type { DesiredState, StateSource } from '../types.js';
+import type { DesiredState, NeedsKey, StateSource } from '../types.js';
 import type { TransitionGuard, TransitionLog } from './guard.js';
 
 export interface FirstStateOptions {
@@ -13,6 +13,8 @@ export interface FirstStateOptions {
   readonly saved: { readonly path: string; readonly text: string } | undefined;
   /** Path of the file of cluster secrets, to open the keys of a saved state. */
   readonly clusterSecret?: string | undefined;
+  /** Which keys of a saved state have to be there; every one if left out. */
+  readonly needsKey?: NeedsKey | undefined;
   readonly guard: TransitionGuard;
   readonly log: TransitionLog & { error(fields: object, message: string): void };
   /** Called where the registry is refused, so that the daemon begins with what was saved. */
@@ -26,8 +28,8 @@ export interface FirstStateOptions {
  * @throws what `read` throws where nothing was saved
  */
 export async function firstState(options: FirstStateOptions): Promise<DesiredState> {
-  const { saved, guard, log, clusterSecret } = options;
-  const restoring = { signal: guard.signal, clusterSecret };
+  const { saved, guard, log, clusterSecret, needsKey } = options;
+  const restoring = { signal: guard.signal, clusterSecret, needsKey };
   let state: DesiredState;
   try {
     state = await options.read();

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { CidCodec } from '../../cid/index.js';
 import type { Secret } from '../../core/index.js';
+import type { PoolConfig } from '../types.js';
 
 /**
  * What becomes of the CIDs of a config when it gets another codec:
  * - `same`: balancers read them as before;
  * - `key`: they are read with another key, or with one where there was none;
  * - `layout`: they are read in another way (another scheme, other lengths).
+ * A key that was not read counts as the same: nobody can tell.
  */
 export type Reading = 'same' | 'key' | 'layout';
 
-export function readingAfter(before: CidCodec, after: CidCodec): Reading {
+export function readingAfter(former: PoolConfig, present: PoolConfig): Reading {
+  const { codec: before } = former;
+  const { codec: after } = present;
   const old = before.decodePlan;
   const now = after.decodePlan;
   const encrypted = old.kind !== 'extract';
@@ -30,9 +33,16 @@ export function readingAfter(before: CidCodec, after: CidCodec): Reading {
   if (before.scheme !== after.scheme || !sameLengths) return 'layout';
   if (encrypted !== (now.kind !== 'extract')) return 'key';
   if (!sameLayout || old.kind !== now.kind) return 'layout';
-  return sameSecret(old.key, now.key) ? 'same' : 'key';
+  const known = [former, present].every(({ unread }) => !unread?.includes('cids'));
+  return !known || sameSecret(old.key, now.key) ? 'same' : 'key';
 }
 
-export function sameSecret(a: Secret | null, b: Secret | null): boolean {
+/** Whether reset tokens are made with the same key, as far as it was read. */
+export function sameResetKey(before: PoolConfig, after: PoolConfig): boolean {
+  const known = [before, after].every(({ unread }) => !unread?.includes('reset-tokens'));
+  return !known || sameSecret(before.resetKey, after.resetKey);
+}
+
+function sameSecret(a: Secret | null, b: Secret | null): boolean {
   return a === null || b === null ? a === b : a.equals(b);
 }

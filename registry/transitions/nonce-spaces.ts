@@ -96,7 +96,7 @@ function* compare(
 /** What a config was before, where it had the same nonces. */
 function formerConfig({ config }: Holder, former: Pool | undefined): PoolConfig | undefined {
   const same = former?.configs.find(({ id }) => id === config.id);
-  return same && readingAfter(same.codec, config.codec) === 'same' ? same : undefined;
+  return same && readingAfter(same, config) === 'same' ? same : undefined;
 }
 
 /** The encrypted configs of both states by what makes a nonce space of them, the ID apart. */

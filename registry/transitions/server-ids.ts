@@ -27,7 +27,7 @@ export function* findIdTransitions(change: PoolChange): Steps<void> {
     if (old.state === 'quarantined') continue;
     const now = change.after.configs.find(({ id }) => id === old.id);
     if (now === undefined || now.state === 'quarantined') continue;
-    if (readingAfter(old.codec, now.codec) !== 'same') continue;
+    if (readingAfter(old, now) !== 'same') continue;
     yield* underConfig(change, old, now);
   }
 }

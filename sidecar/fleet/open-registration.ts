@@ -10,6 +10,8 @@ import { Registration } from './registration.js';
 /** What the command line says of how a server registers itself. */
 export interface RegistrationFlags {
   readonly pool: string;
+  /** The name of the server. */
+  readonly server: string;
   /** Canonical text. */
   readonly address: string;
   /** IDs under each config; undefined: as many as the pool gives each server. */
@@ -24,7 +26,6 @@ export interface RegistrationFlags {
 
 export interface RegistrationPlace extends RegistrationFlags {
   readonly registry: EtcdRegistry;
-  readonly server: string;
   /** It exists, and no other sidecar has it. */
   readonly stateFolder: string;
   /** Seconds of the lease. */

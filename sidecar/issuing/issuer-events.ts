@@ -18,6 +18,8 @@ export interface IssuerEvents {
   recorded: [];
   /** The tokens of this live config are no longer made as those issued before were. */
   tokensChanged: [PoolConfig];
+  /** Recording works again after trouble. */
+  recovered: [];
   /** Something to log; the issuer goes on. */
   trouble: [CidecarError];
 }

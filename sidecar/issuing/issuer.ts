@@ -256,7 +256,7 @@ export class Issuer extends EventEmitter<IssuerEvents> {
       // What is in hand takes no write, and only a write shows that the disk is well again.
       await (this.#trouble.error === undefined ? this.settle() : this.#store.save());
       await (this.source?.space ?? this.#failoverSpace).prepare();
-      this.#trouble.ended();
+      if (this.#trouble.ended()) this.emit('recovered');
       this.#announce();
     } catch (error) {
       if (!(error instanceof CidecarError)) throw error;

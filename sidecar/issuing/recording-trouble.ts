@@ -51,11 +51,14 @@ export class RecordingTrouble {
     });
   }
 
-  ended(): void {
+  /** Returns whether there was any. */
+  ended(): boolean {
+    const was = this.#error !== undefined;
     this.#error = undefined;
     this.#retryAt = 0;
     this.#backoff.reset();
     this.#letGo();
+    return was;
   }
 
   close(): void {

@@ -103,8 +103,9 @@ function viewIn(state: DesiredState, pool: Pool, server: Server): ServerView {
   };
 }
 
+// Keys are missing only in the pool of a server that is no longer named: it needs none of them.
 function liveOf(configs: readonly PoolConfig[]): readonly PoolConfig[] {
-  return configs.filter(({ state }) => state !== 'quarantined');
+  return configs.filter(({ state, unread = [] }) => state !== 'quarantined' && unread.length === 0);
 }
 
 // Searches the packed octets, in the order of the servers: own IDs first. A pool can have a million IDs: to build an index of

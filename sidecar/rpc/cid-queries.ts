@@ -20,6 +20,7 @@ export class CidQueries {
     requireCid(cid);
     const config = configOf(cid, this.#issuer.view.configs);
     if (config === undefined) return unread(isFailover(cid) ? 'failover-config' : 'config-unknown');
+    if (config.unread?.includes('cids')) return unread('key-not-read');
     const decoded = config.codec.decode(cid);
     if (!decoded.routable) return unread(decoded.reason);
     const owner = this.#issuer.view.owner(config.id, decoded.serverId);

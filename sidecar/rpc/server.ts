@@ -4,6 +4,7 @@ import { type ChannelOptions, Server, ServerCredentials } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import type { CidecarError } from '../../core/index.js';
 import { admission } from '../../daemon/grpc/admission.js';
+import { ConnectionPace } from '../../daemon/grpc/connection-pace.js';
 import {
   type ConnectionLimits,
   Connections,
@@ -45,7 +46,16 @@ const LIMITS: ConnectionLimits = {
   streamsEach: STREAMS_EACH,
   streams: DEFAULT_MAX_STREAMS,
   firstCallWithin: 5_000,
+  // A process opens two, and each again after an error, with growing pauses.
+  openedAtOnce: 256,
+  openedPerSecond: 16,
 };
+
+// All processes that it serves can come at once, as after its restart.
+const PACE = { atOnce: LIMITS.holders + LIMITS.lobby, perSecond: 50, waiting: 512 };
+
+// What a client can send before it is closed for it is read in one piece: about 500 streams.
+const CHARGE = 100;
 
 const GRPC_LIMITS: ChannelOptions = {
   // The largest request is an IsOwn of 4096 CIDs of 20 octets.
@@ -65,6 +75,7 @@ const GRPC_LIMITS: ChannelOptions = {
 export class RpcServer {
   readonly connections: Connections;
   readonly #server: Server;
+  readonly #pace = new ConnectionPace(PACE);
   readonly #health = new HealthImplementation({ '': 'NOT_SERVING', [SERVICE_NAME]: 'NOT_SERVING' });
   readonly #reflects: boolean;
   readonly #listeners: { stop(): unknown }[] = [];
@@ -73,7 +84,7 @@ export class RpcServer {
 
   constructor({ handlers, limits, onRefusal }: RpcServerOptions) {
     this.connections = new Connections({ ...LIMITS, ...limits });
-    const interceptors = [admission(this.connections, onRefusal)];
+    const interceptors = [admission(this.connections, onRefusal, () => this.#pace.charge(CHARGE))];
     this.#server = new Server({ ...GRPC_LIMITS, interceptors });
     this.#server.addService(withMalformed(SidecarServiceService), handlers);
     this.#health.addToServer(this.#server);
@@ -114,6 +125,7 @@ export class RpcServer {
     this.setServing(false);
     // All at once, so that no client connects again in between.
     const stopped = this.#listeners.map((listener) => listener.stop());
+    this.#pace.close();
     await new Promise<void>((resolve) => {
       const force = setTimeout(() => {
         this.#server.forceShutdown();
@@ -142,8 +154,10 @@ export class RpcServer {
     const injector = this.#server.createConnectionInjector(credentials);
     return (name, connection) => {
       connection.on('error', () => {}); // The connection closes after any error.
-      this.connections.admit(name, connection);
-      injector.injectConnection(connection);
+      this.#pace.arrive(connection, () => {
+        this.connections.admit(name, connection);
+        injector.injectConnection(connection);
+      });
     };
   }
 }

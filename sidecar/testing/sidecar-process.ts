@@ -25,6 +25,8 @@ export interface LaunchOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Name of the server; null leaves the flag out. */
   readonly server?: string | null;
+  /** Whether it is told the document; it is, if left out. */
+  readonly registry?: boolean;
   /** The user that it runs as; this one, if left out. */
   readonly uid?: number;
   readonly gid?: number;
@@ -43,8 +45,16 @@ export class SidecarProcess {
 
   constructor(folder: SidecarFolder, flags: readonly string[] = [], launch: LaunchOptions = {}) {
     this.#folder = folder;
-    const { nodeFlags = [], env = {}, server = 'web-1', through = [], ...user } = launch;
-    const own = ['--registry', folder.document, '--state-dir', folder.state];
+    const {
+      nodeFlags = [],
+      env = {},
+      server = 'web-1',
+      registry = true,
+      through = [],
+      ...user
+    } = launch;
+    const own = ['--state-dir', folder.state];
+    if (registry) own.push('--registry', folder.document);
     const socket = ['--socket', folder.socket];
     if (server !== null) socket.push('--server', server);
     // As the unit starts it.

@@ -67,7 +67,8 @@ function readConfigs(
 ): Map<number, Map<number, ConfigEntry>> {
   const decodePlans = new Map(
     desired.pools
-      .flatMap((pool) => pool.configs.map(({ codec }) => codec.decodePlan))
+      .flatMap((pool) => pool.configs.filter(({ unread }) => !unread?.includes('cids')))
+      .map(({ codec }) => codec.decodePlan)
       .map((decodePlan) => [`${decodePlan.configBits} ${decodePlanMark(decodePlan)}`, decodePlan]),
   );
   const configs = new Map<number, Map<number, ConfigEntry>>();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CidecarError, type Secret, toHex } from '../../../core/index.js';
-import type { ReadKeyFile } from '../../document/configs.js';
+import type { ReadKeyFile } from '../../document/keys.js';
 import { keyFileIn, sealedField } from '../layout/values/config.js';
 import type { Assembly } from '../store/assembly.js';
 import type { Keyring } from '../store/keyring.js';

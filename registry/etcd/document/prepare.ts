@@ -2,8 +2,8 @@
 import type { Schemes } from '../../../cid/index.js';
 import { CidecarError } from '../../../core/index.js';
 import { differences } from '../../differences.js';
-import type { ReadKeyFile } from '../../document/configs.js';
 import { parseDocumentInSlices } from '../../document/document.js';
+import type { ReadKeyFile } from '../../document/keys.js';
 import type { DocumentWarning } from '../../document/report.js';
 import { type Transition, transitions } from '../../transitions/index.js';
 import type { DesiredState } from '../../types.js';

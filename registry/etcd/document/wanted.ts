@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Secret } from '../../../core/index.js';
-import { readKey } from '../../document/configs.js';
 import type { ParsedDocument } from '../../document/document.js';
+import { readKey } from '../../document/keys.js';
 import { packedIds } from '../../document/packed-ids.js';
 import type { ConfigShape, PoolShape, ServerShape } from '../../document/shape.js';
 import type { Pool } from '../../types.js';

@@ -9,7 +9,7 @@ import { checkResetKeys } from '../../document/reset-keys.js';
 import { TOO_MANY_IDS } from '../../document/server-ids.js';
 import type { Steps } from '../../document/steps.js';
 import { checkVips } from '../../document/vips.js';
-import type { DesiredState, Pool, PoolConfig, Vip } from '../../types.js';
+import type { DesiredState, NeedsKey, Pool, PoolConfig, Vip } from '../../types.js';
 import type { Keys } from '../layout/keys.js';
 import { revisionText } from '../layout/revision.js';
 import { configValueReader, type ReadConfigValue } from '../layout/values/config.js';
@@ -22,6 +22,11 @@ import { ServerNames } from './server-names.js';
 export interface AssemblyOptions {
   readonly keys: Keys;
   readonly keyring: Keyring;
+  /**
+   * Which keys have to be opened; every one if left out. It is asked as if every pool had VIPs and
+   * every server: a config is read before the rest of its pool.
+   */
+  readonly needsKey?: NeedsKey | undefined;
   readonly schemes?: Schemes;
 }
 
@@ -39,6 +44,7 @@ export interface AssembledState {
 export class Assembly {
   readonly #keys: Keys;
   readonly #keyring: Keyring;
+  readonly #needsKey: NeedsKey;
   readonly #read: ReadConfigValue;
   readonly #places: Places;
   readonly #pools = new Map<string, PoolAssembly>();
@@ -57,9 +63,10 @@ export class Assembly {
   #sharingPools: readonly Pool[] = [];
   #spacesFound = NOTHING_FOUND;
 
-  constructor({ keys, keyring, schemes = BUILT_IN_SCHEMES }: AssemblyOptions) {
+  constructor({ keys, keyring, needsKey, schemes = BUILT_IN_SCHEMES }: AssemblyOptions) {
     this.#keys = keys;
     this.#keyring = keyring;
+    this.#needsKey = needsKey ?? (() => true);
     this.#read = configValueReader(schemes);
     this.#places = keyPlaces(keys, (name) => this.#pools.get(name));
     this.#names = new ServerNames(keys);
@@ -95,7 +102,11 @@ export class Assembly {
     }
     let pool = this.#pools.get(what.pool);
     if (pool === undefined) {
-      pool = new PoolAssembly(what.pool, this.#places, this.#read, this.#keyring);
+      pool = new PoolAssembly(what.pool, this.#places, {
+        read: this.#read,
+        keyring: this.#keyring,
+        needsKey: this.#needsKey,
+      });
       this.#pools.set(what.pool, pool);
     }
     pool.change(what, key, octets);

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { CidecarError } from '../../../core/index.js';
 import { runInSlices, type Steps } from '../../document/steps.js';
-import type { DesiredState, StateSource } from '../../types.js';
+import type { DesiredState, NeedsKey, StateSource } from '../../types.js';
 import { Keys } from '../layout/keys.js';
 import { valueText } from '../layout/read-value.js';
 import { revisionNumber } from '../layout/revision.js';
@@ -74,8 +74,13 @@ export function* entriesOf(
 export async function stateFromEtcdSource(
   saved: string,
   file: string,
-  { keyring, signal }: { readonly keyring: Keyring; readonly signal: AbortSignal },
+  options: {
+    readonly keyring: Keyring;
+    readonly signal: AbortSignal;
+    readonly needsKey?: NeedsKey | undefined;
+  },
 ): Promise<DesiredState> {
+  const { keyring, needsKey, signal } = options;
   const corrupt = () =>
     new CidecarError('STATE_CORRUPT', 'this is no saved state of etcd', { file });
   const [first = '', ...lines] = saved.trimEnd().split('\n');
@@ -83,7 +88,7 @@ export async function stateFromEtcdSource(
   const prefix = /^(.*)\/v1\/$/.exec(data?.root ?? '')?.[1];
   if (!success || prefix === undefined) throw corrupt();
   const keys = new Keys(prefix);
-  const assembly = new Assembly({ keys, keyring });
+  const assembly = new Assembly({ keys, keyring, needsKey });
   assembly.change(keys.revision, Buffer.alloc(0), data.revision);
   await runInSlices(takeLines(lines, assembly, corrupt), signal);
   return (await runInSlices(assembly.assemble(), signal)).state;

@@ -10,11 +10,9 @@ import { checkSomethingMints } from '../../document/what-mints.js';
 import type { Pool, Server, Vip } from '../../types.js';
 import type { DesiredKey } from '../layout/keys.js';
 import { readValue, reportOfKey } from '../layout/read-value.js';
-import type { ReadConfigValue } from '../layout/values/config.js';
 import { type PoolValue, poolValue } from '../layout/values/desired.js';
 import { errorsOf, type Found, foundBy, NOTHING_FOUND } from './findings-of.js';
-import type { Keyring } from './keyring.js';
-import { PoolConfigs } from './pool-configs.js';
+import { PoolConfigs, type PoolConfigsOptions } from './pool-configs.js';
 import { PoolIds } from './pool-ids.js';
 import { PoolServers } from './pool-servers.js';
 
@@ -42,10 +40,10 @@ export class PoolAssembly {
   readonly #orphans = new Set<string>();
 
   /** @param places of things in a document of the whole state */
-  constructor(name: string, places: Places, read: ReadConfigValue, keyring: Keyring) {
+  constructor(name: string, places: Places, configs: PoolConfigsOptions) {
     this.name = name;
     this.#places = places;
-    this.configs = new PoolConfigs(name, read, keyring);
+    this.configs = new PoolConfigs(name, configs);
   }
 
   get isEmpty(): boolean {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { CidecarError } from '../../../core/index.js';
 import { checkConfigs, readConfig } from '../../document/configs.js';
+import { ConfigKeys } from '../../document/keys.js';
 import type { Report } from '../../document/report.js';
 import type { Path } from '../../document/source.js';
-import type { PoolConfig } from '../../types.js';
+import type { NeedsKey, PoolConfig } from '../../types.js';
 import { reportOfKey } from '../layout/read-value.js';
 import {
   type ConfigValue,
@@ -23,19 +24,23 @@ interface ConfigEntry {
   readonly meaning: string;
 }
 
+export interface PoolConfigsOptions {
+  readonly read: ReadConfigValue;
+  readonly keyring: Keyring;
+  readonly needsKey: NeedsKey;
+}
+
 /** The configs of one pool, each compiled when its key changes. */
 export class PoolConfigs {
   readonly #pool: string;
-  readonly #read: ReadConfigValue;
-  readonly #keyring: Keyring;
+  readonly #options: PoolConfigsOptions;
   readonly #entries = new Map<number, ConfigEntry>();
   #list: readonly PoolConfig[] = [];
   #version = 0;
 
-  constructor(pool: string, read: ReadConfigValue, keyring: Keyring) {
+  constructor(pool: string, options: PoolConfigsOptions) {
     this.#pool = pool;
-    this.#read = read;
-    this.#keyring = keyring;
+    this.#options = options;
   }
 
   /** The valid ones, by their IDs. Another list after each change. */
@@ -70,7 +75,7 @@ export class PoolConfigs {
   put(id: number, key: string, octets: Uint8Array): void {
     let value: ConfigValue | undefined;
     const errors = errorsOf(() => {
-      value = this.#read(octets, { pool: this.#pool, config: id, key });
+      value = this.#options.read(octets, { pool: this.#pool, config: id, key });
     });
     this.#entries.set(id, this.#entry(id, key, value, errors));
     this.#relist();
@@ -83,7 +88,9 @@ export class PoolConfigs {
 
   /** Tries again to open keys that could not be opened. Returns whether there were any. */
   openAgain(): boolean {
-    const closed = [...this.#entries].filter(([, { value, config }]) => value && !config);
+    const closed = [...this.#entries].filter(
+      ([, { value, config }]) => value && (!config || config.unread),
+    );
     for (const [id, { key, value }] of closed) {
       this.#entries.set(id, this.#entry(id, key, value, []));
     }
@@ -120,13 +127,7 @@ export class PoolConfigs {
     const { shape } = value;
     const meaning = configValueText({ shape: { ...shape, state: 'staged' }, sealed: {} });
     const report = reportOfKey(key, sealedField);
-    // A document names key files where a key in etcd is sealed.
-    const config = readConfig(shape, [], report, (_, field) => {
-      const sealed = value.sealed[field];
-      if (sealed === undefined) throw new Error('a config was read without one of its keys');
-      const kind = sealedField(field);
-      return this.#keyring.open(sealed, { pool: this.#pool, config: id, kind });
-    });
+    const config = readConfig(shape, [], report, this.#keysOf(id, value, report));
     if (config !== undefined && config.id !== id) {
       report.error(['id'], `must be ${id}, as in the key`);
       return { key, value, found: foundBy(report), config: undefined, meaning };
@@ -136,6 +137,18 @@ export class PoolConfigs {
     // The codec stays the object that it was where only the state changed, or a key was sealed
     // anew: what was checked by it is not checked again.
     return { key, value, found: foundBy(report), config: same ?? config, meaning };
+  }
+  #keysOf(id: number, { shape, sealed }: ConfigValue, report: Report): ConfigKeys {
+    const { keyring, needsKey } = this.#options;
+    // A document names key files where a key in etcd is sealed.
+    const readKey = (_: string, field: string) => {
+      const key = sealed[field];
+      if (key === undefined) throw new Error('a config was read without one of its keys');
+      return keyring.open(key, { pool: this.#pool, config: id, kind: sealedField(field) });
+    };
+    const { state } = shape;
+    const use = { pool: this.#pool, state, hasVips: true, hasServer: () => true };
+    return new ConfigKeys({ readKey, needsKey }, use, [], report);
   }
 }
 
@@ -148,6 +161,7 @@ function withSameKeys(
   const old = [...before.codec.secrets, before.resetKey];
   const keys = [...now.codec.secrets, now.resetKey];
   const same =
+    before.unread?.join() === now.unread?.join() &&
     old.length === keys.length &&
     old.every((key, at) => {
       const other = keys[at] ?? null;
