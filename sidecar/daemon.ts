@@ -118,8 +118,7 @@ export class Daemon {
     }
 
     const fleet = await this.#openFleet(store, view);
-    const { reissueWithin } = this.#options;
-    const issuer = new Issuer({ store, view: fleet?.admitted ?? view, reissueWithin });
+    const issuer = new Issuer({ ...this.#options, store, view: fleet?.admitted ?? view });
     this.#issuer = issuer;
     issuer.on('trouble', (error) => {
       if (this.#trouble.isNews(error)) log.error({ error }, 'nonces cannot be recorded');
@@ -210,12 +209,11 @@ export class Daemon {
 
   /** Where hosts share the registry, what is issued is what all balancers hold. */
   async #openFleet(store: StateStore, view: ServerView): Promise<SidecarFleet | undefined> {
-    const { registry, stateFolder, reissueWithin, log } = this.#options;
-    const { leaseTtl: ttl = DEFAULT_LEASE_TTL } = this.#options;
+    const { registry, leaseTtl: ttl = DEFAULT_LEASE_TTL } = this.#options;
     if (!(registry instanceof EtcdRegistry)) return undefined;
     const fleet: SidecarFleet = await SidecarFleet.open(
       {
-        ...{ registry, stateFolder, ttl, reissueWithin, log },
+        ...{ ...this.#options, registry, ttl },
         meaning: ({ id, codec }) => store.fingerprints.config(id, codec),
         onAdmitted: () => void this.#follower?.readmit(() => fleet.admitted),
       },
