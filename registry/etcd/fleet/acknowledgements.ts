@@ -21,7 +21,7 @@ import type { FleetView } from './fleet-view.js';
 // lease: an agent that is cut off goes on routing by what it acknowledged last.
 //
 // Words in capitals, here and where agents and sidecars do these steps, are the names of the
-// guards of the models in test/fleet-model/, which show what goes wrong without each of them.
+// guards of the model of the fleet, which shows what goes wrong without each of them.
 //
 // An agent is in one of four conditions:
 // - it acknowledges (`acks/`): gates of issuing wait for it, and so does freeing;
