@@ -139,12 +139,11 @@ export class Daemon {
     }
 
     const fleet = await this.#openFleet(store, view);
-    const { reissueWithin } = this.#options;
     const registration = this.#registration;
     const issuer = new Issuer({
+      ...this.#options,
       store,
       view: fleet?.admitted ?? view,
-      reissueWithin,
       ...(registration && { fenced: () => registration.fenced !== undefined }),
     });
     this.#issuer = issuer;
@@ -245,13 +244,12 @@ export class Daemon {
 
   /** Where hosts share the registry, what is issued is what all balancers hold. */
   async #openFleet(store: StateStore, view: ServerView): Promise<SidecarFleet | undefined> {
-    const { registry, stateFolder, reissueWithin, log } = this.#options;
-    const { leaseTtl: ttl = DEFAULT_LEASE_TTL } = this.#options;
+    const { registry, leaseTtl: ttl = DEFAULT_LEASE_TTL } = this.#options;
     if (!(registry instanceof EtcdRegistry)) return undefined;
     const fleet: SidecarFleet = await SidecarFleet.open(
       {
-        ...{ registry, stateFolder, ttl, reissueWithin, log },
-        ...(this.#registration && { registration: this.#registration }),
+        ...{ ...this.#options, registry, ttl },
+        registration: this.#registration,
         meaning: ({ id, codec }) => store.fingerprints.config(id, codec),
         onAdmitted: () => void this.#follower?.readmit(() => fleet.admitted),
       },

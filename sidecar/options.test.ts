@@ -10,11 +10,11 @@ describe('options of cid-sidecar', () => {
     expect(read({})).toEqual({
       registry: 'cidecar.yaml',
       serverName: 'web-1',
-      leaseTtl: 10,
       stateFolder: 'state',
       stateStart: 'existing',
       socket: { path: 's.sock', mode: 0o660 },
       reissueWithin: 300_000,
+      leaseTtl: 10,
       allowKeyExport: false,
       cidLifetime: 60_000,
       maxStreams: 4096,

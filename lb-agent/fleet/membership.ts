@@ -58,7 +58,7 @@ export class Membership {
   #knownAt = 0;
   /** To be held before it announces itself, so that it holds up no gate for long. */
   #snapshot: number | undefined;
-  /** To be caught up with before it is live; undefined where it has to announce itself. */
+  /** CAUGHT_UP: to be held before it is live; undefined where it has to announce itself. */
   #goal: number | undefined;
   /** The revision at which it announced itself last. */
   #announcedAt = 0;
@@ -165,7 +165,6 @@ export class Membership {
     if (revision <= this.#knownAt) return;
     this.#knownAt = revision;
     this.#acknowledged = entry === undefined ? undefined : Number(entry.value.toString());
-    if (entry === undefined) this.#goal = undefined;
     this.#go();
   }
 

@@ -23,7 +23,7 @@ export interface SidecarFleetOptions {
   readonly meaning: (config: PoolConfig) => string;
   readonly log: Log;
   /** Where this server registered itself: its sign of life, and whether it may issue. */
-  readonly registration?: Registration;
+  readonly registration?: Registration | undefined;
   /** What may be issued is another: it is to be admitted again. */
   readonly onAdmitted: () => void;
 }
