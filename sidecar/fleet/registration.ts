@@ -85,6 +85,8 @@ export class Registration {
   #provenAt: number | undefined;
   #inForce: string | undefined;
   #noControllerSince: number | undefined;
+  /** Whether the request is its own, as far as is known. */
+  #registered = false;
   #refusal: CidecarError | undefined;
   #state: DesiredState | undefined;
   #saidText: string | undefined;
@@ -147,6 +149,10 @@ export class Registration {
       });
       if (missing !== undefined) answered = performance.now();
       if (missing === 'no pool') throw unregistrable(pool);
+      if (!this.#registered) {
+        await this.#news();
+        continue;
+      }
       if (missing === 0) return;
       if (typeof missing === 'number') {
         known ??= performance.now();
@@ -299,6 +305,7 @@ export class Registration {
     } catch (error) {
       if (!(error instanceof CidecarError)) throw error;
       this.#refusal = error;
+      this.#registered = false;
       this.#tellNews();
       this.#liveLease = undefined;
       this.#lookAtFence();
@@ -309,6 +316,10 @@ export class Registration {
     if (request === undefined || !this.#isAsWanted(request.value)) {
       if (this.#state === undefined) return false;
       return this.#register(seen);
+    }
+    if (!this.#registered) {
+      this.#registered = true;
+      this.#tellNews();
     }
     this.#options.fence.requestSays(request.value.hold);
     const lease = this.#lease.id;
