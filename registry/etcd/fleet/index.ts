@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 export * from './acknowledgements.js';
+export { EventLog } from './events.js';
 export type { Entry, FleetTable } from './fleet-table.js';
 export {
   FLEET_PARTS,
@@ -10,3 +11,4 @@ export {
 } from './fleet-view.js';
 export { type FleetHandlers, type FollowedFleet, followFleet } from './follow-fleet.js';
 export * from './gate.js';
+export * from './rotation/index.js';

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+export { PassedTime } from './clock.js';
+export { contentsOf, type PoolContents } from './contents.js';
+export { type DecideOptions, decide, type Situation } from './decide.js';
+export type { Decision, Step, StepName, StillOn, Wait } from './decision.js';
+export { type Intent, withIntent } from './intents.js';
+export type { SealNewKey } from './new-config.js';
+export { decidePolicy } from './policy.js';
+export { PoolPicture, type PoolView, type SeenConfig } from './pool-picture.js';
+export * from './record.js';
+export {
+  type RotationLog,
+  RotationLoop,
+  type RotationLoopOptions,
+  readContents,
+} from './rotation-loop.js';
+export { describeNext, describeRecord, describeWait } from './words.js';
