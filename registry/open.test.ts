@@ -29,10 +29,8 @@ describe('openRegistry', () => {
   });
 
   it.each([
-    ['etcd://127.0.0.1:2379/cidecar', 'etcd://127.0.0.1:2379/cidecar'],
-    ['ETCD://h', 'ETCD://h'],
-    ['etcd://user:secret@h:2379,i:2379', 'etcd://h:2379,i:2379'],
-    ['etcd://a:s3cr@t@h', 'etcd://h'],
+    ['http://user:secret@h', 'http://h'],
+    ['consul://a:s3cr@t@h', 'consul://h'],
     ['https://h/cidecar.yaml', 'https://h/cidecar.yaml'],
   ])('refuses %s, and keeps passwords to itself', (where, said) => {
     expect.assertions(2);
@@ -42,8 +40,34 @@ describe('openRegistry', () => {
       expect(error).toBeInstanceOf(CidecarError);
       expect(error).toMatchObject({
         code: 'ARGUMENT_INVALID',
-        message: `the registry ${said} is not supported by this version: give the path of a document`,
+        message: `the registry ${said} is not supported by this version: give the path of a document, or etcd://HOST:2379`,
       });
     }
+  });
+
+  it.each(['etcd://127.0.0.1:2379/cidecar', 'ETCD://h', 'etcd://h:2379,i'])(
+    'opens %s without a call to it',
+    async (where) => {
+      const registry = openRegistry(where);
+      expect(registry.close).toBeDefined();
+      await registry.close?.();
+    },
+  );
+
+  it.each(['etcd://user:secret@h:2379,i:2379', 'etcd://a:secret@t@h'])(
+    'refuses a password in an address, and keeps it to itself',
+    (where) => {
+      expect(() => openRegistry(where)).toThrow(/holds no user and no password/);
+      expect(() => openRegistry(where)).not.toThrow(/secret/);
+    },
+  );
+
+  it('refuses the options of etcd for a file', () => {
+    expect(() => openRegistry('cidecar.yaml', { clusterSecret: 's' })).toThrow(
+      '--cluster-secret is for the address of etcd, not a file',
+    );
+    expect(() => openRegistry('cidecar.yaml', { registryOptions: 'o' })).toThrow(
+      '--registry-options is for the address of etcd, not a file',
+    );
   });
 });

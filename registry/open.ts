@@ -5,14 +5,13 @@ import { openEtcdRegistry } from './etcd/open.js';
 import { openFileRegistry } from './file/file-registry.js';
 import type { Registry, RegistryOptions } from './types.js';
 
-// A second registry store is a folder beside file/, and a line below. What it has to do:
+// A registry store is a folder beside file/ and etcd/, and a line below. What it has to do:
 // - It implements Registry: read() and watch() hand out whole states that are valid, and reject
 //   or report everything else with a CidecarError that says where the fault lies.
-// - It checks documents by parseDocumentInSlices (document/document.ts), so that the same mistake
-//   has the same message in every store. That asks for key files while it reads, synchronously
-//   (ReadKeyFile): a store that fetches keys fetches them before it begins.
-// - Its revisions come from parseDocument, or from revisionOf (document/revision.ts), which says
-//   the rule in words, so that hosts can be compared.
+// - It checks what it has by the code of document/, as a whole (parseDocumentInSlices) or piece by
+//   piece, so that the same mistake has the same message in every store.
+// - Its revisions can be compared between hosts: they come from parseDocument, or from a store
+//   that counts for all hosts (etcd/layout/revision.ts).
 // - What a watch reports, and what not, is decided by WatchReports (watch-reports.ts): the store
 //   passes each state and each error to it.
 // - While its source is out of reach it reports REGISTRY_UNAVAILABLE, and read() rejects with

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Schemes } from '../../cid/index.js';
-import { CidecarError, type Secret, toHex } from '../../core/index.js';
+import { CidecarError, makeFolders, type Secret, toHex } from '../../core/index.js';
 import {
   assembled,
   exportDocument,
@@ -60,7 +60,7 @@ function writeKey(folder: string, file: string, key: Secret, io: Io): void {
   const path = join(folder, outside ? basename(file) : within);
   if (outside) io.err(`${path}: the document names it ${file}`);
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolders(resolve(dirname(path)), 0o700);
     writeFileSync(path, `${toHex(key.reveal())}\n`, { mode: 0o600 });
     // A file that was there keeps its mode when it is written.
     chmodSync(path, 0o600);

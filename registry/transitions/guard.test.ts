@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, it } from 'vitest';
-import { documentSource, stateFromDocumentSource } from '../file/document-source.js';
+import { documentSource } from '../file/document-source.js';
+import { savedState } from '../last-good.js';
 import type { DesiredState } from '../types.js';
 import { firstState } from './first-state.js';
 import { TransitionGuard } from './guard.js';
@@ -17,7 +18,7 @@ function saved(text: string): string {
 }
 
 function stateOf(text: string): Promise<DesiredState> {
-  return stateFromDocumentSource(saved(text), 'saved', new AbortController().signal);
+  return savedState(saved(text), 'saved', { signal: new AbortController().signal });
 }
 
 /** What a daemon begins with that had `before` in force and finds `after`. */

@@ -251,7 +251,7 @@ export class GateKeeper {
     const news = JSON.stringify(waits) !== JSON.stringify(this.#waits);
     this.#waits = waits;
     if (!news) return;
-    const { log, onWaiting } = this.#options;
+    const { log, onWaiting, onAdmitted } = this.#options;
     for (const { config, revision, agents } of waits) {
       const text = describeWaiting(agents);
       if (!this.#said.isNews(`${text} ${revision}`, `config ${config}`)) continue;
@@ -261,5 +261,7 @@ export class GateKeeper {
       );
     }
     onWaiting();
+    // The reason why nothing is issued is another.
+    if (this.admitted.mintable.length === 0) onAdmitted();
   }
 }

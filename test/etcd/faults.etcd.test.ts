@@ -68,6 +68,8 @@ test('calls leave a member that is stopped, and streams go with them', async () 
   members.member(follower).pause();
   await client.kv.put('/f/a', '1');
   await until('the change came', () => followed.values.get('/f/a') === '1');
+  // The call found out, and not the pings, which take longer.
+  expect(followed.troubles[0]?.message).toContain('did not answer in time');
   members.member(follower).resume();
 });
 

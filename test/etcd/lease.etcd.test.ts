@@ -99,10 +99,15 @@ test('all members pause for longer than it lives: it is lost, and taken anew', a
   const client = members.client();
   const held = new Held(client, 2);
   await until('it is kept', () => held.kept > 0);
-  members.pauseAll();
-  await until('nobody confirmed it for too long', () => (held.lease.unconfirmedForMs ?? 0) > 6_000);
-  expect(held.lost).toEqual([]);
-  members.resumeAll();
+  // A leader that is chosen anew gives every lease its full time again, so once may not do.
+  while (held.lost.length === 0) {
+    const { kept } = held;
+    members.pauseAll();
+    await until('nobody confirmed it for long', () => (held.lease.unconfirmedForMs ?? 0) > 6_000);
+    expect(held.lost).toEqual([]);
+    members.resumeAll();
+    await until('it is known', () => held.lost.length > 0 || held.kept > kept);
+  }
   await until('there is another one', () => held.granted.length === 2);
   expect(held.lost).toEqual([held.granted[0]]);
   expect((await client.kv.get('/alive'))?.value.toString()).toBe('1');

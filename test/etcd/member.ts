@@ -41,6 +41,8 @@ export class Member {
   readonly place: MemberPlace;
   readonly #argv: readonly string[];
   #child: ChildProcess | undefined;
+  #killed = false;
+  #failed = false;
   #exited: Promise<void> = Promise.resolve();
 
   /** @param cluster of all members, as for `--initial-cluster` */
@@ -90,6 +92,11 @@ export class Member {
     return pid;
   }
 
+  /** Whether it ended although nobody killed it. */
+  get failed(): boolean {
+    return this.#failed;
+  }
+
   get running(): boolean {
     return this.#child !== undefined;
   }
@@ -105,9 +112,12 @@ export class Member {
     });
     closeSync(log);
     this.#child = child;
+    this.#killed = false;
+    this.#failed = false;
     this.#exited = new Promise((resolve) => {
       const end = () => {
         if (this.#child === child) this.#child = undefined;
+        this.#failed = !this.#killed;
         resolve();
       };
       child.once('exit', end);
@@ -126,6 +136,7 @@ export class Member {
 
   /** SIGKILL, also where it is paused. Resolves when it has ended. */
   async kill(): Promise<void> {
+    this.#killed = true;
     if (this.#child !== undefined) process.kill(this.pid, 'SIGKILL');
     await this.#exited;
   }

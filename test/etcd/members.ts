@@ -8,7 +8,7 @@ import {
 } from '../../registry/etcd/client/index.js';
 import { run } from '../netns/command.js';
 import { Member, type MemberOptions, type MemberPlace, type MemberTls, peerUrl } from './member.js';
-import { freePorts } from './ports.js';
+import { freePorts, isOpen } from './ports.js';
 import { until } from './until.js';
 
 /** tmpfs: fsync costs nothing there, and no test measures a disk. */
@@ -53,18 +53,23 @@ export class Members {
   /** Starts members on the loopback address, and waits until they have a leader. */
   static async start(options: MembersOptions = {}): Promise<Members> {
     const count = options.count ?? 1;
-    const ports = await freePorts(2 * count);
-    return Members.startAt(
-      (folder) =>
+    for (let attempt = 1; ; attempt += 1) {
+      const ports = await freePorts(2 * count);
+      const places = (folder: string) =>
         Array.from({ length: count }, (_, i) => ({
           name: `m${i + 1}`,
           address: '127.0.0.1',
           clientPort: ports[2 * i] ?? 0,
           peerPort: ports[2 * i + 1] ?? 0,
           folder: join(folder, `m${i + 1}`),
-        })),
-      options,
-    );
+        }));
+      try {
+        return await Members.startAt(places, options);
+      } catch (error) {
+        // Another process may have taken a port meanwhile.
+        if (attempt === 3 || !String(error).includes('address already in use')) throw error;
+      }
+    }
   }
 
   /** Starts members where `places` says. */
@@ -82,6 +87,7 @@ export class Members {
       }
       // Clients with TLS need a certificate that only the test has: it waits by itself.
       if (options.tls === undefined) await members.healthy();
+      else await until('the members listen', () => members.#listening());
       return members;
     } catch (error) {
       await members.dispose();
@@ -115,12 +121,25 @@ export class Members {
   /** Waits until every running member answers and knows one leader. */
   async healthy(options: ConnectionOptions = {}): Promise<void> {
     await until('the members have a leader', async () => {
+      this.#refuseTheDead();
       const statuses = await this.statuses(options);
       const up = statuses.filter((each) => !(each instanceof Error)) as EtcdStatus[];
       const leaders = new Set(up.map(({ leader }) => leader));
       const expected = this.all.filter(({ running: alive }) => alive).length;
       return up.length === expected && leaders.size === 1 && !leaders.has('0');
     });
+  }
+
+  async #listening(): Promise<boolean> {
+    this.#refuseTheDead();
+    const ports = this.all.map(({ place }) => isOpen(place.address, place.clientPort));
+    return (await Promise.all(ports)).every((open) => open);
+  }
+
+  /** A member that ended by itself will not be healthy: its log says why. */
+  #refuseTheDead(): void {
+    const dead = this.all.find(({ failed }) => failed);
+    if (dead !== undefined) throw new Error(`${dead.place.name} ended:\n${dead.tail()}`);
   }
 
   /** Index of the leader. */

@@ -15,8 +15,9 @@ const MAX_RECEIVE_OCTETS = 256 * 1024 * 1024;
 function channelOptions(tls: EtcdTls | undefined): ChannelOptions {
   return {
     // A member that is stopped, or whose link is cut, refuses nothing: only pings find out. etcd
-    // takes pings 5 s apart, and ends the connection of a client that sends more.
-    'grpc.keepalive_time_ms': 5_000,
+    // takes pings 5 s apart, and ends the connection of a client that sends more. As it counts
+    // them where they arrive, and does not forget, there is a second for what delays one of them.
+    'grpc.keepalive_time_ms': 6_000,
     'grpc.keepalive_timeout_ms': 2_000,
     'grpc.keepalive_permit_without_calls': 1,
     'grpc.initial_reconnect_backoff_ms': 100,

@@ -22,7 +22,6 @@ describe('what became of a write', () => {
     [status.UNAVAILABLE, 'etcdserver: request timed out, possibly due to previous leader failure'],
     [status.UNAVAILABLE, 'etcdserver: no leader'],
     [status.UNAVAILABLE, 'Connection dropped'],
-    [status.CANCELLED, 'Cancelled on client'],
     [status.RESOURCE_EXHAUSTED, 'Bandwidth exhausted or memory limit exceeded'],
   ])('is unknown after %i %s, which passes', (code, details) => {
     expect(callError('put', failed(code, details))).toMatchObject({
@@ -30,6 +29,14 @@ describe('what became of a write', () => {
       fate: 'unknown',
       passing: true,
       message: `put: ${details}`,
+    });
+  });
+
+  test('is unknown after this client left the member', () => {
+    expect(callError('put', failed(status.CANCELLED, 'Cancelled on client'))).toMatchObject({
+      code: 'REGISTRY_UNAVAILABLE',
+      fate: 'unknown',
+      message: 'put: the member did not answer in time',
     });
   });
 

@@ -78,11 +78,17 @@ export function callError(what: string, error: unknown): RegistryCallError {
     });
   }
   const { code, passing } = verdictOn(error);
-  return new RegistryCallError(code, `${what}: ${error.details || error.message}`, {
+  return new RegistryCallError(code, `${what}: ${reasonOf(error)}`, {
     fate: saysNotDone(error) ? 'not done' : 'unknown',
     passing,
     cause: error,
   });
+}
+
+function reasonOf({ code, details, message }: ServiceError): string {
+  // Only this client cancels, when it leaves a member.
+  if (code === status.CANCELLED) return 'the member did not answer in time';
+  return details || message;
 }
 
 function verdictOn({ code, details }: ServiceError): { code: ErrorCode; passing: boolean } {

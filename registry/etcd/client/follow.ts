@@ -39,7 +39,9 @@ const LAST_LOOK_MS = 3_000;
 
 /**
  * Follows all keys with some prefixes: a snapshot, then each change. Transactions stay whole,
- * also where they change keys under several of the prefixes.
+ * also where they change keys under several of the prefixes. For that, etcd is asked at each change
+ * whether the other prefixes have one too, which has it read them: so one prefix is best, and
+ * several are for small ones.
  */
 export class Follow {
   readonly #connection: Connection;
@@ -119,9 +121,11 @@ export class Follow {
     try {
       const { revision, entries } = await this.#readAll();
       if (this.#stale(round)) return;
+      if (revision < this.#revision) this.#known.distrust();
       await this.#handOverAll(revision, entries);
       if (this.#stale(round)) return;
       this.#revision = revision;
+      this.#goal = revision;
     } catch (error) {
       if (this.#stale(round)) return;
       // A compaction while the pages were read only asks for a newer revision.

@@ -85,7 +85,8 @@ export class FollowedPrefix {
         when: [rangeUnchanged(this.prefix, lastChange)],
         success: [get(withPrefix(this.prefix), { countOnly: true })],
       },
-      { what: `check of ${this.prefix}*`, repeatable: true },
+      // etcd reads the whole range for this; sent twice, it would only take longer.
+      { what: `check of ${this.prefix}*`, repeatable: true, attemptMs: 5_000, giveUpMs: 20_000 },
     );
     const [counted] = results;
     const same = counted?.kind === 'get' && counted.count === count;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomBytes, randomUUID } from 'node:crypto';
 import { CidecarError } from '../../../core/index.js';
-import { absent, type Operation, put } from '../client/index.js';
+import { absent, type KeyValue, type Operation, put } from '../client/index.js';
 import { eventPut, leaseForEvents } from '../layout/events.js';
 import { LAYOUT_VERSION } from '../layout/keys.js';
 import { valueText } from '../layout/read-value.js';
 import type { MetaValue } from '../layout/values/meta.js';
+import type { DesiredSnapshot } from '../store/read-once.js';
 import type { KeyChange } from './key-changes.js';
 import {
   type ApplyOptions,
@@ -52,13 +53,13 @@ export async function apply(
     if (changes === undefined) return { revision: seen, transactions: step };
     options.signal.throwIfAborted();
     const success = changes.map(operationOf);
-    const begins = plan.meta === undefined && next === 0;
+    const begins = plan.snapshot.meta === undefined && next === 0;
     if (begins) success.push(newMeta(keys.meta));
     if (next === plan.transactions.length - 1) {
       const { differences } = prepared;
       const event = { by, what: 'apply', changes: [...differences], forced: [...forced] };
       const at = new Date().toISOString();
-      success.push(eventPut(keys, plan.snapshotRevision + step, lease, { ...event, at, seen }));
+      success.push(eventPut(keys, plan.snapshot.revision + step, lease, { ...event, at, seen }));
     }
     const result = await client.transact({
       what: `apply of ${document.file}`,
@@ -73,8 +74,10 @@ export async function apply(
       continue;
     }
     const rest = plan.transactions.slice(next);
-    plan = await prepareApply(document, options);
-    if (!sameChanges(rest, plan.transactions)) throw changedBy(result.mark?.value);
+    const now = await prepareApply(document, options);
+    const untouched = !rest.flat().some((change) => wasChanged(change, plan.snapshot, now, seen));
+    if (!untouched || !sameChanges(rest, now.transactions)) throw changedBy(result.mark?.value);
+    plan = now;
     seen = plan.revision;
     next = 0;
   }
@@ -86,6 +89,20 @@ function newMeta(key: string): Operation {
     salt: randomBytes(SALT_OCTETS).toString('hex'),
   };
   return put(key, valueText(meta));
+}
+
+/** Whether somebody else changed the key of a change after the revision that was ours. */
+function wasChanged(
+  change: KeyChange,
+  before: DesiredSnapshot,
+  { snapshot: { entries } }: Preparation,
+  ours: number,
+): boolean {
+  const key = keyOf(change);
+  const changed = (entry: KeyValue | undefined, old: KeyValue | undefined) =>
+    entry === undefined ? old !== undefined : entry.modRevision > ours;
+  if (!('prefix' in change)) return changed(entries.get(key), before.entries.get(key));
+  return [...entries].some(([name, entry]) => name.startsWith(key) && changed(entry, undefined));
 }
 
 /** Whether what is left to do is what was left before. Keys are sealed anew each time. */

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Secret } from '../../../core/index.js';
 import { CidecarError } from '../../../core/index.js';
+import { ownedTwice } from '../../document/owners.js';
 import type { ClusterSecrets } from '../layout/cluster-secret.js';
+import { lastOfRun } from '../layout/id-run.js';
 import type { Keys } from '../layout/keys.js';
 import { valueText } from '../layout/read-value.js';
 import { type SealedKey, sealKey } from '../layout/seal.js';
@@ -11,8 +13,15 @@ import type { RestValue } from '../layout/values/ids.js';
 import type { Assembly } from '../store/assembly.js';
 import type { Keyring } from '../store/keyring.js';
 import type { PoolAssembly } from '../store/pool-assembly.js';
-import type { IdRun } from '../store/run-table.js';
-import { hexOf, type IdChange, idChanges, intervalOf, type OldRun } from './id-changes.js';
+import { type IdRun, RunTable } from '../store/run-table.js';
+import {
+  hexOf,
+  type IdChange,
+  idChanges,
+  intervalOf,
+  type NewRun,
+  type OldRun,
+} from './id-changes.js';
 import type { WantedConfig, WantedPool } from './wanted.js';
 
 /** A key to put, or one or all of a prefix to delete. */
@@ -210,7 +219,13 @@ class PoolChanges {
       const fitting = there
         .filter(({ hex }) => hex.length === digits)
         .map((run) => (gone.has(run.server) ? { ...run, allocated: false } : run));
+      const kept = new RunTable();
+      for (const run of fitting) if (run.allocated) kept.put(run);
+      for (const run of this.#present?.ids.runsOf(id) ?? []) {
+        if (this.#isRegistered(run.server)) kept.put(run);
+      }
       for (const change of idChanges(fitting, wanted)) {
+        for (const made of change.made) refuseTaken(keys.id(name, id, made.hex), made, kept);
         const step = change.made.length > 0 ? 'ids' : 'removals';
         this.#add(step, ...this.#idOperations(keys, name, id, change));
       }
@@ -253,6 +268,16 @@ class PoolChanges {
       return { put: keys.restId(pool, config, hex), value: valueText(value) };
     });
   }
+}
+
+/** IDs that were handed out to somebody else cannot be given away by a document. */
+function refuseTaken(key: string, { hex, count, server }: NewRun, kept: RunTable): void {
+  const last = lastOfRun(hex, count) ?? hex;
+  const rival = kept.meeting({ key, hex, last, count, server, allocated: false });
+  if (rival === undefined) return;
+  const id = [rival.hex, hex].sort().at(-1) ?? hex;
+  const message = ownedTwice(id, server, rival.server, `${rival.key}, where it was handed out`);
+  throw new CidecarError('DOCUMENT_INVALID', message);
 }
 
 /** Whether two values of a config differ in their states and the names of files at most. */

@@ -13,7 +13,6 @@ import { lastOfRun } from '../layout/id-run.js';
 import type { Keys } from '../layout/keys.js';
 import { readValue } from '../layout/read-value.js';
 import { restValue } from '../layout/values/ids.js';
-import type { MetaValue } from '../layout/values/meta.js';
 import type { Assembly } from '../store/assembly.js';
 import { entriesOf } from '../store/etcd-source.js';
 import type { Keyring } from '../store/keyring.js';
@@ -59,11 +58,10 @@ export interface Preparation {
   readonly transitions: readonly Transition[];
   /** In their order. None where the registry holds what the document says. */
   readonly transactions: readonly KeyChange[][];
-  /** Of the desired state that this was prepared on, as etcd counts; 0 where there is none. */
+  /** What it was prepared on. */
+  readonly snapshot: DesiredSnapshot;
+  /** Of the desired state in it, as etcd counts; 0 where there is none. */
   readonly revision: number;
-  /** Of etcd, when it was read. */
-  readonly snapshotRevision: number;
-  readonly meta: MetaValue | undefined;
 }
 
 /**
@@ -104,8 +102,7 @@ export async function prepareApply(
     transitions: valid === undefined ? [] : transitions(valid, after),
     transactions,
     revision: snapshot.entries.get(keys.revision)?.modRevision ?? 0,
-    snapshotRevision: snapshot.revision,
-    meta: snapshot.meta,
+    snapshot,
   };
 }
 

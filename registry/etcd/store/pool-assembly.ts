@@ -38,6 +38,8 @@ export class PoolAssembly {
   #pool: Pool | undefined;
   #found: readonly Found[] = [];
   #dirty = true;
+  /** Owners of IDs that are no servers of the pool. */
+  readonly #orphans = new Set<string>();
 
   /** @param places of things in a document of the whole state */
   constructor(name: string, places: Places, read: ReadConfigValue, keyring: Keyring) {
@@ -105,6 +107,10 @@ export class PoolAssembly {
       lists.set(name, yield* ids.listsOf(name, (id) => configs.get(id)?.codec));
       if (lists.size % ITEMS_PER_STEP === 0) yield;
     }
+    for (const name of servers.dirty) {
+      if (ids.owns(name) && servers.get(name) === undefined) this.#orphans.add(name);
+      else this.#orphans.delete(name);
+    }
     servers.rebuild(lists);
     this.#pool = this.#build();
     const ofConfigs = configs.check(new Report(this.#places), (at) => [...path, 'configs', at]);
@@ -142,8 +148,7 @@ export class PoolAssembly {
     checkTakers(pool, path, report);
     checkFailoverSpace(pool, pool, path, report);
     checkSomethingMints(pool, path, report);
-    for (const owner of this.ids.owners) {
-      if (this.servers.get(owner) !== undefined) continue;
+    for (const owner of this.#orphans) {
       const place = [...path, 'servers', owner];
       report.warn(place, 'is no server of this pool, and IDs of it are; nobody gets their packets');
     }

@@ -46,11 +46,7 @@ export class PoolIds {
     return this.#version;
   }
 
-  /** All owners, whether or not they are servers of the pool. */
-  get owners(): Iterable<string> {
-    return this.#owned.keys();
-  }
-
+  /** Whether IDs are in this name, of a server of the pool or not. */
   owns(server: string): boolean {
     return this.#owned.has(server);
   }
@@ -166,41 +162,40 @@ export class PoolIds {
         errors.push(sharedId(run, ownedTwice(shown, run.server, earlier.server, earlier.key)));
       }
     }
-    yield* this.#checkKinds(configs.list, everything, errors);
+    const suspect = everything || (yield* this.#meetsOther(configs.list));
+    if (suspect) yield* this.#checkKinds(configs.list, errors);
     this.#shared = errors;
     this.#codecs = codecs;
     this.#configsVersion = configs.version;
     this.#touched.clear();
   }
 
-  /** draft-ietf-quic-load-balancers, "Distinguishing Attacks". */
-  *#checkKinds(
-    configs: readonly PoolConfig[],
-    everything: boolean,
-    errors: CidecarError[],
-  ): Steps<void> {
-    const kinds = new Map(configs.map(({ id, codec }) => [id, kindOf(codec)]));
-    const others = (id: number) =>
-      configs.filter(({ id: other, codec }) => {
-        const kind = kinds.get(id);
-        return kind !== undefined && isOther(kind, kindOf(codec)) && this.#tables.has(other);
-      });
-    const runs = everything
-      ? [...this.#tables].flatMap(([id, table]) => table.runs.map((run) => [run, id] as const))
-      : [...this.#touched];
-    // A run that was found is not reported once more from the other side.
-    const told = new Set<IdRun>();
+  /** Whether a run that changed has an ID of a config of the other kind. */
+  *#meetsOther(configs: readonly PoolConfig[]): Steps<boolean> {
     let count = 0;
-    for (const [run, id] of runs) {
+    for (const [run, id] of this.#touched) {
       if (++count % ITEMS_PER_STEP === 0) yield;
-      if (told.has(run)) continue;
-      for (const other of others(id)) {
-        const clash = this.#tables.get(other.id)?.meeting(run);
+      const others = othersOf(id, configs);
+      if (others.some((other) => this.#tables.get(other)?.meeting(run) !== undefined)) return true;
+    }
+    return false;
+  }
+
+  /**
+   * draft-ietf-quic-load-balancers, "Distinguishing Attacks". All IDs are looked at, so that the
+   * errors are the same in whatever order changes came.
+   */
+  *#checkKinds(configs: readonly PoolConfig[], errors: CidecarError[]): Steps<void> {
+    let count = 0;
+    for (const { id } of configs) {
+      const others = othersOf(id, configs).filter((other) => other < id);
+      if (others.length === 0) continue;
+      for (const run of this.runsOf(id)) {
+        if (++count % ITEMS_PER_STEP === 0) yield;
+        const clash = others.flatMap((other) => this.#tables.get(other)?.meeting(run) ?? [])[0];
         if (clash === undefined) continue;
-        told.add(clash);
         const hex = [clash.hex, run.hex].sort().at(-1) ?? run.hex;
         errors.push(sharedId(run, clearAndEncrypted(hex, clash.server, clash.key)));
-        break;
       }
     }
   }
@@ -239,15 +234,19 @@ function unfit({ key, hex }: IdRun, id: number, configs: PoolConfigs): CidecarEr
   return new CidecarError('SERVER_ID_INVALID', wants(hex, length), { file: key });
 }
 
-interface Kind {
-  readonly encrypted: boolean;
-  readonly length: number;
+/** The configs whose IDs are as long, and that are encrypted where this one is clear. */
+function othersOf(id: number, configs: readonly PoolConfig[]): readonly number[] {
+  const own = configs.find((config) => config.id === id);
+  if (own === undefined) return [];
+  return configs
+    .filter(
+      ({ codec }) =>
+        isEncrypted(codec) !== isEncrypted(own.codec) &&
+        codec.serverIdLength === own.codec.serverIdLength,
+    )
+    .map((other) => other.id);
 }
 
-function kindOf(codec: CidCodec): Kind {
-  return { encrypted: codec.decodePlan.kind !== 'extract', length: codec.serverIdLength };
-}
-
-function isOther(a: Kind, b: Kind): boolean {
-  return a.encrypted !== b.encrypted && a.length === b.length;
+function isEncrypted({ decodePlan }: CidCodec): boolean {
+  return decodePlan.kind !== 'extract';
 }

@@ -16,6 +16,9 @@ export interface ServerEntry {
 
 type Ids = Server['serverIds'];
 
+/** So many servers that changed are put into their places one by one. */
+const FEW = 32;
+
 /** The servers of one pool, each read when its key changes. */
 export class PoolServers {
   readonly #entries = new Map<string, ServerEntry>();
@@ -80,11 +83,29 @@ export class PoolServers {
    */
   rebuild(idsOf: ReadonlyMap<string, Ids>): void {
     if (this.#dirty.size === 0) return;
+    const list = this.#dirty.size > FEW ? this.#mergedList(idsOf) : this.#editedList(idsOf);
+    this.#list = list;
+    this.#dirty.clear();
+  }
+
+  /** For a few among many: the list is copied, and nothing is looked at but the few. */
+  #editedList(idsOf: ReadonlyMap<string, Ids>): Server[] {
+    const list = this.#list.slice();
+    for (const name of this.#dirty) {
+      const made = this.#make(name, idsOf.get(name));
+      const at = placeOf(list, name);
+      list.splice(at, list[at]?.name === name ? 1 : 0, ...made);
+    }
+    return list;
+  }
+
+  #mergedList(idsOf: ReadonlyMap<string, Ids>): Server[] {
     const made = [...this.#dirty].flatMap((name) => this.#make(name, idsOf.get(name)));
     made.sort(byName);
-    const kept = this.#list.filter(({ name }) => !this.#dirty.has(name));
-    this.#list = merged(kept, made);
-    this.#dirty.clear();
+    return merged(
+      this.#list.filter(({ name }) => !this.#dirty.has(name)),
+      made,
+    );
   }
 
   #make(name: string, serverIds: Ids | undefined): Server[] {
@@ -95,6 +116,18 @@ export class PoolServers {
     const ids = serverIds ?? new Map();
     return [{ name, address, weight, state, encapsulation, resetTokens, serverIds: ids }];
   }
+}
+
+/** Of the first server that has this name or one after it. */
+function placeOf(list: readonly Server[], name: string): number {
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((list[middle]?.name ?? '') < name) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function byName(a: Server, b: Server): number {

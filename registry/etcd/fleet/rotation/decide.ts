@@ -17,8 +17,8 @@ import type { Decision, Step, StepName, Wait } from './decision.js';
 import { age, asSeen, type Guard, gate, olderGone, quiet, removalAcked, uses } from './guards.js';
 import { exchange, inState, type NewConfigOptions, newConfig } from './new-config.js';
 import { type NewRun, newIds } from './new-ids.js';
-import type { PoolView, SeenConfig } from './pool-picture.js';
 import { type ForceableStep, isOver, leavingConfig, type RotationRecord } from './record.js';
+import type { PoolView, SeenConfig } from './rotation-picture.js';
 
 /** Seconds for which connections can last where the pool does not say it. */
 export const DEFAULT_CONNECTION_AGE = 86_400;

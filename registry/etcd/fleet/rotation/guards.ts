@@ -5,7 +5,7 @@ import { allForgot, allHold, waitingToForget, waitingToHold } from '../acknowled
 import type { FleetView } from '../fleet-view.js';
 import { nobodyIssues, whoIssues } from '../gate.js';
 import type { StillOn, Wait } from './decision.js';
-import type { SeenConfig } from './pool-picture.js';
+import type { SeenConfig } from './rotation-picture.js';
 
 // The guards of a rotation by their names in docs/etcd-safety.md. Each says what it waits for by
 // the view, and what the transaction compares, so that what is decided on an old view fails.

@@ -6,7 +6,6 @@ export type { Decision, Step, StepName, StillOn, Wait } from './decision.js';
 export { type Intent, withIntent } from './intents.js';
 export type { SealNewKey } from './new-config.js';
 export { decidePolicy } from './policy.js';
-export { PoolPicture, type PoolView, type SeenConfig } from './pool-picture.js';
 export * from './record.js';
 export {
   type RotationLog,
@@ -14,4 +13,5 @@ export {
   type RotationLoopOptions,
   readContents,
 } from './rotation-loop.js';
+export { type PoolView, RotationPicture, type SeenConfig } from './rotation-picture.js';
 export { describeNext, describeRecord, describeWait } from './words.js';

@@ -18,8 +18,8 @@ import { decide } from './decide.js';
 import type { Decision, Step, Wait } from './decision.js';
 import type { SealNewKey } from './new-config.js';
 import { decidePolicy } from './policy.js';
-import { PoolPicture, type PoolView } from './pool-picture.js';
 import { recordText } from './record.js';
+import { type PoolView, RotationPicture } from './rotation-picture.js';
 import { describeWait } from './words.js';
 
 /** What the loop says to the log of its daemon. */
@@ -63,7 +63,7 @@ export class RotationLoop {
   readonly #backoff = new Backoff({ firstMs: 100, longestMs: 2_000, jitter: true });
   readonly #said = new SayOnce();
   readonly #events: EventLog;
-  readonly #picture: PoolPicture;
+  readonly #picture: RotationPicture;
   readonly #follow: Follow;
   readonly #timer: NodeJS.Timeout;
   readonly #passed: PassedTime;
@@ -78,8 +78,8 @@ export class RotationLoop {
     this.#now = options.now ?? (() => performance.now());
     this.#passed = new PassedTime(this.#now);
     this.#events = new EventLog(client, keys);
-    this.#picture = new PoolPicture(keys, pool, schemes);
-    this.#follow = client.follow(PoolPicture.prefixes(keys, pool), {
+    this.#picture = new RotationPicture(keys, pool, schemes);
+    this.#follow = client.follow(RotationPicture.prefixes(keys, pool), {
       onSnapshot: ({ revision, entries }) => {
         this.#picture.begin(revision, entries);
         this.#go();

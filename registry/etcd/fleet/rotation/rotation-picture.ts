@@ -37,7 +37,7 @@ export interface PoolView {
 }
 
 /** Makes the view of keys and their changes. Keys of other pools are left out. */
-export class PoolPicture {
+export class RotationPicture {
   readonly #keys: Keys;
   readonly #pool: string;
   readonly #read: ReadConfigValue;
