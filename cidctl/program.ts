@@ -8,6 +8,7 @@ import { addExplain } from './commands/explain.js';
 import { addExport } from './commands/export.js';
 import { addKeygen } from './commands/keygen.js';
 import { addReseal } from './commands/reseal.js';
+import { addRotate } from './commands/rotate.js';
 import { addValidate } from './commands/validate.js';
 import { EXIT_OK, exitCodeOf, type Io } from './io.js';
 
@@ -38,6 +39,7 @@ export async function run(
   addApply(program, io, setExitCode, schemes);
   addExport(program, io, schemes);
   addReseal(program, io);
+  addRotate(program, io, setExitCode);
   addKeygen(program, io);
 
   const ended = await runProgram(program, args, io, exitCodeOf);

@@ -13,12 +13,12 @@ import {
 } from '../../client/index.js';
 import { configValueText, type Keys } from '../../layout/index.js';
 import { consequences, type PoolContents } from './contents.js';
-import type { Decision, Step, StepName, Wait } from './decision.js';
+import type { RotationDecision, Step, StepName, Wait } from './decision.js';
 import { age, asSeen, type Guard, gate, olderGone, quiet, removalAcked, uses } from './guards.js';
 import { exchange, inState, type NewConfigOptions, newConfig } from './new-config.js';
 import { type NewRun, newIds } from './new-ids.js';
 import { type ForceableStep, isOver, leavingConfig, type RotationRecord } from './record.js';
-import type { PoolView, SeenConfig } from './rotation-picture.js';
+import type { RotationView, SeenConfig } from './rotation-picture.js';
 
 /** Seconds for which connections can last where the pool does not say it. */
 export const DEFAULT_CONNECTION_AGE = 86_400;
@@ -29,12 +29,17 @@ export interface DecideOptions extends NewConfigOptions {
   readonly quietSeconds: number;
   /** Seconds of the clock of a quarantine after which they are saved again. */
   readonly saveEvery: number;
+  /**
+   * Whether what minting would lose is looked at, for which the keys of the pool have to be
+   * opened. Default true.
+   */
+  readonly judges?: boolean;
   /** IDs that are given in one transaction, at most. Default 40. */
   readonly idsAtOnce?: number;
 }
 
 /** What a decision is made on. */
-export interface Situation extends PoolView {
+export interface Situation extends RotationView {
   /** Revision at which the lease of the pool's controller was taken; it is the decider's own. */
   readonly controller: number;
   /** Everything of the pool; undefined where it was not read, or too long ago. */
@@ -50,7 +55,7 @@ export interface Situation extends PoolView {
 type Parts = Partial<Pick<Step, 'when' | 'success' | 'says'>>;
 
 /** The next step of a rotation, or what it waits for. It is pure; each step compares what it saw. */
-export function decide(situation: Situation, options: DecideOptions): Decision {
+export function decide(situation: Situation, options: DecideOptions): RotationDecision {
   const { record, unreadable } = situation;
   if (record === undefined || isOver(record.value)) return { kind: 'none' };
   if (unreadable.length > 0) {
@@ -58,7 +63,7 @@ export function decide(situation: Situation, options: DecideOptions): Decision {
   }
   const decider = new Decider(situation, record.value, options);
   const { paused } = record.value;
-  const decision = decider.decide();
+  const decision = decider.withRefusal(decider.decide());
   if (paused === undefined || decision.kind === 'wait' || decision.kind === 'none') return decision;
   // A clock goes on while the steps do not.
   if (decision.kind === 'step' && decision.step.name === 'save') return decision;
@@ -78,7 +83,7 @@ class Decider {
     this.#options = options;
   }
 
-  decide(): Decision {
+  decide(): RotationDecision {
     const { step, aborted } = this.#record;
     if (aborted !== undefined) return this.#abort();
     switch (step) {
@@ -95,8 +100,18 @@ class Decider {
     }
   }
 
+  /** A refusal stands in the record, for whoever asks: it may be one that only this host knows. */
+  withRefusal(decision: RotationDecision): RotationDecision {
+    if (decision.kind !== 'wait') return decision;
+    const [first] = decision.waits;
+    const why = first?.kind === 'refused' ? first.why : undefined;
+    if (this.#options.judges === false) return decision;
+    if (why === this.#record.refused) return decision;
+    return this.#step('save', { refused: why }, {});
+  }
+
   /** ABORT_RESTS: the new config goes through quarantine too, whatever the rotation came to. */
-  #abort(): Decision {
+  #abort(): RotationDecision {
     const { step } = this.#record;
     switch (step) {
       case 'asked':
@@ -118,7 +133,7 @@ class Decider {
     }
   }
 
-  #stage(): Decision {
+  #stage(): RotationDecision {
     const { configs, contents, pool } = this.#situation;
     const { keys } = this.#options;
     const from = [...configs.values()].find(({ value }) => value.shape.state === 'minting');
@@ -139,7 +154,7 @@ class Decider {
     );
   }
 
-  #mint(): Decision {
+  #mint(): RotationDecision {
     const { contents, fleet, pool } = this.#situation;
     const { keys } = this.#options;
     const from = this.#config('from');
@@ -157,10 +172,13 @@ class Decider {
     if (lacking.length > 0 && !forced) waiting.push({ kind: 'server-ids', servers: lacking });
     if (waiting.length > 0) return waits('mint', waiting);
     const written = exchange(from, to, pool, keys);
-    const lost = consequences(contents, written, this.#options);
+    const { judges = true } = this.#options;
+    const lost = judges ? consequences(contents, written, this.#options) : [];
     if (lost instanceof CidecarError) return refused('mint', lost.message);
     const [first] = lost;
-    if (first !== undefined && !forced) return refused('mint', `${first.message} ${first.instead}`);
+    if (first !== undefined && !forced) {
+      return refused('mint', `${first.message} Instead: ${first.instead}`);
+    }
     return this.#step(
       'mint',
       { step: 'minting' },
@@ -172,7 +190,7 @@ class Decider {
     );
   }
 
-  #giveIds(made: readonly NewRun[], to: SeenConfig, contents: PoolContents): Decision {
+  #giveIds(made: readonly NewRun[], to: SeenConfig, contents: PoolContents): RotationDecision {
     const { keys, idsAtOnce = 40 } = this.#options;
     const { pool } = this.#situation;
     const now = made.slice(0, idsAtOnce);
@@ -194,7 +212,7 @@ class Decider {
     );
   }
 
-  #quarantine(state: 'retiring' | 'staged'): Decision {
+  #quarantine(state: 'retiring' | 'staged'): RotationDecision {
     const { fleet, pool } = this.#situation;
     const { keys, quietSeconds } = this.#options;
     const which = this.#record.aborted === undefined ? 'from' : 'to';
@@ -227,7 +245,7 @@ class Decider {
     );
   }
 
-  #remove(): Decision {
+  #remove(): RotationDecision {
     const { fleet, pool, value, passed } = this.#situation;
     const { keys, saveEvery } = this.#options;
     const id = leavingConfig(this.#record);
@@ -261,7 +279,7 @@ class Decider {
   }
 
   /** Out of quarantine again, as long as the key is there. */
-  #restore(): Decision {
+  #restore(): RotationDecision {
     const from = this.#config('from');
     if (from?.value.shape.state !== 'quarantined') return this.#notAsLeft('from', 'quarantined');
     return this.#step(
@@ -275,7 +293,7 @@ class Decider {
     );
   }
 
-  #mintAgain(state: 'retiring' | 'staged'): Decision {
+  #mintAgain(state: 'retiring' | 'staged'): RotationDecision {
     const { fleet, pool } = this.#situation;
     const { keys } = this.#options;
     const from = this.#config('from');
@@ -296,7 +314,7 @@ class Decider {
   }
 
   /** A staged config is quarantined at once if no sidecar ran out of nonces and issues under it. */
-  #withdraw(): Decision {
+  #withdraw(): RotationDecision {
     const { fleet, pool } = this.#situation;
     const to = this.#config('to');
     if (to === undefined) return this.#giveUp();
@@ -315,7 +333,7 @@ class Decider {
     );
   }
 
-  #giveUp(): Decision {
+  #giveUp(): RotationDecision {
     const { to } = this.#record;
     const gone =
       to === undefined
@@ -350,7 +368,7 @@ class Decider {
     return unchanged(this.#options.keys.revision, desiredRevision);
   }
 
-  #notAsLeft(which: 'from' | 'to', state: string): Decision {
+  #notAsLeft(which: 'from' | 'to', state: string): RotationDecision {
     const id = this.#record[which];
     const now = this.#config(which)?.value.shape.state ?? 'gone';
     return changed(
@@ -359,7 +377,7 @@ class Decider {
   }
 
   /** CONTROLLER: whoever lost its lease does nothing more; safety does not rest on it. */
-  #step(name: StepName, change: Partial<RotationRecord>, parts: Parts): Decision {
+  #step(name: StepName, change: Partial<RotationRecord>, parts: Parts): RotationDecision {
     const { controller, pool } = this.#situation;
     const { keys } = this.#options;
     const forced = this.#record.force;
@@ -367,6 +385,7 @@ class Decider {
     const { stamp: _, ...before } = this.#record;
     const record = {
       ...before,
+      refused: undefined,
       ...change,
       ...(used && { force: undefined, forced: [...before.forced, used] }),
     };
@@ -409,14 +428,14 @@ function removeAll(prefix: string): Operation {
   return remove(withPrefix(prefix));
 }
 
-function waits(next: StepName, list: readonly Wait[]): Decision {
+function waits(next: StepName, list: readonly Wait[]): RotationDecision {
   return { kind: 'wait', waits: list, next };
 }
 
-function refused(next: StepName, why: string): Decision {
+function refused(next: StepName, why: string): RotationDecision {
   return waits(next, [{ kind: 'refused', why }]);
 }
 
-function changed(why: string): Decision {
+function changed(why: string): RotationDecision {
   return waits('save', [{ kind: 'changed', why }]);
 }

@@ -74,7 +74,7 @@ export interface Step {
   readonly forced: readonly string[];
 }
 
-export type Decision =
+export type RotationDecision =
   /** Nothing is to be done. */
   | { readonly kind: 'none' }
   /** Everything of the pool has to be read first. */

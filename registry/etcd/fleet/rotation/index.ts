@@ -2,7 +2,7 @@
 export { PassedTime } from './clock.js';
 export { contentsOf, type PoolContents } from './contents.js';
 export { type DecideOptions, decide, type Situation } from './decide.js';
-export type { Decision, Step, StepName, StillOn, Wait } from './decision.js';
+export type { RotationDecision, Step, StepName, StillOn, Wait } from './decision.js';
 export { type Intent, withIntent } from './intents.js';
 export type { SealNewKey } from './new-config.js';
 export { decidePolicy } from './policy.js';
@@ -13,5 +13,5 @@ export {
   type RotationLoopOptions,
   readContents,
 } from './rotation-loop.js';
-export { type PoolView, RotationPicture, type SeenConfig } from './rotation-picture.js';
+export { RotationPicture, type RotationView, type SeenConfig } from './rotation-picture.js';
 export { describeNext, describeRecord, describeWait } from './words.js';

@@ -2,7 +2,7 @@
 import { createdAt } from '../../client/index.js';
 import type { Keys } from '../../layout/index.js';
 import type { Situation } from './decide.js';
-import type { Decision, Step } from './decision.js';
+import type { RotationDecision, Step } from './decision.js';
 import { isOver, type RotationRecord } from './record.js';
 
 /**
@@ -22,7 +22,7 @@ export interface PolicyOptions {
 }
 
 /** Whether a rotation is to begin by the policy of the pool. */
-export function decidePolicy(situation: Situation, options: PolicyOptions): Decision {
+export function decidePolicy(situation: Situation, options: PolicyOptions): RotationDecision {
   const { record, value, unreadable } = situation;
   const policy = value?.rotation;
   if (policy === undefined || unreadable.length > 0) return { kind: 'none' };
@@ -73,7 +73,7 @@ function step(
   { keys }: PolicyOptions,
   record: Step['record'],
   why?: string,
-): Decision {
+): RotationDecision {
   return {
     kind: 'step',
     step: {

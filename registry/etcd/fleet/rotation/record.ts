@@ -65,6 +65,8 @@ const recordShape = z.object({
   paused: word.optional(),
   /** The next step is forced, if it is this one. */
   force: force.optional(),
+  /** Why the controller does not take the next step at all. */
+  refused: z.string().optional(),
   /** What was forced. */
   forced: z.array(force).default([]),
   /**

@@ -15,11 +15,11 @@ import { EventLog } from '../events.js';
 import { PassedTime } from './clock.js';
 import { contentsOf, type PoolContents } from './contents.js';
 import { decide } from './decide.js';
-import type { Decision, Step, Wait } from './decision.js';
+import type { RotationDecision, Step, Wait } from './decision.js';
 import type { SealNewKey } from './new-config.js';
 import { decidePolicy } from './policy.js';
 import { recordText } from './record.js';
-import { type PoolView, RotationPicture } from './rotation-picture.js';
+import { RotationPicture, type RotationView } from './rotation-picture.js';
 import { describeWait } from './words.js';
 
 /** What the loop says to the log of its daemon. */
@@ -155,7 +155,7 @@ export class RotationLoop {
     return this.#picture.view.fleet.controllers.get(pool)?.createRevision === own;
   }
 
-  async #decide(view: PoolView, controller: number): Promise<Decision> {
+  async #decide(view: RotationView, controller: number): Promise<RotationDecision> {
     const { readAgainMs = 2_000, by, keys, saveEvery = 60, quietSeconds = 30 } = this.#options;
     const options = { ...this.#options, quietSeconds, saveEvery };
     const passed = (of: string, saved: number) => this.#passed.seconds(of, saved);
@@ -179,7 +179,7 @@ export class RotationLoop {
   }
 
   /** False where something was not as it was seen; the view then comes to know of it. */
-  async #take({ record: seen, fleet, pool }: PoolView, step: Step): Promise<boolean> {
+  async #take({ record: seen, fleet, pool }: RotationView, step: Step): Promise<boolean> {
     const { client, keys, by, log } = this.#options;
     const record = { ...step.record, stamp: randomUUID() };
     const success = [...step.success];
@@ -200,7 +200,7 @@ export class RotationLoop {
     return true;
   }
 
-  #wait(decision: Decision): void {
+  #wait(decision: RotationDecision): void {
     this.#waits = decision.kind === 'wait' ? decision.waits : [];
     const { pool, log } = this.#options;
     for (const wait of this.#waits) {

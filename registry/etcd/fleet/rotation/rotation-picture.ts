@@ -23,7 +23,7 @@ export interface SeenConfig {
 }
 
 /** What a rotation of one pool is decided by, at one revision. */
-export interface PoolView {
+export interface RotationView {
   readonly pool: string;
   readonly fleet: FleetView;
   /** Undefined where there is no such pool, or its key cannot be read. */
@@ -93,7 +93,7 @@ export class RotationPicture {
     this.#fleet.reach(revision);
   }
 
-  get view(): PoolView {
+  get view(): RotationView {
     const found = this.#fleet.view.rotations.get(this.#pool);
     const record = found && this.#recordOf(found);
     return {
