@@ -6,6 +6,7 @@ export type { RotationDecision, Step, StepName, StillOn, Wait } from './decision
 export { type Intent, withIntent } from './intents.js';
 export type { SealNewKey } from './new-config.js';
 export { decidePolicy } from './policy.js';
+export { contentsWanted, progressOf, type RotationProgress } from './progress.js';
 export * from './record.js';
 export {
   type RotationLog,
