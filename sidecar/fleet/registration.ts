@@ -7,6 +7,7 @@ import {
   comeToLife,
   type Entry,
   issuedConfigs,
+  leavePool,
   type Registrant,
   register,
   requireIdentity,
@@ -38,8 +39,6 @@ export interface RegistrationOptions extends Registrant {
   readonly fence: Fence;
   readonly clock: BootClock;
   readonly log: Log;
-  /** What the sidecar issues, for others to see. */
-  readonly says: () => Omit<LiveServerValue, 'identity'>;
   /** Milliseconds without a controller after which it helps itself. Default 1500. */
   readonly chainAfterMs?: number;
 }
@@ -48,6 +47,8 @@ const CHAIN_AFTER_MS = 1_500;
 const LOOK_EVERY = 500;
 /** Milliseconds that the start waits for IDs, once the server is known. */
 const IDS_WITHIN_MS = 10_000;
+
+const SAYS_NOTHING = { issuing: null, waitingFor: [], older: {} };
 
 interface Seen extends SeenRegistration {
   readonly hasController: boolean;
@@ -64,6 +65,10 @@ export class Registration {
   readonly #said = new SayOnce();
   readonly #lease: Lease;
   readonly #follow: Follow;
+  /** What the sidecar says of itself, for others to see. */
+  #says: () => Omit<LiveServerValue, 'identity'> = () => SAYS_NOTHING;
+  #onFence: () => void = () => {};
+  #fenced: string | undefined;
   readonly #timer: NodeJS.Timeout;
   /** The lease on which the sign of life hangs. */
   #liveLease: string | undefined;
@@ -72,6 +77,7 @@ export class Registration {
   #provenAt: number | undefined;
   #inForce: string | undefined;
   #noControllerSince: number | undefined;
+  #registered = false;
   #refusal: CidecarError | undefined;
   #state: DesiredState | undefined;
   #saidText: string | undefined;
@@ -102,7 +108,8 @@ export class Registration {
       onChanges: () => this.#go(),
       onConnected: () => this.#go(),
     });
-    this.#timer = setInterval(() => this.#go(), LOOK_EVERY).unref();
+    this.#fenced = options.fence.reason;
+    this.#timer = setInterval(() => this.#tick(), LOOK_EVERY).unref();
   }
 
   /**
@@ -162,9 +169,45 @@ export class Registration {
     this.#prove();
   }
 
+  /**
+   * The sidecar issues from now on.
+   *
+   * @param says what others may know of it
+   * @param onFence called when it may issue no more, and when it may again
+   */
+  serve(says: () => Omit<LiveServerValue, 'identity'>, onFence: () => void): void {
+    this.#says = says;
+    this.#onFence = onFence;
+    this.#go();
+  }
+
   /** What it says of itself is different. */
   say(): void {
     this.#go();
+  }
+
+  /** Why nothing may be issued under what was handed out; undefined where it may. */
+  get fenced(): string | undefined {
+    if (this.#refusal !== undefined) return this.#refusal.message;
+    return this.#options.fence.reason;
+  }
+
+  /** Gives the IDs back, and leaves the pool. STOP_SAVED: it issues nothing by then. */
+  async deregister(): Promise<void> {
+    this.#stop();
+    await this.#work.idle();
+    const { registry, pool, server, log } = this.#options;
+    const { client, keys } = registry;
+    if (this.#refusal !== undefined) return;
+    try {
+      const by = `cid-sidecar ${server}`;
+      const read = () => registry.read();
+      const ids = await leavePool({ client, keys, pool, server, by, read, takeMarks: true });
+      log.info({ pool, server, ids: ids?.length ?? 0 }, 'left the pool; its IDs are at rest');
+    } catch (error) {
+      log.error({ error }, 'this server could not leave the pool: it keeps its IDs');
+    }
+    await this.#lease.revoke();
   }
 
   /** Ends the sign of life. The server keeps its IDs. */
@@ -184,6 +227,21 @@ export class Registration {
 
   #go(): void {
     if (!this.#closed) void this.#work.run();
+  }
+
+  #tick(): void {
+    this.#lookAtFence();
+    this.#go();
+  }
+
+  #lookAtFence(): void {
+    const { fenced } = this;
+    if (fenced === this.#fenced) return;
+    const { log } = this.#options;
+    if (fenced !== undefined) log.error({ reason: fenced }, 'nothing is issued any more');
+    else log.info('this server may issue again');
+    this.#fenced = fenced;
+    this.#onFence();
   }
 
   async #run(): Promise<void> {
@@ -211,6 +269,7 @@ export class Registration {
       if (!(error instanceof CidecarError)) throw error;
       this.#refusal = error;
       this.#liveLease = undefined;
+      this.#lookAtFence();
       if (this.#said.isNews(error, 'refusal')) log.error({ error }, 'this server is another one');
       return false;
     }
@@ -284,10 +343,10 @@ export class Registration {
     seen: Seen & { readonly request: Entry<RequestValue> },
     lease: string,
   ): Promise<void> {
-    const { registry, identity, says, clock, log } = this.#options;
+    const { registry, identity, clock, log } = this.#options;
     const { client, keys } = registry;
     const sentAt = clock.now();
-    const value = { identity, ...says() };
+    const value = { ...this.#says(), identity };
     const transaction = comeToLife(keys, this.#options, seen, { value, lease });
     const what = 'sign of life';
     const { held } = await client.kv.txn(transaction, { what, repeatable: true });
@@ -301,8 +360,8 @@ export class Registration {
   }
 
   async #sayMore(live: Entry<LiveServerValue>, lease: string): Promise<void> {
-    const { registry, identity, says } = this.#options;
-    const value = { identity, ...says() };
+    const { registry, identity } = this.#options;
+    const value = { ...this.#says(), identity };
     const text = JSON.stringify(value);
     if (text === this.#saidText || live.lease !== lease) return;
     await registry.client.kv.put(live.key, text, lease);
@@ -313,7 +372,9 @@ export class Registration {
     this.#provenAt = at;
     if (at === undefined || this.#mustShow === undefined || this.#inForce === undefined) return;
     if ((revisionNumber(this.#inForce) ?? 0) < (revisionNumber(this.#mustShow) ?? 0)) return;
-    if (this.#liveLease !== undefined) this.#options.fence.proven(at);
+    if (this.#liveLease === undefined) return;
+    this.#options.fence.proven(at);
+    this.#lookAtFence();
   }
 
   #mayHelpItself({ hasController }: Seen): boolean {

@@ -20,7 +20,8 @@ export class Watchers {
   /** @param cidLifetime milliseconds for which a client that hears nothing may use its CIDs */
   constructor(issuer: Issuer, cidLifetime: number) {
     this.#issuer = issuer;
-    const sign = () => this.#tell({ $case: 'alive', value: {} });
+    // What clients have in stock is not to live on where it may not be issued any more.
+    const sign = () => issuer.fenced || this.#tell({ $case: 'alive', value: {} });
     this.#signs = setInterval(sign, cidLifetime / SIGNS_OF_LIFE).unref();
     issuer.on('minting', () => this.#tell(mintingEvent(issuer)));
     issuer.on('reissue', (order) => this.#tell(reissueEvent(order)));

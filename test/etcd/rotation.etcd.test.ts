@@ -107,9 +107,7 @@ async function view(): Promise<RotationView> {
 
 const step = async () => (await view()).record?.value.step;
 const states = async () =>
-  Object.fromEntries(
-    [...(await view()).configs].map(([id, { value }]) => [id, value.shape.state]),
-  );
+  Object.fromEntries([...(await view()).configs].map(([id, { value }]) => [id, value.shape.state]));
 
 const SERVERS = { 'web-1': ['0a0b0c'], 'web-2': ['0a0b0d'] };
 
@@ -142,7 +140,7 @@ test('a rotation from the first word to the end, with a key', async () => {
   expect(await states()).toEqual({ 1: 'minting' });
   expect(await issues(one)).toBe(1);
   expect(await issues(two)).toBe(1);
-  expect((await client.kv.get(keys.config('web', 0)))).toBeUndefined();
+  expect(await client.kv.get(keys.config('web', 0))).toBeUndefined();
   expect((await client.kv.list(keys.ids('web', 0))).entries).toEqual([]);
   expect((await view()).record?.value).toMatchObject({ step: 'over', outcome: 'rotated' });
   expect(await step()).toBe('over');

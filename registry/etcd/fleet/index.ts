@@ -22,6 +22,7 @@ export * from './grant.js';
 export * from './hold.js';
 export * from './id-numbers.js';
 export * from './id-usage.js';
+export * from './leave.js';
 export * from './registration.js';
 export * from './rest.js';
 export * from './rotation/index.js';

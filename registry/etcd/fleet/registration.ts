@@ -13,7 +13,6 @@ import {
   type LiveServerValue,
   type RequestValue,
   type RestValue,
-  transaction,
   valueText,
 } from '../layout/index.js';
 import type { Entry } from './fleet-table.js';
@@ -133,15 +132,6 @@ export function leaveOperations(keys: Keys, leaving: Leaving): Operation[] {
     ...(last && registered ? [remove(keys.server(pool, server))] : []),
     ...(last ? marks.map((config) => remove(keys.use(pool, config, server))) : []),
   ];
-}
-
-export function deregister(keys: Keys, by: string, leaving: Leaving): Transaction {
-  const { pool, server, request, last } = leaving;
-  const live = keys.liveServer(pool, server);
-  return transaction(keys, by, {
-    when: [unchanged(request.key, request.modRevision)],
-    success: [...leaveOperations(keys, leaving), ...(last ? [remove(live)] : [])],
-  });
 }
 
 /** That the server gives no sign of life. */

@@ -57,7 +57,7 @@ function whyNow(
     ({ value }) => value.shape.state === 'minting',
   );
   for (const [server, { value }] of situation.fleet.liveServers.in(situation.pool)) {
-    const left = value.noncesLeft;
+    const left = value.noncesLeft ?? null;
     if (value.issuing !== minting?.id || left === null || left > rotateAtNoncesLeft) continue;
     return `${server} has ${left} nonces left (rotateAtNoncesLeft ${rotateAtNoncesLeft})`;
   }
