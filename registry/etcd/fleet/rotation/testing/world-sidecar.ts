@@ -123,6 +123,22 @@ export class WorldSidecar {
     if (first !== undefined) this.#world.store.txn(first);
   }
 
+  settle(): void {
+    for (const { id, value } of this.#world.view().configs.values()) {
+      const { state } = value.shape;
+      if (state === 'minting') {
+        this.look(id);
+        this.gate(id);
+        this.issue(id);
+      } else if (state !== 'staged') {
+        this.stop(id);
+        this.reissue(id);
+        this.unmark(id);
+        this.deleted();
+      }
+    }
+  }
+
   /** It starts from its disk. */
   restart(): void {
     this.#issues = new Map(this.#saved);

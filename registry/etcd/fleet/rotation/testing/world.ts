@@ -3,6 +3,7 @@ import { put, remove, type Transaction, unchanged } from '../../../client/index.
 import {
   acknowledgement,
   type ConfigValue,
+  type KeyPurpose,
   Keys,
   transaction,
   valueText,
@@ -69,11 +70,12 @@ export class World {
   readonly reached = new Set<string>();
   #seconds = 0;
   #rotations = 0;
+  /** At the present revision, once it was asked for. */
+  #view: RotationView | undefined;
 
   constructor(mutant: Mutant = {}) {
     this.mutant = mutant;
-    const success = [...entriesOfDocument(DOCUMENT, keys)].map(([key, value]) => put(key, value));
-    this.store.txn({ when: [], success });
+    this.store.txn({ when: [], success: BEGINNING });
     this.sidecars = ['web-1', 'web-2'].map((server) => new WorldSidecar(this, server));
     for (const name of ['lb-1', 'lb-2']) {
       this.agents.push({ name, lives: 0, decodes: new Map(), kernel: 0 });
@@ -89,9 +91,11 @@ export class World {
   }
 
   view(): RotationView {
+    if (this.#view?.fleet.revision === this.store.revision) return this.#view;
     const picture = new RotationPicture(keys, POOL);
     picture.begin(this.store.revision, this.store.list(keys.root));
-    return picture.view;
+    this.#view = picture.view;
+    return this.#view;
   }
 
   tick(seconds: number): void {
@@ -180,23 +184,25 @@ export class World {
     const controller = this.#controller(index);
     const { view, entries, clock } = controller;
     const held = view.fleet.controllers.get(POOL);
-    const contents = contentsOf(POOL, entries, { keys, keyring: opens });
-    const decision = decide(
-      {
-        ...view,
-        controller: held?.createRevision ?? 0,
-        contents,
-        passed: (of, saved) => clock.seconds(of, saved),
-      },
-      {
-        keys,
-        keyring: opens,
-        sealNewKey: (purpose) => opens.sealNewKey(purpose),
-        quietSeconds: 30,
-        saveEvery: 2,
-        guards: { ...ROTATION_GUARDS, ...this.mutant.guards },
-      },
-    );
+    const situation = {
+      ...view,
+      controller: held?.createRevision ?? 0,
+      contents: undefined,
+      passed: (of: string, saved: number) => clock.seconds(of, saved),
+    };
+    const options = {
+      keys,
+      keyring: opens,
+      sealNewKey: (purpose: KeyPurpose) => opens.sealNewKey(purpose),
+      quietSeconds: 30,
+      saveEvery: 2,
+      guards: { ...ROTATION_GUARDS, ...this.mutant.guards },
+    };
+    let decision = decide(situation, options);
+    if (decision.kind === 'read') {
+      const contents = contentsOf(POOL, entries, { keys, keyring: opens });
+      decision = decide({ ...situation, contents }, options);
+    }
     if (decision.kind !== 'step') return;
     const { step } = decision;
     const key = keys.rotation(POOL);
@@ -251,6 +257,22 @@ export class World {
     this.#rotations += 1;
     const asked = { fields: {} };
     this.want({ kind: 'begin', id: `r${this.#rotations}`, asked, why: '' });
+  }
+
+  /** Everybody does what is due, in turn. */
+  settle(): void {
+    for (const [index] of this.agents.entries()) {
+      this.apply(index);
+      this.acknowledge(index);
+      this.quiet(index);
+    }
+    for (const sidecar of this.sidecars) sidecar.settle();
+    for (const [index] of this.controllers.entries()) {
+      this.takeOver(index);
+      this.look(index);
+      this.decide(index);
+      this.commit(index);
+    }
   }
 
   // Invariants.
@@ -363,3 +385,5 @@ const DOCUMENT = JSON.stringify({
     },
   },
 });
+
+const BEGINNING = [...entriesOfDocument(DOCUMENT, keys)].map(([key, value]) => put(key, value));
