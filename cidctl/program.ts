@@ -9,6 +9,7 @@ import { addExport } from './commands/export.js';
 import { addIds } from './commands/ids.js';
 import { addKeygen } from './commands/keygen.js';
 import { addReseal } from './commands/reseal.js';
+import { addRotate } from './commands/rotate.js';
 import { addValidate } from './commands/validate.js';
 import { EXIT_OK, exitCodeOf, type Io } from './io.js';
 
@@ -40,6 +41,7 @@ export async function run(
   addExport(program, io, schemes);
   addReseal(program, io);
   addIds(program, io, schemes);
+  addRotate(program, io, setExitCode);
   addKeygen(program, io);
 
   const ended = await runProgram(program, args, io, exitCodeOf);

@@ -14,6 +14,7 @@ import { Facts } from './facts.js';
 import { type Member, MemberFile } from './member-file.js';
 import { Membership, type Standing } from './membership.js';
 import { type ConfigPackets, QuietConfigs } from './quiet-configs.js';
+import { Rotations, type RotationTimes } from './rotations.js';
 
 export interface AgentFleetOptions {
   /** Undefined where the registry is no etcd: the agent then is alone. */
@@ -34,6 +35,8 @@ export interface AgentFleetOptions {
   readonly attached: () => boolean;
   /** Counted by the kernel. */
   readonly configPackets: () => ConfigPackets;
+  /** For tests. */
+  readonly rotation?: RotationTimes;
 }
 
 /** Milliseconds between two looks at what has no event. */
@@ -51,6 +54,7 @@ export class AgentFleet implements FleetHealth {
   readonly #membership: Membership | undefined;
   readonly #facts: Facts | undefined;
   readonly #controller: Controller | undefined;
+  readonly #rotations: Rotations | undefined;
   readonly #quiet = new QuietConfigs();
   readonly #hook: AnnounceHook | undefined;
   readonly #timer: NodeJS.Timeout;
@@ -84,7 +88,17 @@ export class AgentFleet implements FleetHealth {
       });
       const lease = () => this.#membership?.lease;
       this.#facts = new Facts({ ...common, lease });
-      this.#controller = new Controller({ ...common, lease });
+      const controller = new Controller({
+        ...common,
+        lease,
+        onTerms: () => this.#rotations?.look(controller.terms),
+      });
+      this.#controller = controller;
+      this.#rotations = new Rotations({
+        ...common,
+        keyring: registry.keyring,
+        ...options.rotation,
+      });
     }
     if (hook !== undefined) this.#hook = new AnnounceHook({ program: hook, log });
     this.#timer = setInterval(() => this.#tick(), LOOK_EVERY).unref();
@@ -182,6 +196,7 @@ export class AgentFleet implements FleetHealth {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#hook?.close();
+    await this.#rotations?.close();
     await this.#controller?.close();
     await this.#facts?.close();
     await this.#membership?.close();

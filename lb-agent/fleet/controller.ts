@@ -37,6 +37,8 @@ export interface ControllerOptions {
   readonly graceMs?: number;
   /** Milliseconds of a clock that only goes forward; for tests. */
   readonly now?: () => number;
+  /** The terms may be others. */
+  readonly onTerms?: () => void;
   /** What is done for each pool, in this order. */
   readonly duties?: readonly Duty[];
 }
@@ -89,6 +91,11 @@ export class Controller {
   /** The pools that this agent holds, as far as it knows. */
   get pools(): readonly string[] {
     return this.#terms.map(({ pool }) => pool);
+  }
+
+  /** Its terms, as far as it knows. */
+  get terms(): readonly Term[] {
+    return this.#terms;
   }
 
   /** The registry has this state. */
@@ -150,6 +157,7 @@ export class Controller {
     this.#terms = state.pools.flatMap(
       ({ name }) => termOf(this.#controllers.view, name, agent, lease) ?? [],
     );
+    this.#options.onTerms?.();
     if (this.#terms.length === 0) return this.#retire();
     const fleet = this.#followAll();
     if (fleet.view.revision < Math.max(this.#seen.view, 1)) return;
@@ -264,6 +272,7 @@ export class Controller {
   /** It holds no pool. Whoever holds one later begins all clocks anew. */
   #retire(): void {
     this.#terms = [];
+    this.#options.onTerms?.();
     this.#clocks.clear();
     this.#fleet?.close();
     this.#fleet = undefined;

@@ -160,7 +160,18 @@ export class SidecarFleet implements FleetHealth {
       issuing: issuer?.routable ? issuer.configId : null,
       waitingFor: [...agents].sort(),
       older: {},
+      noncesLeft: this.#noncesLeft,
     };
+  }
+
+  /** Rounded, so that what is said is not another thing with each CID. */
+  get #noncesLeft(): number | null {
+    const issuer = this.#issuer;
+    if (issuer === undefined || !issuer.routable) return null;
+    const now = issuer.sources.filter(({ config }) => config.id === issuer.configId);
+    if (now.length === 0) return null;
+    const left = now.reduce((sum, { space }) => sum + space.leftCount, 0);
+    return left === 0 ? 0 : Number(left.toPrecision(2));
   }
 
   #look(): void {

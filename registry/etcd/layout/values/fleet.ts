@@ -37,6 +37,8 @@ export const liveServerValue = z.object({
   waitingFor: z.array(name('agent')).default([]),
   /** Connections that hold CIDs of other configs, by config ID; null where it cannot know. */
   older: z.record(z.string(), z.number().nullable()).default({}),
+  /** Nonces that it has left under the config under which it issues, where it uses any. */
+  noncesLeft: z.number().min(0).nullable().optional(),
 });
 export type LiveServerValue = z.infer<typeof liveServerValue>;
 
