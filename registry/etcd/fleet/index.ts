@@ -10,3 +10,5 @@ export {
 } from './fleet-view.js';
 export { type FleetHandlers, type FollowedFleet, followFleet } from './follow-fleet.js';
 export * from './gate.js';
+export * from './quiet-servers.js';
+export { readFleet } from './read-fleet.js';
