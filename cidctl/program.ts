@@ -13,6 +13,7 @@ import { addExport } from './commands/export.js';
 import { addKeygen } from './commands/keygen.js';
 import { addPools } from './commands/pools.js';
 import { addReseal } from './commands/reseal.js';
+import { addRotate } from './commands/rotate.js';
 import { addServers } from './commands/servers.js';
 import { addValidate } from './commands/validate.js';
 import { EXIT_OK, exitCodeOf, type Io } from './io.js';
@@ -44,6 +45,7 @@ export async function run(
   addApply(program, io, setExitCode, schemes);
   addExport(program, io, schemes);
   addReseal(program, io);
+  addRotate(program, io, setExitCode);
   addKeygen(program, io);
   addPools(program, io, schemes);
   addServers(program, io, schemes);

@@ -67,6 +67,8 @@ export const ERROR_CATALOGUE = {
   REGISTRY_REQUEST_INVALID:
     'The registry refused the request as it is, so it would refuse it again: please report it with the message.',
   SERVER_UNKNOWN: 'Add the server to a pool in the registry, or correct --server.',
+  SERVER_TAKEN:
+    'Give this server another name (--server). If it takes the place of a server that is gone for good, release that one first: `cidctl ids release POOL --server NAME --gone`.',
   CONFIG_UNKNOWN: 'The config is not in the registry document in force.',
   CID_UNKNOWN:
     'Only 0b111 CIDs that the sidecar issued have a token that it can make again; those of a dry pool have not.',

@@ -34,8 +34,11 @@ export interface Allocation {
   /** The IDs are those from `first` to `last`, as numbers; without `last`, all that fit. */
   readonly first: number;
   readonly last?: number | undefined;
-  /** Seconds for which a server keeps its IDs after its last sign of life. */
-  readonly hold: number;
+  /**
+   * Seconds for which a server keeps its IDs after its last sign of life. Without it, it keeps
+   * them until it is removed.
+   */
+  readonly hold?: number | undefined;
   /** Seconds that the longest connection lasts, for which an ID given back is at rest. */
   readonly connectionAge: number;
 }

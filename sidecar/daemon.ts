@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { join } from 'node:path';
-import { describeError, SayOnce } from '../core/index.js';
+import { CidecarError, describeError, SayOnce } from '../core/index.js';
 import { LastGood } from '../daemon/last-good.js';
 import type { Log } from '../daemon/log.js';
 import { type MetricsAddress, type MetricsServer, serveMetrics } from '../daemon/metrics-server.js';
@@ -14,6 +14,8 @@ import {
   type StateSource,
   TransitionGuard,
 } from '../registry/index.js';
+import { openRegistration, type RegistrationFlags } from './fleet/open-registration.js';
+import type { Registration } from './fleet/registration.js';
 import { SidecarFleet } from './fleet/sidecar-fleet.js';
 import type { DecapsulationKeeper } from './host/decapsulation-keeper.js';
 import { Issuer } from './issuing/issuer.js';
@@ -29,6 +31,8 @@ export interface DaemonOptions extends RpcListeners {
   readonly registry: Registry;
   /** Seconds of the lease by which others know it to be awake, where hosts share the registry. */
   readonly leaseTtl?: number;
+  /** How this server registers itself; without it the document names it. */
+  readonly registration?: RegistrationFlags;
   /** Path of the file of cluster secrets, to open the keys of a saved state. */
   readonly clusterSecret?: string | undefined;
   readonly serverName: string;
@@ -69,6 +73,7 @@ export class Daemon {
   /** By revision. */
   readonly #sources = new Map<string, StateSource>();
   #store: StateStore | undefined;
+  #registration: Registration | undefined;
   #fleet: SidecarFleet | undefined;
   #issuer: Issuer | undefined;
   #service: SidecarService | undefined;
@@ -101,10 +106,18 @@ export class Daemon {
 
   async #start(): Promise<void> {
     const { registry, serverName, stateFolder, stateStart, log, decapsulation } = this.#options;
+    const open = async () => {
+      this.#store ??= await StateStore.open({ folder: stateFolder, start: stateStart });
+      return this.#store;
+    };
+    // Before it asks for IDs it has a state, and no other sidecar has it.
+    if (this.#options.registration !== undefined) {
+      await open();
+      await this.#register(this.#options.registration);
+    }
     const state = await this.#firstState(registry);
     const view = viewOf(state, serverName);
-    const store = await StateStore.open({ folder: stateFolder, start: stateStart });
-    this.#store = store;
+    const store = await open();
     if (stateStart === 'init-if-missing' && store.begun) {
       log.warn(
         { folder: stateFolder },
@@ -119,7 +132,13 @@ export class Daemon {
 
     const fleet = await this.#openFleet(store, view);
     const { reissueWithin } = this.#options;
-    const issuer = new Issuer({ store, view: fleet?.admitted ?? view, reissueWithin });
+    const registration = this.#registration;
+    const issuer = new Issuer({
+      store,
+      view: fleet?.admitted ?? view,
+      reissueWithin,
+      ...(registration && { fenced: () => registration.fenced !== undefined }),
+    });
     this.#issuer = issuer;
     issuer.on('trouble', (error) => {
       if (this.#trouble.isNews(error)) log.error({ error }, 'nonces cannot be recorded');
@@ -136,6 +155,8 @@ export class Daemon {
     await issuer.start();
     await issuer.ready();
     this.#health.applied(view.revision);
+    this.#registration?.desired(state);
+    this.#registration?.inForce(view.revision);
     this.#metrics.observeIssuer(issuer, this.#nonceSupply);
     if (decapsulation !== undefined) this.#metrics.observeDecapsulation(decapsulation);
 
@@ -147,7 +168,9 @@ export class Daemon {
       health: this.#health,
       guard: this.#guard,
       ...(fleet && { admit: (wanted: ServerView) => fleet.admit(wanted) }),
-      onFollowed: () => {
+      onFollowed: (state) => {
+        this.#registration?.desired(state);
+        this.#registration?.inForce(state.revision);
         this.#keepSource();
         this.#check();
       },
@@ -216,6 +239,7 @@ export class Daemon {
     const fleet: SidecarFleet = await SidecarFleet.open(
       {
         ...{ registry, stateFolder, ttl, reissueWithin, log },
+        ...(this.#registration && { registration: this.#registration }),
         meaning: ({ id, codec }) => store.fingerprints.config(id, codec),
         onAdmitted: () => void this.#follower?.readmit(() => fleet.admitted),
       },
@@ -224,6 +248,20 @@ export class Daemon {
     this.#fleet = fleet;
     this.#metrics.observeFleet(fleet);
     return fleet;
+  }
+
+  async #register(flags: RegistrationFlags): Promise<void> {
+    const { registry, serverName: server, stateFolder, cidLifetime, log } = this.#options;
+    const { leaseTtl: ttl = DEFAULT_LEASE_TTL } = this.#options;
+    if (!(registry instanceof EtcdRegistry)) return;
+    const of = { ...flags, registry, server, stateFolder, ttl, cidLifetime, log };
+    this.#registration = await openRegistration(of);
+    try {
+      await this.#registration.ready();
+    } catch (error) {
+      if (!(error instanceof CidecarError) || error.code !== 'REGISTRY_UNAVAILABLE') throw error;
+      log.warn({ error }, 'this server cannot register at present');
+    }
   }
 
   /** What a state was made of, to be kept once it is in force. */
@@ -271,8 +309,16 @@ export class Daemon {
     await this.#metricsServer?.close();
     this.#service?.flushRefusals();
     this.#issuer?.close();
+    await this.#endRegistration();
     await this.#store?.close();
     if (this.#server !== undefined) this.#log.info({ issued: this.#metrics.total }, 'stopped');
+  }
+
+  async #endRegistration(): Promise<void> {
+    if (this.#started && this.#options.registration?.deregisterOnStop === true) {
+      await this.#fleet?.forgetPasses();
+      await this.#registration?.deregister();
+    } else await this.#registration?.close();
   }
 
   /** To be called when something beside the registry changed that decides whether it serves. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from 'zod';
-import { CidecarError } from '../core/index.js';
+import { CidecarError, readAddress } from '../core/index.js';
 import { readTlsFiles, type TlsListener } from '../daemon/grpc/tls.js';
 import { acceptOldNames, type RenamedOption } from '../daemon/options/old-names.js';
 import { flagOf, type GivenAs, readOptions, requireLeader } from '../daemon/options/read.js';
@@ -14,6 +14,7 @@ import {
   textOf,
   wholeNumber,
 } from '../daemon/options/values.js';
+import { isEtcdAddress, isName } from '../registry/etcd/index.js';
 import { type DaemonOptions, DEFAULT_LEASE_TTL } from './daemon.js';
 import { DEFAULT_MAX_STREAMS } from './rpc/server.js';
 
@@ -43,12 +44,28 @@ const octalMode = textOf(
   'must have three octal digits',
 );
 
+/** In canonical text, as the registry compares addresses. */
+const hostAddress = textOf((text) => {
+  const reading = readAddress(text);
+  return 'address' in reading ? reading.address.text : undefined;
+}, 'must be an IPv4 or IPv6 address');
+
 const text = z.string().min(1);
+
+const poolName = z
+  .string()
+  .refine(isName, 'must be a letter or digit, then up to 62 letters, digits, ".", "_" or "-"');
 
 const shape = z.object({
   registry: text,
   ...registryShape,
   server: text,
+  /** The pool in which this server registers itself. */
+  pool: poolName.optional(),
+  address: hostAddress.optional(),
+  /** IDs under each config; left out, what the pool gives each server. */
+  ids: wholeNumber(1, 4096).optional(),
+  deregisterOnStop: z.boolean().default(false),
   stateDir: text,
   socket: text,
   socketMode: octalMode.default(0o660),
@@ -106,7 +123,9 @@ export function readSidecarOptions(raw: object): SidecarOptions {
     'guePort',
     'decapPin',
   ]);
+  requireLeader(accepted.flags, 'pool', ['address', 'ids', 'deregisterOnStop']);
   const { metrics, socketGroup: group } = flags;
+  const registration = registrationOf(flags);
   const tls = tlsOf(flags);
   const decap = decapsulationOf(flags);
   return {
@@ -124,6 +143,7 @@ export function readSidecarOptions(raw: object): SidecarOptions {
     reissueWithin: flags.reissueWithin * 1000,
     cidLifetime: flags.cidLifetime * 1000,
     leaseTtl: flags.leaseTtl,
+    ...(registration === undefined ? {} : { registration }),
     allowKeyExport: flags.allowKeyExport,
     maxStreams: flags.maxStreams,
     guard: flags.guard,
@@ -133,6 +153,24 @@ export function readSidecarOptions(raw: object): SidecarOptions {
     ...(tls === undefined ? {} : { tls }),
     ...(decap === undefined ? {} : { decap }),
   };
+}
+
+function registrationOf(flags: Flags): SidecarOptions['registration'] {
+  const { pool, address, ids, deregisterOnStop, registry } = flags;
+  if (pool === undefined) return undefined;
+  if (!isEtcdAddress(registry)) {
+    throw new CidecarError(
+      'ARGUMENT_INVALID',
+      '--pool is for a registry that hosts share (etcd://...); a document names its servers',
+    );
+  }
+  if (address === undefined) {
+    throw new CidecarError(
+      'ARGUMENT_INVALID',
+      '--pool needs --address: where the tunnels of the balancers to this server end',
+    );
+  }
+  return { pool, address, ids, deregisterOnStop };
 }
 
 function stateStartOf(flags: Flags): SidecarOptions['stateStart'] {

@@ -33,6 +33,16 @@ function addRun(program: Command): Command {
     );
   return addRegistryOptions(command)
     .requiredOption('--server <name>', 'the server in it that this sidecar stands beside')
+    .option(
+      '--pool <name>',
+      'register this server in a pool of etcd, which gives it IDs; needs --address',
+    )
+    .option('--address <address>', 'where the tunnels of the balancers to this server end')
+    .option('--ids <n>', 'IDs under each config (default: what the pool gives each server)')
+    .option(
+      '--deregister-on-stop',
+      'give the IDs back and leave the pool at SIGTERM, with all connections that are left',
+    )
     .requiredOption('--state-dir <folder>', 'where used nonces are remembered')
     .requiredOption('--socket <path>', 'unix socket to serve on')
     .option('--socket-mode <octal>', 'permissions of the socket (default: 0660)')

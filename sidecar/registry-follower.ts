@@ -22,8 +22,8 @@ export interface RegistryFollowerOptions {
   readonly guard: TransitionGuard;
   /** What may be issued of what the registry wants; everything, if left out. */
   readonly admit?: (view: ServerView) => ServerView;
-  /** Called each time that the issuer changed to another document. */
-  onFollowed(): void;
+  /** Called each time that the issuer changed to another document, or to more or less of it. */
+  onFollowed(state: DesiredState): void;
 }
 
 /**
@@ -69,7 +69,7 @@ export class RegistryFollower {
       try {
         await issuer.apply(view());
         await issuer.ready();
-        onFollowed();
+        onFollowed(this.#state);
       } catch (error) {
         log.error({ error }, 'what may be issued cannot be changed');
       }
@@ -103,7 +103,7 @@ export class RegistryFollower {
       health.accepted();
       health.applied(view.revision);
       this.#state = state;
-      onFollowed();
+      onFollowed(state);
       log.info(
         {
           revision: view.revision,

@@ -10,10 +10,12 @@ import type { EtcdRegistry } from '../../registry/etcd/store/etcd-registry.js';
 import type { DesiredState } from '../../registry/index.js';
 import { AnnounceHook } from './announce-hook.js';
 import { type Announcing, decideAnnouncing } from './announcing.js';
+import { Controller } from './controller.js';
 import { Facts } from './facts.js';
 import { type Member, MemberFile } from './member-file.js';
 import { Membership, type Standing } from './membership.js';
 import { type ConfigPackets, QuietConfigs } from './quiet-configs.js';
+import { Rotations, type RotationTimes } from './rotations.js';
 
 export interface AgentFleetOptions {
   /** Undefined where the registry is no etcd: the agent then is alone. */
@@ -36,6 +38,8 @@ export interface AgentFleetOptions {
   readonly configPackets: () => ConfigPackets;
   /** Counted by the kernel, by the names that `quietServer` gives. */
   readonly serverPackets: () => ConfigPackets;
+  /** For tests. */
+  readonly rotation?: RotationTimes;
 }
 
 /** Milliseconds between two looks at what has no event. */
@@ -52,6 +56,8 @@ export class AgentFleet implements FleetHealth {
   #member: Member | undefined;
   readonly #membership: Membership | undefined;
   readonly #facts: Facts | undefined;
+  readonly #controller: Controller | undefined;
+  readonly #rotations: Rotations | undefined;
   readonly #quiet = new QuietConfigs();
   readonly #quietServers = new QuietConfigs();
   readonly #hook: AnnounceHook | undefined;
@@ -84,7 +90,19 @@ export class AgentFleet implements FleetHealth {
         identity,
         onChange: () => this.#look(),
       });
-      this.#facts = new Facts({ ...common, lease: () => this.#membership?.lease });
+      const lease = () => this.#membership?.lease;
+      this.#facts = new Facts({ ...common, lease });
+      const controller = new Controller({
+        ...common,
+        lease,
+        onTerms: () => this.#rotations?.look(controller.terms),
+      });
+      this.#controller = controller;
+      this.#rotations = new Rotations({
+        ...common,
+        keyring: registry.keyring,
+        ...options.rotation,
+      });
     }
     if (hook !== undefined) this.#hook = new AnnounceHook({ program: hook, log });
     this.#timer = setInterval(() => this.#tick(), LOOK_EVERY).unref();
@@ -101,8 +119,10 @@ export class AgentFleet implements FleetHealth {
   }
 
   /** The registry has this state, which is to be applied. */
-  wanted({ revision }: DesiredState): void {
-    this.#newest = Math.max(this.#newest, revisionNumber(revision) ?? 0);
+  wanted(state: DesiredState): void {
+    const number = revisionNumber(state.revision) ?? 0;
+    if (number >= this.#newest) this.#controller?.desired(state);
+    this.#newest = Math.max(this.#newest, number);
   }
 
   /** The kernel holds this state. */
@@ -180,6 +200,8 @@ export class AgentFleet implements FleetHealth {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#hook?.close();
+    await this.#rotations?.close();
+    await this.#controller?.close();
     await this.#facts?.close();
     await this.#membership?.close();
   }
@@ -224,6 +246,7 @@ export class AgentFleet implements FleetHealth {
     if (standing === 'counted out') this.#remember('out');
     if (this.#isFresh) this.#freshAt = performance.now();
     this.#facts?.say();
+    this.#controller?.look();
     for (const resolve of this.#waiting.splice(0)) resolve();
     this.#announce();
   }

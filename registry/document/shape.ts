@@ -192,7 +192,7 @@ const allocation = z
       idsPerServer: integer(1, 4096).default(1),
       first: integer(0, MAX_ALLOCATED_ID).default(1),
       last: integer(0, MAX_ALLOCATED_ID).optional(),
-      hold: seconds(0, YEAR).default(3600),
+      hold: seconds(1, YEAR).optional(),
       connectionAge: seconds(0, YEAR).default(86_400),
     },
     needs('a mapping with the fields of an allocation'),

@@ -10,6 +10,7 @@ import type { ServerView } from '../issuing/server-view.js';
 import { GateKeeper, type GateWait } from './gate-keeper.js';
 import { PassFile } from './passes.js';
 import { Presence } from './presence.js';
+import type { Registration } from './registration.js';
 
 export interface SidecarFleetOptions {
   readonly registry: EtcdRegistry;
@@ -21,6 +22,8 @@ export interface SidecarFleetOptions {
   /** Names one meaning of a config ID; see fingerprints.ts. */
   readonly meaning: (config: PoolConfig) => string;
   readonly log: Log;
+  /** Where this server registered itself: its sign of life, and whether it may issue. */
+  readonly registration?: Registration;
   /** What may be issued is another: it is to be admitted again. */
   readonly onAdmitted: () => void;
 }
@@ -35,6 +38,7 @@ export class SidecarFleet implements FleetHealth {
   readonly #options: SidecarFleetOptions;
   readonly #identity: string;
   readonly #gate: GateKeeper;
+  readonly #passes: PassFile;
   readonly #place: { readonly pool: string; readonly server: string };
   #presence: Presence | undefined;
   #issuer: Issuer | undefined;
@@ -52,6 +56,7 @@ export class SidecarFleet implements FleetHealth {
   ) {
     this.#options = options;
     this.#identity = identity;
+    this.#passes = file;
     this.#place = { pool: view.poolName, server: view.server.name };
     const { client, keys } = options.registry;
     this.#gate = new GateKeeper(
@@ -62,7 +67,7 @@ export class SidecarFleet implements FleetHealth {
         keys,
         identity,
         file,
-        onWaiting: () => this.#presence?.say(),
+        onWaiting: () => this.#say(),
         spareWanted: () => this.#spareWanted,
         mayBeInUse: (config) => this.#mayBeInUse(config),
       },
@@ -88,25 +93,22 @@ export class SidecarFleet implements FleetHealth {
 
   /** What may be issued now, of what the registry wants. */
   get admitted(): ServerView {
-    return this.#gate.admitted;
+    return this.#fenced(this.#gate.admitted);
   }
 
   /** The registry wants this; returns what may be issued of it now. */
   admit(view: ServerView): ServerView {
-    return this.#gate.admit(view);
+    return this.#fenced(this.#gate.admit(view));
   }
 
   /** Begins to talk with etcd. */
   start(issuer: Issuer): void {
     this.#issuer = issuer;
-    const { client, keys } = this.#options.registry;
-    this.#presence = new Presence({
-      ...this.#options,
-      ...this.#place,
-      client,
-      keys,
-      value: () => this.#liveValue,
-    });
+    const { registry, registration, onAdmitted } = this.#options;
+    const { client, keys } = registry;
+    const value = () => this.#liveValue;
+    if (registration !== undefined) registration.serve(value, onAdmitted);
+    else this.#presence = new Presence({ ...this.#options, ...this.#place, client, keys, value });
     this.#timer = setInterval(() => this.#look(), LOOK_EVERY).unref();
     this.#gate.start();
   }
@@ -132,17 +134,22 @@ export class SidecarFleet implements FleetHealth {
   }
 
   get alive(): boolean {
-    return this.#presence?.alive ?? false;
+    return (this.#options.registration ?? this.#presence)?.alive ?? false;
   }
 
   get leaseAgeMs(): number | undefined {
-    return this.#presence?.leaseAgeMs;
+    return (this.#options.registration ?? this.#presence)?.leaseAgeMs;
   }
 
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#gate.close();
     await this.#presence?.close();
+  }
+
+  /** STOP_SAVED: from now on the disk says that nothing is issued. To be called after the close. */
+  async forgetPasses(): Promise<void> {
+    for (const config of [...this.#passes.onDisk.keys()]) await this.#passes.take(config);
   }
 
   get #liveValue(): LiveServerValue {
@@ -153,7 +160,18 @@ export class SidecarFleet implements FleetHealth {
       issuing: issuer?.routable ? issuer.configId : null,
       waitingFor: [...agents].sort(),
       older: {},
+      noncesLeft: this.#noncesLeft,
     };
+  }
+
+  /** Rounded, so that what is said is not another thing with each CID. */
+  get #noncesLeft(): number | null {
+    const issuer = this.#issuer;
+    if (issuer === undefined || !issuer.routable) return null;
+    const now = issuer.sources.filter(({ config }) => config.id === issuer.configId);
+    if (now.length === 0) return null;
+    const left = now.reduce((sum, { space }) => sum + space.leftCount, 0);
+    return left === 0 ? 0 : Number(left.toPrecision(2));
   }
 
   #look(): void {
@@ -162,7 +180,17 @@ export class SidecarFleet implements FleetHealth {
     // What was forced while it was away is found out.
     if (this.connected && !this.#connected) this.#gate.readMarks();
     this.#connected = this.connected;
-    this.#presence?.say();
+    this.#say();
+  }
+
+  #say(): void {
+    (this.#options.registration ?? this.#presence)?.say();
+  }
+
+  /** FENCE: nothing of what the gate let through, where others may take it by now. */
+  #fenced(view: ServerView): ServerView {
+    const reason = this.#options.registration?.fenced;
+    return reason === undefined ? view : { ...view, mintable: [], reason };
   }
 
   /**

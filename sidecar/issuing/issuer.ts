@@ -27,6 +27,11 @@ export interface IssuerOptions {
   readonly view: ServerView;
   /** Milliseconds that connections have to replace the CIDs of a retiring config. */
   readonly reissueWithin: number;
+  /**
+   * Whether nothing may be issued but 0b111 CIDs, whatever the view says. Asked for each batch: a
+   * process may have stood still since the view came.
+   */
+  readonly fenced?: () => boolean;
   /** Milliseconds since 1970; tests pass their own clock. */
   readonly now?: () => number;
 }
@@ -45,6 +50,7 @@ export class Issuer extends EventEmitter<IssuerEvents> {
   readonly #spaces: NonceSpaces;
   readonly #failover: FailoverCids;
   readonly #trouble: RecordingTrouble;
+  readonly #fenced: () => boolean;
   #view: ServerView;
   #sources: readonly MintSource[] = [];
   /** Set while the generation that the sources belong to is not on disk: they are not used then. */
@@ -54,7 +60,8 @@ export class Issuer extends EventEmitter<IssuerEvents> {
 
   constructor(options: IssuerOptions) {
     super();
-    const { store, view, reissueWithin, now = Date.now } = options;
+    const { store, view, reissueWithin, fenced = () => false, now = Date.now } = options;
+    this.#fenced = fenced;
     this.#store = store;
     this.#view = view;
     this.#orders = new ReissueOrders(store.orders, reissueWithin, now);
@@ -115,6 +122,11 @@ export class Issuer extends EventEmitter<IssuerEvents> {
   close(): void {
     this.#trouble.close();
     this.removeAllListeners();
+  }
+
+  /** Whether nothing may be issued but 0b111 CIDs, and what clients have is void soon. */
+  get fenced(): boolean {
+    return this.#fenced();
   }
 
   get view(): ServerView {
@@ -183,7 +195,7 @@ export class Issuer extends EventEmitter<IssuerEvents> {
     if (this.#settling !== undefined) return undefined;
     const { pauses } = this.#trouble;
     if (!pauses && !this.#store.durable) return undefined;
-    for (const source of this.#store.durable ? this.#sources : []) {
+    for (const source of this.#store.durable && !this.#fenced() ? this.#sources : []) {
       // What comes next may have no room, and its takers are told so at that change.
       if (serverUse !== undefined && serverUse.length > source.serverUseLength) continue;
       const minted = source.mint(count, serverUse);

@@ -75,6 +75,8 @@ export class CidStreams {
       for (const session of this.#sessions) session.order(order);
     });
     const sign = () => {
+      // What clients have in stock is not to live on where it may not be issued any more.
+      if (issuer.fenced) return;
       options.onSign();
       for (const session of this.#sessions) session.sign();
     };

@@ -11,12 +11,26 @@ export interface FleetDocument {
 }
 
 /** Puts a document of pool `web` into the registry; returns its revision. Nothing is refused. */
-export async function putDocument(
+export function putDocument(
   client: EtcdClient,
   { configs, servers = { 'web-1': ['0a0b0c'] } }: FleetDocument,
 ): Promise<number> {
+  return putPool(client, { configs, servers });
+}
+
+export interface FleetPool extends FleetDocument {
+  /** The fields of the pool's allocation; without it nothing is handed out. */
+  readonly allocation?: Readonly<Record<string, number>>;
+}
+
+/** The same, without servers where none are given. */
+export async function putPool(
+  client: EtcdClient,
+  { configs, servers = {}, allocation }: FleetPool,
+): Promise<number> {
   const present = configs.flatMap((state, id) => (state === '-' ? [] : [{ id, state }]));
   const web = {
+    ...(allocation && { allocation }),
     vips: [{ address: '198.51.100.10', port: 443, protocol: 'udp' }],
     configs: present.map(({ id, state }) => ({
       ...{ id, scheme: 'quic-lb', serverIdLength: 3, nonceLength: 8, state },

@@ -19,13 +19,20 @@ export interface LeaseHandlers {
   readonly onLost?: (leaseId: string) => void;
   /** What failed; it is tried again. The lease, if there is one, may still live. */
   readonly onTrouble?: (error: RegistryCallError) => void;
-  /** A member confirmed the lease, which then lives for `ttl` seconds at least. */
-  readonly onKept?: (leaseId: string, ttl: number) => void;
+  /**
+   * A member confirmed the lease, which then lives for `ttl` seconds at least.
+   *
+   * @param sentAt when the question was sent, on the clock of the options. The answer may have
+   * lain in this host for long, if the process stood still
+   */
+  readonly onKept?: (leaseId: string, ttl: number, sentAt: number) => void;
 }
 
 export interface LeaseOptions {
   /** Seconds that the lease outlives its holder. etcd raises what is below 2. */
   readonly ttl: number;
+  /** The clock of `sentAt`, in milliseconds. Default: `performance.now`. */
+  readonly now?: () => number;
 }
 
 type KeepAliveStream = OpenStream<LeaseKeepAliveRequest, LeaseKeepAliveResponse>;
@@ -37,6 +44,7 @@ const LONGEST_ANSWER_MS = 3_000;
 export class Lease {
   readonly #connection: Connection;
   readonly #ttl: number;
+  readonly #now: () => number;
   readonly #handlers: LeaseHandlers;
   readonly #backoff = new Backoff({ firstMs: 50, longestMs: 2_000, jitter: true });
   readonly #stopListening: () => void;
@@ -44,11 +52,14 @@ export class Lease {
   #keptAt: number | undefined;
   #open: KeepAliveStream | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** When the question that is not answered yet was sent. */
+  #sentAt = 0;
   #closed = false;
 
   constructor(connection: Connection, options: LeaseOptions, handlers: LeaseHandlers) {
     this.#connection = connection;
     this.#ttl = options.ttl;
+    this.#now = options.now ?? (() => performance.now());
     this.#handlers = handlers;
     this.#stopListening = connection.endpoints.onLeave((from) => {
       if (this.#open?.endpoint === from) this.#open.stream.cancel();
@@ -150,7 +161,7 @@ export class Lease {
         if (answer.TTL <= 0) return this.#drop();
         this.#keptAt = performance.now();
         this.#backoff.reset();
-        this.#handlers.onKept?.(id, answer.TTL);
+        this.#handlers.onKept?.(id, answer.TTL, this.#sentAt);
         clearTimeout(this.#timer);
         this.#timer = setTimeout(ask, intervalMs);
       }
@@ -168,6 +179,7 @@ export class Lease {
 
   /** Asks once. Without an answer the stream is ended, and another member is asked. */
   #ask({ stream, endpoint }: KeepAliveStream, id: string, answerMs: number): void {
+    this.#sentAt = this.#now();
     stream.write({ ID: id });
     this.#timer = setTimeout(() => {
       this.#connection.endpoints.leave(endpoint);

@@ -43,6 +43,10 @@ export interface KeyPurpose {
   readonly kind: string;
 }
 
+export function newKey(): Secret {
+  return new Secret(randomBytes(KEY_OCTETS));
+}
+
 /** Seals a key of 16 octets under the first of the secrets. */
 export function sealKey(key: Secret, purpose: KeyPurpose, [first]: ClusterSecrets): SealedKey {
   if (key.length !== KEY_OCTETS) {

@@ -31,6 +31,11 @@ export class EtcdRegistry implements Registry {
     this.#options = options;
   }
 
+  /** The cluster secrets of this host. */
+  get keyring(): Keyring {
+    return this.#options.keyring;
+  }
+
   /** Whether changes come as they happen. */
   get connected(): boolean {
     return this.#followed?.connected ?? false;

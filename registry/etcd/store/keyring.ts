@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Secret } from '../../../core/index.js';
+import { CidecarError, type Secret } from '../../../core/index.js';
 import { type ClusterSecrets, readClusterSecrets } from '../layout/cluster-secret.js';
-import { type KeyPurpose, openKey, type SealedKey } from '../layout/seal.js';
+import { type KeyPurpose, newKey, openKey, type SealedKey, sealKey } from '../layout/seal.js';
 
 /**
  * The cluster secrets of this host. The file is read again when a key asks for a secret that was
@@ -21,6 +21,20 @@ export class Keyring {
     const known = this.#secrets?.some(({ id }) => id === sealed.secret) ?? false;
     if (!known) this.#secrets = this.#read();
     return openKey(sealed, purpose, this.#secrets ?? []);
+  }
+
+  /**
+   * Makes a key and seals it under the first secret of the file, which is read again. Throws as
+   * `open` does; KEY_SEALED where this host has no secret.
+   */
+  sealNewKey(purpose: KeyPurpose): SealedKey {
+    const [first, ...others] = this.#read();
+    if (first === undefined) {
+      const message = 'a key cannot be sealed: this host has no cluster secret (--cluster-secret)';
+      throw new CidecarError('KEY_SEALED', message);
+    }
+    this.#secrets = [first, ...others];
+    return sealKey(newKey(), purpose, [first, ...others]);
   }
 
   /** The next key that is opened has the file read again. */

@@ -12,10 +12,19 @@ const revision = integer(0, Number.MAX_SAFE_INTEGER);
 /** `requests/<pool>/<server>`: what a sidecar asks for. It hangs on no lease. */
 export const requestValue = z.object({
   address,
-  /** IDs that it asks for under each config. */
-  ids: integer(1, 4096).default(1),
+  /** IDs that it asks for under each config; left out: as many as the pool gives each server. */
+  ids: integer(1, 4096).optional(),
   /** A UUID that lives in the state folder: who asks for the same server again is the same. */
   identity,
+  /**
+   * Seconds of the pool's hold, as the sidecar knows it: it issues under IDs that were handed out
+   * only for less than this after its last sign of life. Left out: it goes on without an end.
+   */
+  hold: integer(1, 31_536_000).optional(),
+  /** IDs that were handed out to it, in hex, by config ID. */
+  granted: z.record(z.string(), z.array(z.string())).default({}),
+  /** Its hold is over, and some of its IDs were taken back already. */
+  reclaimed: z.literal(true).optional(),
 });
 export type RequestValue = z.infer<typeof requestValue>;
 
@@ -28,6 +37,8 @@ export const liveServerValue = z.object({
   waitingFor: z.array(name('agent')).default([]),
   /** Connections that hold CIDs of other configs, by config ID; null where it cannot know. */
   older: z.record(z.string(), z.number().nullable()).default({}),
+  /** Nonces that it has left under the config under which it issues, where it uses any. */
+  noncesLeft: z.number().min(0).nullable().optional(),
 });
 export type LiveServerValue = z.infer<typeof liveServerValue>;
 

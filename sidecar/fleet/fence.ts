@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+import { holdToObey, issuesForMs } from '../../registry/etcd/fleet/index.js';
+import type { BootClock } from './boot-clock.js';
+import type { FenceFile } from './fence-file.js';
+
+export interface FenceOptions {
+  readonly clock: BootClock;
+  readonly file: FenceFile;
+  /** Milliseconds for which servers use CIDs of their stock. */
+  readonly cidLifetime: number;
+}
+
+/** Parts of the time for which it may issue, after each of which the disk is told. */
+const SAVES = 10;
+
+/**
+ * FENCE: whether this sidecar may issue under IDs that were handed out to it. It is asked for each
+ * batch, because a timer says nothing of a process that stood still.
+ */
+export class Fence {
+  readonly #options: FenceOptions;
+  /** Seconds. */
+  #poolHold: number | undefined;
+  #requestHold: number | undefined;
+  /** CLOCK_BOOTTIME at which the IDs were known to be its own; undefined for never. */
+  #provenAt: number | undefined;
+  #savedAt: number | undefined;
+  #savedHold: number | undefined;
+
+  constructor(options: FenceOptions) {
+    this.#options = options;
+  }
+
+  /** Goes by what was saved, until etcd answers. */
+  async restore(): Promise<void> {
+    const { file, clock } = this.#options;
+    const saved = await file.read();
+    if (saved === undefined) return;
+    this.#requestHold = saved.hold;
+    this.#savedHold = saved.hold;
+    if (saved.bootId !== clock.bootId) return;
+    this.#provenAt = saved.provenAt;
+    this.#savedAt = saved.provenAt;
+  }
+
+  /** The hold of the pool, as the desired state has it. */
+  poolHas(hold: number | undefined): void {
+    this.#poolHold = hold;
+  }
+
+  /** The hold that the request in etcd says. */
+  requestSays(hold: number | undefined): void {
+    this.#requestHold = hold;
+    this.#saveWhereDue();
+  }
+
+  /** The IDs were the sidecar's own at this time, milliseconds of CLOCK_BOOTTIME. */
+  proven(at: number): void {
+    if (this.#provenAt !== undefined && at <= this.#provenAt) return;
+    this.#provenAt = at;
+    this.#saveWhereDue();
+  }
+
+  /** Why nothing may be issued under IDs that were handed out; undefined where it may. */
+  get reason(): string | undefined {
+    const { clock, cidLifetime } = this.#options;
+    const hold = holdToObey(this.#poolHold, this.#requestHold);
+    const limit = issuesForMs(hold, cidLifetime);
+    if (limit === undefined) return undefined;
+    if (limit <= 0) {
+      return `the pool's hold of ${hold} s is too short for CIDs that live ${cidLifetime / 1000} s (--cid-lifetime): nothing is issued under IDs that were handed out`;
+    }
+    if (this.#provenAt !== undefined && clock.now() - this.#provenAt < limit) return undefined;
+    return `the registry has not been heard of for most of the pool's hold of ${hold} s: the server's IDs may be taken back`;
+  }
+
+  #saveWhereDue(): void {
+    const { clock, file, cidLifetime } = this.#options;
+    const provenAt = this.#provenAt;
+    const hold = this.#requestHold;
+    const limit = issuesForMs(holdToObey(this.#poolHold, hold), cidLifetime);
+    if (provenAt === undefined || (limit === undefined && hold === this.#savedHold)) return;
+    const age = this.#savedAt === undefined ? Number.POSITIVE_INFINITY : provenAt - this.#savedAt;
+    if (hold === this.#savedHold && age < (limit ?? 0) / SAVES) return;
+    this.#savedAt = provenAt;
+    this.#savedHold = hold;
+    void file.save({ bootId: clock.bootId, provenAt, ...(hold !== undefined && { hold }) });
+  }
+}

@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: Apache-2.0
+import { setTimeout as pause } from 'node:timers/promises';
+import { Backoff, CidecarError, SayOnce, SerialWork } from '../../core/index.js';
+import type { Log } from '../../daemon/log.js';
+import { type Follow, get, type KeyValue, type Lease } from '../../registry/etcd/client/index.js';
+import {
+  comeToLife,
+  type Entry,
+  issuedConfigs,
+  leavePool,
+  type Registrant,
+  register,
+  requireIdentity,
+  type SeenRegistration,
+  wantedIds,
+} from '../../registry/etcd/fleet/index.js';
+import {
+  type LiveServerValue,
+  liveServerValue,
+  type RequestValue,
+  readValue,
+  requestValue,
+  revisionNumber,
+} from '../../registry/etcd/layout/index.js';
+import type { EtcdRegistry } from '../../registry/etcd/store/etcd-registry.js';
+import type { DesiredState } from '../../registry/index.js';
+import type { BootClock } from './boot-clock.js';
+import { allocateByChain } from './chain-allocation.js';
+import type { Fence } from './fence.js';
+
+export interface RegistrationOptions extends Registrant {
+  readonly registry: EtcdRegistry;
+  /** Canonical text. */
+  readonly address: string;
+  /** IDs under each config; undefined: as many as the pool gives each server. */
+  readonly ids: number | undefined;
+  /** Seconds of the lease on which the sign of life hangs. */
+  readonly ttl: number;
+  readonly fence: Fence;
+  readonly clock: BootClock;
+  readonly log: Log;
+  /** Milliseconds without a controller after which it helps itself. Default 1500. */
+  readonly chainAfterMs?: number;
+}
+
+const CHAIN_AFTER_MS = 1_500;
+const LOOK_EVERY = 500;
+/** Milliseconds that the start waits for IDs, once the server is known. */
+const IDS_WITHIN_MS = 10_000;
+
+const SAYS_NOTHING = { issuing: null, waitingFor: [], older: {} };
+
+interface Seen extends SeenRegistration {
+  readonly hasController: boolean;
+}
+
+/**
+ * Registers a sidecar as a server of a pool, and keeps its sign of life. IDs come from the
+ * pool's controller; while there is none it helps itself.
+ */
+export class Registration {
+  readonly #options: RegistrationOptions;
+  readonly #work = new SerialWork(() => this.#run());
+  readonly #backoff = new Backoff({ firstMs: 50, longestMs: 2_000, jitter: true });
+  readonly #said = new SayOnce();
+  readonly #lease: Lease;
+  readonly #follow: Follow;
+  /** What the sidecar says of itself, for others to see. */
+  #says: () => Omit<LiveServerValue, 'identity'> = () => SAYS_NOTHING;
+  #onFence: () => void = () => {};
+  #fenced: string | undefined;
+  readonly #timer: NodeJS.Timeout;
+  /** The lease on which the sign of life hangs. */
+  #liveLease: string | undefined;
+  /** The state that has to be in force before this sidecar is known to own what it has. */
+  #mustShow: string | undefined;
+  #provenAt: number | undefined;
+  #inForce: string | undefined;
+  #noControllerSince: number | undefined;
+  #registered = false;
+  #refusal: CidecarError | undefined;
+  #state: DesiredState | undefined;
+  #saidText: string | undefined;
+  #waiting: (() => void)[] = [];
+  #closed = false;
+
+  constructor(options: RegistrationOptions) {
+    this.#options = options;
+    const { registry, pool, server, ttl, clock } = options;
+    const { client, keys } = registry;
+    this.#lease = client.lease(
+      { ttl, now: () => clock.now() },
+      {
+        onGranted: () => this.#go(),
+        onLost: () => {
+          this.#liveLease = undefined;
+          options.log.warn('the lease of this server is gone: coming back');
+        },
+        onKept: (id, _ttl, sentAt) => {
+          if (id === this.#liveLease) this.#prove(sentAt);
+        },
+        onTrouble: (error) => this.#trouble(error),
+      },
+    );
+    const own = [keys.request(pool, server), keys.liveServer(pool, server), keys.controller(pool)];
+    this.#follow = client.follow(own, {
+      onSnapshot: () => this.#go(),
+      onChanges: () => this.#go(),
+      onConnected: () => this.#go(),
+    });
+    this.#fenced = options.fence.reason;
+    this.#timer = setInterval(() => this.#tick(), LOOK_EVERY).unref();
+  }
+
+  /**
+   * Resolves when the registry has this server, with IDs if any are free; or when etcd is away,
+   * which the caller finds out by reading.
+   *
+   * @throws CidecarError SERVER_TAKEN; SERVER_UNKNOWN where the pool takes no registrations
+   */
+  async ready(): Promise<void> {
+    const { registry, pool, server, log } = this.#options;
+    const { client } = registry;
+    // A first answer, or the reason why there is none.
+    await client.kv.get(registry.keys.revision);
+    let known: number | undefined;
+    for (;;) {
+      if (this.#refusal !== undefined) throw this.#refusal;
+      const state = await registry.read();
+      this.desired(state);
+      const missing = missingIds(state, this.#options);
+      if (missing === 'no pool') throw unregistrable(pool);
+      if (missing === 0) return;
+      if (missing !== undefined) {
+        known ??= performance.now();
+        if (performance.now() - known >= IDS_WITHIN_MS) {
+          log.warn({ pool, server }, 'no ID was handed out yet: 0b111 CIDs until there is one');
+          return;
+        }
+      }
+      await this.#news();
+    }
+  }
+
+  /** Why another sidecar has this server; undefined where none has. */
+  get refusal(): CidecarError | undefined {
+    return this.#refusal;
+  }
+
+  get alive(): boolean {
+    return this.#liveLease !== undefined && this.#liveLease === this.#lease.id;
+  }
+
+  get leaseAgeMs(): number | undefined {
+    return this.#lease.unconfirmedForMs;
+  }
+
+  /** The registry has this state. */
+  desired(state: DesiredState): void {
+    this.#state = state;
+    const pool = state.pools.find(({ name }) => name === this.#options.pool);
+    this.#options.fence.poolHas(pool?.allocation?.hold);
+    this.#go();
+  }
+
+  /** The sidecar issues by the state of this revision. */
+  inForce(revision: string): void {
+    this.#inForce = revision;
+    this.#prove();
+  }
+
+  /**
+   * The sidecar issues from now on.
+   *
+   * @param says what others may know of it
+   * @param onFence called when it may issue no more, and when it may again
+   */
+  serve(says: () => Omit<LiveServerValue, 'identity'>, onFence: () => void): void {
+    this.#says = says;
+    this.#onFence = onFence;
+    this.#go();
+  }
+
+  /** What it says of itself is different. */
+  say(): void {
+    this.#go();
+  }
+
+  /** Why nothing may be issued under what was handed out; undefined where it may. */
+  get fenced(): string | undefined {
+    if (this.#refusal !== undefined) return this.#refusal.message;
+    return this.#options.fence.reason;
+  }
+
+  /** Gives the IDs back, and leaves the pool. STOP_SAVED: it issues nothing by then. */
+  async deregister(): Promise<void> {
+    this.#stop();
+    await this.#work.idle();
+    const { registry, pool, server, log } = this.#options;
+    const { client, keys } = registry;
+    if (this.#refusal !== undefined) return;
+    try {
+      const by = `cid-sidecar ${server}`;
+      const read = () => registry.read();
+      const ids = await leavePool({ client, keys, pool, server, by, read, takeMarks: true });
+      log.info({ pool, server, ids: ids?.length ?? 0 }, 'left the pool; its IDs are at rest');
+    } catch (error) {
+      log.error({ error }, 'this server could not leave the pool: it keeps its IDs');
+    }
+    await this.#lease.revoke();
+  }
+
+  /** Ends the sign of life. The server keeps its IDs. */
+  async close(): Promise<void> {
+    this.#stop();
+    await this.#work.idle();
+    await this.#lease.revoke();
+  }
+
+  #stop(): void {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    this.#backoff.cancel();
+    this.#follow.close();
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  #go(): void {
+    if (!this.#closed) void this.#work.run();
+  }
+
+  #tick(): void {
+    this.#lookAtFence();
+    this.#go();
+  }
+
+  #lookAtFence(): void {
+    const { fenced } = this;
+    if (fenced === this.#fenced) return;
+    const { log } = this.#options;
+    if (fenced !== undefined) log.error({ reason: fenced }, 'nothing is issued any more');
+    else log.info('this server may issue again');
+    this.#fenced = fenced;
+    this.#onFence();
+  }
+
+  async #run(): Promise<void> {
+    if (this.#closed) return;
+    try {
+      while (!this.#closed && (await this.#one()));
+      this.#said.over('trouble');
+      this.#backoff.reset();
+    } catch (error) {
+      this.#trouble(error);
+      if (!this.#closed) this.#backoff.retry(() => this.#go());
+    }
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  /** Does what is next; false where there is nothing to do until something changes. */
+  async #one(): Promise<boolean> {
+    const { registry, log } = this.#options;
+    const seen = await this.#look();
+    try {
+      requireIdentity(this.#options, seen);
+      if (this.#refusal !== undefined) log.info('the name of this server is its own now');
+      this.#refusal = undefined;
+    } catch (error) {
+      if (!(error instanceof CidecarError)) throw error;
+      this.#refusal = error;
+      this.#liveLease = undefined;
+      this.#lookAtFence();
+      if (this.#said.isNews(error, 'refusal')) log.error({ error }, 'this server is another one');
+      return false;
+    }
+    const { request } = seen;
+    if (request === undefined || !this.#isAsWanted(request.value)) {
+      if (this.#state === undefined) return false;
+      return this.#register(seen);
+    }
+    this.#registered = true;
+    this.#options.fence.requestSays(request.value.hold);
+    const lease = this.#lease.id;
+    if (lease !== undefined && (lease !== this.#liveLease || seen.live === undefined)) {
+      await this.#comeToLife({ ...seen, request }, lease);
+      return true;
+    }
+    if (lease !== undefined && seen.live !== undefined) await this.#sayMore(seen.live, lease);
+    if (this.#state === undefined || missingIds(this.#state, this.#options) === 0) return false;
+    if (!this.#mayHelpItself(seen)) return false;
+    const { pool, server } = this.#options;
+    const got = await allocateByChain({ registry, pool, server, request });
+    if (got) log.info({ pool, server }, 'the pool has no controller: took IDs without one');
+    return false;
+  }
+
+  async #look(): Promise<Seen> {
+    const { registry, pool, server } = this.#options;
+    const { client, keys } = registry;
+    const own = [keys.request(pool, server), keys.liveServer(pool, server), keys.controller(pool)];
+    const success = own.map((key) => get(key));
+    const what = 'look at its own keys';
+    const { results } = await client.kv.txn({ when: [], success }, { what, repeatable: true });
+    const [request, live, controller] = results.map((each) =>
+      each.kind === 'get' ? each.entries[0] : undefined,
+    );
+    return {
+      request: request && entryOf(request, (e) => readValue(requestValue, e.key, e.value)),
+      live: live && entryOf(live, (e) => readValue(liveServerValue, e.key, e.value)),
+      hasController: controller !== undefined,
+    };
+  }
+
+  #isAsWanted({ address, ids, hold, identity }: RequestValue): boolean {
+    const wanted = this.#wanted;
+    return (
+      address === wanted.address &&
+      ids === wanted.ids &&
+      identity === wanted.identity &&
+      // Before it is known, the hold stays what it is.
+      (this.#state === undefined || hold === wanted.hold)
+    );
+  }
+
+  get #wanted(): Pick<RequestValue, 'address' | 'ids' | 'hold' | 'identity'> {
+    const { address, ids, identity, pool } = this.#options;
+    const allocation = this.#state?.pools.find(({ name }) => name === pool)?.allocation;
+    const hold = allocation?.hold;
+    return { address, identity, ...(ids !== undefined && { ids }), ...(hold && { hold }) };
+  }
+
+  async #register(seen: Seen): Promise<boolean> {
+    const { registry, log, pool, server } = this.#options;
+    const { client, keys } = registry;
+    const transaction = register(keys, this.#options, seen, this.#wanted);
+    const what = `registration of server ${server}`;
+    const { held } = await client.kv.txn(transaction, { what, repeatable: true });
+    if (held) log.info({ pool, server }, 'asked for a server and its IDs');
+    return true;
+  }
+
+  async #comeToLife(
+    seen: Seen & { readonly request: Entry<RequestValue> },
+    lease: string,
+  ): Promise<void> {
+    const { registry, identity, clock, log } = this.#options;
+    const { client, keys } = registry;
+    const sentAt = clock.now();
+    const value = { ...this.#says(), identity };
+    const transaction = comeToLife(keys, this.#options, seen, { value, lease });
+    const what = 'sign of life';
+    const { held } = await client.kv.txn(transaction, { what, repeatable: true });
+    if (!held) return;
+    this.#saidText = JSON.stringify(value);
+    this.#liveLease = lease;
+    log.info('this server is known to be alive');
+    // RETURN_OWNS: by the state as it is after this, it goes on under what is its own.
+    this.#mustShow = (await registry.read()).revision;
+    this.#prove(sentAt);
+  }
+
+  async #sayMore(live: Entry<LiveServerValue>, lease: string): Promise<void> {
+    const { registry, identity } = this.#options;
+    const value = { ...this.#says(), identity };
+    const text = JSON.stringify(value);
+    if (text === this.#saidText || live.lease !== lease) return;
+    await registry.client.kv.put(live.key, text, lease);
+    this.#saidText = text;
+  }
+
+  #prove(at: number | undefined = this.#provenAt): void {
+    this.#provenAt = at;
+    if (at === undefined || this.#mustShow === undefined || this.#inForce === undefined) return;
+    if ((revisionNumber(this.#inForce) ?? 0) < (revisionNumber(this.#mustShow) ?? 0)) return;
+    if (this.#liveLease === undefined) return;
+    this.#options.fence.proven(at);
+    this.#lookAtFence();
+  }
+
+  #mayHelpItself({ hasController }: Seen): boolean {
+    if (hasController) {
+      this.#noControllerSince = undefined;
+      return false;
+    }
+    this.#noControllerSince ??= performance.now();
+    const after = this.#options.chainAfterMs ?? CHAIN_AFTER_MS;
+    return performance.now() - this.#noControllerSince >= after;
+  }
+
+  /** Resolves when something may be different. */
+  async #news(): Promise<void> {
+    await Promise.race([
+      new Promise<void>((resolve) => this.#waiting.push(resolve)),
+      pause(LOOK_EVERY, undefined, { ref: false }),
+    ]);
+  }
+
+  #trouble(error: unknown): void {
+    if (this.#closed || !this.#said.isNews(error, 'trouble')) return;
+    this.#options.log.warn({ error }, 'etcd does not take what this server says; trying again');
+  }
+}
+
+/**
+ * How many IDs the server does not have yet under the configs that are issued now or next;
+ * undefined where it is no server of the pool yet.
+ */
+function missingIds(
+  { pools }: DesiredState,
+  { pool: name, server, ids }: Pick<RegistrationOptions, 'pool' | 'server' | 'ids'>,
+): number | undefined | 'no pool' {
+  const pool = pools.find((each) => each.name === name);
+  const present = pool?.servers.find((each) => each.name === server);
+  const { allocation } = pool ?? {};
+  if (pool === undefined || allocation === undefined) return present === undefined ? 'no pool' : 0;
+  if (present === undefined) return undefined;
+  const wanted = wantedIds({ ids }, allocation);
+  return issuedConfigs(pool).reduce((sum, { id }) => {
+    return sum + Math.max(0, wanted - (present.serverIds.get(id)?.length ?? 0));
+  }, 0);
+}
+
+function unregistrable(pool: string): CidecarError {
+  const message = `pool ${pool} takes no registrations: the registry has no such pool, or it has no allocation, and its document does not name this server`;
+  return new CidecarError('SERVER_UNKNOWN', message);
+}
+
+function entryOf<Value>(found: KeyValue, read: (found: KeyValue) => Value): Entry<Value> {
+  const { key, createRevision, modRevision, lease } = found;
+  return { key, value: read(found), createRevision, modRevision, lease };
+}

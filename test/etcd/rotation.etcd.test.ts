@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { run } from '../../cidctl/program.js';
+import { type EtcdClient, withPrefix } from '../../registry/etcd/client/index.js';
+import { RotationPicture, type RotationView } from '../../registry/etcd/fleet/index.js';
+import { Keys } from '../../registry/etcd/layout/index.js';
+import { SECRETS } from '../../registry/etcd/testing/documents.js';
+import { ask } from '../../sidecar/testing/calls.js';
+import { SidecarFolder } from '../../sidecar/testing/sidecar-folder.js';
+import { SidecarProcess } from '../../sidecar/testing/sidecar-process.js';
+import { putDocument } from './fleet-document.js';
+import { Members } from './members.js';
+import { TestAgent } from './test-agent.js';
+import { until } from './until.js';
+
+const PREFIX = '/cidecar';
+const keys = new Keys(PREFIX);
+
+let members: Members;
+let client: EtcdClient;
+let scratch: string;
+let secret: string;
+let folders: SidecarFolder[];
+let agents: TestAgent[];
+let sidecars: SidecarProcess[];
+beforeAll(async () => {
+  members = await Members.start();
+  client = members.client();
+});
+afterAll(() => members?.dispose());
+
+beforeEach(() => {
+  scratch = mkdtempSync('/dev/shm/cidecar-rotation-');
+  secret = join(scratch, 'secret');
+  const [{ id, secret: octets }] = SECRETS;
+  writeFileSync(secret, `${id} ${Buffer.from(octets.reveal()).toString('hex')}\n`, { mode: 0o600 });
+  folders = [];
+  agents = [];
+  sidecars = [];
+});
+afterEach(async () => {
+  members.resumeAll();
+  await Promise.all(sidecars.map((sidecar) => sidecar.stop('SIGKILL')));
+  await Promise.all(agents.map((agent) => agent.stop()));
+  await Promise.all(folders.map((folder) => folder.remove()));
+  rmSync(scratch, { recursive: true, force: true });
+  await client.kv.remove(withPrefix(keys.root));
+});
+
+async function agent(name: string): Promise<TestAgent> {
+  const own = mkdtempSync(join(scratch, `${name}-`));
+  const { endpoints } = members;
+  const started = await TestAgent.start({
+    ...{ endpoints, prefix: PREFIX, agent: name, folder: own },
+    fleet: { rotation: { quietSeconds: 1, readAgainMs: 100, lookEveryMs: 100, saveEvery: 1 } },
+  });
+  agents.push(started);
+  await until(`${name} is live`, () => started.fleet.alive);
+  return started;
+}
+
+async function sidecar(server = 'web-1'): Promise<SidecarProcess> {
+  const folder = await SidecarFolder.create();
+  folders.push(folder);
+  const registry = ['--registry', `${members.address}${PREFIX}`, '--cluster-secret', secret];
+  const started = await SidecarProcess.start(folder, [
+    ...registry,
+    ...['--server', server, '--lease-ttl', '2', '--reissue-within', '1', '--init'],
+  ]);
+  sidecars.push(started);
+  return started;
+}
+
+/** The config under which a sidecar issues now; 7 for 0b111. */
+async function issues(of: SidecarProcess): Promise<number> {
+  const rpc = of.client();
+  try {
+    const { batch } = await ask(rpc, 'issue', { count: 1, serverUse: Buffer.alloc(0) });
+    return batch?.configId ?? -1;
+  } finally {
+    rpc.close();
+  }
+}
+
+async function cidctl(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const printed = { out: '', err: '' };
+  const shared = ['--registry', `${members.address}${PREFIX}`, '--cluster-secret', secret];
+  const code = await run([...args, ...shared], {
+    out: (line) => {
+      printed.out += `${line}\n`;
+    },
+    err: (line) => {
+      printed.err += `${line}\n`;
+    },
+  });
+  return { code, ...printed };
+}
+
+async function view(): Promise<RotationView> {
+  const picture = new RotationPicture(keys, 'web');
+  const { revision, entries } = await client.kv.list(keys.root);
+  picture.begin(revision, entries);
+  return picture.view;
+}
+
+const step = async () => (await view()).record?.value.step;
+const states = async () =>
+  Object.fromEntries([...(await view()).configs].map(([id, { value }]) => [id, value.shape.state]));
+
+const SERVERS = { 'web-1': ['0a0b0c'], 'web-2': ['0a0b0d'] };
+
+/** Connections last this many seconds. */
+async function connectionsLast(seconds: number): Promise<void> {
+  const key = keys.pool('web');
+  const found = await client.kv.get(key);
+  const value = JSON.parse(found?.value.toString() ?? '');
+  const allocation = { idsPerServer: 1, first: 1, last: 100, hold: 3600, connectionAge: seconds };
+  await client.kv.txn({
+    when: [],
+    success: [],
+  });
+  const { put } = await import('../../registry/etcd/client/index.js');
+  const { transaction } = await import('../../registry/etcd/layout/index.js');
+  const success = [put(key, JSON.stringify({ ...value, allocation }))];
+  await client.kv.txn(transaction(keys, 'test', { success }));
+}
+
+test('a rotation from the first word to the end, with a key', async () => {
+  await putDocument(client, { configs: ['minting'], servers: SERVERS });
+  await connectionsLast(2);
+  await agent('lb-1');
+  await agent('lb-2');
+  const [one, two] = await Promise.all([sidecar('web-1'), sidecar('web-2')]);
+  await until('both issue', async () => (await issues(one)) === 0 && (await issues(two)) === 0);
+  const { code, out, err } = await cidctl('rotate', 'web', '--key', '--watch', '--reason', 'test');
+  console.log(out, err);
+  expect(code).toBe(0);
+  expect(await states()).toEqual({ 1: 'minting' });
+  expect(await issues(one)).toBe(1);
+  expect(await issues(two)).toBe(1);
+  expect(await client.kv.get(keys.config('web', 0))).toBeUndefined();
+  expect((await client.kv.list(keys.ids('web', 0))).entries).toEqual([]);
+  expect((await view()).record?.value).toMatchObject({ step: 'over', outcome: 'rotated' });
+  expect(await step()).toBe('over');
+});
