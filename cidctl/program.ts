@@ -11,6 +11,7 @@ import { addEvents } from './commands/events.js';
 import { addExplain } from './commands/explain.js';
 import { addExport } from './commands/export.js';
 import { addKeygen } from './commands/keygen.js';
+import { addMove } from './commands/move.js';
 import { addPools } from './commands/pools.js';
 import { addReseal } from './commands/reseal.js';
 import { addRotate } from './commands/rotate.js';
@@ -53,6 +54,7 @@ export async function run(
   addAgents(program, io, schemes);
   addDrain(program, io, setExitCode, schemes);
   addEvents(program, io);
+  addMove(program, io, setExitCode, schemes);
 
   const ended = await runProgram(program, args, io, exitCodeOf);
   return ended === EXIT_OK ? exitCode : ended;

@@ -81,7 +81,7 @@ async function forget(
   }
   if (view.liveServers.get(`${pool}/${server}`) !== undefined) {
     const message = `${server} gives a sign of life: stop its sidecar, which then deletes its marks itself where it can`;
-    throw new CidecarError('TRANSITION_REFUSED', message);
+    throw new CidecarError('STEP_REFUSED', message);
   }
   const marks = found.map(({ config }) => config);
   const made = await makeChange(registry, desired.revision, {

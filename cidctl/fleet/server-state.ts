@@ -93,7 +93,7 @@ function lossesOf(
   const assembly = pools.find(({ name }) => name === pool);
   if (assembly === undefined) return [];
   const withState = (change: boolean): DesiredState => ({
-    revision: '',
+    revision: change ? 'after' : 'before',
     pools: [
       {
         name: pool,

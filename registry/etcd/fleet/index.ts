@@ -23,6 +23,7 @@ export * from './hold.js';
 export * from './id-numbers.js';
 export * from './id-usage.js';
 export * from './leave.js';
+export * from './move-id.js';
 export * from './quiet-servers.js';
 export { readFleet } from './read-fleet.js';
 export * from './registration.js';
