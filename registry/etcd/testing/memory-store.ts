@@ -114,9 +114,13 @@ export class MemoryStore {
 
   #in(key: Buffer, end: RangeRequest['rangeEnd']): KeyValue[] {
     const last = Buffer.from(end);
+    if (last.length === 0) {
+      const name = key.toString();
+      const stored = this.#keys.get(name);
+      return stored === undefined ? [] : [{ key: name, ...stored }];
+    }
     const entries = [...this.#keys].filter(([name]) => {
       const octets = Buffer.from(name);
-      if (last.length === 0) return octets.equals(key);
       return octets.compare(key) >= 0 && octets.compare(last) < 0;
     });
     entries.sort(([a], [b]) => Buffer.from(a).compare(Buffer.from(b)));

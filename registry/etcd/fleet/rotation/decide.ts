@@ -14,7 +14,7 @@ import {
 import { configValueText, type Keys } from '../../layout/index.js';
 import { consequences, type PoolContents } from './contents.js';
 import type { RotationDecision, Step, StepName, Wait } from './decision.js';
-import { age, asSeen, type Guard, gate, olderGone, quiet, removalAcked, uses } from './guards.js';
+import { type Guard, ROTATION_GUARDS, type RotationGuards } from './guards.js';
 import { exchange, inState, type NewConfigOptions, newConfig } from './new-config.js';
 import { type NewRun, newIds } from './new-ids.js';
 import { type ForceableStep, isOver, leavingConfig, type RotationRecord } from './record.js';
@@ -34,6 +34,8 @@ export interface DecideOptions extends NewConfigOptions {
    * opened. Default true.
    */
   readonly judges?: boolean;
+  /** For tests. */
+  readonly guards?: RotationGuards;
   /** IDs that are given in one transaction, at most. Default 40. */
   readonly idsAtOnce?: number;
 }
@@ -76,8 +78,10 @@ class Decider {
   readonly #situation: Situation;
   readonly #record: RotationRecord;
   readonly #options: DecideOptions;
+  readonly #guards: RotationGuards;
 
   constructor(situation: Situation, record: RotationRecord, options: DecideOptions) {
+    this.#guards = options.guards ?? ROTATION_GUARDS;
     this.#situation = situation;
     this.#record = record;
     this.#options = options;
@@ -147,7 +151,7 @@ class Decider {
       'stage',
       { step: 'staged', from: from.id, to: made.id },
       {
-        when: [asSeen(from), absent(key), this.#nothingChanged(contents)],
+        when: [this.#guards.asSeen(from), absent(key), this.#nothingChanged(contents)],
         success: [put(key, text)],
         says: [`config ${made.id} is staged, to take the place of config ${from.id}`],
       },
@@ -167,7 +171,7 @@ class Decider {
     if (made.length > 0) return this.#giveIds(made, to, contents);
     const { lacking, revision } = idsUnder(contents, from.id, to);
     const forced = this.#isForced('mint');
-    const open = gate(keys, fleet, revision);
+    const open = this.#guards.gate(keys, fleet, revision);
     const waiting = [...open.waits];
     if (lacking.length > 0 && !forced) waiting.push({ kind: 'server-ids', servers: lacking });
     if (waiting.length > 0) return waits('mint', waiting);
@@ -183,7 +187,7 @@ class Decider {
       'mint',
       { step: 'minting' },
       {
-        when: [asSeen(from), asSeen(to), ...open.when],
+        when: [this.#guards.asSeen(from), this.#guards.asSeen(to), ...open.when],
         success: written.map(([key, text]) => put(key, text)),
         says: [`config ${to.id} mints, and config ${from.id} is retiring`],
       },
@@ -203,7 +207,7 @@ class Decider {
       {},
       {
         // RUN_RANGE by the last: nothing was written since it was seen that no ID is there.
-        when: [asSeen(to), this.#nothingChanged(contents)],
+        when: [this.#guards.asSeen(to), this.#nothingChanged(contents)],
         success: now.map(({ key, text }) => put(key, text)),
         says: [
           `${servers} servers have IDs under config ${to.id} (${ranges.length} runs in pool ${pool}, the first ${now[0]?.key.slice(keys.ids(pool, to.id).length)})`,
@@ -219,13 +223,15 @@ class Decider {
     const config = this.#config(which);
     if (config?.value.shape.state !== state) return this.#notAsLeft(which, state);
     const forced = this.#isForced('quarantine');
-    const marks = uses(keys, fleet, pool, config.id);
+    const marks = this.#guards.uses(keys, fleet, pool, config.id);
     const guards: Guard[] = forced
       ? []
       : [
           marks,
-          ...(marks.waits.length === 0 ? [olderGone(fleet, pool, config.id)] : []),
-          ...(state === 'retiring' ? [quiet(fleet, pool, config.id, quietSeconds)] : []),
+          ...(marks.waits.length === 0 ? [this.#guards.olderGone(fleet, pool, config.id)] : []),
+          ...(state === 'retiring'
+            ? [this.#guards.quiet(fleet, pool, config.id, quietSeconds)]
+            : []),
         ];
     const waiting = guards.flatMap((guard) => guard.waits);
     if (waiting.length > 0) return waits('quarantine', waiting);
@@ -234,7 +240,7 @@ class Decider {
       'quarantine',
       { step: 'quarantined' },
       {
-        when: [asSeen(config), ...guards.flatMap((guard) => guard.when)],
+        when: [this.#guards.asSeen(config), ...guards.flatMap((guard) => guard.when)],
         // A mark that nobody took back would say that its sidecar may go on.
         success: [
           put(config.key, text),
@@ -257,18 +263,18 @@ class Decider {
     const { clock } = this.#record;
     // QUARANTINE_SEEN: a clock of another quarantine says nothing about this one.
     const saved = clock?.of === config.modRevision ? clock.seconds : 0;
-    const rested = passed(`config ${id} at ${config.modRevision}`, saved);
+    const rested = passed(this.#guards.clockOf(config), saved);
     const forced = this.#isForced('remove');
     const of = value?.allocation?.connectionAge ?? DEFAULT_CONNECTION_AGE;
-    const acked = removalAcked(keys, fleet, config.modRevision);
-    const waiting = [...(forced ? [] : age(id, rested, of).waits), ...acked.waits];
+    const acked = this.#guards.removalAcked(keys, fleet, config.modRevision);
+    const waiting = [...(forced ? [] : this.#guards.age(id, rested, of).waits), ...acked.waits];
     if (waiting.length > 0) {
       if (rested - saved < saveEvery || rested >= of + saveEvery) return waits('remove', waiting);
       const now = { of: config.modRevision, seconds: Math.floor(rested) };
-      return this.#step('save', { clock: now }, { when: [asSeen(config)] });
+      return this.#step('save', { clock: now }, { when: [this.#guards.asSeen(config)] });
     }
     return this.#step('remove', this.#ended(), {
-      when: [asSeen(config), ...acked.when],
+      when: [this.#guards.asSeen(config), ...acked.when],
       success: [
         remove(config.key),
         ...[keys.ids(pool, id), keys.rest(pool, id), keys.pinned(pool, id)].map(removeAll),
@@ -286,7 +292,7 @@ class Decider {
       'restore',
       { step: 'restoring', clock: undefined },
       {
-        when: [asSeen(from)],
+        when: [this.#guards.asSeen(from)],
         success: [put(from.key, configValueText(inState(from.value, 'staged')))],
         says: [`config ${from.id} is staged again`],
       },
@@ -300,13 +306,13 @@ class Decider {
     const to = this.#config('to');
     if (from?.value.shape.state !== state) return this.#notAsLeft('from', state);
     if (to?.value.shape.state !== 'minting') return this.#notAsLeft('to', 'minting');
-    const open = gate(keys, fleet, from.modRevision);
+    const open = this.#guards.gate(keys, fleet, from.modRevision);
     if (open.waits.length > 0) return waits('mint again', open.waits);
     return this.#step(
       'mint again',
       { step: 'withdrawn' },
       {
-        when: [asSeen(from), asSeen(to), ...open.when],
+        when: [this.#guards.asSeen(from), this.#guards.asSeen(to), ...open.when],
         success: exchange(to, from, pool, keys).map(([key, text]) => put(key, text)),
         says: [`config ${from.id} mints again, and config ${to.id} is retiring`],
       },
@@ -319,14 +325,14 @@ class Decider {
     const to = this.#config('to');
     if (to === undefined) return this.#giveUp();
     if (to.value.shape.state !== 'staged') return this.#notAsLeft('to', 'staged');
-    if (uses(this.#options.keys, fleet, pool, to.id).waits.length === 0) {
+    if (this.#guards.uses(this.#options.keys, fleet, pool, to.id).waits.length === 0) {
       return this.#quarantine('staged');
     }
     return this.#step(
       'withdraw',
       { step: 'withdrawn' },
       {
-        when: [asSeen(to)],
+        when: [this.#guards.asSeen(to)],
         success: [put(to.key, configValueText(inState(to.value, 'retiring')))],
         says: [`config ${to.id} is retiring: sidecars issued under it before it was minted`],
       },

@@ -89,3 +89,18 @@ function stillOn(fleet: FleetView, pool: string, config: number, server: string)
   const connections = live?.older[String(config)] ?? undefined;
   return { server, alive: live !== undefined, issuing: live?.issuing, connections };
 }
+
+/** All of them. Tests take one away, and see what happens. */
+export const ROTATION_GUARDS = {
+  gate,
+  uses,
+  olderGone,
+  quiet,
+  removalAcked,
+  age,
+  asSeen,
+  /** QUARANTINE_SEEN: names what the clock of a quarantine measures. */
+  clockOf: ({ id, modRevision }: SeenConfig): string => `config ${id} at ${modRevision}`,
+};
+
+export type RotationGuards = typeof ROTATION_GUARDS;

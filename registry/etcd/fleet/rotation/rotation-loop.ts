@@ -52,6 +52,9 @@ export interface RotationLoopOptions {
   readonly readAgainMs?: number;
 }
 
+/** Milliseconds after which the IDs of a pool are read again, where steps wait for them. */
+const READ_AGAIN_MS = 2_000;
+
 /**
  * Takes the steps of the rotations of one pool, while this host is its controller. Every step is
  * one transaction together with the record, by which it is known again when its answer is lost;
@@ -70,6 +73,7 @@ export class RotationLoop {
   readonly #now: () => number;
   #contents: { readonly contents: PoolContents; readonly at: number } | undefined;
   #waits: readonly Wait[] = [];
+  #decidedAt = Number.NEGATIVE_INFINITY;
   #closed = false;
 
   constructor(options: RotationLoopOptions) {
@@ -156,21 +160,40 @@ export class RotationLoop {
   }
 
   async #decide(view: RotationView, controller: number): Promise<RotationDecision> {
-    const { readAgainMs = 2_000, by, keys, saveEvery = 60, quietSeconds = 30 } = this.#options;
+    const {
+      readAgainMs = READ_AGAIN_MS,
+      by,
+      keys,
+      saveEvery = 60,
+      quietSeconds = 30,
+    } = this.#options;
     const options = { ...this.#options, quietSeconds, saveEvery };
     const passed = (of: string, saved: number) => this.#passed.seconds(of, saved);
     const policy = { keys, by, saveEvery, newId: randomUUID };
     if (this.#contents !== undefined && this.#now() - this.#contents.at >= readAgainMs) {
       this.#contents = undefined;
     }
+    if (this.#isRefused(view)) return { kind: 'wait', waits: this.#waits, next: 'save' };
     for (;;) {
       const contents = this.#contents?.contents;
       const situation = { ...view, controller, contents, passed };
       const first = decidePolicy(situation, policy);
       const decision = first.kind === 'none' ? decide(situation, options) : first;
-      if (decision.kind !== 'read') return decision;
+      if (decision.kind !== 'read') {
+        this.#decidedAt = this.#now();
+        return decision;
+      }
       this.#contents = { contents: await this.#read(), at: this.#now() };
     }
+  }
+
+  /** What was refused a moment ago is not tried again at each look: that reads the whole pool. */
+  #isRefused({ record }: RotationView): boolean {
+    const { readAgainMs = READ_AGAIN_MS } = this.#options;
+    const why = record?.value.refused;
+    const known = this.#waits.some((wait) => wait.kind === 'refused' && wait.why === why);
+    if (!known || record?.value.aborted !== undefined) return false;
+    return this.#now() - this.#decidedAt < 5 * readAgainMs;
   }
 
   async #read(): Promise<PoolContents> {

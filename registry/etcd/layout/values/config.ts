@@ -56,9 +56,12 @@ export interface PlaceOfConfig {
 
 export type ReadConfigValue = (octets: Uint8Array | string, place: PlaceOfConfig) => ConfigValue;
 
+/** Made once: that takes milliseconds. */
+const builtInShape: z.ZodType<ConfigShape> = anyConfigShape(BUILT_IN_SCHEMES);
+
 /** @returns a reader, which throws a DocumentError that names the key and the fields */
 export function configValueReader(schemes: Schemes = BUILT_IN_SCHEMES): ReadConfigValue {
-  const schema: z.ZodType<ConfigShape> = anyConfigShape(schemes);
+  const schema = schemes === BUILT_IN_SCHEMES ? builtInShape : anyConfigShape(schemes);
   return (octets, place) => {
     const report = reportOfKey(place.key);
     const json = readJson(octets, report);
