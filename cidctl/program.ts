@@ -10,6 +10,7 @@ import { addEncode } from './commands/encode.js';
 import { addEvents } from './commands/events.js';
 import { addExplain } from './commands/explain.js';
 import { addExport } from './commands/export.js';
+import { addIds } from './commands/ids.js';
 import { addKeygen } from './commands/keygen.js';
 import { addMove } from './commands/move.js';
 import { addPools } from './commands/pools.js';
@@ -47,6 +48,7 @@ export async function run(
   addExport(program, io, schemes);
   addReseal(program, io);
   addRotate(program, io, setExitCode);
+  addIds(program, io, schemes);
   addKeygen(program, io);
   addPools(program, io, schemes);
   addServers(program, io, schemes);
