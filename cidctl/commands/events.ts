@@ -36,30 +36,36 @@ export function addEvents(program: Command, io: Io): void {
         if (line !== undefined) io.out(line);
       };
       await withRegistry(flags, io, async (registry) => {
-        if (flags.follow) return followEvents(registry, last, print, io);
+        const first = (entries: readonly KeyValue[]) => lastOf(entries, last, flags);
+        if (flags.follow) return followEvents(registry, first, print, io);
         const { client, keys } = registry;
         const { entries } = await client.kv.list(keys.events);
-        for (const entry of lastOf(entries, last, flags)) print(entry);
+        for (const entry of first(entries)) print(entry);
       });
     });
 }
 
 function lastOf(entries: readonly KeyValue[], last: number, flags: EventFlags) {
-  const shown = entries.filter((entry) => lineOf(entry, flags) !== undefined);
+  const shown = inOrder(entries).filter((entry) => lineOf(entry, flags) !== undefined);
   return shown.slice(Math.max(shown.length - last, 0));
+}
+
+/** As they were made; their keys are in the order of what their writers had seen. */
+function inOrder(entries: readonly KeyValue[]): KeyValue[] {
+  return [...entries].sort((a, b) => a.modRevision - b.modRevision);
 }
 
 /** Ends with the process, or when what is printed is not wanted any more. */
 function followEvents(
   { client, keys }: SharedRegistry,
-  last: number,
+  first: (entries: readonly KeyValue[]) => readonly KeyValue[],
   print: (entry: KeyValue) => void,
   io: Io,
 ): Promise<never> {
   return new Promise((_, reject) => {
     client.follow([keys.events], {
       onSnapshot: ({ entries }) => {
-        for (const entry of entries.slice(Math.max(entries.length - last, 0))) print(entry);
+        for (const entry of first(entries)) print(entry);
       },
       onChanges: ({ changes }) => {
         for (const change of changes) if (change.kind === 'put') print(change.entry);
