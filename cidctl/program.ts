@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BUILT_IN_SCHEMES, type Schemes } from '../cid/index.js';
 import { newProgram, runProgram } from '../daemon/program.js';
+import { addAgents } from './commands/agents.js';
 import { addApply } from './commands/apply.js';
+import { addConfigs } from './commands/configs.js';
 import { addDecode } from './commands/decode.js';
+import { addDrain } from './commands/drain.js';
 import { addEncode } from './commands/encode.js';
+import { addEvents } from './commands/events.js';
 import { addExplain } from './commands/explain.js';
 import { addExport } from './commands/export.js';
 import { addIds } from './commands/ids.js';
 import { addKeygen } from './commands/keygen.js';
+import { addMove } from './commands/move.js';
+import { addPools } from './commands/pools.js';
 import { addReseal } from './commands/reseal.js';
 import { addRotate } from './commands/rotate.js';
+import { addServers } from './commands/servers.js';
 import { addValidate } from './commands/validate.js';
 import { EXIT_OK, exitCodeOf, type Io } from './io.js';
 
@@ -43,6 +50,13 @@ export async function run(
   addIds(program, io, schemes);
   addRotate(program, io, setExitCode);
   addKeygen(program, io);
+  addPools(program, io, schemes);
+  addServers(program, io, schemes);
+  addConfigs(program, io, schemes);
+  addAgents(program, io, schemes);
+  addDrain(program, io, setExitCode, schemes);
+  addEvents(program, io);
+  addMove(program, io, setExitCode, schemes);
 
   const ended = await runProgram(program, args, io, exitCodeOf);
   return ended === EXIT_OK ? exitCode : ended;

@@ -62,6 +62,8 @@ export const ERROR_CATALOGUE = {
     'Somebody else changed the registry meanwhile. Run the command again: it goes on from what is there now.',
   REGISTRY_REFUSED:
     'Check the user of this host (the CN of its certificate, or the name in the options file) and its role in etcd.',
+  STEP_REFUSED:
+    'Nothing was changed: the step could harm connections. The message says what has to be done first.',
   REGISTRY_FULL:
     'etcd is at its quota and takes no writes. Compact and defragment it, then run `etcdctl alarm disarm`.',
   REGISTRY_REQUEST_INVALID:
@@ -159,6 +161,7 @@ const INPUT_ERRORS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'NONCE_INVALID',
   'SERVER_UNKNOWN',
   'CONFIG_UNKNOWN',
+  'STEP_REFUSED',
   'STATE_MISSING',
   'STATE_CORRUPT',
   'STATE_STALE',

@@ -11,11 +11,17 @@ const EXIT_USAGE = 2;
 export interface ProgramOutput {
   out(line: string): void;
   err(line: string): void;
+  /** Whether what is printed may have colours; not if left out. */
+  readonly colours?: boolean;
 }
 
 export const PROCESS_OUTPUT: ProgramOutput = {
   out: (line) => process.stdout.write(`${line}\n`),
   err: (line) => process.stderr.write(`${line}\n`),
+  get colours() {
+    const { NO_COLOR = '', TERM } = process.env;
+    return process.stdout.isTTY === true && NO_COLOR === '' && TERM !== 'dumb';
+  },
 };
 
 /** A program that runProgram runs; its subcommands inherit what is set here. */

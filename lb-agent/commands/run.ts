@@ -25,6 +25,7 @@ import { AgentLock } from '../installation/pin-folder-lock.js';
 import { PinFolder } from '../installation/pins.js';
 import { configPackets } from '../observe/config-packets.js';
 import { metricsText } from '../observe/metrics.js';
+import { serverPackets } from '../observe/server-packets.js';
 import { watchTunnelMtus } from '../observe/tunnel-mtu-warnings.js';
 import { agentName, type RunOptions, stateFile } from '../options.js';
 import { HostChecks } from '../reachability/host-checks/host-checks.js';
@@ -188,6 +189,7 @@ async function runUntilStopped(
       log,
       attached: () => running.attached(),
       configPackets: () => configPackets(running.balancer, running.record),
+      serverPackets: () => serverPackets(running.balancer, running.record),
     });
     fleet = inFleet;
     observeAgentFleet(common, inFleet);

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { makeFolders } from '../../core/index.js';
 import type { FleetHealth } from '../../daemon/fleet-metrics.js';
 import { identityIn } from '../../daemon/identity.js';
+import { quietServer, quietStep } from '../../registry/etcd/fleet/index.js';
 import { revisionNumber } from '../../registry/etcd/layout/index.js';
 import type { EtcdRegistry } from '../../registry/etcd/store/etcd-registry.js';
 import type { DesiredState } from '../../registry/index.js';
@@ -35,6 +36,8 @@ export interface AgentFleetOptions {
   readonly attached: () => boolean;
   /** Counted by the kernel. */
   readonly configPackets: () => ConfigPackets;
+  /** Counted by the kernel, by the names that `quietServer` gives. */
+  readonly serverPackets: () => ConfigPackets;
   /** For tests. */
   readonly rotation?: RotationTimes;
 }
@@ -56,6 +59,7 @@ export class AgentFleet implements FleetHealth {
   readonly #controller: Controller | undefined;
   readonly #rotations: Rotations | undefined;
   readonly #quiet = new QuietConfigs();
+  readonly #quietServers = new QuietConfigs();
   readonly #hook: AnnounceHook | undefined;
   readonly #timer: NodeJS.Timeout;
   #looks = 0;
@@ -216,13 +220,24 @@ export class AgentFleet implements FleetHealth {
   }
 
   #countPackets(): void {
-    const retiring = (this.#inForce?.pools ?? []).flatMap(({ name, configs }) =>
+    const pools = this.#inForce?.pools ?? [];
+    const { configPackets, serverPackets } = this.#options;
+    const retiring = pools.flatMap(({ name, configs }) =>
       configs.filter(({ state }) => state === 'retiring').map(({ id }) => `${name}/${id}`),
     );
-    const packets: ConfigPackets =
-      retiring.length === 0 ? new Map() : this.#options.configPackets();
-    this.#quiet.count(packets, retiring);
-    this.#facts?.quiet(this.#quiet.seconds);
+    const leaving = pools.flatMap(({ name, servers }) =>
+      servers
+        .filter(({ state }) => state !== 'active')
+        .map((server) => quietServer(name, server.name)),
+    );
+    const none: ConfigPackets = new Map();
+    this.#quiet.count(retiring.length === 0 ? none : configPackets(), retiring);
+    this.#quietServers.count(leaving.length === 0 ? none : serverPackets(), leaving);
+    const ofServers = Object.entries(this.#quietServers.seconds);
+    this.#facts?.quiet({
+      ...this.#quiet.seconds,
+      ...Object.fromEntries(ofServers.map(([name, seconds]) => [name, quietStep(seconds)])),
+    });
   }
 
   #look(): void {

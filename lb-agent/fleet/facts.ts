@@ -49,7 +49,7 @@ export class Facts {
     this.say();
   }
 
-  /** @param seconds by `<pool>/<config>` */
+  /** @param seconds by `<pool>/<config>`, and of servers by the names of `quietServer` */
   quiet(seconds: Record<string, number>): void {
     this.#quiet = seconds;
     this.say();

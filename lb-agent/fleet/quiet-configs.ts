@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Packets that were routed by CIDs of a config since the tables began, by `<pool>/<config>`. */
+/**
+ * Packets since the tables began: by CIDs of a config, by `<pool>/<config>`; or to a server, by
+ * the names of `quietServer`.
+ */
 export type ConfigPackets = ReadonlyMap<string, number>;
 
 interface Seen {
@@ -10,7 +13,7 @@ interface Seen {
 }
 
 /**
- * For how long no packet came under configs that are to go. It is known from the moment that the
+ * For how long no packet came under configs, or to servers, that are to go. It is known from the moment that the
  * first count was taken, so it is never more than what is true.
  */
 export class QuietConfigs {
@@ -22,7 +25,7 @@ export class QuietConfigs {
     this.#now = now;
   }
 
-  /** @param of the configs that are watched; what is known of others is forgotten */
+  /** @param of what is watched; what is known of others is forgotten */
   count(packets: ConfigPackets, of: readonly string[]): void {
     const watched = new Set(of);
     for (const key of this.#seen.keys()) if (!watched.has(key)) this.#seen.delete(key);

@@ -76,7 +76,7 @@ export class CidStreams {
     });
     const sign = () => {
       // What clients have in stock is not to live on where it may not be issued any more.
-      if (options.issuer.fenced) return;
+      if (issuer.fenced) return;
       options.onSign();
       for (const session of this.#sessions) session.sign();
     };

@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
 import { writeFileSync } from 'node:fs';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { Scope, sweepLeftovers } from '../netns/scope.js';
 import { type DocumentConfig, FOUR_PASS } from '../system/document.js';
+import { FLEET_STEPS, runFleetScenario } from './fleet-scenario.js';
 import { runScenario, type ScenarioResult, STEPS } from './scenario.js';
 import { Screen } from './screen.js';
 
@@ -35,7 +36,21 @@ const CID_REASON =
   'balancers decrypt it out of every packet: whatever the addresses, the packet says where ' +
   'it belongs.';
 
+const FLEET_TITLES = {
+  rebind: 'NAT rebinds',
+  added: 'one added',
+  drained: 'one drained',
+  removed: 'one removed',
+  rotation: 'rotation',
+} as const;
+
+const FLEET_REASON =
+  'etcd with one member, two balancers, and servers that register themselves and get their IDs ' +
+  'from the balancer that is the controller. Under traffic a server is added, another one is ' +
+  'drained and removed, and the key is rotated by one command.';
+
 interface DemoOptions {
+  readonly registry: 'file' | 'etcd';
   readonly connections: number;
   readonly json?: string;
 }
@@ -43,6 +58,11 @@ interface DemoOptions {
 const command = new Command('demo')
   .description('Shows QUIC connections that survive, and what they survive, on one machine.')
   .option('-n, --connections <number>', 'connections in each of the two runs', readCount, 100)
+  .addOption(
+    new Option('--registry <kind>', 'file: each host has the document; etcd: hosts share it')
+      .choices(['file', 'etcd'])
+      .default('file'),
+  )
   .option('--json <file>', 'also write the numbers of the table to this file')
   .action(demo);
 
@@ -60,6 +80,10 @@ async function demo(options: DemoOptions): Promise<void> {
   const swept = await sweepLeftovers(FAMILY);
   if (swept.length > 0) screen.note(`removed what an earlier run left: ${swept.join(', ')}`);
   screen.heading('cidecar: routing QUIC by connection ID');
+  if (options.registry === 'etcd') {
+    await fleet(options, screen);
+    return;
+  }
   screen.say(INTRODUCTION);
 
   const { connections } = options;
@@ -73,6 +97,24 @@ async function demo(options: DemoOptions): Promise<void> {
   if (!allSurvived) {
     console.error('Connections routed by CID were lost; that should not happen.');
     process.exitCode = 1;
+  }
+}
+
+async function fleet({ connections, json }: DemoOptions, screen: Screen): Promise<void> {
+  screen.say(FLEET_REASON);
+  scope = new Scope(FAMILY);
+  try {
+    const byCid = await runFleetScenario(scope, connections, screen);
+    const lost = Math.max(...FLEET_STEPS.map((step) => connections - byCid.survived[step]));
+    screen.heading(`Connections lost: ${lost}`);
+    screen.table(
+      ['started', ...FLEET_STEPS.map((step) => FLEET_TITLES[step])],
+      [[String(connections), ...FLEET_STEPS.map((step) => String(byCid.survived[step]))]],
+    );
+    if (json !== undefined) writeFileSync(json, `${JSON.stringify({ byCid })}\n`);
+    if (lost > 0) process.exitCode = 1;
+  } finally {
+    await scope.dispose();
   }
 }
 

@@ -65,6 +65,28 @@ test('the demo writes what it promises, exits 0 and leaves nothing behind', asyn
   }
 });
 
+test('the demo of a fleet loses nothing, exits 0 and leaves nothing behind', async () => {
+  const json = new Scope('cdetoe');
+  try {
+    const file = json.path('result.json');
+    const args = ['--registry', 'etcd', '--connections', String(CONNECTIONS), '--json', file];
+    const demo = startDemo(args);
+    const exit = await demo.exited;
+    expect(exit, demo.tail(40)).toEqual({ code: 0, signal: null });
+    const all = CONNECTIONS;
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({
+      byCid: {
+        connections: all,
+        survived: { rebind: all, added: all, drained: all, removed: all, rotation: all },
+      },
+    });
+    expect(demo.tail(20)).toContain('Connections lost: 0');
+    expect(madeBy(demo.pid)).toEqual([]);
+  } finally {
+    await json.dispose();
+  }
+});
+
 test.each([
   ['SIGINT', 130, 'starting balancers'],
   ['SIGTERM', 143, 'handshake and echo'],

@@ -106,6 +106,7 @@ export class TestAgent {
       log,
       attached: () => agent?.attached ?? false,
       configPackets: () => new Map(),
+      serverPackets: () => new Map(),
       ...options.fleet,
     });
     agent = new TestAgent(options, { client, registry, fleet, log, lines });

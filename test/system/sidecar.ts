@@ -3,7 +3,6 @@ import { mkdirSync } from 'node:fs';
 import type { WorkerProcess } from '../netns/process.js';
 import type { Scope } from '../netns/scope.js';
 import type { Host } from '../netns/topology.js';
-import type { SystemDocument } from './document.js';
 
 /** Prefixes of the balancers' own addresses, from which tunnels come. */
 const TUNNEL_SOURCES = '10.2.0.0/16,2001:db8:2::/48';
@@ -14,6 +13,8 @@ export interface SidecarOptions {
   readonly reissueSeconds: number;
   /** Seconds for which a server that is cut off uses the CIDs it has. */
   readonly cidLifetimeSeconds: number;
+  /** Further flags. */
+  readonly more?: readonly string[];
 }
 
 /**
@@ -24,17 +25,18 @@ export class Sidecar {
   readonly host: Host;
   readonly socket: string;
   readonly #scope: Scope;
-  readonly #document: SystemDocument;
+  readonly #registry: string;
   readonly #stateFolder: string;
   readonly #options: SidecarOptions;
   #process: WorkerProcess | undefined;
   #started = false;
 
-  constructor(scope: Scope, host: Host, document: SystemDocument, options: SidecarOptions) {
+  /** @param registry path or address of the registry */
+  constructor(scope: Scope, host: Host, registry: string, options: SidecarOptions) {
     this.#scope = scope;
     this.#options = options;
     this.host = host;
-    this.#document = document;
+    this.#registry = registry;
     this.socket = scope.path(host.name, 'sidecar.sock');
     this.#stateFolder = scope.path(host.name, 'state');
     mkdirSync(this.#stateFolder, { mode: 0o700 });
@@ -46,11 +48,12 @@ export class Sidecar {
       namespace: this.host.namespace,
       entry: 'sidecar/main',
       args: [
-        ...['--registry', this.#document.path, '--server', this.host.name],
+        ...['--registry', this.#registry, '--server', this.host.name],
         ...['--state-dir', this.#stateFolder, '--socket', this.socket],
         ...['--reissue-within', String(this.#options.reissueSeconds)],
         ...['--cid-lifetime', String(this.#options.cidLifetimeSeconds)],
         ...(this.#options.decapsulates ? this.#decapsulation() : []),
+        ...(this.#options.more ?? []),
         ...(this.#started ? [] : ['--init']),
       ],
       log: this.#scope.path('logs', `${this.host.name}-sidecar.log`),
@@ -62,6 +65,12 @@ export class Sidecar {
   #decapsulation(): string[] {
     const pin = `${this.#scope.pinFolder(this.host.name)}/decap`;
     return ['--decap-interface', 'eth0', '--decap-sources', TUNNEL_SOURCES, '--decap-pin', pin];
+  }
+
+  /** Ends it as an operator does. */
+  async stop(): Promise<void> {
+    this.#process?.signal('SIGTERM');
+    await this.#process?.exited;
   }
 
   /** Ends it like a crash. */

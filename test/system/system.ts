@@ -71,7 +71,7 @@ export class System {
     const sidecars =
       options.configs.length > 0
         ? topology.servers.map((host) => {
-            return new Sidecar(scope, host, document, {
+            return new Sidecar(scope, host, document.path, {
               decapsulates: options.balancers > 0,
               reissueSeconds: options.reissueSeconds ?? REISSUE_SECONDS,
               cidLifetimeSeconds: options.cidLifetimeSeconds ?? CID_LIFETIME_SECONDS,

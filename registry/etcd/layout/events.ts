@@ -12,14 +12,22 @@ export const EVENTS_KEPT = 30 * 86_400;
 const PER_REVISION = 1000;
 
 /**
+ * A key for an event. Where two are made on one revision it is hardly ever the same.
+ *
+ * @param seen a revision of etcd that the writer has seen; by it events are in order
+ */
+export function newEventKey(keys: Keys, seen: number): string {
+  return keys.event(seen * PER_REVISION + randomInt(PER_REVISION));
+}
+
+/**
  * An event as an operation of the transaction that it tells of.
  *
  * @param seen a revision of etcd that the writer has seen; by it events are in order
  * @param lease of {@link leaseForEvents}
  */
 export function eventPut(keys: Keys, seen: number, lease: string, event: EventValue): Operation {
-  const number = seen * PER_REVISION + randomInt(PER_REVISION);
-  return put(keys.event(number), valueText(event), lease);
+  return put(newEventKey(keys, seen), valueText(event), lease);
 }
 
 /** A lease that nobody keeps alive, for events; its ID. */

@@ -58,8 +58,9 @@ export const heldValue = z.record(z.string(), z.string());
 export type HeldValue = z.infer<typeof heldValue>;
 
 /**
- * `quiet/<agent>`, under the lease, while a rotation goes on: by `<pool>/<config>`, the seconds
- * since its last packet under a config.
+ * `quiet/<agent>`, under the lease: by `<pool>/<config>`, the seconds since its last packet under
+ * a config that is retiring; by `<pool>/servers/<server>`, since the last packet that it sent to a
+ * server that is draining or down.
  */
 export const quietValue = z.record(z.string(), z.number().min(0));
 export type QuietValue = z.infer<typeof quietValue>;
