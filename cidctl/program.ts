@@ -6,6 +6,7 @@ import { addDecode } from './commands/decode.js';
 import { addEncode } from './commands/encode.js';
 import { addExplain } from './commands/explain.js';
 import { addExport } from './commands/export.js';
+import { addGrants } from './commands/grants.js';
 import { addKeygen } from './commands/keygen.js';
 import { addReseal } from './commands/reseal.js';
 import { addValidate } from './commands/validate.js';
@@ -38,6 +39,7 @@ export async function run(
   addApply(program, io, setExitCode, schemes);
   addExport(program, io, schemes);
   addReseal(program, io);
+  addGrants(program, io);
   addKeygen(program, io);
 
   const ended = await runProgram(program, args, io, exitCodeOf);

@@ -36,6 +36,8 @@ export interface FollowedStateOptions {
   readonly schemes?: Schemes;
   /** Called with each state, and with each error in place of one. */
   readonly onOutcome: (outcome: Outcome) => void;
+  /** Called each time that changes begin to come. */
+  readonly onConnected?: () => void;
 }
 
 interface ChangeAt {
@@ -108,6 +110,7 @@ export class FollowedState {
         this.#take([], revision);
         // Another version may have been at work meanwhile.
         this.#readLayoutAgain();
+        options.onConnected?.();
       },
       onDisconnected: (error) => this.#leave(error),
     });
