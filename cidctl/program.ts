@@ -7,6 +7,7 @@ import { addEncode } from './commands/encode.js';
 import { addExplain } from './commands/explain.js';
 import { addExport } from './commands/export.js';
 import { addGrants } from './commands/grants.js';
+import { addIds } from './commands/ids.js';
 import { addKeygen } from './commands/keygen.js';
 import { addReseal } from './commands/reseal.js';
 import { addValidate } from './commands/validate.js';
@@ -40,6 +41,7 @@ export async function run(
   addExport(program, io, schemes);
   addReseal(program, io);
   addGrants(program, io);
+  addIds(program, io, schemes);
   addKeygen(program, io);
 
   const ended = await runProgram(program, args, io, exitCodeOf);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Backoff, SayOnce, SerialWork, toHex } from '../../core/index.js';
 import type { Log } from '../../daemon/log.js';
-import type { EtcdClient } from '../../registry/etcd/client/index.js';
+import { type EtcdClient, unchanged } from '../../registry/etcd/client/index.js';
 import {
   decideGate,
   describeWaiting,
@@ -64,6 +64,8 @@ export class GateKeeper {
   #fleet: FollowedFleet | undefined;
   /** Whether it is known which marks stand in etcd. */
   #marksRead = false;
+  /** Configs whose marks are to be put anew: at the start, and after an ID was taken away. */
+  readonly #renewals: Set<number>;
   #view: ServerView;
   /** What etcd has of what is missing, as of the present view. */
   #wanted = new Map<number, Wanted>();
@@ -74,6 +76,7 @@ export class GateKeeper {
   constructor(options: GateKeeperOptions, view: ServerView) {
     this.#options = options;
     this.#view = view;
+    this.#renewals = new Set(options.file.onDisk.keys());
     this.#marks = new Marks(options);
     this.#timer = setInterval(() => this.#go(), LOOK_EVERY).unref();
   }
@@ -132,6 +135,7 @@ export class GateKeeper {
     try {
       if (!this.#marksRead) await this.#compareMarks();
       await this.#forgetIds();
+      await this.#renewMarks();
       await this.#letThrough();
       await this.#takeBack();
       this.#said.over('trouble');
@@ -166,7 +170,26 @@ export class GateKeeper {
     for (const [config, pass] of file.onDisk) {
       const own = new Set((serverIds.get(config) ?? []).map(toHex));
       const ids = pass.ids.filter((id) => own.has(id));
-      if (ids.length < pass.ids.length) await file.give(config, { ...pass, ids });
+      if (ids.length === pass.ids.length) continue;
+      await file.give(config, { ...pass, ids });
+      this.#renewals.add(config);
+    }
+  }
+
+  /**
+   * OWNER_STOPPED: by a mark that is newer than the removal of an ID others know that this sidecar
+   * has stopped issuing it, and that its disk says so. Only where nothing changed since.
+   */
+  async #renewMarks(): Promise<void> {
+    const { keys, file } = this.#options;
+    const revision = revisionNumber(this.#view.revision) ?? 0;
+    for (const config of this.#renewals) {
+      const pass = file.onDisk.get(config);
+      const done =
+        pass === undefined ||
+        !this.#marks.configs.includes(config) ||
+        (await this.#marks.renew(config, pass.since, [unchanged(keys.revision, revision)]));
+      if (done) this.#renewals.delete(config);
     }
   }
 
@@ -202,6 +225,10 @@ export class GateKeeper {
     }
     const fleet = this.#followed;
     if (fleet === undefined) return 'later';
+    // The mark says too that this sidecar issues nothing that was taken from it before.
+    const present = this.#view;
+    await this.#forgetIds();
+    if (present !== this.#view) return 'later';
     const decision = decideGate(keys, fleet.view, wanted);
     if (!decision.open) {
       return { config: config.id, revision: decision.revision, agents: decision.waiting };

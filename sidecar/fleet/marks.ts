@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomUUID } from 'node:crypto';
-import type { Condition, EtcdClient } from '../../registry/etcd/client/index.js';
+import { type Condition, type EtcdClient, unchanged } from '../../registry/etcd/client/index.js';
 import { gateConditions, unmark, type Wanted } from '../../registry/etcd/fleet/index.js';
 import { type Keys, valueText } from '../../registry/etcd/layout/index.js';
 
@@ -62,6 +62,20 @@ export class Marks {
       if (!held) return false;
     }
     return this.#put(config, gateConditions(keys, last), { identity, since });
+  }
+
+  /**
+   * Puts the mark anew, as it is. False where it is another one by now, or none; {@link read} says
+   * which.
+   *
+   * @param when what has to hold besides
+   */
+  async renew(config: number, since: number, when: readonly Condition[]): Promise<boolean> {
+    const { identity } = this.#options;
+    const modRevision = this.#known.get(config);
+    if (modRevision === undefined) return false;
+    const same = unchanged(this.#key(config), modRevision);
+    return this.#put(config, [same, ...when], { identity, since });
   }
 
   /** Takes the mark back. False where it is another one by now; {@link read} says which. */

@@ -44,7 +44,12 @@ export interface RegistrationOptions extends Registrant {
 }
 
 const CHAIN_AFTER_MS = 1_500;
+/** Milliseconds between looks at the fence. */
 const LOOK_EVERY = 500;
+/** Looks at the fence for one look at what has no event in etcd, while something is missing. */
+const LOOKS_WHILE_MISSING = 4;
+/** The same while nothing is. */
+const LOOKS_WHILE_SETTLED = 20;
 /** Milliseconds that the start waits for IDs, once the server is known. */
 const IDS_WITHIN_MS = 10_000;
 
@@ -69,6 +74,9 @@ export class Registration {
   #says: () => Omit<LiveServerValue, 'identity'> = () => SAYS_NOTHING;
   #onFence: () => void = () => {};
   #fenced: string | undefined;
+  /** Whether it has all that it asks for, and is known to be alive. */
+  #settled = false;
+  #ticks = 0;
   readonly #timer: NodeJS.Timeout;
   /** The lease on which the sign of life hangs. */
   #liveLease: string | undefined;
@@ -77,7 +85,6 @@ export class Registration {
   #provenAt: number | undefined;
   #inForce: string | undefined;
   #noControllerSince: number | undefined;
-  #registered = false;
   #refusal: CidecarError | undefined;
   #state: DesiredState | undefined;
   #saidText: string | undefined;
@@ -102,10 +109,16 @@ export class Registration {
         onTrouble: (error) => this.#trouble(error),
       },
     );
-    const own = [keys.request(pool, server), keys.liveServer(pool, server), keys.controller(pool)];
-    this.#follow = client.follow(own, {
+    const key = keys.request(pool, server);
+    this.#follow = client.follow([key], {
       onSnapshot: () => this.#go(),
-      onChanges: () => this.#go(),
+      onChanges: ({ changes }) => {
+        // The prefix is also that of servers whose names begin alike.
+        if (changes.some((each) => (each.kind === 'put' ? each.entry.key : each.key) === key)) {
+          this.#tellNews();
+          this.#go();
+        }
+      },
       onConnected: () => this.#go(),
     });
     this.#fenced = options.fence.reason;
@@ -124,14 +137,18 @@ export class Registration {
     // A first answer, or the reason why there is none.
     await client.kv.get(registry.keys.revision);
     let known: number | undefined;
+    let answered = performance.now();
     for (;;) {
       if (this.#refusal !== undefined) throw this.#refusal;
-      const state = await registry.read();
-      this.desired(state);
-      const missing = missingIds(state, this.#options);
+      const missing = await this.#readMissing().catch((error: unknown) => {
+        // It answered a moment ago: it is worth waiting for.
+        if (performance.now() - answered < IDS_WITHIN_MS) return undefined;
+        throw error;
+      });
+      if (missing !== undefined) answered = performance.now();
       if (missing === 'no pool') throw unregistrable(pool);
       if (missing === 0) return;
-      if (missing !== undefined) {
+      if (typeof missing === 'number') {
         known ??= performance.now();
         if (performance.now() - known >= IDS_WITHIN_MS) {
           log.warn({ pool, server }, 'no ID was handed out yet: 0b111 CIDs until there is one');
@@ -140,6 +157,12 @@ export class Registration {
       }
       await this.#news();
     }
+  }
+
+  async #readMissing(): Promise<ReturnType<typeof missingIds>> {
+    const state = await this.#options.registry.read();
+    this.desired(state);
+    return missingIds(state, this.#options);
   }
 
   /** Why another sidecar has this server; undefined where none has. */
@@ -157,6 +180,7 @@ export class Registration {
 
   /** The registry has this state. */
   desired(state: DesiredState): void {
+    if (this.#state === state) return;
     this.#state = state;
     const pool = state.pools.find(({ name }) => name === this.#options.pool);
     this.#options.fence.poolHas(pool?.allocation?.hold);
@@ -222,6 +246,10 @@ export class Registration {
     clearInterval(this.#timer);
     this.#backoff.cancel();
     this.#follow.close();
+    this.#tellNews();
+  }
+
+  #tellNews(): void {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
@@ -231,7 +259,10 @@ export class Registration {
 
   #tick(): void {
     this.#lookAtFence();
-    this.#go();
+    this.#ticks += 1;
+    // What has no event: that the pool has a controller, and that another one leaves this name.
+    const every = this.#settled ? LOOKS_WHILE_SETTLED : LOOKS_WHILE_MISSING;
+    if (this.#ticks % every === 0) this.#go();
   }
 
   #lookAtFence(): void {
@@ -254,12 +285,12 @@ export class Registration {
       this.#trouble(error);
       if (!this.#closed) this.#backoff.retry(() => this.#go());
     }
-    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   /** Does what is next; false where there is nothing to do until something changes. */
   async #one(): Promise<boolean> {
     const { registry, log } = this.#options;
+    this.#settled = false;
     const seen = await this.#look();
     try {
       requireIdentity(this.#options, seen);
@@ -268,6 +299,7 @@ export class Registration {
     } catch (error) {
       if (!(error instanceof CidecarError)) throw error;
       this.#refusal = error;
+      this.#tellNews();
       this.#liveLease = undefined;
       this.#lookAtFence();
       if (this.#said.isNews(error, 'refusal')) log.error({ error }, 'this server is another one');
@@ -278,7 +310,6 @@ export class Registration {
       if (this.#state === undefined) return false;
       return this.#register(seen);
     }
-    this.#registered = true;
     this.#options.fence.requestSays(request.value.hold);
     const lease = this.#lease.id;
     if (lease !== undefined && (lease !== this.#liveLease || seen.live === undefined)) {
@@ -286,8 +317,10 @@ export class Registration {
       return true;
     }
     if (lease !== undefined && seen.live !== undefined) await this.#sayMore(seen.live, lease);
-    if (this.#state === undefined || missingIds(this.#state, this.#options) === 0) return false;
-    if (!this.#mayHelpItself(seen)) return false;
+    if (this.#state === undefined) return false;
+    const missing = missingIds(this.#state, this.#options) !== 0;
+    this.#settled = !missing && this.alive;
+    if (!missing || !this.#mayHelpItself(seen)) return false;
     const { pool, server } = this.#options;
     const got = await allocateByChain({ registry, pool, server, request });
     if (got) log.info({ pool, server }, 'the pool has no controller: took IDs without one');
@@ -391,7 +424,7 @@ export class Registration {
   async #news(): Promise<void> {
     await Promise.race([
       new Promise<void>((resolve) => this.#waiting.push(resolve)),
-      pause(LOOK_EVERY, undefined, { ref: false }),
+      pause(LOOK_EVERY * LOOKS_WHILE_MISSING, undefined, { ref: false }),
     ]);
   }
 
@@ -403,17 +436,17 @@ export class Registration {
 
 /**
  * How many IDs the server does not have yet under the configs that are issued now or next;
- * undefined where it is no server of the pool yet.
+ * 'no server' where it is none of the pool yet.
  */
 function missingIds(
   { pools }: DesiredState,
   { pool: name, server, ids }: Pick<RegistrationOptions, 'pool' | 'server' | 'ids'>,
-): number | undefined | 'no pool' {
+): number | 'no server' | 'no pool' {
   const pool = pools.find((each) => each.name === name);
   const present = pool?.servers.find((each) => each.name === server);
   const { allocation } = pool ?? {};
   if (pool === undefined || allocation === undefined) return present === undefined ? 'no pool' : 0;
-  if (present === undefined) return undefined;
+  if (present === undefined) return 'no server';
   const wanted = wantedIds({ ids }, allocation);
   return issuedConfigs(pool).reduce((sum, { id }) => {
     return sum + Math.max(0, wanted - (present.serverIds.get(id)?.length ?? 0));

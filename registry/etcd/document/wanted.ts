@@ -4,8 +4,8 @@ import { readKey } from '../../document/configs.js';
 import type { ParsedDocument } from '../../document/document.js';
 import { packedIds } from '../../document/packed-ids.js';
 import type { ConfigShape, PoolShape, ServerShape } from '../../document/shape.js';
-import type { Pool } from '../../types.js';
-import { type Run, runsOf } from '../layout/id-run.js';
+import type { Allocation, Pool } from '../../types.js';
+import { idAfter, type Run, runsOf } from '../layout/id-run.js';
 import { keyFileFields, keyFileIn } from '../layout/values/config.js';
 import type { PoolValue, ServerValue } from '../layout/values/desired.js';
 
@@ -73,7 +73,10 @@ function keysOf(
   return keys;
 }
 
-function runsIn({ configs, servers }: Pool): ReadonlyMap<number, readonly OwnedRun[]> {
+/** The highest number that is handed out. */
+const HIGHEST_ALLOCATED = 2 ** 32 - 1;
+
+function runsIn({ configs, servers, allocation }: Pool): ReadonlyMap<number, readonly OwnedRun[]> {
   const lengths = new Map(configs.map(({ id, codec }) => [id, codec.serverIdLength]));
   const runs = new Map<number, OwnedRun[]>();
   for (const { name, serverIds } of servers) {
@@ -82,7 +85,11 @@ function runsIn({ configs, servers }: Pool): ReadonlyMap<number, readonly OwnedR
       if (length === undefined || ids.length === 0) continue;
       const all = runs.get(config) ?? [];
       runs.set(config, all);
-      for (const run of runsOf(inOrder(ids, length), length)) all.push({ ...run, server: name });
+      for (const run of runsOf(inOrder(ids, length), length)) {
+        for (const part of allocation === undefined ? [run] : singlesIn(run, allocation)) {
+          all.push({ ...part, server: name });
+        }
+      }
     }
   }
   for (const all of runs.values()) all.sort((a, b) => (a.hex < b.hex ? -1 : 1));
@@ -100,4 +107,23 @@ function inOrder(ids: readonly Uint8Array[], length: number): Uint8Array {
   const all: Uint8Array[] = [];
   for (let at = 0; at < octets.length; at += length) all.push(octets.subarray(at, at + length));
   return Buffer.concat(all.sort(Buffer.compare));
+}
+
+/**
+ * A run as it is where IDs are handed out: inside of the range of allocation each ID is a key of
+ * its own. So whoever hands out an ID sees that it has an owner by that one key, even if the owner
+ * came a moment ago.
+ */
+function* singlesIn(run: Run, { first, last = Number.POSITIVE_INFINITY }: Allocation) {
+  let next = run.hex;
+  let left = run.count;
+  while (left > 0) {
+    const number = Number.parseInt(next, 16);
+    const inside = number >= first && number <= last && number <= HIGHEST_ALLOCATED;
+    // Below the range it goes on to its beginning; above it, to the end.
+    const count = inside ? 1 : number < first ? Math.min(left, first - number) : left;
+    yield { hex: next, count };
+    left -= count;
+    next = idAfter(next, count) ?? next;
+  }
 }

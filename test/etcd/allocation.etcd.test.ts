@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { type EtcdClient, withPrefix } from '../../registry/etcd/client/index.js';
+import { FleetPicture, type FleetView } from '../../registry/etcd/fleet/index.js';
+import { Keys } from '../../registry/etcd/layout/index.js';
+import { putPool } from './fleet-document.js';
+import { Members } from './members.js';
+import { Registrants } from './registrants.js';
+import { TestAgent } from './test-agent.js';
+import { until } from './until.js';
+
+const PREFIX = '/cidecar';
+const keys = new Keys(PREFIX);
+
+let members: Members;
+let client: EtcdClient;
+let scratch: string;
+let agents: TestAgent[];
+let registrants: Registrants;
+beforeAll(async () => {
+  members = await Members.start();
+  client = members.client();
+});
+afterAll(() => members?.dispose());
+
+beforeEach(() => {
+  scratch = mkdtempSync('/dev/shm/cidecar-allocation-');
+  agents = [];
+  registrants = new Registrants(members.endpoints, PREFIX);
+});
+afterEach(async () => {
+  await registrants.close();
+  await Promise.all(agents.map((agent) => agent.stop()));
+  rmSync(scratch, { recursive: true, force: true });
+  await client.kv.remove(withPrefix(keys.root));
+});
+
+async function agent(name: string): Promise<TestAgent> {
+  const own = mkdtempSync(join(scratch, `${name}-`));
+  const { endpoints } = members;
+  const of = { endpoints, prefix: PREFIX, agent: name, folder: own, ttl: 30 };
+  const started = await TestAgent.start(of);
+  agents.push(started);
+  await until(`${name} is live`, () => started.fleet.alive);
+  return started;
+}
+
+async function view(): Promise<FleetView> {
+  const picture = new FleetPicture(keys);
+  const { revision, entries } = await client.kv.list(keys.root);
+  picture.begin(revision, entries);
+  return picture.view;
+}
+
+/** Owners by `<config>/<hex>`. */
+async function owned(): Promise<Map<string, string>> {
+  const prefix = keys.ids('web');
+  const { entries } = await client.kv.list(prefix);
+  return new Map(
+    entries.map(({ key, value }) => [
+      key.slice(prefix.length),
+      JSON.parse(value.toString()).server,
+    ]),
+  );
+}
+
+/** Registers many servers at once; returns the milliseconds that it took all of them. */
+async function registerAtOnce(count: number, clients = 10): Promise<number> {
+  const registries = Array.from({ length: clients }, () => registrants.registry());
+  const began = performance.now();
+  await Promise.all(
+    Array.from({ length: count }, async (_, i) => {
+      const registry = registries[i % clients];
+      if (registry === undefined) throw new Error('there is a registry');
+      const registration = registrants.begin(`web-${i + 1}`, registry, { ttl: 60 });
+      await registration.ready();
+    }),
+  );
+  return performance.now() - began;
+}
+
+test('200 servers at once get dense IDs from the controller, each its own', async () => {
+  await putPool(client, { configs: ['minting'], allocation: {} });
+  await agent('lb-1');
+  const took = await registerAtOnce(200);
+  console.log(`200 registrations with a controller: ${Math.round(took)} ms`);
+  const ids = await owned();
+  expect(new Set(ids.values()).size).toBe(200);
+  const expected = Array.from(
+    { length: 200 },
+    (_, i) => `0/${(i + 1).toString(16).padStart(6, '0')}`,
+  );
+  expect([...ids.keys()]).toEqual(expected);
+  const { requests } = await view();
+  for (const [server, { value }] of requests.in('web')) {
+    const [hex] = value.granted['0'] ?? [];
+    expect(ids.get(`0/${hex}`)).toBe(server);
+  }
+});
+
+test('200 servers at once help themselves while there is no controller', async () => {
+  await putPool(client, { configs: ['minting'], allocation: {} });
+  const took = await registerAtOnce(200);
+  console.log(`200 registrations without a controller: ${Math.round(took)} ms`);
+  const ids = await owned();
+  expect(ids.size).toBe(200);
+  expect(new Set(ids.values()).size).toBe(200);
+  console.log(`the highest ID is ${[...ids.keys()].at(-1)}`);
+});
