@@ -19,6 +19,7 @@ const SIDECAR: Grantee = { kind: 'sidecar', pool: 'web', server: 'web-1' };
 const AGENT: Grantee = { kind: 'agent', agent: 'lb-1' };
 const CONTROLLER: Grantee = { kind: 'controller', agent: 'lb-2' };
 const PASSWORD = 'of-tests';
+const ROOT_LOGIN = { user: 'root', password: new Secret(Buffer.from(ROOT_PASSWORD)) };
 
 /** One member with the users of `cidctl grants`. */
 export class RightsCluster {
@@ -165,7 +166,7 @@ export function testRights(options: MembersOptions): void {
       try {
         const client = cluster.client(userOf(SIDECAR));
         const seen: string[] = [];
-        let away: { readonly code: string } | undefined;
+        let away = false;
         const { revision } = await cluster.root.status();
         client.watch({ key: keys.meta }, revision + 1, {
           onChanges: (sets) => {
@@ -176,8 +177,8 @@ export function testRights(options: MembersOptions): void {
             }
           },
           onCompacted: () => undefined,
-          onDisconnected: (error) => {
-            away = error;
+          onDisconnected: () => {
+            away = true;
           },
         });
         await cluster.root.kv.put(keys.meta, '1');
@@ -189,7 +190,8 @@ export function testRights(options: MembersOptions): void {
 
         await cluster.members.member(0).kill();
         cluster.members.member(0).start();
-        await until('it is refused', () => away?.code === 'REGISTRY_REFUSED');
+        await until('its stream is gone', () => away);
+        await cluster.members.healthy({ login: ROOT_LOGIN });
         await cluster.root.kv.put(keys.meta, '3');
         // A watch of somebody who may shows that it was delivered.
         const others: string[] = [];
@@ -199,6 +201,7 @@ export function testRights(options: MembersOptions): void {
           onChanges: () => undefined,
         });
         await until('another sees it', () => others.includes('3'));
+        await expect(client.kv.get(keys.meta)).rejects.toMatchObject({ code: 'REGISTRY_REFUSED' });
         expect(seen).not.toContain('3');
       } finally {
         await cluster.dispose();
