@@ -168,6 +168,7 @@ async function measureMillion(): Promise<void> {
   const agent = await KernelAgent.start(
     prefix,
     'million',
+    'eth1',
     () => {},
     () => {
       read = performance.now() - began;
