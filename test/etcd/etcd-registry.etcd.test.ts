@@ -177,6 +177,20 @@ test('has no state before the first apply, and says so', async () => {
   await until('there is a state', () => states.length > 0);
 });
 
+test('refuses a registry of another layout, and goes on when it is of this one', async () => {
+  await fill(documentOf(1));
+  const salt = '00'.repeat(16);
+  await client.kv.put(keys.meta, JSON.stringify({ layout: 2, salt }));
+  const { registry, states } = await follow();
+  await expect(registry.read()).rejects.toMatchObject({
+    code: 'DOCUMENT_INVALID',
+    place: { file: keys.meta, field: 'layout' },
+    message: 'must be 1, not 2: this registry was made by another version',
+  });
+  await client.kv.put(keys.meta, JSON.stringify({ layout: 1, salt }));
+  await until('it is taken', () => states.length > 0);
+});
+
 test('saves what it was made of with its keys sealed, for a start without etcd', async () => {
   await fill(documentOf(3));
   const { registry, sources } = await follow();

@@ -13,7 +13,7 @@ import type { RestValue } from '../layout/values/ids.js';
 import type { Assembly } from '../store/assembly.js';
 import type { Keyring } from '../store/keyring.js';
 import type { PoolAssembly } from '../store/pool-assembly.js';
-import { type IdRun, RunTable } from '../store/run-table.js';
+import { RunTable } from '../store/run-table.js';
 import {
   hexOf,
   type IdChange,
@@ -21,7 +21,9 @@ import {
   intervalOf,
   type NewRun,
   type OldRun,
+  without,
 } from './id-changes.js';
+import type { RestingIds, RestingRun } from './resting-ids.js';
 import type { WantedConfig, WantedPool } from './wanted.js';
 
 /** A key to put, or one or all of a prefix to delete. */
@@ -60,7 +62,7 @@ export interface KeyChangeOptions {
   /** Keys below the desired state that stand for nothing that can be read. */
   readonly unreadable: readonly string[];
   /** IDs in quarantine, by pool and config. */
-  readonly resting: (pool: string, config: number) => readonly IdRun[];
+  readonly resting: RestingIds;
 }
 
 /** What has to change in etcd so that it holds what a document says. Nothing where it does. */
@@ -247,14 +249,36 @@ class PoolChanges {
         return { put: keys.id(pool, config, hex), value: idValueText({ server, count }) };
       }),
       ...old.flatMap((each) => this.#toRest(keys, pool, config, each)),
-      ...made.flatMap(({ first, last }): KeyChange[] => {
-        const covered = resting.filter(({ hex, count }) => {
-          const there = intervalOf(hex, count);
-          return there.first >= first && there.last <= last;
-        });
-        return covered.map(({ key }) => ({ remove: key }));
-      }),
+      ...resting.flatMap((rest) => this.#outOfRest(keys, pool, config, rest, made)),
     ];
+  }
+
+  /** What is owned again rests no more; what is left of its run goes on to rest. */
+  #outOfRest(
+    keys: Keys,
+    pool: string,
+    config: number,
+    rest: RestingRun,
+    made: readonly NewRun[],
+  ): KeyChange[] {
+    const whole = intervalOf(rest.hex, rest.count);
+    const left = made.some(({ hex }) => hex.length === rest.hex.length)
+      ? without(whole, made)
+      : [whole];
+    if (left.length === 1 && left[0]?.first === whole.first && left[0].last === whole.last) {
+      return [];
+    }
+    const { server, removedAt, restedSeconds } = rest;
+    const kept = left.map(({ first, last }): KeyChange => {
+      const count = Number(last - first) + 1;
+      const value: RestValue = { server, count, removedAt, restedSeconds };
+      return {
+        put: keys.restId(pool, config, hexOf(first, rest.hex.length)),
+        value: valueText(value),
+      };
+    });
+    const stays = left.some(({ first }) => first === whole.first);
+    return [...(stays ? [] : [{ remove: rest.key }]), ...kept];
   }
 
   /** Where IDs are handed out, one that was taken away is at rest before somebody else gets it. */

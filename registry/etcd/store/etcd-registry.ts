@@ -3,7 +3,7 @@ import { SayOnce } from '../../../core/index.js';
 import type { DocumentWarning } from '../../document/report.js';
 import type { DesiredState, Registry, RegistryOptions, Watch, WatchHandlers } from '../../types.js';
 import { LastRead, WatchReports } from '../../watch-reports.js';
-import type { EtcdClient } from '../client/index.js';
+import { type EtcdClient, weaknessOf } from '../client/index.js';
 import { Keys } from '../layout/keys.js';
 import { etcdSource } from './etcd-source.js';
 import { FollowedState, type Outcome } from './followed-state.js';
@@ -22,6 +22,7 @@ export class EtcdRegistry implements Registry {
   readonly #lastRead = new LastRead();
   readonly #watches = new Set<WatchReports>();
   readonly #warned = new SayOnce();
+  readonly #weakness = new SayOnce();
   #followed: FollowedState | undefined;
 
   /** @param client closed with the registry */
@@ -69,6 +70,7 @@ export class EtcdRegistry implements Registry {
       return outcome.state;
     });
     this.#watches.add(reports);
+    if (followed.connected) void this.#tellWeakness();
     const { outcome } = followed;
     // What came while it began, and is not what a read handed out.
     if (outcome !== undefined) report(reports, outcome);
@@ -92,6 +94,7 @@ export class EtcdRegistry implements Registry {
       client: this.client,
       keys: this.keys,
       onOutcome: (outcome) => this.#tell(outcome),
+      onConnected: () => void this.#tellWeakness(),
     });
     return this.#followed;
   }
@@ -102,6 +105,16 @@ export class EtcdRegistry implements Registry {
       this.#options.onSource?.(outcome.state, etcdSource(this.keys, outcome));
     }
     for (const reports of this.#watches) report(reports, outcome);
+  }
+
+  /** For who stays: a daemon. Members can have several releases, and be upgraded meanwhile. */
+  async #tellWeakness(): Promise<void> {
+    for (const { endpoint, status } of await this.client.statuses()) {
+      const weakness = status instanceof Error ? undefined : weaknessOf(status.version);
+      if (weakness === undefined || this.#watches.size === 0) continue;
+      if (!this.#weakness.isNews(weakness)) continue;
+      this.#options.onWarning?.({ file: endpoint, field: '', message: weakness });
+    }
   }
 
   #warn(warnings: readonly DocumentWarning[]): void {
