@@ -80,10 +80,13 @@ export class Registration {
   readonly #timer: NodeJS.Timeout;
   /** The lease on which the sign of life hangs. */
   #liveLease: string | undefined;
-  /** The state that has to be in force before this sidecar is known to own what it has. */
-  #mustShow: string | undefined;
+  /**
+   * The revision of the state that has to be in force before this sidecar is known to own what it
+   * has; undefined until it has come to life.
+   */
+  #mustShow: number | undefined;
   #provenAt: number | undefined;
-  #inForce: string | undefined;
+  #inForce: number | undefined;
   #noControllerSince: number | undefined;
   /** Whether the request is its own, as far as is known. */
   #registered = false;
@@ -195,7 +198,7 @@ export class Registration {
 
   /** The sidecar issues by the state of this revision. */
   inForce(revision: string): void {
-    this.#inForce = revision;
+    this.#inForce = revisionNumber(revision);
     this.#prove();
   }
 
@@ -393,13 +396,22 @@ export class Registration {
     const value = { ...this.#says(), identity };
     const transaction = comeToLife(keys, this.#options, seen, { value, lease });
     const what = 'sign of life';
-    const { held } = await client.kv.txn(transaction, { what, repeatable: true });
+    // What was in force in the life before says nothing of who owns the IDs now.
+    this.#liveLease = undefined;
+    this.#mustShow = undefined;
+    this.#provenAt = undefined;
+    const { held, revision, results } = await client.kv.txn(transaction, {
+      what,
+      repeatable: true,
+    });
     if (!held) return;
+    // Where etcd was restored from a backup, the state in force is of another history.
+    if ((this.#inForce ?? 0) > revision) this.#inForce = undefined;
+    const desired = results.at(-1);
+    this.#mustShow = desired?.kind === 'get' ? (desired.entries[0]?.modRevision ?? 0) : undefined;
     this.#saidText = JSON.stringify(value);
     this.#liveLease = lease;
     log.info('this server is known to be alive');
-    // RETURN_OWNS: by the state as it is after this, it goes on under what is its own.
-    this.#mustShow = (await registry.read()).revision;
     this.#prove(sentAt);
   }
 
@@ -415,7 +427,7 @@ export class Registration {
   #prove(at: number | undefined = this.#provenAt): void {
     this.#provenAt = at;
     if (at === undefined || this.#mustShow === undefined || this.#inForce === undefined) return;
-    if ((revisionNumber(this.#inForce) ?? 0) < (revisionNumber(this.#mustShow) ?? 0)) return;
+    if (this.#inForce < this.#mustShow) return;
     if (this.#liveLease === undefined) return;
     this.#options.fence.proven(at);
     this.#lookAtFence();
