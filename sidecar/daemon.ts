@@ -251,6 +251,7 @@ export class Daemon {
       {
         ...{ ...this.#options, registry, ttl },
         registration: this.#registration,
+        older: () => this.#service?.cidStreams.olderCids,
         meaning: ({ id, codec }) => store.fingerprints.config(id, codec),
         onAdmitted: () => void this.#follower?.readmit(() => fleet.admitted),
       },
