@@ -299,6 +299,8 @@ export class AgentFleet implements FleetHealth {
   #mayAttach(fromDisk: boolean): boolean {
     if (this.#membership === undefined || this.#options.attached()) return true;
     if (this.standing === 'live') return true;
+    // By the word of its disk: its own announcement takes the word out of the store.
+    if (this.#member === 'out') return false;
     const { waitedFor } = this.#membership;
     if (waitedFor !== undefined && waitedFor <= this.#inKernel) return true;
     if (this.#member !== 'joined') return false;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import type { Logger } from 'pino';
 import { SayOnce, SerialWork } from '../../core/index.js';
 import type { Announcing } from './announcing.js';
@@ -67,12 +67,15 @@ export class AnnounceHook {
       CIDECAR_REASON: announcing.announce ? '' : announcing.reason,
     };
     return new Promise((resolve) => {
-      const child = spawn(program, {
-        env,
-        stdio: 'ignore',
-        timeout: limitMs,
-        killSignal: 'SIGKILL',
-      });
+      const options = { env, stdio: 'ignore', timeout: limitMs, killSignal: 'SIGKILL' } as const;
+      let child: ChildProcess;
+      try {
+        child = spawn(program, options);
+      } catch (error) {
+        // Some errors, such as ENOTDIR, are thrown instead of told.
+        resolve(error instanceof Error ? error.message : String(error));
+        return;
+      }
       child.once('error', (error) => resolve(error.message));
       child.once('exit', (code, signal) => {
         if (code === 0) resolve(undefined);

@@ -112,6 +112,14 @@ describe('the announce hook', () => {
     await each.close();
   });
 
+  it('may be below what is no folder', async () => {
+    writeFileSync(join(folder, 'file'), '');
+    const each = new AnnounceHook({ program: join(folder, 'file', 'hook'), log });
+    each.tell({ announce: true });
+    await each.close();
+    expect(lines).toMatchObject([{ failure: expect.stringContaining('ENOTDIR') }]);
+  });
+
   it('may be missing', async () => {
     const each = new AnnounceHook({ program: join(folder, 'none'), log });
     each.tell({ announce: true });

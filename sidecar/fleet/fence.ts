@@ -38,7 +38,7 @@ export class Fence {
     if (saved === undefined) return;
     this.#requestHold = saved.hold;
     this.#savedHold = saved.hold;
-    if (saved.bootId !== clock.bootId) return;
+    if (saved.bootId !== clock.bootId || saved.provenAt > clock.now()) return;
     this.#provenAt = saved.provenAt;
     this.#savedAt = saved.provenAt;
   }
@@ -70,7 +70,9 @@ export class Fence {
     if (limit <= 0) {
       return `the pool's hold of ${hold} s is too short for CIDs that live ${cidLifetime / 1000} s (--cid-lifetime): nothing is issued under IDs that were handed out`;
     }
-    if (this.#provenAt !== undefined && clock.now() - this.#provenAt < limit) return undefined;
+    const age = this.#provenAt === undefined ? -1 : clock.now() - this.#provenAt;
+    // A time that is still to come is of another clock.
+    if (age >= 0 && age < limit) return undefined;
     return `the registry has not been heard of for most of the pool's hold of ${hold} s: the server's IDs may be taken back`;
   }
 

@@ -114,6 +114,8 @@ export class SidecarFleet implements FleetHealth {
     else this.#presence = new Presence({ ...this.#options, ...this.#place, client, keys, value });
     this.#timer = setInterval(() => this.#look(), LOOK_EVERY).unref();
     this.#gate.start();
+    // The fence may have opened, or the gate let something through, before anybody listened.
+    onAdmitted();
   }
 
   get waits(): readonly GateWait[] {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { run } from '../../cidctl/program.js';
@@ -233,6 +233,20 @@ test('cidctl ids lists, reserves, pins and releases', async () => {
   });
   expect(await cidctl('release', 'web', '--id', '000003')).toMatchObject({ code: 2 });
   expect((await cidctl('release', 'web', '--id', '1')).out).toContain('no longer kept: 0/000001');
+});
+
+test('a sidecar issues again after its host was booted', async () => {
+  await putPool(client, { configs: ['minting'], allocation: { hold: 600 } });
+  await agent('lb-1');
+  const folder = await newFolder();
+  const first = await start(folder, 'web-1', '--init');
+  await until('it issues', async () => (await statusOf(first)).serving);
+  expect(await first.stop()).toBe(0);
+  const path = join(folder.state, 'fence');
+  const saved = JSON.parse(readFileSync(path, 'utf8'));
+  writeFileSync(path, JSON.stringify({ ...saved, bootId: 'another' }));
+  const second = await start(folder, 'web-1');
+  await until('it issues again', async () => (await statusOf(second)).serving);
 });
 
 test('a pool without allocation takes no registrations', async () => {

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+import { expect, it } from 'vitest';
+import { Fence } from './fence.js';
+import type { FenceFile, SavedFence } from './fence-file.js';
+
+function fenceOf(now: () => number, saved: SavedFence): Fence {
+  const file = { read: async () => saved, save: async () => {} } as unknown as FenceFile;
+  return new Fence({ clock: { bootId: 'boot', now }, file, cidLifetime: 1_000 });
+}
+
+it('a saved time that is still to come says nothing (FENCE_SAVED)', async () => {
+  const saved = { bootId: 'boot', provenAt: 400_000_000, hold: 600 };
+  let now = 20_000;
+  const fence = fenceOf(() => now, saved);
+  await fence.restore();
+  expect(fence.reason).toMatch(/may be taken back/);
+  fence.proven(now);
+  expect(fence.reason).toBeUndefined();
+  now -= 10_000;
+  expect(fence.reason).toMatch(/may be taken back/);
+});
+
+it('a saved time of this boot counts for most of the hold', async () => {
+  let now = 20_000;
+  const fence = fenceOf(() => now, { bootId: 'boot', provenAt: now, hold: 600 });
+  await fence.restore();
+  expect(fence.reason).toBeUndefined();
+  now += 600_000;
+  expect(fence.reason).toMatch(/may be taken back/);
+});
