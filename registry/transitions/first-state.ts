@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { CidecarError } from '../../core/index.js';
 import { savedState } from '../last-good.js';
 import type { DesiredState, StateSource } from '../types.js';
 import type { TransitionGuard, TransitionLog } from './guard.js';
@@ -60,9 +61,10 @@ function refuse(
   { log, onRefused }: FirstStateOptions,
 ): DesiredState {
   onRefused(error);
+  const away = error instanceof CidecarError && error.code === 'REGISTRY_UNAVAILABLE';
   log.error(
     { error, revision: state.revision },
-    'the registry document is refused; starting from the last good one, which was saved',
+    `the registry ${away ? 'is away' : 'document is refused'}; starting from the last good one, which was saved`,
   );
   return state;
 }

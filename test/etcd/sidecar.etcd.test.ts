@@ -58,7 +58,7 @@ it('a sidecar follows what cidctl applies, and starts from its last good state w
 
     await members.member(0).kill();
     const second = await start(...registry);
-    expect(second.output).toContain('starting from the last good one');
+    expect(second.output).toContain('the registry is away; starting from the last good one');
     const again = second.client();
     expect(await ask(again, 'status', {})).toMatchObject({
       serving: true,

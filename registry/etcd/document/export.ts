@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Secret } from '../../../core/index.js';
+import { CidecarError, type Secret } from '../../../core/index.js';
 import { configFieldsOf } from '../../document/shape.js';
 import { keyFileIn, sealedField } from '../layout/values/config.js';
 import type { ServerValue } from '../layout/values/desired.js';
@@ -31,7 +31,12 @@ export function exportDocument({ pools }: Assembly, options: ExportOptions): str
   return `${lines.join('\n')}\n`;
 }
 
-/** The keys of a state by the names of their files; two configs can have one file. */
+/**
+ * The keys of a state by the names of their files; two configs can have one file.
+ *
+ * @throws CidecarError KEY_SEALED for a key that this host cannot open; KEY_INVALID where two
+ * different keys have one name
+ */
 export function exportKeys({ pools }: Assembly, keyring: Keyring): Map<string, Secret> {
   const keys = new Map<string, Secret>();
   for (const { name: pool, configs } of pools) {
@@ -39,7 +44,12 @@ export function exportKeys({ pools }: Assembly, keyring: Keyring): Map<string, S
       for (const [field, key] of Object.entries(sealed)) {
         const file = keyFileIn(shape, field);
         if (file === undefined) continue;
-        keys.set(file, keyring.open(key, { pool, config, kind: sealedField(field) }));
+        const opened = keyring.open(key, { pool, config, kind: sealedField(field) });
+        if (keys.get(file)?.equals(opened) === false) {
+          const message = `two different keys have the name ${file}, one of them that of config ${config} of pool ${pool}`;
+          throw new CidecarError('KEY_INVALID', message);
+        }
+        keys.set(file, opened);
       }
     }
   }

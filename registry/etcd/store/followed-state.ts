@@ -4,7 +4,7 @@ import { CidecarError, SerialWork } from '../../../core/index.js';
 import type { DocumentWarning } from '../../document/report.js';
 import { ITEMS_PER_STEP, runInSlices, type Steps } from '../../document/steps.js';
 import type { DesiredState } from '../../types.js';
-import type { Change, EtcdClient, Follow } from '../client/index.js';
+import type { Change, Follow, FollowHandlers, Kv } from '../client/index.js';
 import type { Keys } from '../layout/keys.js';
 import { Assembly } from './assembly.js';
 import type { Keyring } from './keyring.js';
@@ -19,8 +19,16 @@ export type Outcome =
     }
   | { readonly error: unknown };
 
+/** What is needed of a client of etcd. */
+export interface FollowingClient {
+  readonly kv: Pick<Kv, 'get'>;
+  follow(prefixes: readonly string[], handlers: FollowHandlers): FollowedPrefixes;
+}
+
+type FollowedPrefixes = Pick<Follow, 'connected' | 'disconnectedForMs' | 'close'>;
+
 export interface FollowedStateOptions {
-  readonly client: EtcdClient;
+  readonly client: FollowingClient;
   readonly keys: Keys;
   readonly keyring: Keyring;
   readonly schemes?: Schemes;
@@ -50,7 +58,7 @@ const OPEN_AGAIN_EVERY = 5_000;
 export class FollowedState {
   readonly #options: FollowedStateOptions;
   readonly #assembly: Assembly;
-  readonly #follow: Follow;
+  readonly #follow: FollowedPrefixes;
   readonly #working = new SerialWork(() => this.#work());
   readonly #abort = new AbortController();
   readonly #openAgain: NodeJS.Timeout;
