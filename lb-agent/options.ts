@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { DEFAULT_SETTINGS, isSampled, REASONS, type Reason } from '../bpf/tables/index.js';
 import { CidecarError, readAddress } from '../core/index.js';
 import { acceptOldNames, type RenamedOption } from '../daemon/options/old-names.js';
-import { type GivenAs, readOptions } from '../daemon/options/read.js';
+import { type GivenAs, readOptions, requireLeader } from '../daemon/options/read.js';
 import { registryShape } from '../daemon/options/registry.js';
 import {
   address,
@@ -98,6 +98,22 @@ const otherOptions = z.object({
 });
 
 export type OtherOptions = z.infer<typeof otherOptions>;
+
+const detachOptions = otherOptions.extend({
+  /** The registry that hosts share, which is told that the agent left. */
+  registry: z.string().min(1).optional(),
+  ...registryShape,
+  agent: agentNameShape.optional(),
+});
+
+export type DetachOptions = z.infer<typeof detachOptions>;
+
+/** @throws CidecarError ARGUMENT_INVALID that names the option */
+export function readDetachOptions(raw: object): DetachOptions {
+  const options = readOptions(detachOptions, raw);
+  requireLeader(raw, 'registry', ['registryOptions', 'clusterSecret', 'agent']);
+  return options;
+}
 
 /** @throws CidecarError ARGUMENT_INVALID that names the option */
 export function readOtherOptions(raw: object): OtherOptions {

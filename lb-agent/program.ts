@@ -8,6 +8,7 @@ import { run } from './commands/run.js';
 import { status } from './commands/status.js';
 import {
   DEFAULT_PIN_FOLDER,
+  readDetachOptions,
   readEventsOptions,
   readOtherOptions,
   readRunOptions,
@@ -118,9 +119,12 @@ function addEvents(program: Command): void {
 }
 
 function addDetach(program: Command): void {
-  addFolders(program.command('detach'))
+  const command = addFolders(program.command('detach'))
     .description('Take the balancer off its interface and remove its pins. Stop the agent first.')
-    .action(async (flags: object) => detach(readOtherOptions(flags)));
+    .option('--registry <where>', 'tell the others, in the etcd that they share, that it left');
+  addRegistryOptions(command)
+    .option('--agent <name>', 'its name among them (default: the host’s)')
+    .action(async (flags: object) => detach(readDetachOptions(flags)));
 }
 
 function addFolders(command: Command): Command {

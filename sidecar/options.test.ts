@@ -14,6 +14,7 @@ describe('options of cid-sidecar', () => {
       stateStart: 'existing',
       socket: { path: 's.sock', mode: 0o660 },
       reissueWithin: 300_000,
+      leaseTtl: 10,
       allowKeyExport: false,
       cidLifetime: 60_000,
       maxStreams: 4096,

@@ -1,14 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 import { rmSync } from 'node:fs';
 import { CidecarError } from '../../core/index.js';
+import { checkFleet, leaveFleet } from '../fleet/leave-fleet.js';
 import { AgentLock } from '../installation/pin-folder-lock.js';
 import { PinFolder } from '../installation/pins.js';
-import { type OtherOptions, stateFile } from '../options.js';
+import { agentName, type DetachOptions, stateFile } from '../options.js';
 
-/** @throws CidecarError STATE_LOCKED while an agent runs, PIN_INVALID where there is nothing */
-export async function detach(options: OtherOptions): Promise<void> {
+/**
+ * Takes the balancer away, and then its acknowledgement: while it routes, others rely on that. A
+ * second call does what is left, where the registry could not be told.
+ *
+ * @throws CidecarError STATE_LOCKED while an agent runs, PIN_INVALID where there is nothing
+ */
+export async function detach(options: DetachOptions): Promise<void> {
+  const { registry } = options;
+  const agent = registry === undefined ? '' : agentName(options);
+  // What cannot be told in the end is found out before anything is taken away.
+  if (registry !== undefined) checkFleet({ ...options, registry });
+  await detachBalancer(options);
+  if (registry !== undefined) await leaveFleet({ ...options, registry, agent });
+}
+
+async function detachBalancer(options: DetachOptions): Promise<void> {
   const pins = new PinFolder(options.pinDir);
   if (!pins.exists()) {
+    if (options.registry !== undefined) return;
     throw new CidecarError('PIN_INVALID', 'nothing is pinned here', { file: pins.path });
   }
   const lock = await AgentLock.acquire(options.pinDir);
@@ -22,6 +38,7 @@ export async function detach(options: OtherOptions): Promise<void> {
     rmSync(stateFile(options), { force: true });
     // It holds keys, which nothing here needs any more.
     rmSync(`${stateFile(options)}.last-good`, { force: true });
+    rmSync(`${stateFile(options)}.fleet`, { force: true });
   } finally {
     await lock.release();
   }

@@ -187,7 +187,7 @@ export class AgentFleet implements FleetHealth {
     await this.#membership?.close();
   }
 
-  /** Only what kernel and disk both hold is acknowledged. */
+  /** ACK_KERNEL, ACK_DISK: only what kernel and disk both hold is acknowledged. */
   #hold(): void {
     const holds = Math.min(this.#inKernel, this.#onDisk);
     if (holds > 0) this.#membership?.holds(holds);
@@ -247,6 +247,7 @@ export class AgentFleet implements FleetHealth {
     void this.#memberFile.note(member);
   }
 
+  /** OUT_CAUGHT_UP: one that was counted out, or never joined, has to be live. */
   #mayAttach(fromDisk: boolean): boolean {
     if (this.#membership === undefined || this.#options.attached()) return true;
     if (this.standing === 'live') return true;

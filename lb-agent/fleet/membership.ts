@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Logger } from 'pino';
 import { Backoff, SayOnce, SerialWork } from '../../core/index.js';
-import {
-  type EtcdClient,
-  type Follow,
-  get,
-  type KeyValue,
-  type Lease,
-  type Transaction,
-  type TransactionResult,
+import type {
+  EtcdClient,
+  Follow,
+  KeyValue,
+  Lease,
+  Transaction,
+  TransactionResult,
 } from '../../registry/etcd/client/index.js';
 import { acknowledge, announce, comeAlive } from '../../registry/etcd/fleet/index.js';
-import { type Keys, liveAgentValue, readValue } from '../../registry/etcd/layout/index.js';
+import type { Keys } from '../../registry/etcd/layout/index.js';
+import { type OwnRecord, readOwnRecord } from './own-record.js';
 
 export interface MembershipOptions {
   readonly client: EtcdClient;
@@ -58,7 +58,7 @@ export class Membership {
   #knownAt = 0;
   /** To be held before it announces itself, so that it holds up no gate for long. */
   #snapshot: number | undefined;
-  /** To be caught up with before it is live; undefined where it has to announce itself. */
+  /** CAUGHT_UP: to be held before it is live; undefined where it has to announce itself. */
   #goal: number | undefined;
   /** The revision at which it announced itself last. */
   #announcedAt = 0;
@@ -67,6 +67,7 @@ export class Membership {
   #standing: Standing = 'joining';
   #waitedFor: number | undefined;
   #leaseKeptAt: number | undefined;
+  #lookAgain: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(options: MembershipOptions) {
@@ -132,6 +133,7 @@ export class Membership {
   async close(): Promise<void> {
     this.#closed = true;
     this.#backoff.cancel();
+    clearTimeout(this.#lookAgain);
     this.#follow.close();
     await this.#lease.revoke();
     await this.#work.idle();
@@ -163,7 +165,6 @@ export class Membership {
     if (revision <= this.#knownAt) return;
     this.#knownAt = revision;
     this.#acknowledged = entry === undefined ? undefined : Number(entry.value.toString());
-    if (entry === undefined) this.#goal = undefined;
     this.#go();
   }
 
@@ -209,26 +210,17 @@ export class Membership {
 
   /** The first step of joining. */
   async #announce(): Promise<boolean> {
-    const { client, keys, agent, identity, log } = this.#options;
-    const live = await client.kv.get(keys.liveAgent(agent));
-    if (live !== undefined && !this.#isOurs(live)) {
-      this.#stand('name taken');
-      if (this.#said.isNews('taken', 'standing')) {
-        const other = liveAgentOf(live);
-        log.error(
-          { agent, identity, other: other?.identity, host: other?.host },
-          'another agent has this name: give one of them another --agent. This one does not join',
-        );
-      }
-      setTimeout(() => this.#go(), LOOK_AGAIN_MS).unref();
-      return false;
-    }
-    await this.#lookBack();
-    this.#snapshot ??= (await client.kv.get(keys.revision))?.modRevision ?? 0;
+    const { client, keys, agent, onChange } = this.#options;
+    const own = await readOwnRecord(client, keys, agent);
+    if (this.#isTaken(own)) return false;
+    if (own.countedOut) this.#countedOut();
+    this.#waitedFor = own.acknowledged;
+    onChange();
+    this.#snapshot ??= own.revision;
     const holds = this.#holds;
     if (holds < this.#snapshot) return false;
-    const seen = live?.modRevision ?? 0;
-    const result = await this.#txn('announcement', announce(keys, agent, holds, seen));
+    const transaction = announce(keys, agent, holds, own.live.modRevision);
+    const result = await this.#txn('announcement', transaction);
     if (!result.held) return true;
     const revision = result.results.at(-1);
     this.#goal = revision?.kind === 'get' ? (revision.entries[0]?.modRevision ?? 0) : 0;
@@ -238,39 +230,17 @@ export class Membership {
     this.#knownAt = result.revision;
     this.#announcedAt = result.revision;
     if (this.#standing === 'name taken') this.#stand('joining');
-    this.#options.onChange();
-    return true;
-  }
-
-  /** What the others made of this agent while it was away. */
-  async #lookBack(): Promise<void> {
-    const { keys, agent, onChange } = this.#options;
-    const read = [keys.ack(agent), keys.stale(agent), keys.countedOut(agent)].map((key) =>
-      get(key),
-    );
-    const { results } = await this.#txn('look at its own keys', { when: [], success: read });
-    const [ack, stale, out] = results.map((each) =>
-      each.kind === 'get' ? each.entries[0] : undefined,
-    );
-    if (out !== undefined) this.#countedOut();
-    const known = ack ?? stale;
-    this.#waitedFor = known === undefined ? undefined : Number(known.value.toString());
     onChange();
+    return true;
   }
 
   async #comeAlive(lease: string, holds: number): Promise<boolean> {
     const { client, keys, agent, identity, host, log } = this.#options;
-    const live = await client.kv.get(keys.liveAgent(agent));
-    if (live !== undefined && !this.#isOurs(live)) {
-      this.#goal = undefined;
-      return true;
-    }
+    const own = await readOwnRecord(client, keys, agent);
+    if (this.#isTaken(own)) return false;
     const value = { identity, host, since: holds };
-    const seen = live?.modRevision ?? 0;
-    const result = await this.#txn(
-      'sign of life',
-      comeAlive(keys, { agent, lease, value, holds, seen }),
-    );
+    const of = { agent, lease, value, holds, seen: own.live.modRevision };
+    const result = await this.#txn('sign of life', comeAlive(keys, of));
     if (result.held) {
       this.#liveLease = lease;
       this.#stand('live');
@@ -278,6 +248,23 @@ export class Membership {
       log.info({ agent, revision: holds }, 'joined the fleet');
     }
     this.#learn(result, holds);
+    return true;
+  }
+
+  /** Whether another agent has this name, which then is looked at again later. */
+  #isTaken({ live }: OwnRecord): boolean {
+    const { agent, identity, log } = this.#options;
+    if (live.modRevision === 0 || live.value?.identity === identity) return false;
+    this.#goal = undefined;
+    this.#stand('name taken');
+    if (this.#said.isNews('taken', 'standing')) {
+      log.error(
+        { agent, identity, other: live.value?.identity, host: live.value?.host },
+        'another agent has this name: give one of them another --agent. This one does not join',
+      );
+    }
+    clearTimeout(this.#lookAgain);
+    this.#lookAgain = setTimeout(() => this.#go(), LOOK_AGAIN_MS).unref();
     return true;
   }
 
@@ -296,10 +283,6 @@ export class Membership {
     return this.#options.client.kv.txn(transaction, { what, repeatable: true });
   }
 
-  #isOurs(live: KeyValue): boolean {
-    return liveAgentOf(live)?.identity === this.#options.identity;
-  }
-
   #stand(standing: Standing): void {
     if (this.#standing === standing) return;
     this.#standing = standing;
@@ -309,13 +292,5 @@ export class Membership {
   #trouble(error: unknown): void {
     if (this.#closed || !this.#said.isNews(error, 'trouble')) return;
     this.#options.log.warn({ error }, 'etcd does not take what this agent says; trying again');
-  }
-}
-
-function liveAgentOf({ key, value }: KeyValue) {
-  try {
-    return readValue(liveAgentValue, key, value);
-  } catch {
-    return undefined; // Of a version that is not known: another agent's.
   }
 }

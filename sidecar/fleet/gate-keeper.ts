@@ -260,7 +260,7 @@ export class GateKeeper {
     return this.#fleet.view.revision === 0 ? undefined : this.#fleet;
   }
 
-  /** Marks of configs that are issued no more, when no connection can have CIDs of them. */
+  /** OLDER_GONE, STOP_SAVED: marks of configs that are issued no more, nor used by connections. */
   async #takeBack(): Promise<void> {
     const { file, mayBeInUse, log } = this.#options;
     const { mintable } = this.admitted;

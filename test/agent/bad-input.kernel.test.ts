@@ -83,6 +83,9 @@ const AGENT: Readonly<Record<string, Case>> = {
   '`--hash-seed` no hex': () => start('--hash-seed', 'xyz'),
   '`--metrics here`': () => start('--metrics', 'here'),
   '`--log-level loud`': () => start('--log-level', 'loud'),
+  '`--agent` with a space': () => start('--agent', 'lb 1'),
+  '`--lease-ttl 1`': () => start('--lease-ttl', '1'),
+  '`--withdraw-when-stale 0`': () => start('--withdraw-when-stale', '0'),
   '`--metrics` a socket in no folder': () =>
     start('--metrics', join(host.scope.folder, 'none/m.sock')),
   '`--metrics` a plain file': () => start('--metrics', file('file', '')),
@@ -152,6 +155,8 @@ const AGENT: Readonly<Record<string, Case>> = {
     return limited(agent('status', '--pin-dir', `${host.pins.path}/inside`));
   },
   '`detach` where nothing is pinned': () => agent('detach', ...folders()),
+  '`detach --agent` without `--registry`': () => agent('detach', ...folders(), '--agent', 'lb-1'),
+  '`detach --registry` a file': () => agent('detach', ...folders(), '--registry', 'cidecar.yaml'),
   '`detach` while an agent runs': async () => {
     await host.start();
     return agent('detach', ...folders());

@@ -8,14 +8,16 @@ export interface FleetDocument {
   readonly configs: readonly string[];
   /** Servers, with the IDs that each has under every config. */
   readonly servers?: Readonly<Record<string, readonly string[]>>;
+  /** Octets. */
+  readonly nonceLength?: number;
 }
 
 /** Puts a document of pool `web` into the registry; returns its revision. Nothing is refused. */
 export function putDocument(
   client: EtcdClient,
-  { configs, servers = { 'web-1': ['0a0b0c'] } }: FleetDocument,
+  { servers = { 'web-1': ['0a0b0c'] }, ...document }: FleetDocument,
 ): Promise<number> {
-  return putPool(client, { configs, servers });
+  return putPool(client, { ...document, servers });
 }
 
 export interface FleetPool extends FleetDocument {
@@ -26,14 +28,14 @@ export interface FleetPool extends FleetDocument {
 /** The same, without servers where none are given. */
 export async function putPool(
   client: EtcdClient,
-  { configs, servers = {}, allocation }: FleetPool,
+  { configs, servers = {}, nonceLength = 8, allocation }: FleetPool,
 ): Promise<number> {
   const present = configs.flatMap((state, id) => (state === '-' ? [] : [{ id, state }]));
   const web = {
     ...(allocation && { allocation }),
     vips: [{ address: '198.51.100.10', port: 443, protocol: 'udp' }],
     configs: present.map(({ id, state }) => ({
-      ...{ id, scheme: 'quic-lb', serverIdLength: 3, nonceLength: 8, state },
+      ...{ id, scheme: 'quic-lb', serverIdLength: 3, nonceLength, state },
     })),
     servers: Object.entries(servers).map(([name, ids], index) => ({
       name,

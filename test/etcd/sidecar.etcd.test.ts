@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { run } from '../../cidctl/program.js';
+import { acknowledgement, Keys } from '../../registry/etcd/layout/index.js';
 import { ask } from '../../sidecar/testing/calls.js';
 import { poolDocument, quicLb } from '../../sidecar/testing/pool-document.js';
 import { sidecarsPerFile } from '../../sidecar/testing/test-sidecars.js';
@@ -35,8 +36,13 @@ it('a sidecar follows what cidctl applies, and starts from its last good state w
     const applied = await cidctl('apply', folder.document, ...registry);
     expect(applied).toMatchObject({ code: 0, err: '' });
 
+    // A balancer that holds everything; what is issued waits for it.
+    const balancer = new Keys().ack('lb-1');
+    await members.client().kv.put(balancer, acknowledgement(Number.MAX_SAFE_INTEGER));
+
     const first = await start('--init', ...registry);
     const client = first.client();
+    await until('it serves', async () => (await ask(client, 'status', {})).serving);
     const before = await ask(client, 'status', {});
     expect(before).toMatchObject({ serving: true, registryError: '' });
     expect(before.registryRevision).toMatch(/^etcd-\d+$/);

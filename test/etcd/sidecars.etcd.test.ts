@@ -165,6 +165,30 @@ test('an ID is issued when both balancers hold it', async () => {
   expect(await issues()).toBe(0);
   two.release();
   await until('it passed', () => passesOnDisk()['0']?.ids.join() === '000001,000002');
+  // One that was taken away has to pass again if it comes back.
+  await putDocument(client, servers(['000001']));
+  await until('it is forgotten', () => passesOnDisk()['0']?.ids.join() === '000001');
+});
+
+test('a mark stays while connections may have CIDs of the config', async () => {
+  await putDocument(client, { configs: ['minting'] });
+  const one = await agent('lb-1');
+  await start('--init', '--reissue-within', '3600');
+  await until('it issues', async () => (await issues()) === 0);
+  const staged = await putDocument(client, { configs: ['minting', 'staged'] });
+  await until('it has it', () => one.acknowledged === staged);
+  await putDocument(client, { configs: ['retiring', 'minting'] });
+  await until('it issues the new one', async () => (await issues()) === 1);
+  for (const server of ['web-2', 'web-3']) {
+    const ids = ['0a0b0d', '0a0b0e'].slice(0, server === 'web-2' ? 1 : 2);
+    const servers = { 'web-1': ['0a0b0c'], [server]: ids };
+    const revision = await putDocument(client, { configs: ['retiring', 'minting'], servers });
+    await until('it follows', async () => {
+      return (await status()).registryRevision === `etcd-${revision}`;
+    });
+  }
+  expect(await marks()).toEqual(['web/0', 'web/1']);
+  expect(Object.keys(passesOnDisk())).toEqual(['0', '1']);
 });
 
 test('a balancer that was counted out is not waited for', async () => {
@@ -262,6 +286,50 @@ test('when etcd lies low it goes on, and is seen again', async () => {
   });
   expect(await issues()).toBe(0);
   expect(await marks()).toEqual(['web/0']);
+});
+
+test('where etcd is full that is said, and what takes away still works', async () => {
+  const small = await Members.start({ quotaOctets: 4 * 1024 * 1024 });
+  try {
+    const own = small.client();
+    await putDocument(own, { configs: ['minting'] });
+    const folderOfAgent = mkdtempSync(join(scratch, 'lb-1-'));
+    const balancer = await TestAgent.start({
+      endpoints: small.endpoints,
+      prefix: PREFIX,
+      agent: 'lb-1',
+      folder: folderOfAgent,
+    });
+    agents.push(balancer);
+    await until('it is live', () => balancer.fleet.alive);
+    const registry = ['--registry', `${small.address}${PREFIX}`, '--lease-ttl', '2'];
+    const first = await SidecarProcess.start(folder, [...registry, '--init']);
+    sidecar = first;
+    await until('it issues', async () => (await issues()) === 0);
+    await first.stop();
+    // A mark that it does not need.
+    await own.kv.put(keys.use('web', 3, 'web-1'), JSON.stringify({ identity: 'x' }));
+    await until('it is full', async () => {
+      await own.kv.put('/filling', Buffer.alloc(512 * 1024)).catch(() => undefined);
+      return own.isFull();
+    });
+    sidecar = await SidecarProcess.start(folder, [...registry, '--reissue-within', '1']);
+    expect(await issues()).toBe(0);
+    await until('the mark is taken back', async () => {
+      const { entries } = await own.kv.list(keys.uses('web'));
+      return entries.map(({ key }) => key).join() === keys.use('web', 0, 'web-1');
+    });
+    // What is to be written says why it cannot be.
+    await own.kv.remove(keys.ack('lb-1'));
+    await until('the agent says so', () => {
+      return balancer.lines.some((line) => JSON.stringify(line).includes('REGISTRY_FULL'));
+    });
+  } finally {
+    await sidecar?.stop('SIGKILL');
+    sidecar = undefined;
+    await Promise.all(agents.splice(0).map((each) => each.stop()));
+    await small.dispose();
+  }
 });
 
 function passesOnDisk(): Record<string, { ids: string[] }> {

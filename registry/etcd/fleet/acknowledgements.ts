@@ -20,6 +20,9 @@ import type { FleetView } from './fleet-view.js';
 // and so does its last good state on disk, from which it starts when etcd is away. It hangs on no
 // lease: an agent that is cut off goes on routing by what it acknowledged last.
 //
+// Words in capitals, here and where agents and sidecars do these steps, are the names of the
+// guards of the model of the fleet, which shows what goes wrong without each of them.
+//
 // An agent is in one of four conditions:
 // - it acknowledges (`acks/`): gates of issuing wait for it, and so does freeing;
 // - it is away (`stale/`): only freeing waits for it. A controller moves it there when it was not
@@ -58,7 +61,7 @@ export function waitingToHold(view: FleetView, revision: number): Waiting[] {
 }
 
 /**
- * That all agents hold what was written at `revision`. False while no agent acknowledges
+ * GATE: that all agents hold what was written at `revision`. False while no agent acknowledges
  * anything.
  */
 export function allHold(keys: Keys, revision: number): Condition[] {
@@ -74,7 +77,7 @@ export function waitingToForget(view: FleetView, revision: number): Waiting[] {
 }
 
 /**
- * That no agent, awake or away, can still route by what was removed at `revision`. An agent that
+ * REMOVAL_ACKED, STALE_ACKED: that no agent, awake or away, can still route by what was removed at `revision`. An agent that
  * died with its program attached routes on, so that one holds it up until it is back or was
  * counted out.
  */
@@ -118,7 +121,7 @@ export interface ComeAlive {
 }
 
 /**
- * Second step of joining. It fails where the agent was put among those that are away, or was
+ * Second step of joining (CAUGHT_UP, ANNOUNCED). It fails where the agent was put among those that are away, or was
  * counted out, since the first, and where another agent of this name appeared.
  */
 export function comeAlive(keys: Keys, of: ComeAlive): Transaction {
@@ -145,7 +148,11 @@ export function acknowledge(keys: Keys, agent: string, holds: number, lease: str
   };
 }
 
-/** Puts an agent that gave no sign of life for the grace among those that are away. */
+/**
+ * Puts an agent that gave no sign of life for the grace among those that are away (GRACE,
+ * STALE_SEEN). The acknowledgement must be the one that was there when the grace began: whoever
+ * comes alive writes it anew.
+ */
 export function putAway(keys: Keys, view: FleetView, agent: string): Transaction | undefined {
   const ack = view.acks.get(agent);
   if (ack === undefined || view.liveAgents.get(agent) !== undefined) return undefined;

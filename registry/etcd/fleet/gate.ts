@@ -64,7 +64,7 @@ export function decideGate(keys: Keys, view: FleetView, wanted: Wanted): GateDec
   return { open: true, revision, conditions: gateConditions(keys, wanted) };
 }
 
-/** That all agents hold what is wanted, and that it is still as it was read. */
+/** GATE, CONFIG_SEEN: that all agents hold what is wanted, and that it is as it was read. */
 export function gateConditions(keys: Keys, wanted: Wanted): Condition[] {
   const seen = [wanted.config, ...wanted.ids];
   return [
@@ -74,7 +74,7 @@ export function gateConditions(keys: Keys, wanted: Wanted): Condition[] {
 }
 
 /**
- * Takes a mark back. Compared with the mark as it was seen: a removal that is committed late must
+ * MARK_SEEN: takes a mark back. Compared with the mark as it was seen: a removal that is committed late must
  * not take the mark that was put since.
  */
 export function unmark({
@@ -88,7 +88,7 @@ export function markOperation(key: string, value: UseValue): Operation {
   return put(key, valueText(value));
 }
 
-/** That no sidecar issues under a config, so that it can be put into quarantine. */
+/** USES: that no sidecar issues under a config, so that it can be put into quarantine. */
 export function nobodyIssues(keys: Keys, pool: string, config: number): Condition[] {
   return [rangeEmpty(keys.uses(pool, config))];
 }

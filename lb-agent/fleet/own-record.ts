@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type EtcdClient, get, type KeyValue } from '../../registry/etcd/client/index.js';
+import {
+  type Keys,
+  type LiveAgentValue,
+  liveAgentValue,
+  readValue,
+} from '../../registry/etcd/layout/index.js';
+
+/** What stands in etcd of an agent. */
+export interface OwnRecord {
+  /** What it acknowledged, also where it was put among those that are away. */
+  readonly acknowledged: number | undefined;
+  readonly countedOut: boolean;
+  readonly live: LiveKey;
+  /** Of the desired state. */
+  readonly revision: number;
+}
+
+export interface LiveKey {
+  /** Revision of its last change; 0 where it is absent. */
+  readonly modRevision: number;
+  /** Undefined where it is absent, or of a version that is not known. */
+  readonly value: LiveAgentValue | undefined;
+}
+
+export async function readOwnRecord(
+  client: EtcdClient,
+  keys: Keys,
+  agent: string,
+): Promise<OwnRecord> {
+  const wanted = [
+    keys.ack(agent),
+    keys.stale(agent),
+    keys.countedOut(agent),
+    keys.liveAgent(agent),
+    keys.revision,
+  ].map((key) => get(key));
+  const what = `read of agent ${agent}`;
+  const { results } = await client.kv.txn(
+    { when: [], success: wanted },
+    { what, repeatable: true },
+  );
+  const [ack, stale, out, live, revision] = results.map((each) =>
+    each.kind === 'get' ? each.entries[0] : undefined,
+  );
+  const known = ack ?? stale;
+  return {
+    acknowledged: known && Number(known.value.toString()),
+    countedOut: out !== undefined,
+    live: { modRevision: live?.modRevision ?? 0, value: live && liveAgentOf(live) },
+    revision: revision?.modRevision ?? 0,
+  };
+}
+
+function liveAgentOf({ key, value }: KeyValue): LiveAgentValue | undefined {
+  try {
+    return readValue(liveAgentValue, key, value);
+  } catch {
+    return undefined;
+  }
+}
