@@ -244,11 +244,16 @@ export class Daemon {
 
   /** Where hosts share the registry, what is issued is what all balancers hold. */
   async #openFleet(store: StateStore, view: ServerView): Promise<SidecarFleet | undefined> {
-    const { registry, leaseTtl: ttl = DEFAULT_LEASE_TTL } = this.#options;
+    const {
+      registration: _,
+      registry,
+      leaseTtl: ttl = DEFAULT_LEASE_TTL,
+      ...options
+    } = this.#options;
     if (!(registry instanceof EtcdRegistry)) return undefined;
     const fleet: SidecarFleet = await SidecarFleet.open(
       {
-        ...{ ...this.#options, registry, ttl },
+        ...{ ...options, registry, ttl },
         registration: this.#registration,
         meaning: ({ id, codec }) => store.fingerprints.config(id, codec),
         onAdmitted: () => void this.#follower?.readmit(() => fleet.admitted),
