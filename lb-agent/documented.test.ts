@@ -11,3 +11,12 @@ it('every option of the program is in docs/lb-agent.md', () => {
   const missing = options.filter((name) => !page.includes(`\`--${name}`));
   expect(missing).toEqual([]);
 });
+
+it('every metric of a fleet is in docs/lb-agent.md', () => {
+  const page = text('../docs/lb-agent.md');
+  for (const file of ['fleet/metrics.ts', '../daemon/fleet-metrics.ts']) {
+    const names = [...text(file).matchAll(/name: '(cidecar_\w+)'/g)].map(([, name]) => name ?? '');
+    expect(names.length).toBeGreaterThan(2);
+    expect(names.filter((name) => !new RegExp(`\`${name}[\`{]`).test(page))).toEqual([]);
+  }
+});
