@@ -88,6 +88,7 @@ export class Daemon {
   #own: OwnServer;
   #serving: boolean | undefined;
   #started = false;
+  #failed = false;
   #reloadAsked = false;
 
   constructor(options: DaemonOptions) {
@@ -104,6 +105,7 @@ export class Daemon {
     try {
       await this.#start();
     } catch (error) {
+      this.#failed = true;
       await this.stop();
       throw error;
     }
@@ -328,8 +330,25 @@ export class Daemon {
     this.#service?.flushRefusals();
     this.#issuer?.close();
     await this.#endRegistration();
-    await this.#store?.close();
+    await this.#closeStore();
     if (this.#server !== undefined) this.#log.info({ issued: this.#metrics.total }, 'stopped');
+  }
+
+  /**
+   * A start with --init that failed late would be refused the next time because of the state that
+   * it left. Where nothing can have left this process, and nobody else knows of the state, it is
+   * taken back.
+   */
+  async #closeStore(): Promise<void> {
+    const store = this.#store;
+    if (store === undefined) return;
+    const { stateStart, allowKeyExport } = this.#options;
+    const known = this.#fleet !== undefined || this.#registration !== undefined;
+    const unused = !known && this.#metrics.total === 0 && !allowKeyExport;
+    if (!this.#failed || stateStart !== 'init' || !unused) return store.close();
+    await store.withdraw().catch((error: unknown) => {
+      this.#log.warn({ error }, 'the state that --init began cannot be removed');
+    });
   }
 
   async #endRegistration(): Promise<void> {
