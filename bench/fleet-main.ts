@@ -26,7 +26,7 @@ const CHANGES = 100;
 const AT_ONCE = 200;
 const REGISTERED = 2_000;
 /** Seconds of a lease, as the daemons have by default. */
-const TTL = 15;
+const TTL = 10;
 const RUNS = 1_000;
 const RUN_IDS = 1_000;
 /** Seconds for which the load of an idle fleet is measured. */
