@@ -116,7 +116,8 @@ test('an agent in a minority routes on, is waited for, and converges', async () 
   await agent('lb-2');
   await sidecar('web-1');
   const before = await owners();
-  const routed = one.revision;
+  const routed = (await client.kv.get(keys.revision))?.modRevision ?? 0;
+  await until('it acknowledged that', () => acknowledged(routed, 'lb-1'));
   await network.linkToPeers(alone, false);
   await until('its lease is gone', async () => (await view()).liveAgents.get('lb-1') === undefined);
   const changed = await put('minting', 'staged');
