@@ -14,7 +14,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['**/*.test.ts'],
-          exclude: [...elsewhere, '**/*.{model,etcd,kernel,e2e}.test.ts'],
+          exclude: [...elsewhere, '**/*.{model,etcd,kernel,e2e,release}.test.ts'],
         },
       },
       {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { benchAgent } from './agent.js';
+import { benchFleet, type FleetRow } from './fleet.js';
 import { benchFlood, type FloodRow } from './flood.js';
 import { benchIssue } from './issue.js';
 import { benchMint } from './mint.js';
@@ -50,6 +51,25 @@ function duration(row: { readonly case: string; readonly milliseconds: number })
   };
 }
 
+/** Most milliseconds of a fleet by case; the other rows are for information. */
+const MOST_OF_FLEET: ReadonlyMap<string, number> = new Map([
+  ['change to 50 agents, p99', 250],
+  ['change to the one kernel, p99', 250],
+  ['200 sidecars register at once', 5_000],
+  ['1M IDs from etcd to the kernel', 3_000],
+]);
+
+function fleet({ case: name, value, unit }: FleetRow): Figure {
+  const most = MOST_OF_FLEET.get(name);
+  return {
+    case: name,
+    target: most === undefined ? null : `<= ${most} ms`,
+    value: `${value.toFixed(unit === 'octets' || unit === 'keys' ? 0 : 1)} ${unit}`,
+    met: most === undefined ? undefined : value <= most,
+    json: { value },
+  };
+}
+
 /** A row that lost a packet or sent one to a wrong server has failed, at any speed. */
 function throughput(row: VethRow): Figure {
   const { perSecond, packets, lost, astray } = row;
@@ -80,5 +100,6 @@ export const OTHER_SUITES: Readonly<Record<string, Suite>> = {
   flood: { title: 'floods', run: async () => (await benchFlood()).map(flood) },
   mint: { title: 'minting, one core', run: async () => benchMint().map(rate) },
   agent: { title: 'the agent', run: async () => (await benchAgent()).map(duration) },
+  fleet: { title: 'a fleet on etcd', run: async () => (await benchFleet()).map(fleet) },
   issue: { title: 'issuing over a unix socket', run: async () => (await benchIssue()).map(rate) },
 };

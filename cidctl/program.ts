@@ -10,6 +10,7 @@ import { addEncode } from './commands/encode.js';
 import { addEvents } from './commands/events.js';
 import { addExplain } from './commands/explain.js';
 import { addExport } from './commands/export.js';
+import { addGrants } from './commands/grants.js';
 import { addIds } from './commands/ids.js';
 import { addKeygen } from './commands/keygen.js';
 import { addMove } from './commands/move.js';
@@ -47,6 +48,7 @@ export async function run(
   addApply(program, io, setExitCode, schemes);
   addExport(program, io, schemes);
   addReseal(program, io);
+  addGrants(program, io);
   addIds(program, io, schemes);
   addRotate(program, io, setExitCode);
   addKeygen(program, io);

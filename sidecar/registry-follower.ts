@@ -132,9 +132,13 @@ export class RegistryFollower {
 
   #refuse(error: unknown): void {
     this.#options.health.refused(error instanceof CidecarError ? error.describe() : String(error));
-    this.#options.log.error(
-      { error },
-      'the registry document is refused; the last good one stays in force',
-    );
+    this.#options.log.error({ error }, `${whatFails(error)}; the last good one stays in force`);
   }
+}
+
+function whatFails(error: unknown): string {
+  const code = error instanceof CidecarError ? error.code : undefined;
+  if (code === 'REGISTRY_UNAVAILABLE') return 'the registry is away';
+  if (code === 'REGISTRY_REFUSED') return 'the registry refuses this host';
+  return 'the registry document is refused';
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-export { EtcdClient, isEtcdAddress, RegistryCallError } from './client/index.js';
+export { EtcdClient, isEtcdAddress, parseEtcdAddress, RegistryCallError } from './client/index.js';
 export * from './document/index.js';
 export * from './layout/index.js';
 export { type OpenEtcd, type OpenEtcdOptions, openEtcd, openEtcdRegistry } from './open.js';

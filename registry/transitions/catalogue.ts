@@ -166,6 +166,11 @@ export const TRANSITIONS = {
     instead:
       'Leave the IDs until their config is quarantined, or until the server is drained and down.',
   },
+  'resting-server-id-given': {
+    severity: 'repeats',
+    instead:
+      'Wait until its rest is over (`cidctl ids list` shows it), or give the new owner an ID that nobody had under this key.',
+  },
   'nonce-space-moved': {
     severity: 'repeats',
     instead: 'Give the new owner an ID that nobody had under this key, or another key.',

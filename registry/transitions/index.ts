@@ -7,6 +7,6 @@ export {
   type TransitionName,
 } from './catalogue.js';
 export { firstState } from './first-state.js';
-export type { Transition } from './found.js';
+export { Found, type Transition } from './found.js';
 export { TransitionGuard } from './guard.js';
 export { isLossy, transitions, transitionsInSlices } from './transitions.js';

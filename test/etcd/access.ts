@@ -8,6 +8,8 @@ export interface TestUser {
   readonly read?: readonly string[];
   /** Prefixes that it may read and write. */
   readonly readWrite?: readonly string[];
+  /** Single keys that it may read and write. */
+  readonly readWriteKeys?: readonly string[];
 }
 
 /** The user `root` of {@link enableAccess}, who may do everything. */
@@ -22,12 +24,15 @@ export async function enableAccess(
   await members.etcdctl('role', 'add', 'root');
   await members.etcdctl('user', 'grant-role', 'root', 'root');
   for (const [name, user] of Object.entries(users)) {
-    const { password, read = [], readWrite = [] } = user;
+    const { password, read = [], readWrite = [], readWriteKeys = [] } = user;
     if (password === undefined) await members.etcdctl('user', 'add', name, '--no-password');
     else await members.etcdctl('user', 'add', `${name}:${password}`);
     await members.etcdctl('role', 'add', name);
     for (const prefix of read) await grant(members, name, 'read', prefix);
     for (const prefix of readWrite) await grant(members, name, 'readwrite', prefix);
+    for (const key of readWriteKeys) {
+      await members.etcdctl('role', 'grant-permission', name, 'readwrite', key);
+    }
     await members.etcdctl('user', 'grant-role', name, name);
   }
   await members.etcdctl('auth', 'enable');

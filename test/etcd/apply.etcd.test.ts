@@ -266,6 +266,30 @@ test('leaves alone what others put in, and takes an ID away through quarantine',
   );
 });
 
+test('gives an ID that rests to its former owner only', async () => {
+  const into = options();
+  const { keys } = into;
+  await put(documentOf(web(1)), into);
+  // Two IDs of web-2, in one run; the pool hands out nothing any more.
+  const rest = { server: 'web-2', count: 2, removedAt: 7, restedSeconds: 30 };
+  await client.kv.put(keys.restId('web', 0, '0002'), JSON.stringify(rest));
+  const given3 = (name: string) =>
+    given(documentOf(`${web(1)}, { name: ${name}, address: 10.0.0.3, serverIds: { 0: "0003" } }`));
+  const refused = await prepareApply(given3('web-3'), into);
+  expect(refused.transitions).toMatchObject([
+    { name: 'resting-server-id-given', severity: 'repeats', pool: 'web' },
+  ]);
+  expect(refused.transitions[0]?.message).toContain('Server ID 0003 of pool web, config 0');
+  expect(refused.transitions[0]?.message).toContain('goes to web-3');
+  expect((await prepareApply(given3('web-2'), into)).transitions).toEqual([]);
+
+  await apply(refused, given3('web-3'), ['resting-server-id-given'], into);
+  const resting = await client.kv.list(keys.rest('web'));
+  expect(resting.entries.map(({ key, value }) => [key, JSON.parse(value.toString())])).toEqual([
+    [keys.restId('web', 0, '0002'), { ...rest, count: 1 }],
+  ]);
+});
+
 test('puts what can be read in place of garbage', async () => {
   const into = options();
   const { keys } = into;

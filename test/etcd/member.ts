@@ -25,6 +25,8 @@ export interface MemberTls {
 }
 
 export interface MemberOptions {
+  /** The program; Debian's etcd, if left out. */
+  readonly program?: string;
   readonly tls?: MemberTls;
   /** Octets of the database at which writes end. */
   readonly quotaOctets?: number;
@@ -55,7 +57,7 @@ export class Member {
     const argv = [
       // It ends with the process of the test, also where that is killed.
       ...['setpriv', '--pdeathsig', 'KILL', '--'],
-      'etcd',
+      options.program ?? 'etcd',
       `--name=${place.name}`,
       `--data-dir=${place.folder}/data`,
       `--listen-client-urls=${client}`,

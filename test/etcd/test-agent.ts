@@ -24,6 +24,8 @@ export interface TestAgentOptions {
   /** What a balancer in the kernel is to it. */
   readonly driver?: MemoryDriver;
   readonly fleet?: Partial<AgentFleetOptions>;
+  /** Its balancer has this state. */
+  readonly onApplied?: (state: DesiredState) => void;
 }
 
 /** An agent as `lb-agent run` puts it together, whose balancer is nothing but its tables. */
@@ -40,6 +42,7 @@ export class TestAgent {
   readonly #lastGood: LastGood;
   readonly #loop: ReconcileLoop;
   readonly #client: EtcdClient;
+  readonly #onApplied: (state: DesiredState) => void;
   #newest: { readonly revision: string; readonly source: StateSource } | undefined;
   /** While it is set, nothing is applied. */
   #held: Promise<void> | undefined;
@@ -49,6 +52,7 @@ export class TestAgent {
 
   private constructor(options: TestAgentOptions, parts: Parts) {
     this.folder = options.folder;
+    this.#onApplied = options.onApplied ?? (() => {});
     this.driver = options.driver ?? new MemoryDriver();
     this.#client = parts.client;
     this.registry = parts.registry;
@@ -170,6 +174,7 @@ export class TestAgent {
 
   #reached(state: DesiredState): void {
     this.applied = state;
+    this.#onApplied(state);
     this.fleet.applied(state);
     void this.#save(state.revision);
   }

@@ -19,5 +19,6 @@ export type { KeyValue, Kv, OperationResult, Snapshot, TransactionResult } from 
 export type { Lease, LeaseHandlers, LeaseOptions } from './lease.js';
 export * from './operations.js';
 export { readEtcdOptions } from './options.js';
+export { weaknessOf } from './releases.js';
 export type { Mark, MarkedResult, MarkedTransaction } from './transact.js';
 export type { Change, ChangeSet, Watch, WatchHandlers } from './watch.js';

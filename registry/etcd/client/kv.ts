@@ -65,8 +65,9 @@ export class Kv {
     this.#connection = connection;
   }
 
-  async get(key: string): Promise<KeyValue | undefined> {
-    const { kvs } = await this.#range(`read of ${key}`, key, {});
+  /** @param within milliseconds until it is given up; as of the connection, if left out */
+  async get(key: string, within?: number): Promise<KeyValue | undefined> {
+    const { kvs } = await this.#range(`read of ${key}`, key, {}, within);
     return kvs[0] === undefined ? undefined : keyValue(kvs[0]);
   }
 
@@ -148,9 +149,15 @@ export class Kv {
     await this.#connection.call('compaction', KVService.compact, request, options);
   }
 
-  #range(what: string, range: string | KeyRange, options: Parameters<typeof rangeRequest>[1]) {
+  #range(
+    what: string,
+    range: string | KeyRange,
+    options: Parameters<typeof rangeRequest>[1],
+    within?: number,
+  ) {
     const request = rangeRequest(range, options);
-    return this.#connection.call(what, KVService.range, request, { repeatable: true });
+    const call = { repeatable: true, ...(within !== undefined && { giveUpMs: within }) };
+    return this.#connection.call(what, KVService.range, request, call);
   }
 
   async #txn(what: string, transaction: Transaction, options: CallOptions) {

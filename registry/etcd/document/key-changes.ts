@@ -13,15 +13,9 @@ import type { RestValue } from '../layout/values/ids.js';
 import type { Assembly } from '../store/assembly.js';
 import type { Keyring } from '../store/keyring.js';
 import type { PoolAssembly } from '../store/pool-assembly.js';
-import { type IdRun, RunTable } from '../store/run-table.js';
-import {
-  hexOf,
-  type IdChange,
-  idChanges,
-  intervalOf,
-  type NewRun,
-  type OldRun,
-} from './id-changes.js';
+import { RunTable } from '../store/run-table.js';
+import { hexOf, type IdChange, idChanges, type NewRun, type OldRun } from './id-changes.js';
+import { outOfRest, type RestingIds } from './resting-ids.js';
 import type { WantedConfig, WantedPool } from './wanted.js';
 
 /** A key to put, or one or all of a prefix to delete. */
@@ -60,7 +54,7 @@ export interface KeyChangeOptions {
   /** Keys below the desired state that stand for nothing that can be read. */
   readonly unreadable: readonly string[];
   /** IDs in quarantine, by pool and config. */
-  readonly resting: (pool: string, config: number) => readonly IdRun[];
+  readonly resting: RestingIds;
 }
 
 /** What has to change in etcd so that it holds what a document says. Nothing where it does. */
@@ -247,12 +241,12 @@ class PoolChanges {
         return { put: keys.id(pool, config, hex), value: idValueText({ server, count }) };
       }),
       ...old.flatMap((each) => this.#toRest(keys, pool, config, each)),
-      ...made.flatMap(({ first, last }): KeyChange[] => {
-        const covered = resting.filter(({ hex, count }) => {
-          const there = intervalOf(hex, count);
-          return there.first >= first && there.last <= last;
+      ...resting.flatMap((rest): KeyChange[] => {
+        const { stays, kept } = outOfRest(rest, made);
+        const puts = kept.map(({ hex, value }): KeyChange => {
+          return { put: keys.restId(pool, config, hex), value: valueText(value) };
         });
-        return covered.map(({ key }) => ({ remove: key }));
+        return stays ? puts : [{ remove: rest.key }, ...puts];
       }),
     ];
   }

@@ -9,19 +9,16 @@ import { type Transition, transitions } from '../../transitions/index.js';
 import type { DesiredState } from '../../types.js';
 import type { EtcdClient } from '../client/index.js';
 import type { ClusterSecrets } from '../layout/cluster-secret.js';
-import { lastOfRun } from '../layout/id-run.js';
 import type { Keys } from '../layout/keys.js';
-import { readValue } from '../layout/read-value.js';
-import { restValue } from '../layout/values/ids.js';
 import type { Assembly } from '../store/assembly.js';
 import { entriesOf } from '../store/etcd-source.js';
 import type { Keyring } from '../store/keyring.js';
 import { assembled, type DesiredSnapshot, readDesired, stateOf } from '../store/read-once.js';
-import type { IdRun } from '../store/run-table.js';
 import { keptKeyFiles } from './kept-keys.js';
 import { type KeyChange, keyChanges } from './key-changes.js';
+import { readResting, restingTransitions } from './resting-ids.js';
 import { keyOf, transactionsOf } from './transactions.js';
-import { type WantedPool, wantedPools } from './wanted.js';
+import { wantedPools } from './wanted.js';
 
 export interface ApplyOptions {
   readonly client: EtcdClient;
@@ -99,7 +96,10 @@ export async function prepareApply(
     before,
     after,
     differences: differences(valid ?? { revision: '', pools: [] }, after),
-    transitions: valid === undefined ? [] : transitions(valid, after),
+    transitions: [
+      ...restingTransitions(wanted, resting),
+      ...(valid === undefined ? [] : transitions(valid, after)),
+    ],
     transactions,
     revision: snapshot.entries.get(keys.revision)?.modRevision ?? 0,
     snapshot,
@@ -129,28 +129,4 @@ function entriesAfter(
     } else after.delete(change.remove);
   }
   return after.values();
-}
-
-/** IDs in quarantine, of pools in which they are handed out. */
-async function readResting(
-  wanted: readonly WantedPool[],
-  client: EtcdClient,
-  keys: Keys,
-): Promise<(pool: string, config: number) => readonly IdRun[]> {
-  const all = new Map<string, IdRun[]>();
-  for (const { name, value } of wanted) {
-    if (value.allocation === undefined) continue;
-    const { entries } = await client.kv.list(keys.rest(name));
-    for (const entry of entries) {
-      const at = keys.parseIdAway(entry.key);
-      if (at === undefined) continue;
-      const { server, count } = readValue(restValue, entry.key, entry.value);
-      const { hex } = at;
-      const last = lastOfRun(hex, count) ?? hex;
-      const run: IdRun = { key: entry.key, hex, last, count, server, allocated: false };
-      const folder = keys.rest(name, at.config);
-      all.set(folder, [...(all.get(folder) ?? []), run]);
-    }
-  }
-  return (pool, config) => all.get(keys.rest(pool, config)) ?? [];
 }

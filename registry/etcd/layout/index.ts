@@ -2,6 +2,7 @@
 export * from './cluster-secret.js';
 export { configDigest } from './digest.js';
 export * from './events.js';
+export * from './grants.js';
 export * from './id-run.js';
 export * from './keys.js';
 export { readValue, valueText } from './read-value.js';

@@ -3,7 +3,7 @@ import { SayOnce } from '../../../core/index.js';
 import type { DocumentWarning } from '../../document/report.js';
 import type { DesiredState, Registry, RegistryOptions, Watch, WatchHandlers } from '../../types.js';
 import { LastRead, WatchReports } from '../../watch-reports.js';
-import type { EtcdClient } from '../client/index.js';
+import { type EtcdClient, weaknessOf } from '../client/index.js';
 import { Keys } from '../layout/keys.js';
 import { etcdSource } from './etcd-source.js';
 import { FollowedState, type Outcome } from './followed-state.js';
@@ -22,6 +22,7 @@ export class EtcdRegistry implements Registry {
   readonly #lastRead = new LastRead();
   readonly #watches = new Set<WatchReports>();
   readonly #warned = new SayOnce();
+  readonly #weakness = new SayOnce();
   #followed: FollowedState | undefined;
 
   /** @param client closed with the registry */
@@ -69,6 +70,7 @@ export class EtcdRegistry implements Registry {
       return outcome.state;
     });
     this.#watches.add(reports);
+    if (followed.connected) void this.#tellWeakness();
     const { outcome } = followed;
     // What came while it began, and is not what a read handed out.
     if (outcome !== undefined) report(reports, outcome);
@@ -92,6 +94,7 @@ export class EtcdRegistry implements Registry {
       client: this.client,
       keys: this.keys,
       onOutcome: (outcome) => this.#tell(outcome),
+      onConnected: () => void this.#tellWeakness(),
     });
     return this.#followed;
   }
@@ -102,6 +105,21 @@ export class EtcdRegistry implements Registry {
       this.#options.onSource?.(outcome.state, etcdSource(this.keys, outcome));
     }
     for (const reports of this.#watches) report(reports, outcome);
+  }
+
+  /**
+   * For who stays: a daemon. Asked of the member that is in use, at each connection: a channel to
+   * each of the others would stay open, and etcd ends idle ones that send pings.
+   */
+  async #tellWeakness(): Promise<void> {
+    const version = await this.client.status().then(
+      (status) => status.version,
+      () => '',
+    );
+    const weakness = weaknessOf(version);
+    if (weakness === undefined || this.#watches.size === 0) return;
+    if (!this.#weakness.isNews(weakness)) return;
+    this.#options.onWarning?.({ file: this.client.endpoint, field: '', message: weakness });
   }
 
   #warn(warnings: readonly DocumentWarning[]): void {

@@ -19,7 +19,7 @@ function followed(text: string) {
   const outcomes: Outcome[] = [];
   const state = new FollowedState({
     client: {
-      kv: { get: async (key) => entry(key, '{}', committed) },
+      kv: { get: async (key) => (key === keys.meta ? undefined : entry(key, '{}', committed)) },
       follow: (_, given) => {
         handlers = given;
         return { connected: true, disconnectedForMs: undefined, close: () => {} };

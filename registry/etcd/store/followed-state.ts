@@ -6,6 +6,8 @@ import { ITEMS_PER_STEP, runInSlices, type Steps } from '../../document/steps.js
 import type { DesiredState } from '../../types.js';
 import type { Change, Follow, FollowHandlers, Kv } from '../client/index.js';
 import type { Keys } from '../layout/keys.js';
+import { readValue } from '../layout/read-value.js';
+import { metaValue } from '../layout/values/meta.js';
 import { Assembly } from './assembly.js';
 import type { Keyring } from './keyring.js';
 
@@ -34,6 +36,8 @@ export interface FollowedStateOptions {
   readonly schemes?: Schemes;
   /** Called with each state, and with each error in place of one. */
   readonly onOutcome: (outcome: Outcome) => void;
+  /** Called each time that changes begin to come. */
+  readonly onConnected?: () => void;
 }
 
 interface ChangeAt {
@@ -52,6 +56,13 @@ interface Waiter {
 const OPEN_AGAIN_EVERY = 5_000;
 
 /**
+ * Milliseconds that etcd has to say what is the newest: enough to try three members, one of which
+ * is stopped. A daemon that starts waits so long before it takes its last good state, and goes on
+ * asking meanwhile.
+ */
+const ANSWER_WITHIN = 3_000;
+
+/**
  * The desired state as it is in etcd now. Changes are taken as they come; where several came
  * while a state was put together, the next state has them all.
  */
@@ -68,6 +79,8 @@ export class FollowedState {
   #worked = 0;
   #started = false;
   #outcome: Outcome | undefined;
+  /** Why this version cannot read what is there. */
+  #layout: CidecarError | undefined;
   #away: unknown;
   #waiters: Waiter[] = [];
 
@@ -75,7 +88,8 @@ export class FollowedState {
     this.#options = options;
     this.#assembly = new Assembly(options);
     this.#follow = options.client.follow([options.keys.desired], {
-      onSnapshot: ({ revision, entries }) => {
+      onSnapshot: async ({ revision, entries }) => {
+        await this.#readLayout();
         this.#started = true;
         this.#take(
           entries.map((entry) => ({
@@ -94,10 +108,13 @@ export class FollowedState {
       onConnected: (revision) => {
         this.#away = undefined;
         this.#take([], revision);
+        // Another version may have been at work meanwhile.
+        this.#readLayoutAgain();
+        options.onConnected?.();
       },
       onDisconnected: (error) => this.#leave(error),
     });
-    this.#openAgain = setInterval(() => this.#retryKeys(), OPEN_AGAIN_EVERY).unref();
+    this.#openAgain = setInterval(() => this.#retry(), OPEN_AGAIN_EVERY).unref();
   }
 
   get connected(): boolean {
@@ -119,7 +136,7 @@ export class FollowedState {
    */
   async upToDate(): Promise<Outcome> {
     const { client, keys } = this.#options;
-    const revision = (await client.kv.get(keys.revision))?.modRevision ?? 0;
+    const revision = (await client.kv.get(keys.revision, ANSWER_WITHIN))?.modRevision ?? 0;
     return new Promise((resolve, reject) => {
       const { outcome } = this;
       if (this.#away !== undefined) reject(this.#away);
@@ -169,6 +186,7 @@ export class FollowedState {
 
   async #assemble(signal: AbortSignal): Promise<Outcome> {
     const { keys } = this.#options;
+    if (this.#layout !== undefined) return { error: this.#layout };
     if (!this.#assembly.begun) {
       const message = `nothing was put into etcd below ${keys.root} yet; cidctl apply does that`;
       return { error: new CidecarError('REGISTRY_UNAVAILABLE', message) };
@@ -196,8 +214,36 @@ export class FollowedState {
     for (const { reject } of this.#waiters.splice(0)) reject(error);
   }
 
+  /** Rejects where etcd does not answer; then it is asked again. */
+  async #readLayout(): Promise<void> {
+    const { client, keys } = this.#options;
+    const meta = await client.kv.get(keys.meta);
+    try {
+      if (meta !== undefined) readValue(metaValue, keys.meta, meta.value);
+      this.#layout = undefined;
+    } catch (error) {
+      if (!(error instanceof CidecarError)) throw error;
+      this.#layout = error;
+    }
+  }
+
+  #readLayoutAgain(): void {
+    const before = this.#layout;
+    this.#readLayout().then(
+      () => {
+        if (this.#layout !== before) this.#take([], this.#received);
+      },
+      // The next connection asks again.
+      () => undefined,
+    );
+  }
+
   /** A secret may come to this host after the keys that ask for it. */
-  #retryKeys(): void {
+  #retry(): void {
+    if (this.#layout !== undefined) {
+      this.#readLayoutAgain();
+      return;
+    }
     const { outcome } = this;
     if (outcome === undefined || !('error' in outcome)) return;
     if (!(outcome.error instanceof CidecarError)) return;
