@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { run } from '../../cidctl/program.js';
-import { type EtcdClient, withPrefix } from '../../registry/etcd/client/index.js';
+import { type EtcdClient, put, withPrefix } from '../../registry/etcd/client/index.js';
 import { RotationPicture, type RotationView } from '../../registry/etcd/fleet/index.js';
-import { Keys } from '../../registry/etcd/layout/index.js';
+import { Keys, transaction } from '../../registry/etcd/layout/index.js';
 import { SECRETS } from '../../registry/etcd/testing/documents.js';
 import { ask } from '../../sidecar/testing/calls.js';
 import { SidecarFolder } from '../../sidecar/testing/sidecar-folder.js';
@@ -117,12 +117,6 @@ async function connectionsLast(seconds: number): Promise<void> {
   const found = await client.kv.get(key);
   const value = JSON.parse(found?.value.toString() ?? '');
   const allocation = { idsPerServer: 1, first: 1, last: 100, hold: 3600, connectionAge: seconds };
-  await client.kv.txn({
-    when: [],
-    success: [],
-  });
-  const { put } = await import('../../registry/etcd/client/index.js');
-  const { transaction } = await import('../../registry/etcd/layout/index.js');
   const success = [put(key, JSON.stringify({ ...value, allocation }))];
   await client.kv.txn(transaction(keys, 'test', { success }));
 }
@@ -135,13 +129,47 @@ test('a rotation from the first word to the end, with a key', async () => {
   const [one, two] = await Promise.all([sidecar('web-1'), sidecar('web-2')]);
   await until('both issue', async () => (await issues(one)) === 0 && (await issues(two)) === 0);
   const { code, out, err } = await cidctl('rotate', 'web', '--key', '--watch', '--reason', 'test');
-  console.log(out, err);
+  expect(err).toBe('the rotation goes on also where this command ends\n');
   expect(code).toBe(0);
+  expect(out).toContain('web: config 1 is staged, config 0 mints\n');
+  expect(out).toContain('web: config 1 mints, config 0 is retiring\n');
+  expect(out).toContain('web: done: config 1 took the place of config 0\n');
   expect(await states()).toEqual({ 1: 'minting' });
   expect(await issues(one)).toBe(1);
   expect(await issues(two)).toBe(1);
   expect(await client.kv.get(keys.config('web', 0))).toBeUndefined();
   expect((await client.kv.list(keys.ids('web', 0))).entries).toEqual([]);
   expect((await view()).record?.value).toMatchObject({ step: 'over', outcome: 'rotated' });
-  expect(await step()).toBe('over');
+  const status = await cidctl('rotate', 'web', '--status', '--json');
+  const { record, waits } = JSON.parse(status.out);
+  expect(record).toMatchObject({ step: 'over', from: 0, to: 1, why: 'test' });
+  expect(waits).toEqual([]);
+  // The key of the former config is in no value of etcd any more.
+  const { entries } = await client.kv.list(keys.desired);
+  expect(entries.filter(({ key }) => key.includes('/configs/'))).toHaveLength(1);
+  const wrong = await cidctl('rotate', 'dns');
+  expect(wrong).toMatchObject({ code: 2 });
+  expect(wrong.err).toContain('the registry has no pool dns');
+  const late = await cidctl('rotate', 'web', '--abort');
+  expect(late.err).toContain('no rotation of this pool is under way');
+});
+
+test('the command can end, and another one goes on; an abort from elsewhere', async () => {
+  await putDocument(client, { configs: ['minting'], servers: { 'web-1': ['0a0b0c'] } });
+  await connectionsLast(2);
+  await agent('lb-1');
+  const one = await sidecar('web-1');
+  await until('it issues', async () => (await issues(one)) === 0);
+  const asked = await cidctl('rotate', 'web', '--no-wait', '--json');
+  expect(JSON.parse(asked.out).record.step).toMatch(/asked|staged|minting/);
+  const second = await cidctl('rotate', 'web');
+  expect(second.err).toContain('a rotation is under way, which cidctl');
+  await until('the new config mints', async () => (await step()) === 'minting');
+  const early = await cidctl('rotate', 'web', '--force', 'remove', '--reason', 'haste');
+  expect(early.err).toContain('the rotation is minting; remove is not its next step');
+  const back = await cidctl('rotate', 'web', '--abort', '--watch', '--reason', 'test');
+  expect(back.code).toBe(0);
+  expect(back.out).toContain('web: aborted by cidctl');
+  expect(await states()).toEqual({ 0: 'minting' });
+  expect(await issues(one)).toBe(0);
 });

@@ -123,6 +123,21 @@ export class WorldSidecar {
     if (first !== undefined) this.#world.store.txn(first);
   }
 
+  /** It comes to issue under a config. */
+  begin(config: number): void {
+    this.look(config);
+    this.gate(config);
+    this.issue(config);
+  }
+
+  /** It is done with a config. */
+  leave(config: number): void {
+    this.stop(config);
+    this.reissue(config);
+    this.unmark(config);
+    this.deleted();
+  }
+
   settle(): void {
     for (const { id, value } of this.#world.view().configs.values()) {
       const { state } = value.shape;

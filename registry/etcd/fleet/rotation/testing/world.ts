@@ -3,6 +3,7 @@ import { put, remove, type Transaction, unchanged } from '../../../client/index.
 import {
   acknowledgement,
   type ConfigValue,
+  configValueText,
   type KeyPurpose,
   Keys,
   transaction,
@@ -257,6 +258,30 @@ export class World {
     this.#rotations += 1;
     const asked = { fields: {} };
     this.want({ kind: 'begin', id: `r${this.#rotations}`, asked, why: '' });
+  }
+
+  /** A person writes a config by hand. */
+  putState(id: number, state: 'staged' | 'quarantined'): void {
+    const found = this.view().configs.get(id);
+    if (found === undefined) return;
+    const { shape } = found.value;
+    const text = configValueText({ ...found.value, shape: { ...shape, state } });
+    this.store.txn(transaction(keys, 'somebody', { success: [put(found.key, text)] }));
+  }
+
+  /** Balancers hold what there is, and say so. */
+  hold(...indexes: readonly number[]): void {
+    for (const index of indexes) {
+      this.apply(index);
+      this.acknowledge(index);
+    }
+  }
+
+  /** The controller takes a step, if there is one. */
+  step(): void {
+    this.look(0);
+    this.decide(0);
+    this.commit(0);
   }
 
   /** Everybody does what is due, in turn. */
