@@ -131,12 +131,11 @@ export class Daemon {
     }
 
     const fleet = await this.#openFleet(store, view);
-    const { reissueWithin } = this.#options;
     const registration = this.#registration;
     const issuer = new Issuer({
+      ...this.#options,
       store,
       view: fleet?.admitted ?? view,
-      reissueWithin,
       ...(registration && { fenced: () => registration.fenced !== undefined }),
     });
     this.#issuer = issuer;
@@ -233,12 +232,16 @@ export class Daemon {
 
   /** Where hosts share the registry, what is issued is what all balancers hold. */
   async #openFleet(store: StateStore, view: ServerView): Promise<SidecarFleet | undefined> {
-    const { registry, stateFolder, reissueWithin, log } = this.#options;
-    const { leaseTtl: ttl = DEFAULT_LEASE_TTL } = this.#options;
+    const {
+      registration: _,
+      registry,
+      leaseTtl: ttl = DEFAULT_LEASE_TTL,
+      ...options
+    } = this.#options;
     if (!(registry instanceof EtcdRegistry)) return undefined;
     const fleet: SidecarFleet = await SidecarFleet.open(
       {
-        ...{ registry, stateFolder, ttl, reissueWithin, log },
+        ...{ ...options, registry, ttl },
         ...(this.#registration && { registration: this.#registration }),
         meaning: ({ id, codec }) => store.fingerprints.config(id, codec),
         onAdmitted: () => void this.#follower?.readmit(() => fleet.admitted),

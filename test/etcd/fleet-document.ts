@@ -15,9 +15,9 @@ export interface FleetDocument {
 /** Puts a document of pool `web` into the registry; returns its revision. Nothing is refused. */
 export function putDocument(
   client: EtcdClient,
-  { configs, servers = { 'web-1': ['0a0b0c'] }, ...more }: FleetDocument,
+  { servers = { 'web-1': ['0a0b0c'] }, ...document }: FleetDocument,
 ): Promise<number> {
-  return putPool(client, { configs, servers, ...more });
+  return putPool(client, { ...document, servers });
 }
 
 export interface FleetPool extends FleetDocument {
@@ -28,7 +28,7 @@ export interface FleetPool extends FleetDocument {
 /** The same, without servers where none are given. */
 export async function putPool(
   client: EtcdClient,
-  { configs, servers = {}, allocation, nonceLength = 8 }: FleetPool,
+  { configs, servers = {}, nonceLength = 8, allocation }: FleetPool,
 ): Promise<number> {
   const present = configs.flatMap((state, id) => (state === '-' ? [] : [{ id, state }]));
   const web = {
