@@ -118,26 +118,44 @@ export class AgentFleet implements FleetHealth {
     return new AgentFleet(options, memberFile, await memberFile.read(), identity);
   }
 
-  /** The registry has this state, which is to be applied. */
+  /** The registry has this state, which is to be applied. States come in the order of etcd. */
   wanted(state: DesiredState): void {
     const number = revisionNumber(state.revision) ?? 0;
-    if (number >= this.#newest) this.#controller?.desired(state);
-    this.#newest = Math.max(this.#newest, number);
+    if (number < this.#newest) this.#restored(number);
+    this.#newest = number;
+    this.#controller?.desired(state);
   }
 
   /** The kernel holds this state. */
   applied(state: DesiredState): void {
-    this.wanted(state);
+    if (this.#newest === 0) this.wanted(state);
     this.#inForce = state;
-    this.#inKernel = revisionNumber(state.revision) ?? 0;
+    this.#inKernel = this.#known(state.revision);
     this.#facts?.holds(state);
     this.#hold();
   }
 
   /** The disk holds the state of this revision: the agent would start from it, or a later one. */
   saved(revision: string): void {
-    this.#onDisk = Math.max(this.#onDisk, revisionNumber(revision) ?? 0);
+    this.#onDisk = Math.max(this.#onDisk, this.#known(revision));
     this.#hold();
+  }
+
+  /** A backup of etcd was restored: nothing is held of what it has now, whatever its revision. */
+  #restored(revision: number): void {
+    const { log } = this.#options;
+    const fields = { before: this.#newest, revision };
+    log.warn(fields, 'etcd went back in time: this agent joins anew by what etcd has now');
+    this.#inKernel = 0;
+    this.#onDisk = 0;
+    this.#membership?.restored();
+    this.#controller?.restored();
+  }
+
+  /** The number of a revision; 0 for one of the time before etcd was restored. */
+  #known(revision: string): number {
+    const number = revisionNumber(revision) ?? 0;
+    return number > this.#newest ? 0 : number;
   }
 
   /**

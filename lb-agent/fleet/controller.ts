@@ -112,6 +112,11 @@ export class Controller {
     this.look();
   }
 
+  /** etcd was restored from a backup: nothing that it has seen says anything of what is there. */
+  restored(): void {
+    this.#retire();
+  }
+
   /** Something that it goes by may be different. */
   look(): void {
     if (!this.#closed) void this.#work.run();

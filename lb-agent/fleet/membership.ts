@@ -155,6 +155,19 @@ export class Membership {
     this.#goal = undefined;
   }
 
+  /**
+   * etcd was restored from a backup: what this agent acknowledged is of another history. It joins
+   * anew, by what it holds from now on.
+   */
+  restored(): void {
+    this.#holds = 0;
+    this.#snapshot = undefined;
+    this.#acknowledged = undefined;
+    this.#knownAt = 0;
+    this.#announcedAt = 0;
+    this.#rejoin();
+  }
+
   /** One of the keys is not what this agent made it. */
   #see(key: string, entry: KeyValue | undefined, revision: number): void {
     const { keys, agent } = this.#options;
@@ -218,7 +231,8 @@ export class Membership {
     onChange();
     this.#snapshot ??= own.revision;
     const holds = this.#holds;
-    if (holds < this.#snapshot) return false;
+    // What it holds is older than it has to be, or is of the time before etcd was restored.
+    if (holds < this.#snapshot || holds > own.at) return false;
     const transaction = announce(keys, agent, holds, own.live.modRevision);
     const result = await this.#txn('announcement', transaction);
     if (!result.held) return true;
@@ -237,7 +251,7 @@ export class Membership {
   async #comeAlive(lease: string, holds: number): Promise<boolean> {
     const { client, keys, agent, identity, host, log } = this.#options;
     const own = await readOwnRecord(client, keys, agent);
-    if (this.#isTaken(own)) return false;
+    if (this.#isTaken(own) || holds > own.at) return false;
     const value = { identity, host, since: holds };
     const of = { agent, lease, value, holds, seen: own.live.modRevision };
     const result = await this.#txn('sign of life', comeAlive(keys, of));

@@ -15,6 +15,8 @@ export interface OwnRecord {
   readonly live: LiveKey;
   /** Of the desired state. */
   readonly revision: number;
+  /** Of etcd, when this was read. */
+  readonly at: number;
 }
 
 export interface LiveKey {
@@ -37,7 +39,7 @@ export async function readOwnRecord(
     keys.revision,
   ].map((key) => get(key));
   const what = `read of agent ${agent}`;
-  const { results } = await client.kv.txn(
+  const { results, revision: at } = await client.kv.txn(
     { when: [], success: wanted },
     { what, repeatable: true },
   );
@@ -50,6 +52,7 @@ export async function readOwnRecord(
     countedOut: out !== undefined,
     live: { modRevision: live?.modRevision ?? 0, value: live && liveAgentOf(live) },
     revision: revision?.modRevision ?? 0,
+    at,
   };
 }
 

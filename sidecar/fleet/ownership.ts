@@ -9,8 +9,8 @@ import { revisionNumber } from '../../registry/etcd/layout/index.js';
 export class Ownership {
   readonly #proven: (at: number) => void;
   /** The state that has to be in force. */
-  #mustShow: string | undefined;
-  #inForce: string | undefined;
+  #mustShow: number | undefined;
+  #inForce: number | undefined;
   #heardAt: number | undefined;
 
   /** @param proven told when it was so: the time at which a question was sent that was answered */
@@ -18,9 +18,17 @@ export class Ownership {
     this.#proven = proven;
   }
 
-  /** Its sign of life stands in etcd. `revision` is that of the desired state after that. */
-  returned(at: number, revision: string): void {
-    this.#mustShow = revision;
+  /**
+   * Its sign of life stands in etcd.
+   *
+   * @param at when that was asked for
+   * @param wanted revision of the desired state then, read by the same transaction
+   * @param revision of etcd then
+   */
+  returned(at: number, wanted: number, revision: number): void {
+    // Where etcd was restored from a backup, the state in force is of another history.
+    if ((this.#inForce ?? 0) > revision) this.#inForce = undefined;
+    this.#mustShow = wanted;
     this.heard(at);
   }
 
@@ -32,7 +40,7 @@ export class Ownership {
 
   /** It issues by the state of this revision. */
   inForce(revision: string): void {
-    this.#inForce = revision;
+    this.#inForce = revisionNumber(revision);
     this.#prove();
   }
 
@@ -45,8 +53,6 @@ export class Ownership {
   #prove(): void {
     const [wanted, present] = [this.#mustShow, this.#inForce];
     if (this.#heardAt === undefined || wanted === undefined || present === undefined) return;
-    if ((revisionNumber(present) ?? 0) >= (revisionNumber(wanted) ?? 0)) {
-      this.#proven(this.#heardAt);
-    }
+    if (present >= wanted) this.#proven(this.#heardAt);
   }
 }

@@ -337,13 +337,21 @@ export class Registration {
     const value = { ...this.#says(), identity };
     const transaction = comeToLife(keys, this.#options, seen, { value, lease });
     const what = 'sign of life';
-    const { held } = await client.kv.txn(transaction, { what, repeatable: true });
+    // What was in force in the life before says nothing of who owns the IDs now.
+    this.#liveLease = undefined;
+    this.#ownership.lost();
+    const { held, revision, results } = await client.kv.txn(transaction, {
+      what,
+      repeatable: true,
+    });
     if (!held) return;
     this.#saidText = JSON.stringify(value);
     this.#liveLease = lease;
     log.info('this server is known to be alive');
-    // RETURN_OWNS: by the state as it is after this, it goes on under what is its own.
-    this.#ownership.returned(sentAt, (await registry.read()).revision);
+    // RETURN_OWNS: by the state as it is now, it goes on under what is its own.
+    const desired = results.at(-1);
+    const wanted = desired?.kind === 'get' ? (desired.entries[0]?.modRevision ?? 0) : revision;
+    this.#ownership.returned(sentAt, wanted, revision);
     this.#lookAtFence();
   }
 

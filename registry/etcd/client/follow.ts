@@ -25,6 +25,11 @@ export interface FollowHandlers {
 
 export interface FollowedChanges extends ChangeSet {
   readonly resync: boolean;
+  /**
+   * With `resync`: etcd holds other data than it did, because a backup was restored. Every key is
+   * among the changes, and revisions say nothing about those that came before.
+   */
+  readonly restored?: boolean;
 }
 
 export interface FollowOptions {
@@ -157,7 +162,8 @@ export class Follow {
       return;
     }
     const changes = this.#known.differences(entries);
-    if (changes.length > 0) await this.#handOver({ revision, changes, resync: true });
+    const { distrusted: restored } = this.#known;
+    if (changes.length > 0) await this.#handOver({ revision, changes, resync: true, restored });
   }
 
   async #handOver(changes: FollowedChanges): Promise<void> {

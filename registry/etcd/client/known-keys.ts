@@ -5,9 +5,16 @@ import type { Change } from './watch.js';
 /** Which keys were handed over, and at which change of each. */
 export class KnownKeys {
   readonly #revisions = new Map<string, number>();
+  #distrusted = false;
+
+  /** Whether what was handed over says nothing of what is there now. */
+  get distrusted(): boolean {
+    return this.#distrusted;
+  }
 
   /** Changes were handed over. */
   apply(changes: readonly Change[]): void {
+    this.#distrusted = false;
     for (const change of changes) {
       if (change.kind === 'put') this.#revisions.set(change.entry.key, change.entry.modRevision);
       else this.#revisions.delete(change.key);
@@ -30,6 +37,7 @@ export class KnownKeys {
 
   /** The keys stay known; what is in them may be anything. */
   distrust(): void {
+    this.#distrusted = true;
     for (const key of this.#revisions.keys()) this.#revisions.set(key, 0);
   }
 }

@@ -2,6 +2,7 @@
 import { CidecarError } from '../../../core/index.js';
 import {
   absent,
+  get,
   type Operation,
   put,
   remove,
@@ -69,6 +70,10 @@ export function register(
  * The sign of life of a sidecar, at its start and when its lease was lost. RETURN_SEEN: it
  * rewrites the request, so that nobody takes its IDs back on a clock that began before. It fails
  * where the request is another one by now; then its IDs may be gone.
+ *
+ * RETURN_OWNS: the last result is the revision of the desired state at this moment. The sidecar
+ * issues under what was handed out when that state, or a later one, is in force: what is its own
+ * in it cannot be taken back on a clock that began before.
  */
 export function comeToLife(
   keys: Keys,
@@ -80,7 +85,11 @@ export function comeToLife(
   const { reclaimed: _, ...value } = request.value;
   return {
     when: [unchanged(request.key, request.modRevision), unchanged(key, live?.modRevision ?? 0)],
-    success: [put(key, valueText(sign.value), sign.lease), put(request.key, valueText(value))],
+    success: [
+      put(key, valueText(sign.value), sign.lease),
+      put(request.key, valueText(value)),
+      get(keys.revision),
+    ],
   };
 }
 

@@ -77,6 +77,11 @@ export class Assembly {
     return this.#revision;
   }
 
+  /** etcd holds other data than it did, all of which comes now: revisions begin anew. */
+  restored(): void {
+    this.#revision = 0;
+  }
+
   /** Whether anything was applied here: every transaction that changes the state leaves a mark. */
   get begun(): boolean {
     return this.#begun;

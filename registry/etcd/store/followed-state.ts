@@ -77,6 +77,8 @@ export class FollowedState {
   /** Everything up to this revision of etcd is in the queue or in the assembly. */
   #received = 0;
   #worked = 0;
+  /** What is in the queue is all that etcd has, and the assembly is of other data. */
+  #restored = false;
   #started = false;
   #outcome: Outcome | undefined;
   /** Why this version cannot read what is there. */
@@ -99,9 +101,16 @@ export class FollowedState {
           revision,
         );
       },
-      onChanges: ({ revision, changes }) => {
+      onChanges: ({ revision, changes, resync, restored = false }) => {
+        if (restored) [this.#received, this.#worked, this.#restored] = [0, 0, true];
+        // Nobody knows at which revision a key went meanwhile; the mark of the transaction that
+        // took it comes with the others.
+        const marked = changes.some(
+          (change) => change.kind === 'put' && change.entry.key === options.keys.revision,
+        );
+        const at = resync && marked ? 0 : revision;
         this.#take(
-          changes.map((change) => ({ change, revision })),
+          changes.map((change) => ({ change, revision: at })),
           revision,
         );
       },
@@ -163,6 +172,8 @@ export class FollowedState {
     const received = this.#received;
     const queue = this.#queue;
     this.#queue = [];
+    if (this.#restored) this.#assembly.restored();
+    this.#restored = false;
     const { signal } = this.#abort;
     if (signal.aborted) return;
     await runInSlices(this.#apply(queue), signal);
