@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
 import { allForgot } from '../acknowledgements.js';
-import { AGE, type Mutant, Violation, World } from './testing/world.js';
+import type { Mutant } from './testing/mutant.js';
+import { Violation, World } from './testing/world.js';
+import { AGE } from './testing/world-beginning.js';
 import type { WorldSidecar } from './testing/world-sidecar.js';
 
 // Each guard of docs/etcd-safety.md that a rotation rests on, with the story that it prevents.

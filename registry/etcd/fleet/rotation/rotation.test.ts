@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ForceableStep } from './record.js';
-import { AGE, World } from './testing/world.js';
+import { World } from './testing/world.js';
+import { AGE } from './testing/world-beginning.js';
 
 // Random histories of a rotation, on the decisions and transactions that daemons run: what was
 // decided is committed later, on views that lag. The names are those of docs/etcd-safety.md.
