@@ -96,7 +96,8 @@ export class Daemon {
     this.#log = options.log;
     this.#own = options.serverName;
     this.#lastGood = new LastGood(join(options.stateFolder, 'last-good'), options.log);
-    this.#guard = new TransitionGuard({ refuse: options.guard, log: options.log });
+    const shared = options.registry instanceof EtcdRegistry;
+    this.#guard = new TransitionGuard({ refuse: options.guard, shared, log: options.log });
     this.#nonceSupply = new NonceSupplyMonitor(options.log);
   }
 
@@ -257,6 +258,7 @@ export class Daemon {
       {
         ...{ ...options, registry, ttl },
         registration: this.#registration,
+        older: () => this.#service?.cidStreams.olderCids,
         meaning: ({ id, codec }) => store.fingerprints.config(id, codec),
         onAdmitted: () => void this.#follower?.readmit(() => fleet.admitted),
       },

@@ -86,7 +86,11 @@ async function runUntilStopped(
   const shared = registry instanceof EtcdRegistry ? registry : undefined;
   const name = shared && agentName(options);
   const health = new RegistryHealth();
-  const guard = new TransitionGuard({ refuse: options.guard, log });
+  const guard = new TransitionGuard({
+    refuse: options.guard,
+    shared: shared !== undefined,
+    log,
+  });
   let fromDisk = false;
   let etcdAway = false;
   // What was in force when this agent last ran, if it did.

@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Logger } from 'pino';
 import { Backoff, SayOnce, SerialWork } from '../../core/index.js';
-import type { EtcdClient, Operation, TransactionResult } from '../../registry/etcd/client/index.js';
+import {
+  type EtcdClient,
+  isLeaseUnknown,
+  type Operation,
+  type TransactionResult,
+} from '../../registry/etcd/client/index.js';
 import {
   Clocks,
+  EventLog,
   FLEET_PARTS,
   type FollowedFleet,
   followFleet,
+  giveUp,
   IdUsage,
   type Term,
   takeOver,
   termOf,
 } from '../../registry/etcd/fleet/index.js';
-import {
-  type EventValue,
-  eventPut,
-  type Keys,
-  leaseForEvents,
-  revisionNumber,
-} from '../../registry/etcd/layout/index.js';
+import { type EventValue, type Keys, revisionNumber } from '../../registry/etcd/layout/index.js';
 import type { DesiredState, Pool } from '../../registry/index.js';
 import { putAbsentAgentsAway } from './duties/absent-agents.js';
 import type { Duty, DutyContext, DutyStep } from './duties/duty.js';
@@ -35,6 +36,8 @@ export interface ControllerOptions {
   readonly lease: () => string | undefined;
   /** Milliseconds for which an agent may give no sign of life. Default 60 000. */
   readonly graceMs?: number;
+  /** Milliseconds that it may not have the newest desired state. Default 30 000. */
+  readonly behindMs?: number;
   /** Milliseconds of a clock that only goes forward; for tests. */
   readonly now?: () => number;
   /** The terms may be others. */
@@ -46,8 +49,16 @@ export interface ControllerOptions {
 const GRACE_MS = 60_000;
 /** Milliseconds between looks at what has no event: clocks. */
 const LOOK_EVERY = 1_000;
+const BEHIND_MS = 30_000;
+/** Milliseconds between looks at whether the desired state that it goes by is the newest. */
+const CHECK_EVERY = 5_000;
+/** Milliseconds for which others may take over what it gave up. */
+const STAY_AWAY_MS = 60_000;
 
-export const DUTIES: readonly Duty[] = [handOut, putAbsentAgentsAway, reclaim, rest];
+/** Gates wait for agents that are gone, so these come first. */
+export const DUTIES: readonly Duty[] = [putAbsentAgentsAway, handOut, reclaim, rest];
+/** What needs no desired state. */
+const WITHOUT_STATE: ReadonlySet<Duty> = new Set([putAbsentAgentsAway]);
 
 /**
  * The controller of the pools whose key this agent holds: whichever agent comes first. It does one
@@ -70,15 +81,21 @@ export class Controller {
   #vips: ReadonlySet<string> = new Set();
   /** The revision that the view, and the desired state, must show before the next decision. */
   #seen = { view: 0, desired: 0 };
-  #eventLease: string | undefined;
+  readonly #events: EventLog;
+  readonly #now: () => number;
+  #checkedAt = Number.NEGATIVE_INFINITY;
+  #behindSince: number | undefined;
+  #staysAwayUntil = Number.NEGATIVE_INFINITY;
   #terms: readonly Term[] = [];
   #closed = false;
 
   constructor(options: ControllerOptions) {
     this.#options = options;
     this.#duties = options.duties ?? DUTIES;
-    this.#clocks = new Clocks(options.now ?? (() => performance.now()));
+    this.#now = options.now ?? (() => performance.now());
+    this.#clocks = new Clocks(this.#now);
     const { client, keys } = options;
+    this.#events = new EventLog(client, keys);
     this.#controllers = followFleet(
       client,
       keys,
@@ -153,8 +170,9 @@ export class Controller {
       if (lease === undefined) this.#retire();
       return;
     }
+    const mayTakeOver = this.#now() >= this.#staysAwayUntil;
     for (const { name } of state.pools) {
-      if (this.#controllers.view.controllers.get(name) === undefined) {
+      if (mayTakeOver && this.#controllers.view.controllers.get(name) === undefined) {
         await this.#takeOver(name, lease);
       }
     }
@@ -164,15 +182,48 @@ export class Controller {
     );
     this.#options.onTerms?.();
     if (this.#terms.length === 0) return this.#retire();
+    const desired = revisionNumber(state.revision) ?? 0;
+    if (await this.#isBehindForLong(desired)) return this.#giveUp(this.#terms);
     const fleet = this.#followAll();
     if (fleet.view.revision < Math.max(this.#seen.view, 1)) return;
-    const desired = revisionNumber(state.revision) ?? 0;
-    if (desired < this.#seen.desired) return;
     for (const term of this.#terms) {
       const pool = state.pools.find(({ name }) => name === term.pool);
       // One thing at a time: the next is decided on what became of this.
       if (pool !== undefined && (await this.#serve(pool, term, desired, fleet))) return;
     }
+  }
+
+  /**
+   * Whether it goes by an old desired state, because the newest is not valid here: it lacks a
+   * cluster secret, for example. Then nothing that it decides holds, and another agent may do
+   * better.
+   */
+  async #isBehindForLong(desired: number): Promise<boolean> {
+    const { client, keys, behindMs = BEHIND_MS } = this.#options;
+    const now = this.#now();
+    if (now - this.#checkedAt >= Math.min(CHECK_EVERY, behindMs / 2)) {
+      this.#checkedAt = now;
+      const newest = await client.kv.get(keys.revision);
+      if ((newest?.modRevision ?? 0) <= desired) this.#behindSince = undefined;
+      else this.#behindSince ??= now;
+    }
+    return this.#behindSince !== undefined && now - this.#behindSince >= behindMs;
+  }
+
+  async #giveUp(terms: readonly Term[]): Promise<void> {
+    const { client, keys, agent, log } = this.#options;
+    this.#staysAwayUntil = this.#now() + STAY_AWAY_MS;
+    this.#behindSince = undefined;
+    this.#retire();
+    for (const term of terms) {
+      const what = `giving up of pool ${term.pool}`;
+      await client.kv.txn(giveUp(keys, term), { what, repeatable: true });
+    }
+    const pools = terms.map(({ pool }) => pool);
+    log.error(
+      { agent, pools },
+      'this agent cannot take the newest desired state: it is no controller for a minute',
+    );
   }
 
   async #takeOver(pool: string, lease: string): Promise<void> {
@@ -183,31 +234,45 @@ export class Controller {
     if (held) log.info({ pool, agent }, 'this agent is the controller of the pool');
   }
 
-  /** Whether something was done, or tried. */
+  /** Whether something was done. */
   async #serve(pool: Pool, term: Term, desired: number, fleet: FollowedFleet): Promise<boolean> {
     const context = this.#contextOf(pool, term, desired, fleet);
-    for (const duty of this.#duties) {
-      const step = await duty(context);
-      if (step === undefined) continue;
-      await this.#do(step);
-      return true;
+    for (const [at, duty] of this.#duties.entries()) {
+      if (desired < this.#seen.desired && !WITHOUT_STATE.has(duty)) continue;
+      // What cannot be done at present keeps nothing else from being done.
+      const topic = `${pool.name} duty ${at}`;
+      try {
+        const step = await duty(context);
+        if (step !== undefined && (await this.#do(step))) return true;
+        this.#said.over(topic);
+      } catch (error) {
+        if (this.#closed) return true;
+        if (isLeaseUnknown(error)) this.#events.forget();
+        if (this.#said.isNews(error, topic)) {
+          const fields = { pool: pool.name, error };
+          this.#options.log.warn(fields, 'a task of the controller fails; trying again');
+        }
+        this.#backoff.retry(() => this.look());
+      }
     }
     return false;
   }
 
-  async #do(step: DutyStep): Promise<void> {
+  /** Whether it was done. */
+  async #do(step: DutyStep): Promise<boolean> {
     const { client, keys } = this.#options;
     const { transaction, what } = step;
     const result = await client.kv.txn(transaction, { what, repeatable: true });
     if (!result.held) {
       // Something is different from what was seen, or this is a copy of what was done.
       this.#backoff.retry(() => this.look());
-      return;
+      return false;
     }
     this.#backoff.reset();
     this.#note(result, transaction.success, keys);
     step.done?.();
     this.look();
+    return true;
   }
 
   #note({ revision }: TransactionResult, operations: readonly Operation[], keys: Keys): void {
@@ -250,10 +315,7 @@ export class Controller {
     pool: string,
     seen: number,
   ): Promise<readonly Operation[]> {
-    const { client, keys } = this.#options;
-    this.#eventLease ??= await leaseForEvents(client);
-    const at = new Date().toISOString();
-    return [eventPut(keys, seen, this.#eventLease, { ...event, by, pool, at, seen })];
+    return [await this.#events.operation(seen, { ...event, by, pool, seen })];
   }
 
   #followAll(): FollowedFleet {

@@ -84,6 +84,16 @@ export const TRANSITIONS = {
     severity: 'repeats',
     instead: 'Take another config with a new key, and stage it.',
   },
+  'config-in-use': {
+    severity: 'loses',
+    instead:
+      'Make it retiring and wait until no server has a mark for it (`cidctl configs` shows them); `cidctl servers forget` takes those of a server that is gone.',
+  },
+  'config-not-forgotten': {
+    severity: 'loses',
+    instead:
+      'Wait until the balancers have acknowledged the quarantine (`cidctl agents` shows it); `cidctl agents count-out` takes out one that is gone.',
+  },
   'quarantine-undone': {
     severity: 'note',
     instead: 'This gives connections that were left their route back, if no ID changed hands.',

@@ -83,3 +83,14 @@ it('a guard that is closed lets nothing through', async () => {
   await expect(guard.check(before, after)).rejects.toMatchObject({ name: 'AbortError' });
   expect(guard.closed).toBe(true);
 });
+
+it('refuses nothing where hosts share the registry, and says so', async () => {
+  const said: string[] = [];
+  const log = { warn: (_: object, message: string) => void said.push(message), info: () => {} };
+  const guard = new TransitionGuard({ refuse: true, shared: true, log });
+  expect(said.join()).toMatch(/cidctl apply refuses there/);
+  const [before, after] = [await stateOf(DOCUMENT), await stateOf(LOSSY)];
+  await guard.check(before, after);
+  const alone = new TransitionGuard({ refuse: true, log });
+  await expect(alone.check(before, after)).rejects.toMatchObject({ code: 'TRANSITION_REFUSED' });
+});

@@ -14,6 +14,12 @@ export interface TransitionLog {
 export interface TransitionGuardOptions {
   /** Whether changes that lose connections or can repeat CIDs are refused. */
   readonly refuse: boolean;
+  /**
+   * Whether hosts share the registry. Then nothing is refused here: balancers and sidecars wait
+   * for each other, so one that refuses a change holds up all others, and what registers or is
+   * reclaimed is guarded by the transactions of the store. `cidctl apply` refuses before.
+   */
+  readonly shared?: boolean;
   readonly log: TransitionLog;
 }
 
@@ -27,6 +33,12 @@ export class TransitionGuard {
 
   constructor(options: TransitionGuardOptions) {
     this.#options = options;
+    if (options.refuse && options.shared) {
+      options.log.warn(
+        {},
+        '--guard refuses nothing where hosts share a registry: cidctl apply refuses there',
+      );
+    }
   }
 
   /**
@@ -35,7 +47,7 @@ export class TransitionGuard {
    * @throws CidecarError TRANSITION_REFUSED where the change loses something
    */
   async check(before: DesiredState, after: DesiredState): Promise<void> {
-    if (!this.#options.refuse) return;
+    if (!this.#options.refuse || this.#options.shared) return;
     const lossy = (await this.#transitions(before, after)).filter(isLossy);
     if (lossy.length > 0) throw refusal(after, lossy);
   }

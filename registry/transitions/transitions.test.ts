@@ -748,6 +748,8 @@ describe('a change', () => {
     const names = new Set(CASES.flatMap(({ found: each }) => each.map(([name]) => name)));
     // What rests is not in the two states; test/etcd/apply.etcd.test.ts has its case.
     names.add('resting-server-id-given');
+    // Nor is what hosts do; test/etcd/apply-guards.etcd.test.ts has these.
+    names.add('config-in-use').add('config-not-forgotten');
     expect([...names].sort()).toEqual([...TRANSITION_NAMES].sort());
   });
 

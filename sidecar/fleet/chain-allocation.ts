@@ -121,6 +121,7 @@ function candidatesFor(
   const { allocation } = pool;
   if (allocation === undefined || picture.elsewhere.has(server)) return [];
   if (picture.vips.has(request.value.address)) return [];
+  if (request.value.reclaimed === true) return [];
   const present = usage.server(server);
   const wanted = wantedIds(request.value, allocation);
   const needs = issuedConfigs(pool).flatMap((config) => {

@@ -8,6 +8,7 @@ import type { PoolConfig } from '../../registry/index.js';
 import type { Issuer } from '../issuing/issuer.js';
 import type { ServerView } from '../issuing/server-view.js';
 import { GateKeeper, type GateWait } from './gate-keeper.js';
+import { mayBeOnOlder, type OlderConnections, olderForOthers } from './older-use.js';
 import { PassFile } from './passes.js';
 import { Presence } from './presence.js';
 import type { Registration } from './registration.js';
@@ -24,6 +25,8 @@ export interface SidecarFleetOptions {
   readonly log: Log;
   /** Where this server registered itself: its sign of life, and whether it may issue. */
   readonly registration?: Registration | undefined;
+  /** What clients said of connections on CIDs of earlier generations. */
+  readonly older: () => OlderConnections | undefined;
   /** What may be issued is another: it is to be admitted again. */
   readonly onAdmitted: () => void;
 }
@@ -159,9 +162,17 @@ export class SidecarFleet implements FleetHealth {
       identity: this.#identity,
       issuing: issuer?.routable ? issuer.configId : null,
       waitingFor: [...agents].sort(),
-      older: {},
+      older: this.#older,
       noncesLeft: this.#noncesLeft,
     };
+  }
+
+  /** Of each config under which it has a mark, and issues no more. */
+  get #older(): Record<string, number | null> {
+    const issued = new Set(this.#issuer?.view.mintable.map(({ config }) => config.id));
+    const older = olderForOthers(this.#options.older());
+    const configs = [...this.#passes.onDisk.keys()].filter((config) => !issued.has(config));
+    return Object.fromEntries(configs.map((config) => [String(config), older]));
   }
 
   /** Rounded, so that what is said is not another thing with each CID. */
@@ -203,7 +214,8 @@ export class SidecarFleet implements FleetHealth {
     if (issuer === undefined || issuer.reissues.length > 0) return true;
     if (issuer.view.mintable.some((each) => each.config.id === config)) return true;
     const last = this.#issuedAt.get(config) ?? this.#openedAt;
-    return performance.now() - last < this.#options.reissueWithin;
+    const { reissueWithin, older } = this.#options;
+    return mayBeOnOlder({ sinceMs: performance.now() - last, reissueWithin, older: older() });
   }
 
   get #spareWanted(): boolean {

@@ -2,6 +2,7 @@
 import type { EtcdClient } from '../../registry/etcd/client/index.js';
 import { apply, Keys, prepareApply } from '../../registry/etcd/index.js';
 import { keyring, noKeyFile } from '../../registry/etcd/testing/documents.js';
+import { TRANSITION_NAMES } from '../../registry/index.js';
 
 export interface FleetDocument {
   /** States of the configs 0, 1, ... of pool `web`; a `-` is a config that is not there. */
@@ -56,6 +57,11 @@ export async function putPool(
     by: 'test',
     signal: new AbortController().signal,
   };
-  const applied = await apply(await prepareApply(document, options), document, [], options);
+  const applied = await apply(
+    await prepareApply(document, options),
+    document,
+    TRANSITION_NAMES,
+    options,
+  );
   return applied?.revision ?? 0;
 }

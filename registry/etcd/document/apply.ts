@@ -7,6 +7,7 @@ import { LAYOUT_VERSION } from '../layout/keys.js';
 import { valueText } from '../layout/read-value.js';
 import type { MetaValue } from '../layout/values/meta.js';
 import type { DesiredSnapshot } from '../store/read-once.js';
+import { type ConfigGuard, touches } from './config-guards.js';
 import type { KeyChange } from './key-changes.js';
 import {
   type ApplyOptions,
@@ -64,7 +65,10 @@ export async function apply(
     const result = await client.transact({
       what: `apply of ${document.file}`,
       mark: { key: keys.revision, value: valueText({ by, apply: id, step }), before: seen },
-      when: begins ? [absent(keys.meta)] : [],
+      when: [
+        ...(begins ? [absent(keys.meta)] : []),
+        ...guardsOf(plan, changes, forced).flatMap(({ conditions }) => conditions),
+      ],
       success,
     });
     step += 1;
@@ -75,12 +79,30 @@ export async function apply(
     }
     const rest = plan.transactions.slice(next);
     const now = await prepareApply(document, options);
+    const violated = guardsOf(now, rest.flat(), forced).find((each) => each.violated)?.violated;
+    if (violated !== undefined) {
+      throw new CidecarError(
+        'REGISTRY_CHANGED',
+        `what hosts do changed meanwhile: ${violated.message}`,
+      );
+    }
     const untouched = !rest.flat().some((change) => wasChanged(change, plan.snapshot, now, seen));
     if (!untouched || !sameChanges(rest, now.transactions)) throw changedBy(result.mark?.value);
     plan = now;
     seen = plan.revision;
     next = 0;
   }
+}
+
+/** What has to hold for these changes. */
+function guardsOf(
+  { guards }: Preparation,
+  changes: readonly KeyChange[],
+  forced: readonly string[],
+): readonly ConfigGuard[] {
+  return guards.filter(
+    ({ name, key }) => !forced.includes(name) && changes.some((change) => touches(change, key)),
+  );
 }
 
 function newMeta(key: string): Operation {

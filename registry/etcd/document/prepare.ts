@@ -8,12 +8,14 @@ import type { DocumentWarning } from '../../document/report.js';
 import { type Transition, transitions } from '../../transitions/index.js';
 import type { DesiredState } from '../../types.js';
 import type { EtcdClient } from '../client/index.js';
+import { readFleet } from '../fleet/read-fleet.js';
 import type { ClusterSecrets } from '../layout/cluster-secret.js';
 import type { Keys } from '../layout/keys.js';
 import type { Assembly } from '../store/assembly.js';
 import { entriesOf } from '../store/etcd-source.js';
 import type { Keyring } from '../store/keyring.js';
 import { assembled, type DesiredSnapshot, readDesired, stateOf } from '../store/read-once.js';
+import { type ConfigGuard, configGuards } from './config-guards.js';
 import { keptKeyFiles } from './kept-keys.js';
 import { type KeyChange, keyChanges } from './key-changes.js';
 import { readResting, restingTransitions } from './resting-ids.js';
@@ -53,6 +55,8 @@ export interface Preparation {
   /** In words. */
   readonly differences: readonly string[];
   readonly transitions: readonly Transition[];
+  /** What hosts issue and hold: compared when it is applied, unless it is forced. */
+  readonly guards: readonly ConfigGuard[];
   /** In their order. None where the registry holds what the document says. */
   readonly transactions: readonly KeyChange[][];
   /** What it was prepared on. */
@@ -87,6 +91,10 @@ export async function prepareApply(
   const unreadable = unreadableKeys(snapshot, present, keys);
   const atoms = keyChanges(present, wanted, { ...options, unreadable, resting });
   const transactions = transactionsOf(atoms, most);
+  const view = await readFleet(client, keys, snapshot.revision, {
+    parts: ['acks', 'stale', 'liveAgents', 'uses'],
+  });
+  const guards = configGuards(present, wanted, transactions.flat(), { snapshot, keys, view });
   const after = stateOf(assembled(entriesAfter(snapshot, transactions, keys), assembling));
   if (after instanceof CidecarError) throw after;
   const valid = before === undefined || before instanceof CidecarError ? undefined : before;
@@ -98,8 +106,10 @@ export async function prepareApply(
     differences: differences(valid ?? { revision: '', pools: [] }, after),
     transitions: [
       ...restingTransitions(wanted, resting),
+      ...guards.flatMap(({ violated }) => violated ?? []),
       ...(valid === undefined ? [] : transitions(valid, after)),
     ],
+    guards,
     transactions,
     revision: snapshot.entries.get(keys.revision)?.modRevision ?? 0,
     snapshot,

@@ -56,6 +56,14 @@ describe('IDs', () => {
     ]);
   });
 
+  it('are not given to a server of which some were put to rest already', () => {
+    const servers = { 'web-1': { 0: ['000001'] } };
+    const allocation = { idsPerServer: 2 };
+    expect(given({ allocation, servers }, asks('web-1', { reclaimed: true }))).toEqual([]);
+    expect(given({ allocation }, asks('web-2', { reclaimed: true }))).toEqual([]);
+    expect(reasons({ allocation, servers }, asks('web-1', { reclaimed: true }))).toEqual([]);
+  });
+
   it('that rest, are reserved, or are pinned for another are not given', () => {
     const away = [rests(0, '000001', 2), pins(0, '000003', {}), pins(0, '000004', { server: 'b' })];
     expect(given({}, asks('web-1'), ...away)).toEqual(['web-1: 0/000005']);
@@ -153,7 +161,7 @@ describe('a request', () => {
   });
 
   it('says afterwards what it was given', () => {
-    const request = asks('web-1', { granted: { 0: ['000009'], 1: ['0009'] }, reclaimed: true });
+    const request = asks('web-1', { granted: { 0: ['000009'], 1: ['0009'] } });
     const [grant] = decide({}, request).grants;
     expect(grant && requestAfter(grant)).toEqual({
       address: '10.0.1.1',

@@ -81,6 +81,9 @@ function grantOf(asking: Asking): { grant?: Grant; reason?: string } {
   const { picture, free, server, request, puts } = asking;
   const { pool, usage, elsewhere, vips } = picture;
   const { allocation } = pool;
+  // It leaves, or was silent for its hold, and has more IDs than go to rest at a time.
+  if (request.value.reclaimed === true) return {};
+
   if (allocation === undefined) return { reason: `pool ${pool.name} hands out no IDs` };
   if (elsewhere.has(server)) return { reason: 'another pool has a server of this name' };
   const reading = readAddress(request.value.address);

@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { absent, type Condition, createdAt, put, type Transaction } from '../client/index.js';
+import {
+  absent,
+  type Condition,
+  createdAt,
+  put,
+  remove,
+  type Transaction,
+} from '../client/index.js';
 import { type Keys, valueText } from '../layout/index.js';
 import type { FleetView } from './fleet-view.js';
 
@@ -30,6 +37,11 @@ export function termOf(
   const entry = view.controllers.get(pool);
   if (entry?.value.agent !== agent || entry.lease !== lease) return undefined;
   return { pool, createRevision: entry.createRevision };
+}
+
+/** Ends a term, so that another agent can begin one. A late copy ends no later term. */
+export function giveUp(keys: Keys, term: Term): Transaction {
+  return { when: [inTerm(keys, term)], success: [remove(keys.controller(term.pool))] };
 }
 
 /** CONTROLLER: the term lasts. */
