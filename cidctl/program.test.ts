@@ -342,6 +342,34 @@ it('waits for nobody on a FIFO: not for a key, a document, or a place for a key'
   );
 });
 
+describe('grants', () => {
+  it('prints commands for each host, with keys of its own', async () => {
+    const { code, out } = await cidctl(
+      'grants --registry etcd://e/x --sidecar web/web-1 --agent lb-1',
+    );
+    expect(code).toBe(0);
+    const lines = out.trimEnd().split('\n');
+    expect(lines[0]).toBe('etcdctl role add web.web-1');
+    expect(lines[1]).toBe('etcdctl role grant-permission web.web-1 read /x/v1/ --prefix');
+    expect(lines[2]).toBe(
+      'etcdctl role grant-permission web.web-1 readwrite /x/v1/requests/web/web-1',
+    );
+    expect(lines.at(-1)).toBe('etcdctl user grant-role lb-1 lb-1');
+    const json = await cidctl('grants --registry etcd://e/x --operator alice --json');
+    expect(JSON.parse(json.out)).toEqual({
+      users: [{ user: 'alice', grants: [{ right: 'readwrite', key: '/x/v1/', prefix: true }] }],
+    });
+  });
+
+  it.each(['', '--sidecar web', '--sidecar web/a/b', '--agent a/b', '--controller -'])(
+    'refuses %j',
+    async (flags) => {
+      const { code, err } = await cidctl(`grants --registry etcd://e ${flags}`.trim());
+      expect([code, err]).toEqual([2, expect.stringContaining('ARGUMENT_INVALID')]);
+    },
+  );
+});
+
 describe('bad input: exit code 2, nothing printed as a result', () => {
   it.each([
     ['encode --server-id zz', '--server-id: character 1'],

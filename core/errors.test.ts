@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
-import { CidecarError, describeError, ERROR_CATALOGUE, exitCodeFor } from './errors.js';
+import {
+  CidecarError,
+  describeError,
+  ERROR_CATALOGUE,
+  exitCodeFor,
+  exitCodeForDaemon,
+} from './errors.js';
 
 describe('an error', () => {
   it.each([
@@ -27,6 +33,8 @@ describe('an error', () => {
     [new CidecarError('DOCUMENT_INVALID', ''), 2],
     [new CidecarError('FILE_UNREADABLE', ''), 1],
     [new CidecarError('INTERFACE_UNKNOWN', ''), 1],
+    [new CidecarError('INTERFACE_WITHOUT_ADDRESS', ''), 1],
+    [new CidecarError('KEY_INVALID', ''), 2],
     [new CidecarError('KERNEL_PERMISSION', ''), 1],
     [new CidecarError('STATE_CORRUPT', ''), 2],
     [new CidecarError('STATE_LOCKED', ''), 1],
@@ -35,5 +43,27 @@ describe('an error', () => {
     [new TypeError(''), 1],
   ])('ends a program with 2 for bad input, 1 for all else (%#)', (error, code) => {
     expect(exitCodeFor(error)).toBe(code);
+  });
+
+  it('ends a daemon with 1 for a key file that may be half-written, if nothing else is wrong', () => {
+    class Several extends CidecarError {
+      readonly #parts: readonly CidecarError[];
+
+      constructor(parts: readonly CidecarError[]) {
+        super('DOCUMENT_INVALID', '');
+        this.#parts = parts;
+      }
+
+      override get parts(): readonly CidecarError[] {
+        return this.#parts;
+      }
+    }
+    const several = (...parts: CidecarError[]) => new Several(parts);
+    const key = new CidecarError('KEY_INVALID', '');
+    const field = new CidecarError('DOCUMENT_INVALID', '');
+    expect(exitCodeForDaemon(key)).toBe(1);
+    expect(exitCodeForDaemon(several(key))).toBe(1);
+    expect(exitCodeForDaemon(several(key, field))).toBe(2);
+    expect(exitCodeForDaemon(new CidecarError('STATE_LOCKED', ''))).toBe(1);
   });
 });

@@ -35,6 +35,8 @@ export const ERROR_CATALOGUE = {
   PROGRAM_REJECTED:
     'The verifier log is attached as `log`; please report it with the kernel version.',
   INTERFACE_UNKNOWN: 'Check the interface name with `ip link`.',
+  INTERFACE_WITHOUT_ADDRESS:
+    'Give the interface an address (`ip address`), or name one to tunnel from (--source, --source6).',
   INTERFACE_BUSY:
     'If the program is that of another agent, name its folder with --pin-dir. Else have its owner detach it: `ip link set dev NAME xdp off`, or `bpftool link detach` where a link holds it (`bpftool net`, `bpftool link`).',
   DRIVER_REFUSED:
@@ -176,6 +178,16 @@ const INPUT_ERRORS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 export function exitCodeFor(error: unknown): 1 | 2 {
   if (!(error instanceof CidecarError)) return 1;
   return error.parts.some(({ code }) => INPUT_ERRORS.has(code)) ? 2 : 1;
+}
+
+/**
+ * The same for a daemon, which may be started while a key file is being written: a key that is
+ * not valid is 1, unless something else is wrong as well.
+ */
+export function exitCodeForDaemon(error: unknown): 1 | 2 {
+  if (!(error instanceof CidecarError)) return 1;
+  const others = error.parts.filter(({ code }) => code !== 'KEY_INVALID');
+  return others.some((each) => exitCodeFor(each) === 2) ? 2 : 1;
 }
 
 /**

@@ -9,6 +9,7 @@ export {
   type ErrorDetails,
   type ErrorPlace,
   exitCodeFor,
+  exitCodeForDaemon,
 } from './errors.js';
 export { equalOctets, fromHex, toHex } from './hex.js';
 export { makeFolders, removeFolders } from './make-folders.js';

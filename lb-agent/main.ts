@@ -1,6 +1,12 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
-import { runProgram } from '../daemon/program.js';
+import { exitCodeForDaemon } from '../core/index.js';
+import { PROCESS_OUTPUT, runProgram } from '../daemon/program.js';
 import { agentProgram } from './program.js';
 
-process.exitCode = await runProgram(agentProgram(), process.argv.slice(2));
+process.exitCode = await runProgram(
+  agentProgram(),
+  process.argv.slice(2),
+  PROCESS_OUTPUT,
+  exitCodeForDaemon,
+);

@@ -88,6 +88,7 @@ export class Daemon {
   #own: OwnServer;
   #serving: boolean | undefined;
   #started = false;
+  #failed = false;
   #reloadAsked = false;
 
   constructor(options: DaemonOptions) {
@@ -105,6 +106,7 @@ export class Daemon {
     try {
       await this.#start();
     } catch (error) {
+      this.#failed = true;
       await this.stop();
       throw error;
     }
@@ -245,11 +247,16 @@ export class Daemon {
 
   /** Where hosts share the registry, what is issued is what all balancers hold. */
   async #openFleet(store: StateStore, view: ServerView): Promise<SidecarFleet | undefined> {
-    const { registry, leaseTtl: ttl = DEFAULT_LEASE_TTL } = this.#options;
+    const {
+      registration: _,
+      registry,
+      leaseTtl: ttl = DEFAULT_LEASE_TTL,
+      ...options
+    } = this.#options;
     if (!(registry instanceof EtcdRegistry)) return undefined;
     const fleet: SidecarFleet = await SidecarFleet.open(
       {
-        ...{ ...this.#options, registry, ttl },
+        ...{ ...options, registry, ttl },
         registration: this.#registration,
         older: () => this.#service?.cidStreams.olderCids,
         meaning: ({ id, codec }) => store.fingerprints.config(id, codec),
@@ -325,8 +332,25 @@ export class Daemon {
     this.#service?.flushRefusals();
     this.#issuer?.close();
     await this.#endRegistration();
-    await this.#store?.close();
+    await this.#closeStore();
     if (this.#server !== undefined) this.#log.info({ issued: this.#metrics.total }, 'stopped');
+  }
+
+  /**
+   * A start with --init that failed late would be refused the next time because of the state that
+   * it left. Where nothing can have left this process, and nobody else knows of the state, it is
+   * taken back.
+   */
+  async #closeStore(): Promise<void> {
+    const store = this.#store;
+    if (store === undefined) return;
+    const { stateStart, allowKeyExport } = this.#options;
+    const known = this.#fleet !== undefined || this.#registration !== undefined;
+    const unused = !known && this.#metrics.total === 0 && !allowKeyExport;
+    if (!this.#failed || stateStart !== 'init' || !unused) return store.close();
+    await store.withdraw().catch((error: unknown) => {
+      this.#log.warn({ error }, 'the state that --init began cannot be removed');
+    });
   }
 
   async #endRegistration(): Promise<void> {

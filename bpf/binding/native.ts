@@ -47,6 +47,7 @@ export interface NativeTestRunResult {
   readonly retval: number;
   readonly data: Uint8Array;
   readonly durationNs: number;
+  readonly interruptions: number;
 }
 
 export interface NativeProgram {

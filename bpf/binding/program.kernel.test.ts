@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { BpfObject } from './object.js';
 import type { BpfProgram } from './program.js';
@@ -54,14 +56,35 @@ test('runs on a packet, and gives it back', () => {
 test('runs as often as asked, on the CPU asked for, and comes back from there', () => {
   const perCpu = object.map('per_cpu');
   for (let cpu = 0; cpu < possibleCpus(); cpu++) {
-    perCpu.update(1, new Uint8Array(16 * possibleCpus()));
-    touch.testRun({ data: frame(), repeat: 100, cpu });
+    // Runs that began again are counted twice.
+    for (let interruptions = 1; interruptions > 0; ) {
+      perCpu.update(1, new Uint8Array(16 * possibleCpus()));
+      ({ interruptions } = touch.testRun({ data: frame(), repeat: 100, cpu }));
+    }
     const counts = perCpu.lookup(1) ?? new Uint8Array();
     const seen = Array.from({ length: possibleCpus() }, (_, i) => counts[16 * i]);
     expect(seen).toEqual(Array.from({ length: possibleCpus() }, (_, i) => (i === cpu ? 100 : 0)));
   }
   perCpu.close();
   expect(() => touch.testRun({ data: frame(), cpu: 4095 })).toThrow(/CPU 4095/);
+});
+
+test('begins again when the kernel was interrupted', async () => {
+  const { durationNs } = touch.testRun({ data: frame(), repeat: 1000 });
+  const repeat = Math.round(1e9 / Math.max(durationNs, 1));
+  const data = Uint8Array.from({ length: 100 }, (_, i) => i);
+  for (let interruptions = 0; interruptions === 0; ) {
+    // Signals are blocked meanwhile; this one cannot be. It can also come too early or too late.
+    const stopped = spawn('sh', [
+      '-c',
+      `sleep 0.1; kill -STOP ${process.pid}; kill -CONT ${process.pid}`,
+    ]);
+    const gone = once(stopped, 'exit');
+    const result = touch.testRun({ data, repeat });
+    expect(result).toMatchObject({ retval: 2, data });
+    ({ interruptions } = result);
+    await gone;
+  }
 });
 
 test('sees the interface that it is told', () => {

@@ -10,7 +10,12 @@ export type ProgramInfo = NativeProgramInfo;
 export interface TestRunOptions {
   /** The frame, at least 14 octets (an Ethernet header); about 3,500 fit. */
   readonly data: Uint8Array;
-  /** Number of runs, all on the same buffer: the second run sees what the first made of it. */
+  /**
+   * Number of runs, all on the same buffer: the second run sees what the first made of it. The
+   * kernel may be interrupted between two runs, and does not say after how many; then all of them
+   * are made again, on the frame as it was given. What maps count is exact only for one run, or
+   * where the result has no interruptions.
+   */
   readonly repeat?: number;
   /** The interface that xdp_md names. Default: the loopback interface that the kernel chooses. */
   readonly ingressIfindex?: number;
@@ -32,6 +37,8 @@ export interface TestRunResult {
   readonly data: Uint8Array;
   /** Mean duration of one run, as the kernel reports it. */
   readonly durationNs: number;
+  /** How often the runs began again. Always 0 for a single run. */
+  readonly interruptions: number;
 }
 
 /** Where XDP runs: in the driver, or after it in the stack, which works on every interface. */

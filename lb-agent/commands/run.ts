@@ -12,7 +12,6 @@ import { EtcdRegistry } from '../../registry/etcd/store/etcd-registry.js';
 import {
   type DesiredState,
   firstState,
-  type NeedsKey,
   openRegistry,
   type Registry,
   type StateSource,
@@ -38,6 +37,7 @@ import type { Goal } from '../reconcile/goal.js';
 import { ReconcileLoop } from '../reconcile/reconcile-loop.js';
 import { mergeVerdicts } from '../reconcile/verdict.js';
 import { DocumentChanges } from './document-changes.js';
+import { agentNeedsKey } from './needed-keys.js';
 import { linkSettings, settingsOf } from './settings.js';
 
 /** Milliseconds before what could not be saved is saved again. */
@@ -272,10 +272,6 @@ async function runUntilStopped(
     await lock?.release();
   }
 }
-
-/** A balancer reads CIDs that come to its VIPs, and makes no reset tokens. */
-const agentNeedsKey: NeedsKey = ({ purpose, hasVips, state }) =>
-  purpose === 'cids' && hasVips && state !== 'quarantined';
 
 function stopped(): Promise<string> {
   return new Promise((resolve) => {

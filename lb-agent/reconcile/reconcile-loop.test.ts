@@ -71,6 +71,21 @@ describe('a reconcile loop', () => {
     expect(lines).toMatchObject([{ revision: 'b' }]);
   });
 
+  it('says that attempts fail where newer goals come before each of them has ended', async () => {
+    loop.want(A);
+    for (const each of [B, C, A, B]) {
+      loop.want(each);
+      await ended(FULL);
+    }
+    expect(attempts).toEqual(['a', 'b', 'c', 'a', 'b']);
+    expect(lines).toMatchObject([
+      {
+        msg: 'cannot apply the desired state; a newer one is tried',
+        error: { code: 'MAP_FULL' },
+      },
+    ]);
+  });
+
   it('repeats an attempt after pauses that grow, until a newer goal begins anew', async () => {
     loop.want(A);
     await ended(FULL);

@@ -15,6 +15,8 @@ export class ReconcileLoop {
   readonly #backoff = new Backoff({ firstMs: FIRST_RETRY_MS, longestMs: LONGEST_RETRY_MS });
   readonly #errors = new SayOnce();
   #wanted: Goal | undefined;
+  /** Attempts that failed since one succeeded. */
+  #failures = 0;
   #closed = false;
 
   constructor(reconcile: (goal: Goal) => Promise<void>, log: Logger) {
@@ -42,15 +44,21 @@ export class ReconcileLoop {
     try {
       await this.#reconcile(goal);
       if (this.#wanted === goal) this.#wanted = undefined;
+      this.#failures = 0;
       this.#backoff.reset();
       this.#errors.over();
       this.#log.info({ revision: goal.desired.revision }, 'desired state applied');
     } catch (error) {
-      // A newer goal may well be the correction; it waits for this attempt to end.
-      if (this.#wanted !== goal) return;
+      this.#failures += 1;
+      const overtaken = this.#wanted !== goal;
+      // A newer goal may well be the correction; it waits for this attempt to end. Where goals
+      // come faster than attempts end, every one that fails may be overtaken.
+      if (overtaken && this.#failures === 1) return;
       if (this.#errors.isNews(error)) {
-        this.#log.error({ error }, 'cannot apply the desired state; trying again');
+        const next = overtaken ? 'a newer one is tried' : 'trying again';
+        this.#log.error({ error }, `cannot apply the desired state; ${next}`);
       }
+      if (overtaken) return;
       if (!this.#closed) this.#backoff.retry(() => void this.#attempts.run());
     }
   }

@@ -112,6 +112,11 @@ describe('parseDocument', () => {
 
   it.each([
     ['YAML that is none', 'pools: [', /^cidecar\.yaml:1: /],
+    [
+      'a key in place of a document, one octet short',
+      `${'a1'.repeat(15)}\n`,
+      /not "\[hex digits\]"$/,
+    ],
     ['no pools', '', /:1: must be a mapping with the field pools, not empty/],
     ['a duplicate key', `${GOOD}  web: {}\n`, /:8: Map keys must be unique/],
     ['an alias of nothing', `${GOOD}  api: *api\n`, /^cidecar\.yaml:8: Unresolved alias/],

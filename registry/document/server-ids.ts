@@ -4,7 +4,7 @@ import { CidecarError } from '../../core/index.js';
 import { MAX_SERVER_IDS } from './limits.js';
 import { unpackIdsInSteps } from './packed-ids.js';
 import type { Report } from './report.js';
-import { type Path, quotable, shortened } from './source.js';
+import { type Path, quotableValue, shortened } from './source.js';
 import { ITEMS_PER_STEP, type Steps } from './steps.js';
 
 /** The most errors that are reported for one list: one slip can repeat in a million IDs. */
@@ -169,7 +169,7 @@ export function wants(item: unknown, length: number): string {
   if (misread !== undefined)
     return `${allowed}; put it in quotes, since YAML reads it as ${misread}`;
   if (typeof item !== 'string') return `${allowed}, as text in quotes`;
-  return `${allowed}, not "${shortened(quotable(item), 40)}"`;
+  return `${allowed}, not "${shortened(quotableValue(item), 40)}"`;
 }
 
 function wantsList(value: unknown): string {

@@ -6,7 +6,7 @@ import {
   type Scheme,
   type Schemes,
 } from '../../cid/index.js';
-import { quotable } from './source.js';
+import { quotableValue } from './source.js';
 
 /**
  * The form of a document: fields, types, ranges, defaults. Checks that need more than one field
@@ -36,7 +36,7 @@ function show(input: unknown): string {
   if (Array.isArray(input)) return 'a list';
   if (typeof input === 'object') return 'a mapping';
   if (typeof input === 'string') {
-    const text = quotable(input);
+    const text = quotableValue(input);
     return `"${text.length > 60 ? `${text.slice(0, 60)}...` : text}"`;
   }
   return String(input);

@@ -39,6 +39,14 @@ export function quotable(text: string): string {
   return text.replace(/[0-9a-f]{31,}/gi, '[hex digits]');
 }
 
+/**
+ * What a message may quote of a value that is refused where it stands. There a key counts as one
+ * also when its last digits were not copied.
+ */
+export function quotableValue(value: string): string {
+  return value.replace(/[0-9a-f]{24,}/gi, '[hex digits]');
+}
+
 /** A YAML document as plain values, which knows the line of each of them. */
 export interface Source {
   readonly value: unknown;

@@ -2,31 +2,24 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Backoff, CidecarError, SayOnce, SerialWork } from '../../core/index.js';
 import type { Log } from '../../daemon/log.js';
-import { type Follow, get, type KeyValue, type Lease } from '../../registry/etcd/client/index.js';
+import type { Follow, Lease } from '../../registry/etcd/client/index.js';
 import {
   comeToLife,
   type Entry,
-  issuedConfigs,
   leavePool,
   type Registrant,
   register,
   requireIdentity,
-  type SeenRegistration,
-  wantedIds,
 } from '../../registry/etcd/fleet/index.js';
-import {
-  type LiveServerValue,
-  liveServerValue,
-  type RequestValue,
-  readValue,
-  requestValue,
-  revisionNumber,
-} from '../../registry/etcd/layout/index.js';
+import type { LiveServerValue, RequestValue } from '../../registry/etcd/layout/index.js';
 import type { EtcdRegistry } from '../../registry/etcd/store/etcd-registry.js';
 import type { DesiredState } from '../../registry/index.js';
 import type { BootClock } from './boot-clock.js';
 import { allocateByChain } from './chain-allocation.js';
 import type { Fence } from './fence.js';
+import { missingIds, type OwnKeys, readOwnKeys } from './own-registration.js';
+import { Ownership } from './ownership.js';
+import { untilRegistered } from './until-registered.js';
 
 export interface RegistrationOptions extends Registrant {
   readonly registry: EtcdRegistry;
@@ -50,14 +43,8 @@ const LOOK_EVERY = 500;
 const LOOKS_WHILE_MISSING = 4;
 /** The same while nothing is. */
 const LOOKS_WHILE_SETTLED = 20;
-/** Milliseconds that the start waits for IDs, once the server is known. */
-const IDS_WITHIN_MS = 10_000;
 
 const SAYS_NOTHING = { issuing: null, waitingFor: [], older: {} };
-
-interface Seen extends SeenRegistration {
-  readonly hasController: boolean;
-}
 
 /**
  * Registers a sidecar as a server of a pool, and keeps its sign of life. IDs come from the
@@ -80,13 +67,7 @@ export class Registration {
   readonly #timer: NodeJS.Timeout;
   /** The lease on which the sign of life hangs. */
   #liveLease: string | undefined;
-  /**
-   * The revision of the state that has to be in force before this sidecar is known to own what it
-   * has; undefined until it has come to life.
-   */
-  #mustShow: number | undefined;
-  #provenAt: number | undefined;
-  #inForce: number | undefined;
+  readonly #ownership: Ownership;
   #noControllerSince: number | undefined;
   /** Whether the request is its own, as far as is known. */
   #registered = false;
@@ -98,7 +79,8 @@ export class Registration {
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
-    const { registry, pool, server, ttl, clock } = options;
+    const { registry, pool, server, ttl, clock, fence } = options;
+    this.#ownership = new Ownership((at) => fence.proven(at));
     const { client, keys } = registry;
     this.#lease = client.lease(
       { ttl, now: () => clock.now() },
@@ -106,10 +88,13 @@ export class Registration {
         onGranted: () => this.#go(),
         onLost: () => {
           this.#liveLease = undefined;
+          this.#ownership.lost();
           options.log.warn('the lease of this server is gone: coming back');
         },
         onKept: (id, _ttl, sentAt) => {
-          if (id === this.#liveLease) this.#prove(sentAt);
+          if (id !== this.#liveLease) return;
+          this.#ownership.heard(sentAt);
+          this.#lookAtFence();
         },
         onTrouble: (error) => this.#trouble(error),
       },
@@ -131,47 +116,19 @@ export class Registration {
   }
 
   /**
-   * Resolves when the registry has this server, with IDs if any are free; or when etcd is away,
-   * which the caller finds out by reading.
+   * Resolves when the registry has this server, with IDs if any are free.
    *
-   * @throws CidecarError SERVER_TAKEN; SERVER_UNKNOWN where the pool takes no registrations
+   * @throws CidecarError SERVER_TAKEN; SERVER_UNKNOWN where the pool takes no registrations;
+   * REGISTRY_UNAVAILABLE
    */
-  async ready(): Promise<void> {
-    const { registry, pool, server, log } = this.#options;
-    const { client } = registry;
-    // A first answer, or the reason why there is none.
-    await client.kv.get(registry.keys.revision);
-    let known: number | undefined;
-    let answered = performance.now();
-    for (;;) {
-      if (this.#refusal !== undefined) throw this.#refusal;
-      const missing = await this.#readMissing().catch((error: unknown) => {
-        // It answered a moment ago: it is worth waiting for.
-        if (performance.now() - answered < IDS_WITHIN_MS) return undefined;
-        throw error;
-      });
-      if (missing !== undefined) answered = performance.now();
-      if (missing === 'no pool') throw unregistrable(pool);
-      if (!this.#registered) {
-        await this.#news();
-        continue;
-      }
-      if (missing === 0) return;
-      if (typeof missing === 'number') {
-        known ??= performance.now();
-        if (performance.now() - known >= IDS_WITHIN_MS) {
-          log.warn({ pool, server }, 'no ID was handed out yet: 0b111 CIDs until there is one');
-          return;
-        }
-      }
-      await this.#news();
-    }
-  }
-
-  async #readMissing(): Promise<ReturnType<typeof missingIds>> {
-    const state = await this.#options.registry.read();
-    this.desired(state);
-    return missingIds(state, this.#options);
+  ready(): Promise<void> {
+    return untilRegistered({
+      ...this.#options,
+      refusal: () => this.#refusal,
+      registered: () => this.#registered,
+      desired: (state) => this.desired(state),
+      news: () => this.#news(),
+    });
   }
 
   /** Why another sidecar has this server; undefined where none has. */
@@ -198,8 +155,8 @@ export class Registration {
 
   /** The sidecar issues by the state of this revision. */
   inForce(revision: string): void {
-    this.#inForce = revisionNumber(revision);
-    this.#prove();
+    this.#ownership.inForce(revision);
+    this.#lookAtFence();
   }
 
   /**
@@ -300,7 +257,7 @@ export class Registration {
   async #one(): Promise<boolean> {
     const { registry, log } = this.#options;
     this.#settled = false;
-    const seen = await this.#look();
+    const seen = await readOwnKeys(this.#options);
     try {
       requireIdentity(this.#options, seen);
       if (this.#refusal !== undefined) log.info('the name of this server is its own now');
@@ -311,6 +268,7 @@ export class Registration {
       this.#registered = false;
       this.#tellNews();
       this.#liveLease = undefined;
+      this.#ownership.lost();
       this.#lookAtFence();
       if (this.#said.isNews(error, 'refusal')) log.error({ error }, 'this server is another one');
       return false;
@@ -341,23 +299,6 @@ export class Registration {
     return false;
   }
 
-  async #look(): Promise<Seen> {
-    const { registry, pool, server } = this.#options;
-    const { client, keys } = registry;
-    const own = [keys.request(pool, server), keys.liveServer(pool, server), keys.controller(pool)];
-    const success = own.map((key) => get(key));
-    const what = 'look at its own keys';
-    const { results } = await client.kv.txn({ when: [], success }, { what, repeatable: true });
-    const [request, live, controller] = results.map((each) =>
-      each.kind === 'get' ? each.entries[0] : undefined,
-    );
-    return {
-      request: request && entryOf(request, (e) => readValue(requestValue, e.key, e.value)),
-      live: live && entryOf(live, (e) => readValue(liveServerValue, e.key, e.value)),
-      hasController: controller !== undefined,
-    };
-  }
-
   #isAsWanted({ address, ids, hold, identity }: RequestValue): boolean {
     const wanted = this.#wanted;
     return (
@@ -376,7 +317,7 @@ export class Registration {
     return { address, identity, ...(ids !== undefined && { ids }), ...(hold && { hold }) };
   }
 
-  async #register(seen: Seen): Promise<boolean> {
+  async #register(seen: OwnKeys): Promise<boolean> {
     const { registry, log, pool, server } = this.#options;
     const { client, keys } = registry;
     const transaction = register(keys, this.#options, seen, this.#wanted);
@@ -387,7 +328,7 @@ export class Registration {
   }
 
   async #comeToLife(
-    seen: Seen & { readonly request: Entry<RequestValue> },
+    seen: OwnKeys & { readonly request: Entry<RequestValue> },
     lease: string,
   ): Promise<void> {
     const { registry, identity, clock, log } = this.#options;
@@ -398,21 +339,20 @@ export class Registration {
     const what = 'sign of life';
     // What was in force in the life before says nothing of who owns the IDs now.
     this.#liveLease = undefined;
-    this.#mustShow = undefined;
-    this.#provenAt = undefined;
+    this.#ownership.lost();
     const { held, revision, results } = await client.kv.txn(transaction, {
       what,
       repeatable: true,
     });
     if (!held) return;
-    // Where etcd was restored from a backup, the state in force is of another history.
-    if ((this.#inForce ?? 0) > revision) this.#inForce = undefined;
-    const desired = results.at(-1);
-    this.#mustShow = desired?.kind === 'get' ? (desired.entries[0]?.modRevision ?? 0) : undefined;
     this.#saidText = JSON.stringify(value);
     this.#liveLease = lease;
     log.info('this server is known to be alive');
-    this.#prove(sentAt);
+    // RETURN_OWNS: by the state as it is now, it goes on under what is its own.
+    const desired = results.at(-1);
+    const wanted = desired?.kind === 'get' ? (desired.entries[0]?.modRevision ?? 0) : revision;
+    this.#ownership.returned(sentAt, wanted, revision);
+    this.#lookAtFence();
   }
 
   async #sayMore(live: Entry<LiveServerValue>, lease: string): Promise<void> {
@@ -424,16 +364,7 @@ export class Registration {
     this.#saidText = text;
   }
 
-  #prove(at: number | undefined = this.#provenAt): void {
-    this.#provenAt = at;
-    if (at === undefined || this.#mustShow === undefined || this.#inForce === undefined) return;
-    if (this.#inForce < this.#mustShow) return;
-    if (this.#liveLease === undefined) return;
-    this.#options.fence.proven(at);
-    this.#lookAtFence();
-  }
-
-  #mayHelpItself({ hasController }: Seen): boolean {
+  #mayHelpItself({ hasController }: OwnKeys): boolean {
     if (hasController) {
       this.#noControllerSince = undefined;
       return false;
@@ -455,33 +386,4 @@ export class Registration {
     if (this.#closed || !this.#said.isNews(error, 'trouble')) return;
     this.#options.log.warn({ error }, 'etcd does not take what this server says; trying again');
   }
-}
-
-/**
- * How many IDs the server does not have yet under the configs that are issued now or next;
- * 'no server' where it is none of the pool yet.
- */
-function missingIds(
-  { pools }: DesiredState,
-  { pool: name, server, ids }: Pick<RegistrationOptions, 'pool' | 'server' | 'ids'>,
-): number | 'no server' | 'no pool' {
-  const pool = pools.find((each) => each.name === name);
-  const present = pool?.servers.find((each) => each.name === server);
-  const { allocation } = pool ?? {};
-  if (pool === undefined || allocation === undefined) return present === undefined ? 'no pool' : 0;
-  if (present === undefined) return 'no server';
-  const wanted = wantedIds({ ids }, allocation);
-  return issuedConfigs(pool).reduce((sum, { id }) => {
-    return sum + Math.max(0, wanted - (present.serverIds.get(id)?.length ?? 0));
-  }, 0);
-}
-
-function unregistrable(pool: string): CidecarError {
-  const message = `pool ${pool} takes no registrations: the registry has no such pool, or it has no allocation, and its document does not name this server`;
-  return new CidecarError('SERVER_UNKNOWN', message);
-}
-
-function entryOf<Value>(found: KeyValue, read: (found: KeyValue) => Value): Entry<Value> {
-  const { key, createRevision, modRevision, lease } = found;
-  return { key, value: read(found), createRevision, modRevision, lease };
 }

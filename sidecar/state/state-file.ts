@@ -146,6 +146,10 @@ export class StateFile {
     }
   }
 
+  async remove(): Promise<void> {
+    await this.#calls.rm(this.path, { force: true });
+  }
+
   async #readText(): Promise<{ text: string; born: string }> {
     try {
       const { octets, birthtimeNs } = await readRegularFile(this.path, MAX_OCTETS);

@@ -142,6 +142,21 @@ export class StateStore {
     await this.#lock.release();
   }
 
+  /**
+   * Closes, and takes back the state that was begun here, as if nobody had. Only while nothing
+   * that was made from it has left this process.
+   */
+  async withdraw(): Promise<void> {
+    this.#closed = true;
+    await this.#writing.idle();
+    try {
+      await this.#lock.check();
+      await this.#file.remove();
+    } finally {
+      await this.#lock.release();
+    }
+  }
+
   async #write(): Promise<void> {
     const changes = this.#changes;
     await this.#lock.check();

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { EtcdClient } from '../../registry/etcd/client/index.js';
+import { countOut } from '../../registry/etcd/fleet/index.js';
 import { Keys } from '../../registry/etcd/layout/index.js';
 import { putDocument } from '../etcd/fleet-document.js';
 import { EtcdNetwork } from '../etcd/network.js';
@@ -94,6 +95,10 @@ it('an agent that was counted out attaches only when it has joined again', async
   again?.detach();
   again?.close();
 
+  // It was counted out, and knows it.
+  network.members.member(0).start();
+  await client.kv.txn(countOut(keys, 'lb-1', { by: 'test', why: 'for a test' }));
+  await network.members.member(0).kill();
   writeFileSync(member, 'out\n');
   host.spawn(...flags());
   await host.logged('attaching when the others wait for this agent');

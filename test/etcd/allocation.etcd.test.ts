@@ -6,6 +6,7 @@ import { type EtcdClient, withPrefix } from '../../registry/etcd/client/index.js
 import { FleetPicture, type FleetView } from '../../registry/etcd/fleet/index.js';
 import { Keys } from '../../registry/etcd/layout/index.js';
 import { putPool } from './fleet-document.js';
+import { MemberProxy } from './member-proxy.js';
 import { Members } from './members.js';
 import { Registrants } from './registrants.js';
 import { TestAgent } from './test-agent.js';
@@ -108,4 +109,44 @@ test('200 servers at once help themselves while there is no controller', async (
   expect(ids.size).toBe(200);
   expect(new Set(ids.values()).size).toBe(200);
   console.log(`the highest ID is ${[...ids.keys()].at(-1)}`);
+});
+
+test('no ID is given twice while controllers change, answers are lost, and sidecars help themselves', async () => {
+  await putPool(client, { configs: ['minting'], allocation: { first: 1, last: 50 } });
+  const first = await agent('lb-1');
+  await agent('lb-2');
+  const proxy = await MemberProxy.before(members.member(0).endpoint);
+  try {
+    const flaky = registrants.registry([proxy.endpoint]);
+    const steady = registrants.registry();
+    const all = Array.from({ length: 60 }, (_, i) => {
+      const registry = i % 3 === 0 ? flaky : steady;
+      return registrants.begin(`web-${i + 1}`, registry, { ttl: 60, chainAfterMs: 0 });
+    });
+    const settled = Promise.all(all.map((each) => each.ready().catch(() => undefined)));
+    await until('some are there', async () => (await owned()).size >= 5);
+    proxy.loseAnswers();
+    await first.kill();
+    // As if its lease were over: a controller that does not know it yet goes on.
+    await client.kv.remove(withPrefix(keys.controllers));
+    await until('more are there', async () => (await owned()).size >= 15);
+    proxy.mend();
+    await client.kv.remove(withPrefix(keys.controllers));
+    await settled;
+    await until('the pool is full', async () => (await owned()).size === 50);
+    const ids = await owned();
+    expect(new Set(ids.values()).size).toBe(50);
+    const { requests } = await view();
+    for (const [server, { value }] of requests.in('web')) {
+      const granted = value.granted['0'] ?? [];
+      expect(granted.length).toBeLessThanOrEqual(1);
+      for (const hex of granted) expect(ids.get(`0/${hex}`)).toBe(server);
+    }
+    // Ten found no ID free, and are servers nevertheless.
+    await until('all are servers', async () => {
+      return (await client.kv.count(keys.servers('web'))).count === 60;
+    });
+  } finally {
+    await proxy.close();
+  }
 });

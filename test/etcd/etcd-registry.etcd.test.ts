@@ -13,7 +13,7 @@ import {
   keyring,
   SECRETS,
 } from '../../registry/etcd/testing/documents.js';
-import type { DesiredState, StateSource } from '../../registry/index.js';
+import type { DesiredState, DocumentWarning, StateSource } from '../../registry/index.js';
 import { Members } from './members.js';
 import { OctetCounter } from './octet-counter.js';
 import { until } from './until.js';
@@ -189,6 +189,20 @@ test('refuses a registry of another layout, and goes on when it is of this one',
   });
   await client.kv.put(keys.meta, JSON.stringify({ layout: 1, salt }));
   await until('it is taken', () => states.length > 0);
+});
+
+test('warns who stays of a release that holds no rights, once, and names the member', async () => {
+  await fill(documentOf(1));
+  const warnings: DocumentWarning[] = [];
+  const onWarning = (warning: DocumentWarning) => void warnings.push(warning);
+  const registry = new EtcdRegistry(members.client(), { keyring: keyring(), onWarning });
+  open.push(registry);
+  await registry.read();
+  await registry.watch({ onChange: () => {}, onError: () => {} });
+  await until('it warns', () => warnings.length > 0);
+  expect(warnings).toMatchObject([
+    { file: members.endpoints[0], message: expect.stringContaining('go round their rights') },
+  ]);
 });
 
 test('saves what it was made of with its keys sealed, for a start without etcd', async () => {

@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { EtcdClient } from '../../registry/etcd/client/index.js';
+import { type EtcdClient, withPrefix } from '../../registry/etcd/client/index.js';
 import { FleetPicture, type FleetView, leave } from '../../registry/etcd/fleet/index.js';
-import { Keys } from '../../registry/etcd/layout/index.js';
+import { acknowledgement, Keys } from '../../registry/etcd/layout/index.js';
 import type { Registration } from '../../sidecar/fleet/registration.js';
 import { leftovers, Scope, sweepLeftovers } from '../netns/scope.js';
 import { putPool } from './fleet-document.js';
@@ -99,6 +99,25 @@ async function expectNothingFreed(before: Record<string, string>): Promise<void>
   expect([rests.size, stale.size, countedOut.size]).toEqual([0, 0, 0]);
 }
 
+/** Not even for a while, since a revision. */
+async function expectNobodyPutAway(since: number): Promise<void> {
+  const seen: string[] = [];
+  const end = keys.stale('end-of-the-test');
+  await client.kv.put(end, acknowledgement(1));
+  const watch = client.watch(withPrefix(keys.allStale), since + 1, {
+    onChanges: (sets) => {
+      for (const { changes } of sets) {
+        for (const each of changes) seen.push(each.kind === 'put' ? each.entry.key : each.key);
+      }
+    },
+    onCompacted: () => undefined,
+  });
+  await until('the history was seen', () => seen.includes(end));
+  watch.close();
+  await client.kv.remove(end);
+  expect(seen).toEqual([end]);
+}
+
 /** Index of a member that does not lead. */
 async function aFollower(): Promise<number> {
   return ((await members.leader()) + 1) % 3;
@@ -116,7 +135,8 @@ test('an agent in a minority routes on, is waited for, and converges', async () 
   await agent('lb-2');
   await sidecar('web-1');
   const before = await owners();
-  const routed = one.revision;
+  const routed = (await client.kv.get(keys.revision))?.modRevision ?? 0;
+  await until('it acknowledged that', () => acknowledged(routed, 'lb-1'));
   await network.linkToPeers(alone, false);
   await until('its lease is gone', async () => (await view()).liveAgents.get('lb-1') === undefined);
   const changed = await put('minting', 'staged');
@@ -125,8 +145,12 @@ test('an agent in a minority routes on, is waited for, and converges', async () 
   const waiting = (await view()).acks.get('lb-1')?.value ?? 0;
   expect(waiting).toBeGreaterThanOrEqual(routed);
   expect(waiting).toBeLessThan(changed);
+  // The other controls the pool by now, and had reason to look twice.
+  for (const name of ['web-2', 'web-3']) await sidecar(name, only((alone + 1) % 3));
+  expect((await view()).controllers.get('web')?.value.agent).toBe('lb-2');
   expect(one.attached).toBe(true);
   await expectNothingFreed(before);
+  await expectNobodyPutAway(routed);
   await network.linkToPeers(alone, true);
   await until('it has the change', () => acknowledged(changed, 'lb-1', 'lb-2'));
   await until('it is live', () => one.fleet.alive);
@@ -229,6 +253,7 @@ test('all members pause for longer than a lease: no ID is freed, nobody is count
   );
   await expectNothingFreed(before);
   expect(await owners()).toEqual(before);
+  await expectNobodyPutAway(old.revision);
 });
 
 test('what was compacted away during an outage is caught up with', async () => {

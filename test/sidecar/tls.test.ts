@@ -97,7 +97,8 @@ describe('TCP with mutual TLS', { timeout: 60_000 }, () => {
     await scrapeUntil(folder.metrics, (metrics) => metrics.value('connections') === 288);
     const good = await showing(await ours.issue('newcomer'));
     expect(await ask(client(good), 'status', {})).toMatchObject({ serving: true });
-    expect((await scrape(folder.metrics)).value('connections')).toBe(288);
+    // A silent one may have been closed by now to make room, or for its silence.
+    expect((await scrape(folder.metrics)).value('connections')).toBeLessThanOrEqual(288);
     for (const socket of silent) socket.destroy();
   });
 

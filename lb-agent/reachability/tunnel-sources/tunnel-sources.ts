@@ -89,7 +89,7 @@ export class TunnelSources {
 
   /**
    * Where a state cannot be tunnelled: said here, rather than halfway through.
-   * @throws CidecarError ARGUMENT_INVALID
+   * @throws CidecarError ARGUMENT_INVALID; INTERFACE_WITHOUT_ADDRESS, which may pass
    */
   check(desired: DesiredState): void {
     this.#refuseVips(desired);
@@ -98,7 +98,7 @@ export class TunnelSources {
       if (this.current[`source${family}`] !== null) continue;
       const found = this.#choices.get(family)?.because ?? `${this.#options.interface} has none`;
       throw new CidecarError(
-        'ARGUMENT_INVALID',
+        'INTERFACE_WITHOUT_ADDRESS',
         `${server.name} has an IPv${family} address, and there is none to tunnel from (${found}): give --source${family === 6 ? '6' : ''}`,
       );
     }

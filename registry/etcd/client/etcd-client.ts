@@ -84,7 +84,7 @@ export class EtcdClient {
   /** Of each endpoint; an error for one that does not answer within `ms` milliseconds. */
   async statuses(ms = 2_000): Promise<{ endpoint: string; status: EtcdStatus | Error }[]> {
     const { endpoints } = this.#connection;
-    const metadata = this.#connection.metadata(undefined);
+    const metadata = await this.#connection.metadataOfUser();
     return Promise.all(
       endpoints.all.map(async (endpoint) => ({
         endpoint: endpoint.target,

@@ -14,16 +14,8 @@ import type { Assembly } from '../store/assembly.js';
 import type { Keyring } from '../store/keyring.js';
 import type { PoolAssembly } from '../store/pool-assembly.js';
 import { RunTable } from '../store/run-table.js';
-import {
-  hexOf,
-  type IdChange,
-  idChanges,
-  intervalOf,
-  type NewRun,
-  type OldRun,
-  without,
-} from './id-changes.js';
-import type { RestingIds, RestingRun } from './resting-ids.js';
+import { hexOf, type IdChange, idChanges, type NewRun, type OldRun } from './id-changes.js';
+import { outOfRest, type RestingIds } from './resting-ids.js';
 import type { WantedConfig, WantedPool } from './wanted.js';
 
 /** A key to put, or one or all of a prefix to delete. */
@@ -249,36 +241,14 @@ class PoolChanges {
         return { put: keys.id(pool, config, hex), value: idValueText({ server, count }) };
       }),
       ...old.flatMap((each) => this.#toRest(keys, pool, config, each)),
-      ...resting.flatMap((rest) => this.#outOfRest(keys, pool, config, rest, made)),
+      ...resting.flatMap((rest): KeyChange[] => {
+        const { stays, kept } = outOfRest(rest, made);
+        const puts = kept.map(({ hex, value }): KeyChange => {
+          return { put: keys.restId(pool, config, hex), value: valueText(value) };
+        });
+        return stays ? puts : [{ remove: rest.key }, ...puts];
+      }),
     ];
-  }
-
-  /** What is owned again rests no more; what is left of its run goes on to rest. */
-  #outOfRest(
-    keys: Keys,
-    pool: string,
-    config: number,
-    rest: RestingRun,
-    made: readonly NewRun[],
-  ): KeyChange[] {
-    const whole = intervalOf(rest.hex, rest.count);
-    const left = made.some(({ hex }) => hex.length === rest.hex.length)
-      ? without(whole, made)
-      : [whole];
-    if (left.length === 1 && left[0]?.first === whole.first && left[0].last === whole.last) {
-      return [];
-    }
-    const { server, removedAt, restedSeconds } = rest;
-    const kept = left.map(({ first, last }): KeyChange => {
-      const count = Number(last - first) + 1;
-      const value: RestValue = { server, count, removedAt, restedSeconds };
-      return {
-        put: keys.restId(pool, config, hexOf(first, rest.hex.length)),
-        value: valueText(value),
-      };
-    });
-    const stays = left.some(({ first }) => first === whole.first);
-    return [...(stays ? [] : [{ remove: rest.key }]), ...kept];
   }
 
   /** Where IDs are handed out, one that was taken away is at rest before somebody else gets it. */

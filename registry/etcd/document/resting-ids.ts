@@ -4,9 +4,9 @@ import type { EtcdClient } from '../client/index.js';
 import { lastOfRun } from '../layout/id-run.js';
 import type { Keys } from '../layout/keys.js';
 import { readValue } from '../layout/read-value.js';
-import { restValue } from '../layout/values/ids.js';
+import { type RestValue, restValue } from '../layout/values/ids.js';
 import type { IdRun } from '../store/run-table.js';
-import { intervalOf } from './id-changes.js';
+import { hexOf, intervalOf, type NewRun, without } from './id-changes.js';
 import type { WantedPool } from './wanted.js';
 
 /** A run of IDs in quarantine; `server` is the former owner. */
@@ -43,6 +43,32 @@ export async function readResting(
     }
   }
   return (pool, config) => all.get(keys.rest(pool, config)) ?? [];
+}
+
+/** What owners of new runs leave of a run at rest. */
+export interface LeftAtRest {
+  /** Whether the key of the run stays, perhaps with another value. */
+  readonly stays: boolean;
+  /** To be put; none where nothing of the run is taken. */
+  readonly kept: readonly { readonly hex: string; readonly value: RestValue }[];
+}
+
+/** What is owned again rests no more; what is left of its run goes on to rest. */
+export function outOfRest(rest: RestingRun, made: readonly NewRun[]): LeftAtRest {
+  const whole = intervalOf(rest.hex, rest.count);
+  const fits = made.some(({ hex }) => hex.length === rest.hex.length);
+  const taken = made.filter(({ first, last }) => first <= whole.last && last >= whole.first);
+  if (!fits || taken.length === 0) return { stays: true, kept: [] };
+  const left = without(whole, taken);
+  const { server, removedAt, restedSeconds } = rest;
+  return {
+    stays: left.some(({ first }) => first === whole.first),
+    kept: left.map(({ first, last }) => {
+      const count = Number(last - first) + 1;
+      const value = { server, count, removedAt, restedSeconds };
+      return { hex: hexOf(first, rest.hex.length), value };
+    }),
+  };
 }
 
 /**

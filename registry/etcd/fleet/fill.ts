@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { PoolConfig } from '../../types.js';
-import { issuedConfigs, type PoolPicture } from './allocation.js';
+import { issuedConfigs } from './allocation.js';
 import { rangeOf } from './id-numbers.js';
+import type { PoolPicture } from './pool-picture.js';
 
 /** How full the range of a config is. */
 export interface Fill {

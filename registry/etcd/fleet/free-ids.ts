@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { PoolConfig, Server } from '../../types.js';
-import type { GrantedIds, PoolPicture } from './allocation.js';
 import {
   hexOfNumber,
   isUsable,
@@ -10,6 +9,7 @@ import {
   rivalsOf,
 } from './id-numbers.js';
 import { NumberSet } from './number-set.js';
+import type { GrantedIds, PoolPicture } from './pool-picture.js';
 
 /** How many IDs are to be found under a config. */
 interface Need {

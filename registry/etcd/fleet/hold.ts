@@ -4,12 +4,12 @@ import type { Server } from '../../types.js';
 import type { Operation, Transaction } from '../client/index.js';
 import { unchanged } from '../client/index.js';
 import { type Keys, type RequestValue, transaction } from '../layout/index.js';
-import type { PoolPicture } from './allocation.js';
 import type { Clocks } from './clocks.js';
 import { inTerm } from './controller.js';
 import type { Entry } from './fleet-table.js';
 import type { FleetView } from './fleet-view.js';
 import { type DecidedOn, desiredIs } from './grant.js';
+import type { PoolPicture } from './pool-picture.js';
 import { isSilent, type Leaving, leaveOperations, type ReleasedId } from './registration.js';
 
 // A server keeps its IDs for the pool's hold after its last sign of life. Only such servers lose

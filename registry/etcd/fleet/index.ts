@@ -24,6 +24,7 @@ export * from './id-numbers.js';
 export * from './id-usage.js';
 export * from './leave.js';
 export * from './move-id.js';
+export * from './pool-picture.js';
 export * from './quiet-servers.js';
 export { readFleet } from './read-fleet.js';
 export * from './registration.js';

@@ -107,14 +107,19 @@ export class EtcdRegistry implements Registry {
     for (const reports of this.#watches) report(reports, outcome);
   }
 
-  /** For who stays: a daemon. Members can have several releases, and be upgraded meanwhile. */
+  /**
+   * For who stays: a daemon. Asked of the member that is in use, at each connection: a channel to
+   * each of the others would stay open, and etcd ends idle ones that send pings.
+   */
   async #tellWeakness(): Promise<void> {
-    for (const { endpoint, status } of await this.client.statuses()) {
-      const weakness = status instanceof Error ? undefined : weaknessOf(status.version);
-      if (weakness === undefined || this.#watches.size === 0) continue;
-      if (!this.#weakness.isNews(weakness)) continue;
-      this.#options.onWarning?.({ file: endpoint, field: '', message: weakness });
-    }
+    const version = await this.client.status().then(
+      (status) => status.version,
+      () => '',
+    );
+    const weakness = weaknessOf(version);
+    if (weakness === undefined || this.#watches.size === 0) return;
+    if (!this.#weakness.isNews(weakness)) return;
+    this.#options.onWarning?.({ file: this.client.endpoint, field: '', message: weakness });
   }
 
   #warn(warnings: readonly DocumentWarning[]): void {

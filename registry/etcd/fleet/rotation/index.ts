@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 export { PassedTime } from './clock.js';
 export { contentsOf, type PoolContents } from './contents.js';
-export { type DecideOptions, decide, type Situation } from './decide.js';
+export { decide } from './decide.js';
 export type { RotationDecision, Step, StepName, StillOn, Wait } from './decision.js';
 export { type Intent, withIntent } from './intents.js';
 export type { SealNewKey } from './new-config.js';
@@ -15,4 +15,5 @@ export {
   readContents,
 } from './rotation-loop.js';
 export { RotationPicture, type RotationView, type SeenConfig } from './rotation-picture.js';
+export type { DecideOptions, Situation } from './situation.js';
 export { describeNext, describeRecord, describeWait } from './words.js';

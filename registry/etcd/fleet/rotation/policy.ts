@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createdAt } from '../../client/index.js';
 import type { Keys } from '../../layout/index.js';
-import type { Situation } from './decide.js';
 import type { RotationDecision, Step } from './decision.js';
 import { isOver, type RotationRecord } from './record.js';
+import type { Situation } from './situation.js';
 
 /**
  * Seconds after a rotation in which none begins because nonces run out: a config that has few

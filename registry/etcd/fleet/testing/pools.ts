@@ -2,9 +2,9 @@
 import { BUILT_IN_SCHEMES } from '../../../../cid/index.js';
 import { parseDocument } from '../../../document/document.js';
 import type { Pool } from '../../../types.js';
-import type { PoolPicture } from '../allocation.js';
 import type { FleetView } from '../fleet-view.js';
 import { IdUsage } from '../id-usage.js';
+import type { PoolPicture } from '../pool-picture.js';
 
 export interface TestConfig {
   readonly id: number;

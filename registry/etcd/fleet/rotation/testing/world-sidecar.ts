@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Transaction } from '../../../client/index.js';
 import { gateConditions, markOperation, unmark } from '../../gate.js';
-import { AGE, keys, meaningOf, type World } from './world.js';
-
-const POOL = 'web';
+import type { Surroundings } from './surroundings.js';
+import { AGE, keys, meaningOf, POOL } from './world-beginning.js';
 
 interface Cid {
   readonly config: number;
@@ -16,7 +15,7 @@ interface Cid {
 /** A sidecar of the world: what it knows, what its disk says, and the CIDs that it issued. */
 export class WorldSidecar {
   readonly server: string;
-  readonly #world: World;
+  readonly #world: Surroundings;
   readonly #seen = new Map<number, { meaning: string; modRevision: number }>();
   /** By config ID: the meaning under which it issues. */
   #issues = new Map<number, string>();
@@ -27,7 +26,7 @@ export class WorldSidecar {
   /** Configs whose rules a person broke. */
   readonly #excused = new Set<string>();
 
-  constructor(world: World, server: string) {
+  constructor(world: Surroundings, server: string) {
     this.#world = world;
     this.server = server;
   }
@@ -121,6 +120,21 @@ export class WorldSidecar {
     const [first, ...rest] = this.#deletions;
     this.#deletions = rest;
     if (first !== undefined) this.#world.store.txn(first);
+  }
+
+  /** It comes to issue under a config. */
+  begin(config: number): void {
+    this.look(config);
+    this.gate(config);
+    this.issue(config);
+  }
+
+  /** It is done with a config. */
+  leave(config: number): void {
+    this.stop(config);
+    this.reissue(config);
+    this.unmark(config);
+    this.deleted();
   }
 
   settle(): void {

@@ -1,66 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-import { put, remove, type Transaction, unchanged } from '../../../client/index.js';
-import {
-  acknowledgement,
-  type ConfigValue,
-  type KeyPurpose,
-  Keys,
-  transaction,
-  valueText,
-} from '../../../layout/index.js';
-import { entriesOfDocument, keyring } from '../../../testing/documents.js';
+import { put, remove } from '../../../client/index.js';
+import { configValueText, transaction } from '../../../layout/index.js';
 import { MemoryStore } from '../../../testing/memory-store.js';
-import { announce, comeAlive, putAway } from '../../acknowledgements.js';
-import { PassedTime } from '../clock.js';
-import { contentsOf } from '../contents.js';
-import { decide } from '../decide.js';
-import { ROTATION_GUARDS, type RotationGuards } from '../guards.js';
 import { type Intent, withIntent } from '../intents.js';
 import { isOver, recordText } from '../record.js';
 import { RotationPicture, type RotationView } from '../rotation-picture.js';
+import type { Mutant } from './mutant.js';
+import type { Decodes, Surroundings } from './surroundings.js';
+import { WorldAgent } from './world-agent.js';
+import { BEGINNING, keys, meaningOf, POOL } from './world-beginning.js';
+import { WorldController } from './world-controller.js';
 import { WorldSidecar } from './world-sidecar.js';
-
-export const keys = new Keys();
-const POOL = 'web';
-/** Seconds for which a connection is remembered, and a config rests. */
-export const AGE = 10;
-const opens = keyring();
-
-/** What is left out: of the controller by its guards, of the sidecars by name. */
-export interface Mutant {
-  readonly guards?: Partial<RotationGuards>;
-  readonly sidecar?: 'GATE' | 'CONFIG_SEEN' | 'OLDER_GONE' | 'STOP_SAVED' | 'MARK_SEEN';
-  /** An abort frees the config ID at once. */
-  readonly abortAtOnce?: boolean;
-}
-
-/** A meaning of each config ID that an agent decodes. */
-type Decodes = ReadonlyMap<number, string>;
-
-interface WorldAgent {
-  readonly name: string;
-  lives: number;
-  decodes: Decodes;
-  kernel: number;
-}
-
-interface WorldController {
-  readonly name: string;
-  lease: number;
-  clock: PassedTime;
-  /** What it read last. */
-  view: RotationView;
-  entries: ReturnType<MemoryStore['list']>;
-  /** Decided, and not committed yet. */
-  pending: Transaction | undefined;
-  /** What is in it, for the story and the goals. */
-  step: string;
-}
 
 export class Violation extends Error {}
 
 /** A pool of two servers with sidecars, two balancers, two controllers, and a person. */
-export class World {
+export class World implements Surroundings {
   readonly store = new MemoryStore();
   readonly agents: WorldAgent[] = [];
   readonly controllers: WorldController[] = [];
@@ -78,14 +33,11 @@ export class World {
     this.store.txn({ when: [], success: BEGINNING });
     this.sidecars = ['web-1', 'web-2'].map((server) => new WorldSidecar(this, server));
     for (const name of ['lb-1', 'lb-2']) {
-      this.agents.push({ name, lives: 0, decodes: new Map(), kernel: 0 });
+      this.agents.push(new WorldAgent(this, name));
       this.join(this.agents.length - 1);
     }
-    for (const name of ['lb-1', 'lb-2']) {
-      const clock = new PassedTime(() => this.#seconds * 1000);
-      this.controllers.push({
-        ...{ name, lease: 0, clock, view: this.view(), entries: [], pending: undefined, step: '' },
-      });
+    for (const [index, name] of ['lb-1', 'lb-2'].entries()) {
+      this.controllers.push(new WorldController(this, index, name));
     }
     this.takeOver(0);
   }
@@ -98,6 +50,10 @@ export class World {
     return this.#view;
   }
 
+  get seconds(): number {
+    return this.#seconds;
+  }
+
   tick(seconds: number): void {
     this.#seconds += seconds;
     for (const sidecar of this.sidecars) sidecar.tick(seconds);
@@ -106,131 +62,57 @@ export class World {
   // Agents.
 
   apply(index: number): void {
-    const agent = this.#agent(index);
-    agent.decodes = this.#decodable();
-    agent.kernel = this.#desired;
-    this.check();
+    this.#agent(index).apply();
   }
 
   acknowledge(index: number): void {
-    const { name, lives, kernel } = this.#agent(index);
-    const live = this.store.get(keys.liveAgent(name));
-    if (live?.lease !== leaseOf(name, lives) || this.store.get(keys.ack(name)) === undefined)
-      return;
-    this.store.txn({ when: [], success: [put(keys.ack(name), acknowledgement(kernel))] });
+    this.#agent(index).acknowledge();
   }
 
-  /** It gives no sign of life; its tables go on. */
   silence(index: number): void {
-    const { name, lives } = this.#agent(index);
-    this.store.expire(leaseOf(name, lives));
+    this.#agent(index).silence();
   }
 
-  /** The grace is over. */
   away(index: number): void {
-    const away = putAway(keys, this.view().fleet, this.#agent(index).name);
-    if (away !== undefined) this.store.txn(away);
+    this.#agent(index).away();
   }
 
   join(index: number): void {
-    const agent = this.#agent(index);
-    const { name } = agent;
-    const live = keys.liveAgent(name);
-    if (this.store.get(live) !== undefined) return;
-    this.store.txn(announce(keys, name, agent.kernel, 0));
-    this.apply(index);
-    agent.lives += 1;
-    const value = { identity: name, host: '', since: 0 };
-    const lease = leaseOf(name, agent.lives);
-    this.store.txn(comeAlive(keys, { agent: name, lease, value, holds: agent.kernel, seen: 0 }));
-    this.quiet(index);
+    this.#agent(index).join();
   }
 
-  /** It saw no packet for long enough. */
   quiet(index: number): void {
-    const { name, lives } = this.#agent(index);
-    if (this.store.get(keys.liveAgent(name)) === undefined) return;
-    const seconds = Object.fromEntries([0, 1, 2, 3, 4, 5, 6].map((id) => [`${POOL}/${id}`, 99]));
-    const text = valueText(seconds);
-    this.store.txn({ when: [], success: [put(keys.quiet(name), text, leaseOf(name, lives))] });
+    this.#agent(index).quiet();
   }
 
   // Controllers.
 
   takeOver(index: number): void {
-    const controller = this.#controller(index);
-    const key = keys.controller(POOL);
-    if (this.store.get(key) !== undefined) return;
-    controller.lease += 1;
-    controller.clock = new PassedTime(() => this.#seconds * 1000);
-    const lease = `${1000 * (index + 1) + controller.lease}`;
-    const text = valueText({ agent: controller.name });
-    this.store.txn({ when: [unchanged(key, 0)], success: [put(key, text, lease)] });
-    this.look(index);
+    this.#controller(index).takeOver();
   }
 
-  /** Its lease is over. What it has decided may still be committed. */
   kill(index: number): void {
-    this.store.expire(`${1000 * (index + 1) + this.#controller(index).lease}`);
+    this.#controller(index).kill();
   }
 
   look(index: number): void {
-    const controller = this.#controller(index);
-    controller.view = this.view();
-    controller.entries = this.store.list(keys.desired);
+    this.#controller(index).look();
   }
 
   decide(index: number): void {
-    const controller = this.#controller(index);
-    const { view, entries, clock } = controller;
-    const held = view.fleet.controllers.get(POOL);
-    const situation = {
-      ...view,
-      controller: held?.createRevision ?? 0,
-      contents: undefined,
-      passed: (of: string, saved: number) => clock.seconds(of, saved),
-    };
-    const options = {
-      keys,
-      keyring: opens,
-      sealNewKey: (purpose: KeyPurpose) => opens.sealNewKey(purpose),
-      quietSeconds: 30,
-      saveEvery: 2,
-      guards: { ...ROTATION_GUARDS, ...this.mutant.guards },
-    };
-    let decision = decide(situation, options);
-    if (decision.kind === 'read') {
-      const contents = contentsOf(POOL, entries, { keys, keyring: opens });
-      decision = decide({ ...situation, contents }, options);
-    }
-    if (decision.kind !== 'step') return;
-    const { step } = decision;
-    const key = keys.rotation(POOL);
-    const text = recordText({ ...step.record, stamp: `${index}-${this.store.revision}` });
-    const success = transaction(keys, controller.name, { success: step.success }).success;
-    // CONTROLLER is left out always: no safety rests on it.
-    const when = step.when.filter(
-      ({ key: compared }) => Buffer.from(compared).toString() !== keys.controller(POOL),
-    );
-    controller.pending = {
-      when: [unchanged(key, view.record?.modRevision ?? 0), ...when],
-      success: [put(key, text), ...success],
-    };
-    controller.step = step.name;
+    this.#controller(index).decide();
   }
 
   commit(index: number): void {
     const controller = this.#controller(index);
-    const { pending, step, view } = controller;
-    if (pending === undefined) return;
-    controller.pending = undefined;
-    const before = this.#decodable();
-    if (!this.store.txn(pending)) return;
+    const before = this.decodable;
+    const step = controller.commit();
+    if (step === undefined) return;
     this.reached.add(step);
     const record = this.view().record?.value;
     if (record?.outcome !== undefined) this.reached.add(record.outcome);
     if (step === 'stage' && record?.to === 0) this.reached.add('config 0 again');
-    this.#checkKept(before, (view.record?.value.force ?? undefined) !== undefined);
+    this.#checkKept(before, controller.view.record?.value.force !== undefined);
     this.check();
   }
 
@@ -257,6 +139,30 @@ export class World {
     this.#rotations += 1;
     const asked = { fields: {} };
     this.want({ kind: 'begin', id: `r${this.#rotations}`, asked, why: '' });
+  }
+
+  /** A person writes a config by hand. */
+  putState(id: number, state: 'staged' | 'quarantined'): void {
+    const found = this.view().configs.get(id);
+    if (found === undefined) return;
+    const { shape } = found.value;
+    const text = configValueText({ ...found.value, shape: { ...shape, state } });
+    this.store.txn(transaction(keys, 'somebody', { success: [put(found.key, text)] }));
+  }
+
+  /** Balancers hold what there is, and say so. */
+  hold(...indexes: readonly number[]): void {
+    for (const index of indexes) {
+      this.apply(index);
+      this.acknowledge(index);
+    }
+  }
+
+  /** The controller takes a step, if there is one. */
+  step(): void {
+    this.look(0);
+    this.decide(0);
+    this.commit(0);
   }
 
   /** Everybody does what is due, in turn. */
@@ -299,7 +205,7 @@ export class World {
 
   /** KEPT: no connection is on what is decoded no more. */
   #checkKept(before: Decodes, forced: boolean): void {
-    const now = this.#decodable();
+    const now = this.decodable;
     for (const [config, meaning] of before) {
       if (now.has(config)) continue;
       for (const sidecar of this.sidecars) {
@@ -334,11 +240,11 @@ export class World {
     this.store.txn(transaction(keys, 'mutant', { success }));
   }
 
-  get #desired(): number {
+  get desired(): number {
     return this.store.get(keys.revision)?.modRevision ?? 0;
   }
 
-  #decodable(): Decodes {
+  get decodable(): Decodes {
     const readable = [...this.view().configs.values()].filter(
       ({ value }) => value.shape.state !== 'quarantined',
     );
@@ -357,33 +263,3 @@ export class World {
     return controller;
   }
 }
-
-/** What CIDs of a config mean. */
-export function meaningOf({ sealed }: ConfigValue): string {
-  return JSON.stringify(sealed.keyFile);
-}
-
-function leaseOf(agent: string, lives: number): string {
-  return `${100 * Number(agent.slice(-1)) + lives}`;
-}
-
-const DOCUMENT = JSON.stringify({
-  pools: {
-    web: {
-      vips: [{ address: '198.51.100.1', port: 443, protocol: 'udp' }],
-      configs: [
-        {
-          ...{ id: 0, scheme: 'quic-lb', serverIdLength: 3, nonceLength: 8 },
-          ...{ keyFile: 'a.key', state: 'minting' },
-        },
-      ],
-      servers: [
-        { name: 'web-1', address: '10.0.1.1', serverIds: { 0: ['0a0b01'] } },
-        { name: 'web-2', address: '10.0.1.2', serverIds: { 0: ['0a0b02'] } },
-      ],
-      allocation: { first: 1, last: 9, connectionAge: AGE },
-    },
-  },
-});
-
-const BEGINNING = [...entriesOfDocument(DOCUMENT, keys)].map(([key, value]) => put(key, value));
