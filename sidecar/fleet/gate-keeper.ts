@@ -135,13 +135,16 @@ export class GateKeeper {
     try {
       if (!this.#marksRead) await this.#compareMarks();
       await this.#forgetIds();
+      // First what only takes away: it works also where etcd is full.
+      await this.#takeBack();
       await this.#renewMarks();
       await this.#letThrough();
-      await this.#takeBack();
       this.#said.over('trouble');
       this.#backoff.reset();
     } catch (error) {
       if (this.#closed) return;
+      // A mark whose put was not answered may stand although nobody here knows it.
+      this.#marksRead = false;
       if (this.#said.isNews(error, 'trouble')) {
         this.#options.log.warn({ error }, 'it cannot be settled what may be issued; trying again');
       }
