@@ -4,7 +4,6 @@ import type { Logger } from 'pino';
 import { makeFolders } from '../../core/index.js';
 import type { FleetHealth } from '../../daemon/fleet-metrics.js';
 import { identityIn } from '../../daemon/identity.js';
-import { quietServer, quietStep } from '../../registry/etcd/fleet/index.js';
 import { revisionNumber } from '../../registry/etcd/layout/index.js';
 import type { EtcdRegistry } from '../../registry/etcd/store/etcd-registry.js';
 import type { DesiredState } from '../../registry/index.js';
@@ -13,11 +12,12 @@ import { type Announcing, decideAnnouncing } from './announcing.js';
 import { Controller } from './controller.js';
 import { Facts } from './facts.js';
 import { type Member, MemberFile } from './member-file.js';
-import { Membership, type Standing } from './membership.js';
-import { type ConfigPackets, QuietConfigs } from './quiet-configs.js';
+import { Membership } from './membership.js';
+import { type PacketCounts, QuietTimes } from './quiet-times.js';
 import { Rotations, type RotationTimes } from './rotations.js';
+import type { Standing } from './standing.js';
 
-export interface AgentFleetOptions {
+export interface AgentFleetOptions extends PacketCounts {
   /** Undefined where the registry is no etcd: the agent then is alone. */
   readonly registry: EtcdRegistry | undefined;
   /** Name of the agent. */
@@ -34,10 +34,6 @@ export interface AgentFleetOptions {
   readonly log: Logger;
   /** Whether the balancer is attached. */
   readonly attached: () => boolean;
-  /** Counted by the kernel. */
-  readonly configPackets: () => ConfigPackets;
-  /** Counted by the kernel, by the names that `quietServer` gives. */
-  readonly serverPackets: () => ConfigPackets;
   /** For tests. */
   readonly rotation?: RotationTimes;
 }
@@ -58,8 +54,7 @@ export class AgentFleet implements FleetHealth {
   readonly #facts: Facts | undefined;
   readonly #controller: Controller | undefined;
   readonly #rotations: Rotations | undefined;
-  readonly #quiet = new QuietConfigs();
-  readonly #quietServers = new QuietConfigs();
+  readonly #quiet: QuietTimes;
   readonly #hook: AnnounceHook | undefined;
   readonly #timer: NodeJS.Timeout;
   #looks = 0;
@@ -81,6 +76,7 @@ export class AgentFleet implements FleetHealth {
     this.#options = options;
     this.#memberFile = memberFile;
     this.#member = member;
+    this.#quiet = new QuietTimes(options);
     const { registry, hook, log } = options;
     if (registry !== undefined) {
       const { client, keys } = registry;
@@ -238,24 +234,7 @@ export class AgentFleet implements FleetHealth {
   }
 
   #countPackets(): void {
-    const pools = this.#inForce?.pools ?? [];
-    const { configPackets, serverPackets } = this.#options;
-    const retiring = pools.flatMap(({ name, configs }) =>
-      configs.filter(({ state }) => state === 'retiring').map(({ id }) => `${name}/${id}`),
-    );
-    const leaving = pools.flatMap(({ name, servers }) =>
-      servers
-        .filter(({ state }) => state !== 'active')
-        .map((server) => quietServer(name, server.name)),
-    );
-    const none: ConfigPackets = new Map();
-    this.#quiet.count(retiring.length === 0 ? none : configPackets(), retiring);
-    this.#quietServers.count(leaving.length === 0 ? none : serverPackets(), leaving);
-    const ofServers = Object.entries(this.#quietServers.seconds);
-    this.#facts?.quiet({
-      ...this.#quiet.seconds,
-      ...Object.fromEntries(ofServers.map(([name, seconds]) => [name, quietStep(seconds)])),
-    });
+    this.#facts?.quiet(this.#quiet.count(this.#inForce?.pools ?? []));
   }
 
   #look(): void {

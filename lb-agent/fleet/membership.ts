@@ -11,7 +11,8 @@ import type {
 } from '../../registry/etcd/client/index.js';
 import { acknowledge, announce, comeAlive } from '../../registry/etcd/fleet/index.js';
 import type { Keys } from '../../registry/etcd/layout/index.js';
-import { type OwnRecord, readOwnRecord } from './own-record.js';
+import { followOwnRecord, type OwnRecord, readOwnRecord } from './own-record.js';
+import type { Standing } from './standing.js';
 
 export interface MembershipOptions {
   readonly client: EtcdClient;
@@ -27,14 +28,6 @@ export interface MembershipOptions {
   /** The standing, or what was acknowledged, is another. */
   readonly onChange: () => void;
 }
-
-/**
- * - `joining`: it has not caught up yet, or etcd does not answer.
- * - `live`: gates wait for it, and it takes part.
- * - `counted out`: an operator said that nobody waits for it. It joins again by itself.
- * - `name taken`: another agent has this name.
- */
-export type Standing = 'joining' | 'live' | 'counted out' | 'name taken';
 
 /** Milliseconds between looks at a name that is taken. */
 const LOOK_AGAIN_MS = 2_000;
@@ -84,16 +77,7 @@ export class Membership {
         onTrouble: (error) => this.#trouble(error),
       },
     );
-    const own = (key: string) => key === keys.ack(agent) || key === keys.countedOut(agent);
-    this.#follow = client.follow([keys.ack(agent), keys.countedOut(agent)], {
-      onSnapshot: () => {},
-      onChanges: ({ revision, changes }) => {
-        for (const change of changes) {
-          const key = change.kind === 'put' ? change.entry.key : change.key;
-          if (own(key)) this.#see(key, change.kind === 'put' ? change.entry : undefined, revision);
-        }
-      },
-    });
+    this.#follow = followOwnRecord(client, keys, agent, (...change) => this.#see(...change));
   }
 
   /** Says what kernel and disk hold now; neither may hold less. */

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type EtcdClient, get, type KeyValue } from '../../registry/etcd/client/index.js';
+import {
+  type EtcdClient,
+  type Follow,
+  get,
+  type KeyValue,
+} from '../../registry/etcd/client/index.js';
 import {
   type Keys,
   type LiveAgentValue,
@@ -54,6 +59,26 @@ export async function readOwnRecord(
     revision: revision?.modRevision ?? 0,
     at,
   };
+}
+
+/** @param see called with each change of the acknowledgement, and of what an operator counted out */
+export function followOwnRecord(
+  client: EtcdClient,
+  keys: Keys,
+  agent: string,
+  see: (key: string, entry: KeyValue | undefined, revision: number) => void,
+): Follow {
+  const own = [keys.ack(agent), keys.countedOut(agent)];
+  return client.follow(own, {
+    onSnapshot: () => {},
+    onChanges: ({ revision, changes }) => {
+      for (const change of changes) {
+        const key = change.kind === 'put' ? change.entry.key : change.key;
+        // A prefix is also that of agents whose names begin alike.
+        if (own.includes(key)) see(key, change.kind === 'put' ? change.entry : undefined, revision);
+      }
+    },
+  });
 }
 
 function liveAgentOf({ key, value }: KeyValue): LiveAgentValue | undefined {

@@ -5,9 +5,11 @@ import {
   FailoverSequence,
   RESET_TOKEN_LENGTH,
   ResetTokens,
+  type TokenMaker,
 } from '../../cid/index.js';
 import { Secret } from '../../core/index.js';
 import type { NonceSpace } from '../state/nonce-space.js';
+import type { MintedCids } from './mint-source.js';
 
 /** Octets at the end of a CID that show that it was made here. */
 const MARK_LENGTH = 2;
@@ -65,6 +67,17 @@ export class FailoverCids {
     sequence.fill(range.first, range.count, cids);
     if (tailLength(this.#options.cidLength, zeroHostId) > 0) this.#mark(cids, range.count);
     return cids;
+  }
+
+  /** As `make`, with their tokens. */
+  issue(most: number, zeroHostId: boolean, maker: TokenMaker): MintedCids | undefined {
+    const cids = this.make(most, zeroHostId);
+    if (cids === undefined) return undefined;
+    const { cidLength } = this.#options;
+    const count = cids.length / cidLength;
+    const tokens = new Uint8Array(count * RESET_TOKEN_LENGTH);
+    maker.batch(cids, cidLength, count, tokens);
+    return { cids, tokens, count };
   }
 
   /** Whether a CID was made here. Also true for one in 65536 CIDs that were not. */

@@ -25,3 +25,9 @@ function ofLength(config: PoolConfig, cidLength: number): PoolConfig {
   const codec = config.codec.ofLength?.(cidLength);
   return codec === undefined ? config : { ...config, codec };
 }
+
+/** Why nothing of a view can be issued in CIDs of `cidLength` octets. */
+export function unfitReason({ mintable }: ServerView, cidLength: number): string {
+  const wanted = mintable[0]?.config.codec.cidLength;
+  return `the configs have CIDs of ${wanted} octets now; this process issues ${cidLength}, and no padding makes them equal: restart the server with its sidecar`;
+}

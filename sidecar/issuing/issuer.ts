@@ -1,22 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import { EventEmitter } from 'node:events';
-import {
-  claimsFailover,
-  FAILOVER_CONFIG_ID,
-  FAILOVER_MIN_CID_LENGTH,
-  RESET_TOKEN_LENGTH,
-} from '../../cid/index.js';
+import { claimsFailover, FAILOVER_CONFIG_ID, FAILOVER_MIN_CID_LENGTH } from '../../cid/index.js';
 import { CidecarError, toHex } from '../../core/index.js';
 import type { PoolConfig } from '../../registry/index.js';
 import type { NonceSpace } from '../state/nonce-space.js';
 import { NonceSpaces } from '../state/nonce-spaces.js';
 import type { StateStore } from '../state/state-store.js';
 import { FailoverCids } from './failover-cids.js';
-import { fittedView } from './fitted-view.js';
+import { fittedView, unfitReason } from './fitted-view.js';
 import type { IssuedCids } from './issued-cids.js';
 import type { IssuerEvents, ReissueOrder } from './issuer-events.js';
 import { type MintedCids, MintSource } from './mint-source.js';
-import { isNews, type MintingState, makesVoid } from './minting-state.js';
+import { ToldState } from './minting-state.js';
 import { RecordingTrouble } from './recording-trouble.js';
 import { ReissueOrders } from './reissue-orders.js';
 import { ResetTokenKeys } from './reset-token-keys.js';
@@ -56,7 +51,7 @@ export class Issuer extends EventEmitter<IssuerEvents> {
   /** Set while the generation that the sources belong to is not on disk: they are not used then. */
   #settling: Promise<void> | undefined;
   /** What the last events said. */
-  #announced: MintingState | undefined;
+  readonly #told = new ToldState();
 
   constructor(options: IssuerOptions) {
     super();
@@ -178,10 +173,7 @@ export class Issuer extends EventEmitter<IssuerEvents> {
   /** Why CIDs are not routable; empty where they are. */
   get reason(): string {
     if (this.#view.mintable.length === 0) return this.#view.reason;
-    if (this.#sources.length === 0) {
-      const wanted = this.#view.mintable[0]?.config.codec.cidLength;
-      return `the configs have CIDs of ${wanted} octets now; this process issues ${this.cidLength}, and no padding makes them equal: restart the server with its sidecar`;
-    }
+    if (this.#sources.length === 0) return unfitReason(this.#view, this.cidLength);
     if (this.source === undefined) return 'every nonce of every mintable config was used';
     return this.routable ? '' : (this.#trouble.error?.message ?? '');
   }
@@ -265,7 +257,7 @@ export class Issuer extends EventEmitter<IssuerEvents> {
   }
 
   #routableBatch(source: MintSource, minted: MintedCids): IssuedCids {
-    if (this.#announced?.configId !== source.config.id) this.#announce();
+    if (this.#told.state?.configId !== source.config.id) this.#announce();
     return {
       ...minted,
       cidLength: this.cidLength,
@@ -276,15 +268,12 @@ export class Issuer extends EventEmitter<IssuerEvents> {
   }
 
   #failoverBatch(most: number): IssuedCids | undefined {
-    if (this.#announced?.routable !== false) this.#announce();
+    if (this.#told.state?.routable !== false) this.#announce();
     const { cidLength, generation } = this;
-    const cids = this.#failover.make(most, this.zeroHostId);
-    if (cids === undefined) return undefined;
-    const count = cids.length / cidLength;
-    const tokens = new Uint8Array(count * RESET_TOKEN_LENGTH);
-    this.keys.failoverTokens(this.#view.server).batch(cids, cidLength, count, tokens);
-    const configId = FAILOVER_CONFIG_ID;
-    return { cids, tokens, count, cidLength, configId, generation, routable: false };
+    const tokens = this.keys.failoverTokens(this.#view.server);
+    const made = this.#failover.issue(most, this.zeroHostId, tokens);
+    if (made === undefined) return undefined;
+    return { ...made, cidLength, configId: FAILOVER_CONFIG_ID, generation, routable: false };
   }
 
   #source(config: PoolConfig, serverId: Uint8Array): MintSource {
@@ -303,10 +292,8 @@ export class Issuer extends EventEmitter<IssuerEvents> {
   #announce(): void {
     const { generation, zeroHostId, configId, routable, reason } = this;
     const now = { generation, zeroHostId, configId, routable, reason };
-    const before = this.#announced;
-    this.#announced = now;
-    if (before === undefined) return;
-    if (makesVoid(before, now)) this.emit('switch');
-    if (isNews(before, now)) this.emit('minting');
+    const { isVoid, isNews } = this.#told.tell(now);
+    if (isVoid) this.emit('switch');
+    if (isNews) this.emit('minting');
   }
 }

@@ -31,3 +31,21 @@ export function isNews(before: MintingState, now: MintingState): boolean {
     now.reason !== before.reason
   );
 }
+
+/** The state that clients and watchers were told of last. */
+export class ToldState {
+  #state: MintingState | undefined;
+
+  /** Undefined before the first. */
+  get state(): MintingState | undefined {
+    return this.#state;
+  }
+
+  /** Returns what is to be told of a new state; of the first, nothing. */
+  tell(now: MintingState): { readonly isVoid: boolean; readonly isNews: boolean } {
+    const before = this.#state;
+    this.#state = now;
+    if (before === undefined) return { isVoid: false, isNews: false };
+    return { isVoid: makesVoid(before, now), isNews: isNews(before, now) };
+  }
+}

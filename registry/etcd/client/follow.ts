@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Backoff, SerialWork } from '../../../core/index.js';
 import type { Connection } from './connection.js';
 import { callError, isCompacted, RegistryCallError } from './errors.js';
-import { FollowedPrefix } from './followed-prefix.js';
+import { FollowedPrefix, readPrefixes } from './followed-prefix.js';
 import { KnownKeys } from './known-keys.js';
 import type { KeyValue, Kv, Snapshot } from './kv.js';
 import type { ChangeSet } from './watch.js';
@@ -124,7 +124,7 @@ export class Follow {
     await this.#delivery.idle();
     if (this.#stale(round)) return;
     try {
-      const { revision, entries } = await this.#readAll();
+      const { revision, entries } = await readPrefixes(this.#kv, this.#prefixes, this.#options);
       if (this.#stale(round)) return;
       if (revision < this.#revision) this.#known.distrust();
       await this.#handOverAll(revision, entries);
@@ -140,18 +140,6 @@ export class Follow {
     }
     this.#backoff.reset();
     for (const prefix of this.#prefixes) this.#watch(prefix, round);
-  }
-
-  async #readAll(): Promise<Snapshot> {
-    const entries: KeyValue[] = [];
-    let revision = 0;
-    for (const prefix of this.#prefixes) {
-      const part = await this.#kv.list(prefix.prefix, { ...this.#options, revision });
-      revision = part.revision;
-      prefix.count = part.entries.length;
-      for (const entry of part.entries) entries.push(entry);
-    }
-    return { revision, entries };
   }
 
   async #handOverAll(revision: number, entries: readonly KeyValue[]): Promise<void> {

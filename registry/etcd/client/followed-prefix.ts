@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Connection } from './connection.js';
-import type { Kv } from './kv.js';
+import type { KeyValue, Kv, Snapshot } from './kv.js';
 import { get, rangeUnchanged, withPrefix } from './operations.js';
 import { type Change, type ChangeSet, Watch, type WatchHandlers } from './watch.js';
 
@@ -95,4 +95,21 @@ export class FollowedPrefix {
     }
     return revision;
   }
+}
+
+/** Reads all keys of some prefixes at one revision, and counts them. */
+export async function readPrefixes(
+  kv: Pick<Kv, 'list'>,
+  prefixes: readonly FollowedPrefix[],
+  options: { readonly pageKeys?: number },
+): Promise<Snapshot> {
+  const entries: KeyValue[] = [];
+  let revision = 0;
+  for (const prefix of prefixes) {
+    const part = await kv.list(prefix.prefix, { ...options, revision });
+    revision = part.revision;
+    prefix.count = part.entries.length;
+    for (const entry of part.entries) entries.push(entry);
+  }
+  return { revision, entries };
 }
