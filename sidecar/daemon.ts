@@ -1,63 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
-import { join } from 'node:path';
-import { CidecarError, describeError, SayOnce } from '../core/index.js';
-import { LastGood } from '../daemon/last-good.js';
+import { describeError } from '../core/index.js';
 import type { Log } from '../daemon/log.js';
-import { type MetricsAddress, type MetricsServer, serveMetrics } from '../daemon/metrics-server.js';
+import { type MetricsServer, serveMetrics } from '../daemon/metrics-server.js';
 import { daemonMetrics, RegistryHealth } from '../daemon/registry-health.js';
 import { buildInfo } from '../daemon/version.js';
 import { EtcdRegistry } from '../registry/etcd/store/etcd-registry.js';
 import {
   type DesiredState,
-  firstState,
   type NeedsKey,
-  type Registry,
   type StateSource,
   TransitionGuard,
 } from '../registry/index.js';
-import { openRegistration, type RegistrationFlags } from './fleet/open-registration.js';
+import { type DaemonOptions, DEFAULT_LEASE_TTL } from './daemon-options.js';
+import {
+  openRegistration,
+  type RegistrationFlags,
+  readyOrAway,
+} from './fleet/open-registration.js';
 import type { Registration } from './fleet/registration.js';
 import { SidecarFleet } from './fleet/sidecar-fleet.js';
-import type { DecapsulationKeeper } from './host/decapsulation-keeper.js';
 import { Issuer } from './issuing/issuer.js';
+import { logIssuer } from './issuing/issuer-log.js';
 import { NonceSupplyMonitor } from './issuing/nonce-supply-monitor.js';
 import { type ServerView, viewOf } from './issuing/server-view.js';
+import { KeptDocument } from './kept-document.js';
 import { SidecarMetrics } from './metrics.js';
 import { keysToFind, nameOfOwnServer, type OwnServer } from './own-server.js';
 import { RegistryFollower } from './registry-follower.js';
-import { type RpcListeners, RpcServer } from './rpc/server.js';
+import { RpcServer } from './rpc/server.js';
 import { SidecarService } from './rpc/service.js';
-import { type StateStart, StateStore } from './state/state-store.js';
+import { Serving } from './serving.js';
+import { OwnState } from './state/own-state.js';
+import type { StateStore } from './state/state-store.js';
 
-export interface DaemonOptions extends RpcListeners {
-  readonly registry: Registry;
-  /** Seconds of the lease by which others know it to be awake, where hosts share the registry. */
-  readonly leaseTtl?: number;
-  /** How this server registers itself; without it the document names it. */
-  readonly registration?: RegistrationFlags;
-  /** Path of the file of cluster secrets, to open the keys of a saved state. */
-  readonly clusterSecret?: string | undefined;
-  /** A name, or what it is found by when this starts. */
-  readonly serverName: OwnServer;
-  readonly stateFolder: string;
-  readonly stateStart: StateStart;
-  /** Milliseconds that connections have to replace the CIDs of a retiring config. */
-  readonly reissueWithin: number;
-  readonly allowKeyExport: boolean;
-  /** Milliseconds for which a client that hears nothing may use its CIDs. */
-  readonly cidLifetime: number;
-  readonly maxStreams: number;
-  /** Whether changes of the document that lose connections or can repeat CIDs are refused. */
-  readonly guard: boolean;
-  /** Where metrics are served; without it there are none. */
-  readonly metrics?: MetricsAddress;
-  readonly log: Log;
-  /** What unwraps the balancers' tunnels; left out, this process attaches nothing. */
-  readonly decapsulation?: DecapsulationKeeper;
-}
-
-/** Seconds. */
-export const DEFAULT_LEASE_TTL = 10;
 /** Milliseconds between two rounds of what is counted and measured now and then. */
 const ROUND_EVERY = 10_000;
 /** Milliseconds that calls have to end before they are cut off. */
@@ -71,11 +46,9 @@ export class Daemon {
   readonly #health = new RegistryHealth();
   readonly #metrics = new SidecarMetrics(daemonMetrics('cid-sidecar', this.#health));
   readonly #nonceSupply: NonceSupplyMonitor;
-  readonly #lastGood: LastGood;
   readonly #guard: TransitionGuard;
-  /** By revision. */
-  readonly #sources = new Map<string, StateSource>();
-  #store: StateStore | undefined;
+  readonly #kept: KeptDocument;
+  readonly #state: OwnState;
   #registration: Registration | undefined;
   #fleet: SidecarFleet | undefined;
   #issuer: Issuer | undefined;
@@ -84,9 +57,8 @@ export class Daemon {
   #follower: RegistryFollower | undefined;
   #metricsServer: MetricsServer | undefined;
   #rounds: NodeJS.Timeout | undefined;
-  readonly #trouble = new SayOnce();
   #own: OwnServer;
-  #serving: boolean | undefined;
+  #serving: Serving | undefined;
   #started = false;
   #failed = false;
   #reloadAsked = false;
@@ -95,10 +67,16 @@ export class Daemon {
     this.#options = options;
     this.#log = options.log;
     this.#own = options.serverName;
-    this.#lastGood = new LastGood(join(options.stateFolder, 'last-good'), options.log);
     const shared = options.registry instanceof EtcdRegistry;
     this.#guard = new TransitionGuard({ refuse: options.guard, shared, log: options.log });
     this.#nonceSupply = new NonceSupplyMonitor(options.log);
+    this.#state = new OwnState(options);
+    this.#kept = new KeptDocument({
+      ...options,
+      needsKey: this.needsKey,
+      guard: this.#guard,
+      onRefused: (error) => this.#health.refused(describeError(error)),
+    });
   }
 
   /** The sidecar serves when this resolves. On an error everything that was begun is undone. */
@@ -113,33 +91,19 @@ export class Daemon {
   }
 
   async #start(): Promise<void> {
-    const { registry, stateFolder, stateStart, log, decapsulation } = this.#options;
-    const open = async () => {
-      this.#store ??= await StateStore.open({ folder: stateFolder, start: stateStart });
-      return this.#store;
-    };
+    const { registry, log, decapsulation } = this.#options;
     // Before it asks for IDs it has a state, and no other sidecar has it.
     if (this.#options.registration !== undefined) {
-      await open();
+      await this.#state.open();
       await this.#register(this.#options.registration);
     }
-    const state = await this.#firstState(registry);
+    const state = await this.#kept.firstState();
     const serverName = nameOfOwnServer(this.#own, state);
     const view = viewOf(state, serverName);
     // From now on it is this server, whichever IDs later documents give it.
     this.#own = serverName;
-    const store = await open();
-    if (stateStart === 'init-if-missing' && store.begun) {
-      log.warn(
-        { folder: stateFolder },
-        'there was no state, so one is begun, with nonces at random places: if this server had one before, CIDs can repeat those issued then, with a probability of about (CIDs before + CIDs after) / 256^nonceLength, without a key (CIDs before x CIDs after) / 256^nonceLength',
-      );
-    }
-    if (stateStart === 'reset') {
-      log.warn(
-        'nonces begin anew at random places: CIDs can repeat those issued before the reset, with a probability of about (CIDs before + CIDs after) / 256^nonceLength, without a key (CIDs before x CIDs after) / 256^nonceLength',
-      );
-    }
+    const store = await this.#state.open();
+    this.#state.warnOfNewNonces(store);
 
     const fleet = await this.#openFleet(store, view);
     const registration = this.#registration;
@@ -150,21 +114,8 @@ export class Daemon {
       ...(registration && { fenced: () => registration.fenced !== undefined }),
     });
     this.#issuer = issuer;
-    issuer.on('trouble', (error) => {
-      if (this.#trouble.isNews(error)) log.error({ error }, 'nonces cannot be recorded');
-    });
-    issuer.on('reissue', (order) => log.info(order, 'live connections are to get new CIDs'));
-    issuer.on('tokensChanged', ({ id }) =>
-      log.warn(
-        { configId: id },
-        'reset tokens of a live config are made in another way now: until the reissue is over, the tokens of CIDs issued before cannot be made again; take another reset key with another config',
-      ),
-    );
+    logIssuer(issuer, log);
     issuer.on('minting', () => this.#check());
-    issuer.on('recovered', () => {
-      this.#trouble.over();
-      log.info('nonces can be recorded again');
-    });
     issuer.on('recorded', () => this.#nonceSupply.check(issuer.sources));
     await issuer.start();
     await issuer.ready();
@@ -185,7 +136,7 @@ export class Daemon {
       onFollowed: (state) => {
         this.#registration?.desired(state);
         this.#registration?.inForce(state.revision);
-        this.#keepSource();
+        this.#kept.keep(this.#health.revision);
         this.#check();
       },
     });
@@ -209,6 +160,12 @@ export class Daemon {
       limits: { streams: this.#options.maxStreams },
       onRefusal: (method, error) => service.noteRefusal(method, error),
     });
+    this.#serving = new Serving({
+      issuer,
+      server: this.#server,
+      detached: () => decapsulation?.attached === false,
+      log,
+    });
     this.#metrics.observeClients({
       issuer,
       cidStreams: service.cidStreams,
@@ -216,7 +173,7 @@ export class Daemon {
     });
     if (!this.#server.reflects) log.warn('no descriptors found: reflection is off');
 
-    this.#keepSource();
+    this.#kept.keep(this.#health.revision);
     await follower.start();
     fleet?.start(issuer);
     if (this.#options.metrics !== undefined) {
@@ -271,44 +228,19 @@ export class Daemon {
 
   /** Whether a document without this key is bad for this sidecar. */
   readonly needsKey: NeedsKey = (use) => keysToFind(this.#own)(use);
+
   async #register(flags: RegistrationFlags): Promise<void> {
     const { registry, stateFolder, cidLifetime, log } = this.#options;
     const { leaseTtl: ttl = DEFAULT_LEASE_TTL } = this.#options;
     if (!(registry instanceof EtcdRegistry)) return;
     const of = { ...flags, registry, stateFolder, ttl, cidLifetime, log };
     this.#registration = await openRegistration(of);
-    try {
-      await this.#registration.ready();
-    } catch (error) {
-      if (!(error instanceof CidecarError) || error.code !== 'REGISTRY_UNAVAILABLE') throw error;
-      log.warn({ error }, 'this server cannot register at present');
-    }
+    await readyOrAway(this.#registration, log);
   }
 
   /** What a state was made of, to be kept once it is in force. */
-  noteSource({ revision }: DesiredState, source: StateSource): void {
-    this.#sources.set(revision, source);
-    // Only the newest can still come into force, and the one in force is on disk.
-    for (const other of this.#sources.keys()) if (other !== revision) this.#sources.delete(other);
-  }
-
-  async #firstState(registry: Registry): Promise<DesiredState> {
-    const text = await this.#lastGood.read();
-    return firstState({
-      clusterSecret: this.#options.clusterSecret,
-      needsKey: this.needsKey,
-      read: () => registry.read(),
-      sourceOf: ({ revision }) => this.#sources.get(revision),
-      saved: text === undefined ? undefined : { path: this.#lastGood.path, text },
-      guard: this.#guard,
-      log: this.#log,
-      onRefused: (error) => this.#health.refused(describeError(error)),
-    });
-  }
-
-  #keepSource(): void {
-    const source = this.#sources.get(this.#health.revision);
-    if (source !== undefined) void this.#lastGood.save(() => source.serialize());
+  noteSource(state: DesiredState, source: StateSource): void {
+    this.#kept.note(state, source);
   }
 
   /**
@@ -332,25 +264,14 @@ export class Daemon {
     this.#service?.flushRefusals();
     this.#issuer?.close();
     await this.#endRegistration();
-    await this.#closeStore();
+    // What others know of the state: an ID that was handed out, CIDs, the keys of tokens.
+    const known =
+      this.#fleet !== undefined ||
+      this.#registration !== undefined ||
+      this.#metrics.total > 0 ||
+      this.#options.allowKeyExport;
+    await this.#state.close({ failed: this.#failed, known });
     if (this.#server !== undefined) this.#log.info({ issued: this.#metrics.total }, 'stopped');
-  }
-
-  /**
-   * A start with --init that failed late would be refused the next time because of the state that
-   * it left. Where nothing can have left this process, and nobody else knows of the state, it is
-   * taken back.
-   */
-  async #closeStore(): Promise<void> {
-    const store = this.#store;
-    if (store === undefined) return;
-    const { stateStart, allowKeyExport } = this.#options;
-    const known = this.#fleet !== undefined || this.#registration !== undefined;
-    const unused = !known && this.#metrics.total === 0 && !allowKeyExport;
-    if (!this.#failed || stateStart !== 'init' || !unused) return store.close();
-    await store.withdraw().catch((error: unknown) => {
-      this.#log.warn({ error }, 'the state that --init began cannot be removed');
-    });
   }
 
   async #endRegistration(): Promise<void> {
@@ -365,22 +286,9 @@ export class Daemon {
     this.#check();
   }
 
-  // The health service has no field for the reason, so that is logged.
   #check(): void {
-    const issuer = this.#issuer;
-    const server = this.#server;
-    if (issuer === undefined || server === undefined) return; // The start is not through yet.
-    const detached = this.#options.decapsulation?.attached === false;
-    const serving = issuer.routable && !detached;
-    if (this.#serving !== serving) {
-      this.#serving = serving;
-      server.setServing(serving);
-      if (!issuer.routable) {
-        this.#log.warn({ reason: issuer.reason }, '0b111 CIDs are issued: not serving');
-      } else if (detached) {
-        this.#log.warn('tunnels of the balancers are not unwrapped: not serving');
-      }
-    }
-    this.#nonceSupply.check(issuer.sources);
+    if (this.#issuer === undefined || this.#serving === undefined) return; // It is starting.
+    this.#serving.check();
+    this.#nonceSupply.check(this.#issuer.sources);
   }
 }

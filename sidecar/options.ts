@@ -15,7 +15,7 @@ import {
   wholeNumber,
 } from '../daemon/options/values.js';
 import { isEtcdAddress, isName } from '../registry/etcd/index.js';
-import { type DaemonOptions, DEFAULT_LEASE_TTL } from './daemon.js';
+import { type DaemonOptions, DEFAULT_LEASE_TTL } from './daemon-options.js';
 import { type OwnServer, SERVER_ID_VARIABLE } from './own-server.js';
 import { DEFAULT_MAX_STREAMS } from './rpc/server.js';
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { CidecarError } from '../../core/index.js';
 import { identityIn } from '../../daemon/identity.js';
 import type { Log } from '../../daemon/log.js';
 import type { EtcdRegistry } from '../../registry/etcd/store/etcd-registry.js';
@@ -42,4 +43,14 @@ export async function openRegistration(place: RegistrationPlace): Promise<Regist
   const fence = new Fence({ clock, file: new FenceFile(stateFolder, log), cidLifetime });
   await fence.restore();
   return new Registration({ ...place, ids, identity, fence, clock });
+}
+
+/** Waits until the server is registered, or until it is clear that etcd is away. */
+export async function readyOrAway(registration: Registration, log: Log): Promise<void> {
+  try {
+    await registration.ready();
+  } catch (error) {
+    if (!(error instanceof CidecarError) || error.code !== 'REGISTRY_UNAVAILABLE') throw error;
+    log.warn({ error }, 'this server cannot register at present');
+  }
 }

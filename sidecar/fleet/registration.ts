@@ -1,50 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setTimeout as pause } from 'node:timers/promises';
 import { Backoff, CidecarError, SayOnce, SerialWork } from '../../core/index.js';
-import type { Log } from '../../daemon/log.js';
 import type { Follow, Lease } from '../../registry/etcd/client/index.js';
-import {
-  comeToLife,
-  type Entry,
-  leavePool,
-  type Registrant,
-  register,
-  requireIdentity,
-} from '../../registry/etcd/fleet/index.js';
-import type { LiveServerValue, RequestValue } from '../../registry/etcd/layout/index.js';
-import type { EtcdRegistry } from '../../registry/etcd/store/etcd-registry.js';
+import { register, requireIdentity } from '../../registry/etcd/fleet/index.js';
+import type { LiveServerValue } from '../../registry/etcd/layout/index.js';
 import type { DesiredState } from '../../registry/index.js';
-import type { BootClock } from './boot-clock.js';
 import { allocateByChain } from './chain-allocation.js';
-import type { Fence } from './fence.js';
+import { ControllerAbsence } from './controller-absence.js';
+import { leaveOwnPool } from './leave-own-pool.js';
 import { missingIds, type OwnKeys, readOwnKeys } from './own-registration.js';
 import { Ownership } from './ownership.js';
+import type { RegistrationOptions } from './registration-options.js';
+import { SignOfLife } from './sign-of-life.js';
 import { untilRegistered } from './until-registered.js';
+import { isAsWanted, wantedRequest } from './wanted-request.js';
 
-export interface RegistrationOptions extends Registrant {
-  readonly registry: EtcdRegistry;
-  /** Canonical text. */
-  readonly address: string;
-  /** IDs under each config; undefined: as many as the pool gives each server. */
-  readonly ids: number | undefined;
-  /** Seconds of the lease on which the sign of life hangs. */
-  readonly ttl: number;
-  readonly fence: Fence;
-  readonly clock: BootClock;
-  readonly log: Log;
-  /** Milliseconds without a controller after which it helps itself. Default 1500. */
-  readonly chainAfterMs?: number;
-}
-
-const CHAIN_AFTER_MS = 1_500;
 /** Milliseconds between looks at the fence. */
 const LOOK_EVERY = 500;
 /** Looks at the fence for one look at what has no event in etcd, while something is missing. */
 const LOOKS_WHILE_MISSING = 4;
 /** The same while nothing is. */
 const LOOKS_WHILE_SETTLED = 20;
-
-const SAYS_NOTHING = { issuing: null, waitingFor: [], older: {} };
 
 /**
  * Registers a sidecar as a server of a pool, and keeps its sign of life. IDs come from the
@@ -57,23 +33,19 @@ export class Registration {
   readonly #said = new SayOnce();
   readonly #lease: Lease;
   readonly #follow: Follow;
-  /** What the sidecar says of itself, for others to see. */
-  #says: () => Omit<LiveServerValue, 'identity'> = () => SAYS_NOTHING;
   #onFence: () => void = () => {};
   #fenced: string | undefined;
   /** Whether it has all that it asks for, and is known to be alive. */
   #settled = false;
   #ticks = 0;
   readonly #timer: NodeJS.Timeout;
-  /** The lease on which the sign of life hangs. */
-  #liveLease: string | undefined;
   readonly #ownership: Ownership;
-  #noControllerSince: number | undefined;
+  readonly #sign: SignOfLife;
+  readonly #absence: ControllerAbsence;
   /** Whether the request is its own, as far as is known. */
   #registered = false;
   #refusal: CidecarError | undefined;
   #state: DesiredState | undefined;
-  #saidText: string | undefined;
   #waiting: (() => void)[] = [];
   #closed = false;
 
@@ -81,18 +53,19 @@ export class Registration {
     this.#options = options;
     const { registry, pool, server, ttl, clock, fence } = options;
     this.#ownership = new Ownership((at) => fence.proven(at));
+    this.#sign = new SignOfLife(options, this.#ownership);
+    this.#absence = new ControllerAbsence(options.chainAfterMs);
     const { client, keys } = registry;
     this.#lease = client.lease(
       { ttl, now: () => clock.now() },
       {
         onGranted: () => this.#go(),
         onLost: () => {
-          this.#liveLease = undefined;
-          this.#ownership.lost();
+          this.#sign.lost();
           options.log.warn('the lease of this server is gone: coming back');
         },
         onKept: (id, _ttl, sentAt) => {
-          if (id !== this.#liveLease) return;
+          if (id !== this.#sign.lease) return;
           this.#ownership.heard(sentAt);
           this.#lookAtFence();
         },
@@ -137,7 +110,7 @@ export class Registration {
   }
 
   get alive(): boolean {
-    return this.#liveLease !== undefined && this.#liveLease === this.#lease.id;
+    return this.#sign.lease !== undefined && this.#sign.lease === this.#lease.id;
   }
 
   get leaseAgeMs(): number | undefined {
@@ -166,7 +139,7 @@ export class Registration {
    * @param onFence called when it may issue no more, and when it may again
    */
   serve(says: () => Omit<LiveServerValue, 'identity'>, onFence: () => void): void {
-    this.#says = says;
+    this.#sign.says = says;
     this.#onFence = onFence;
     this.#go();
   }
@@ -186,17 +159,8 @@ export class Registration {
   async deregister(): Promise<void> {
     this.#stop();
     await this.#work.idle();
-    const { registry, pool, server, log } = this.#options;
-    const { client, keys } = registry;
     if (this.#refusal !== undefined) return;
-    try {
-      const by = `cid-sidecar ${server}`;
-      const read = () => registry.read();
-      const ids = await leavePool({ client, keys, pool, server, by, read, takeMarks: true });
-      log.info({ pool, server, ids: ids?.length ?? 0 }, 'left the pool; its IDs are at rest');
-    } catch (error) {
-      log.error({ error }, 'this server could not leave the pool: it keeps its IDs');
-    }
+    await leaveOwnPool(this.#options);
     await this.#lease.revoke();
   }
 
@@ -267,14 +231,13 @@ export class Registration {
       this.#refusal = error;
       this.#registered = false;
       this.#tellNews();
-      this.#liveLease = undefined;
-      this.#ownership.lost();
+      this.#sign.lost();
       this.#lookAtFence();
       if (this.#said.isNews(error, 'refusal')) log.error({ error }, 'this server is another one');
       return false;
     }
     const { request } = seen;
-    if (request === undefined || !this.#isAsWanted(request.value)) {
+    if (request === undefined || !isAsWanted(request.value, this.#options, this.#state)) {
       if (this.#state === undefined) return false;
       return this.#register(seen);
     }
@@ -284,94 +247,34 @@ export class Registration {
     }
     this.#options.fence.requestSays(request.value.hold);
     const lease = this.#lease.id;
-    if (lease !== undefined && (lease !== this.#liveLease || seen.live === undefined)) {
-      await this.#comeToLife({ ...seen, request }, lease);
+    if (lease !== undefined && (lease !== this.#sign.lease || seen.live === undefined)) {
+      if (await this.#sign.begin({ ...seen, request }, lease)) this.#lookAtFence();
       return true;
     }
-    if (lease !== undefined && seen.live !== undefined) await this.#sayMore(seen.live, lease);
+    if (lease !== undefined && seen.live !== undefined) await this.#sign.say(seen.live, lease);
     if (this.#state === undefined) return false;
     const missing = missingIds(this.#state, this.#options) !== 0;
     this.#settled = !missing && this.alive;
-    if (!missing || !this.#mayHelpItself(seen)) return false;
+    if (!missing || !this.#absence.isLong(seen)) return false;
     const { pool, server } = this.#options;
     const got = await allocateByChain({ registry, pool, server, request });
     if (got) log.info({ pool, server }, 'the pool has no controller: took IDs without one');
     return false;
   }
 
-  #isAsWanted({ address, ids, hold, identity }: RequestValue): boolean {
-    const wanted = this.#wanted;
-    return (
-      address === wanted.address &&
-      ids === wanted.ids &&
-      identity === wanted.identity &&
-      // Before it is known, the hold stays what it is.
-      (this.#state === undefined || hold === wanted.hold)
-    );
-  }
-
-  get #wanted(): Pick<RequestValue, 'address' | 'ids' | 'hold' | 'identity'> {
-    const { address, ids, identity, pool } = this.#options;
-    const allocation = this.#state?.pools.find(({ name }) => name === pool)?.allocation;
-    const hold = allocation?.hold;
-    return { address, identity, ...(ids !== undefined && { ids }), ...(hold && { hold }) };
-  }
-
   async #register(seen: OwnKeys): Promise<boolean> {
     const { registry, log, pool, server } = this.#options;
     const { client, keys } = registry;
-    const transaction = register(keys, this.#options, seen, this.#wanted);
+    const transaction = register(
+      keys,
+      this.#options,
+      seen,
+      wantedRequest(this.#options, this.#state),
+    );
     const what = `registration of server ${server}`;
     const { held } = await client.kv.txn(transaction, { what, repeatable: true });
     if (held) log.info({ pool, server }, 'asked for a server and its IDs');
     return true;
-  }
-
-  async #comeToLife(
-    seen: OwnKeys & { readonly request: Entry<RequestValue> },
-    lease: string,
-  ): Promise<void> {
-    const { registry, identity, clock, log } = this.#options;
-    const { client, keys } = registry;
-    const sentAt = clock.now();
-    const value = { ...this.#says(), identity };
-    const transaction = comeToLife(keys, this.#options, seen, { value, lease });
-    const what = 'sign of life';
-    // What was in force in the life before says nothing of who owns the IDs now.
-    this.#liveLease = undefined;
-    this.#ownership.lost();
-    const { held, revision, results } = await client.kv.txn(transaction, {
-      what,
-      repeatable: true,
-    });
-    if (!held) return;
-    this.#saidText = JSON.stringify(value);
-    this.#liveLease = lease;
-    log.info('this server is known to be alive');
-    // RETURN_OWNS: by the state as it is now, it goes on under what is its own.
-    const desired = results.at(-1);
-    const wanted = desired?.kind === 'get' ? (desired.entries[0]?.modRevision ?? 0) : revision;
-    this.#ownership.returned(sentAt, wanted, revision);
-    this.#lookAtFence();
-  }
-
-  async #sayMore(live: Entry<LiveServerValue>, lease: string): Promise<void> {
-    const { registry, identity } = this.#options;
-    const value = { ...this.#says(), identity };
-    const text = JSON.stringify(value);
-    if (text === this.#saidText || live.lease !== lease) return;
-    await registry.client.kv.put(live.key, text, lease);
-    this.#saidText = text;
-  }
-
-  #mayHelpItself({ hasController }: OwnKeys): boolean {
-    if (hasController) {
-      this.#noControllerSince = undefined;
-      return false;
-    }
-    this.#noControllerSince ??= performance.now();
-    const after = this.#options.chainAfterMs ?? CHAIN_AFTER_MS;
-    return performance.now() - this.#noControllerSince >= after;
   }
 
   /** Resolves when something may be different. */

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Log } from '../../daemon/log.js';
+import type { DesiredState } from '../../registry/index.js';
+import type { RunOptions } from '../options.js';
+import { HostChecks } from '../reachability/host-checks/host-checks.js';
+import { LinkMtu } from '../reachability/link-mtu/link-mtu.js';
+import type { HostInterface } from '../reachability/next-hops/host-interface.js';
+import { ipCommand, ipMonitor } from '../reachability/next-hops/ip.js';
+import { NextHops } from '../reachability/next-hops/next-hops.js';
+import { TunnelSources } from '../reachability/tunnel-sources/tunnel-sources.js';
+import type { Goal } from '../reconcile/goal.js';
+import { mergeVerdicts } from '../reconcile/verdict.js';
+
+/** What this host's addresses, routes and link say of the servers of a state, and follow it. */
+export class HostView {
+  readonly sources: TunnelSources;
+  readonly #host: HostInterface;
+  readonly #log: Log;
+  readonly #ip = ipCommand();
+  readonly #checks: HostChecks;
+  readonly #nextHops: NextHops;
+  #linkMtu: LinkMtu | undefined;
+
+  constructor(options: RunOptions, host: HostInterface, log: Log) {
+    this.#host = host;
+    this.#log = log;
+    const ingress = { name: host.name, native: options.mode === 'native' };
+    const ip = this.#ip;
+    this.#checks = new HostChecks({ ingress, ip, log });
+    this.#nextHops = new NextHops({
+      mode: options.nextHop,
+      ingress,
+      ip,
+      monitor: ipMonitor('neigh', 'route', 'link'),
+      log,
+    });
+    this.sources = new TunnelSources({
+      interface: host.name,
+      source4: options.source,
+      source6: options.source6,
+      ip,
+      monitor: ipMonitor('address', 'route'),
+      log,
+    });
+  }
+
+  /** Throws where the addresses of this host do not do for a state. */
+  readonly check = (state: DesiredState): void => {
+    this.sources.check(state);
+    this.#checks.check(state);
+  };
+
+  /** All but the next hops, which ask servers and routers. */
+  async followAddresses(state: DesiredState): Promise<void> {
+    await Promise.all([this.sources.follow(state), this.#checks.follow(state)]);
+  }
+
+  async followNextHops(state: DesiredState): Promise<void> {
+    await this.#nextHops.follow(state);
+  }
+
+  async follow(state: DesiredState): Promise<void> {
+    await Promise.all([this.followNextHops(state), this.followAddresses(state)]);
+  }
+
+  /** What the balancer has to hold of a state, by what this host can reach now. */
+  goal(state: DesiredState): Goal {
+    return {
+      desired: state,
+      verdicts: mergeVerdicts(this.#nextHops.verdicts(state)),
+      nextHop: this.#nextHops.find,
+    };
+  }
+
+  onNextHops(changed: () => void): void {
+    this.#nextHops.onChange(changed);
+  }
+
+  onSources(changed: () => void): void {
+    this.sources.onChange(changed);
+  }
+
+  /** @param changed told each time with the octets of the interface's MTU */
+  followMtu(changed: (mtu: number) => void): void {
+    const { name, mtu } = this.#host;
+    const of = { interface: name, mtu, ip: this.#ip, monitor: ipMonitor('link'), log: this.#log };
+    this.#linkMtu = new LinkMtu(of, changed);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#nextHops.close(), this.sources.close(), this.#linkMtu?.close()]);
+  }
+}
