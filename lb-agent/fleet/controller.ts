@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Logger } from 'pino';
 import { Backoff, SayOnce, SerialWork } from '../../core/index.js';
 import {
-  type EtcdClient,
   isLeaseUnknown,
   type Operation,
   type TransactionResult,
@@ -21,44 +19,16 @@ import {
 } from '../../registry/etcd/fleet/index.js';
 import { type EventValue, type Keys, revisionNumber } from '../../registry/etcd/layout/index.js';
 import type { DesiredState, Pool } from '../../registry/index.js';
-import { putAbsentAgentsAway } from './duties/absent-agents.js';
+import type { ControllerOptions } from './controller-options.js';
 import type { Duty, DutyContext, DutyStep } from './duties/duty.js';
-import { handOut } from './duties/hand-out.js';
-import { reclaim } from './duties/reclaim.js';
-import { rest } from './duties/rest.js';
-
-export interface ControllerOptions {
-  readonly client: EtcdClient;
-  readonly keys: Keys;
-  readonly agent: string;
-  readonly log: Logger;
-  /** The lease of the agent's sign of life; undefined while it is not live. */
-  readonly lease: () => string | undefined;
-  /** Milliseconds for which an agent may give no sign of life. Default 60 000. */
-  readonly graceMs?: number;
-  /** Milliseconds that it may not have the newest desired state. Default 30 000. */
-  readonly behindMs?: number;
-  /** Milliseconds of a clock that only goes forward; for tests. */
-  readonly now?: () => number;
-  /** The terms may be others. */
-  readonly onTerms?: () => void;
-  /** What is done for each pool, in this order. */
-  readonly duties?: readonly Duty[];
-}
+import { DUTIES, WITHOUT_STATE } from './duties/index.js';
+import { Lateness } from './lateness.js';
 
 const GRACE_MS = 60_000;
 /** Milliseconds between looks at what has no event: clocks. */
 const LOOK_EVERY = 1_000;
-const BEHIND_MS = 30_000;
-/** Milliseconds between looks at whether the desired state that it goes by is the newest. */
-const CHECK_EVERY = 5_000;
 /** Milliseconds for which others may take over what it gave up. */
 const STAY_AWAY_MS = 60_000;
-
-/** Gates wait for agents that are gone, so these come first. */
-export const DUTIES: readonly Duty[] = [putAbsentAgentsAway, handOut, reclaim, rest];
-/** What needs no desired state. */
-const WITHOUT_STATE: ReadonlySet<Duty> = new Set([putAbsentAgentsAway]);
 
 /**
  * The controller of the pools whose key this agent holds: whichever agent comes first. It does one
@@ -83,8 +53,7 @@ export class Controller {
   #seen = { view: 0, desired: 0 };
   readonly #events: EventLog;
   readonly #now: () => number;
-  #checkedAt = Number.NEGATIVE_INFINITY;
-  #behindSince: number | undefined;
+  readonly #lateness: Lateness;
   #staysAwayUntil = Number.NEGATIVE_INFINITY;
   #terms: readonly Term[] = [];
   #closed = false;
@@ -96,6 +65,7 @@ export class Controller {
     this.#clocks = new Clocks(this.#now);
     const { client, keys } = options;
     this.#events = new EventLog(client, keys);
+    this.#lateness = new Lateness(options, this.#now);
     this.#controllers = followFleet(
       client,
       keys,
@@ -183,7 +153,7 @@ export class Controller {
     this.#options.onTerms?.();
     if (this.#terms.length === 0) return this.#retire();
     const desired = revisionNumber(state.revision) ?? 0;
-    if (await this.#isBehindForLong(desired)) return this.#giveUp(this.#terms);
+    if (await this.#lateness.isLong(desired)) return this.#giveUp(this.#terms);
     const fleet = this.#followAll();
     if (fleet.view.revision < Math.max(this.#seen.view, 1)) return;
     for (const term of this.#terms) {
@@ -193,27 +163,10 @@ export class Controller {
     }
   }
 
-  /**
-   * Whether it goes by an old desired state, because the newest is not valid here: it lacks a
-   * cluster secret, for example. Then nothing that it decides holds, and another agent may do
-   * better.
-   */
-  async #isBehindForLong(desired: number): Promise<boolean> {
-    const { client, keys, behindMs = BEHIND_MS } = this.#options;
-    const now = this.#now();
-    if (now - this.#checkedAt >= Math.min(CHECK_EVERY, behindMs / 2)) {
-      this.#checkedAt = now;
-      const newest = await client.kv.get(keys.revision);
-      if ((newest?.modRevision ?? 0) <= desired) this.#behindSince = undefined;
-      else this.#behindSince ??= now;
-    }
-    return this.#behindSince !== undefined && now - this.#behindSince >= behindMs;
-  }
-
   async #giveUp(terms: readonly Term[]): Promise<void> {
     const { client, keys, agent, log } = this.#options;
     this.#staysAwayUntil = this.#now() + STAY_AWAY_MS;
-    this.#behindSince = undefined;
+    this.#lateness.forget();
     this.#retire();
     for (const term of terms) {
       const what = `giving up of pool ${term.pool}`;
@@ -281,10 +234,7 @@ export class Controller {
         request?.$case === 'requestPut' &&
         Buffer.from(request.value.key).toString() === keys.revision,
     );
-    this.#seen = {
-      view: revision,
-      desired: changesDesired ? revision : this.#seen.desired,
-    };
+    this.#seen = { view: revision, desired: changesDesired ? revision : this.#seen.desired };
   }
 
   #contextOf(pool: Pool, term: Term, desired: number, { view }: FollowedFleet): DutyContext {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { Controller, type ControllerOptions, DUTIES } from '../../lb-agent/fleet/controller.js';
+import { Controller } from '../../lb-agent/fleet/controller.js';
+import type { ControllerOptions } from '../../lb-agent/fleet/controller-options.js';
+import { DUTIES } from '../../lb-agent/fleet/duties/index.js';
 import { type EtcdClient, type Lease, present } from '../../registry/etcd/client/index.js';
 import { EtcdRegistry } from '../../registry/etcd/index.js';
 import { acknowledgement, Keys } from '../../registry/etcd/layout/index.js';
