@@ -69,6 +69,13 @@ const GRPC_LIMITS: ChannelOptions = {
 };
 
 /**
+ * Nothing is read of a connection that waits to be let in. Node hands octets that were read before
+ * to the session in a loop, which throws where nobody can catch it when the first of them end the
+ * session.
+ */
+const UNREAD = { pauseOnConnect: true };
+
+/**
  * Serves the sidecar's service, health and reflection over gRPC: on a unix socket, and on TLS if
  * asked.
  */
@@ -104,7 +111,7 @@ export class RpcServer {
   async listen({ socket, tls }: RpcListeners): Promise<void> {
     if (tls !== undefined) await this.#listenTls(tls);
     const inject = this.#injector(ServerCredentials.createInsecure());
-    const server = createServer((connection) => {
+    const server = createServer(UNREAD, (connection) => {
       // gRPC tells a method no more of the peer than its address, and a unix socket has none.
       this.#accepted += 1;
       const name = `unix:${this.#accepted}`;
@@ -142,7 +149,7 @@ export class RpcServer {
   async #listenTls({ address, certificate, privateKey, clientAuthorities }: TlsListener) {
     const pair = { private_key: privateKey, cert_chain: certificate };
     const inject = this.#injector(ServerCredentials.createSsl(clientAuthorities, [pair], true));
-    const server = createServer((connection) => {
+    const server = createServer(UNREAD, (connection) => {
       inject(`${connection.remoteAddress}:${connection.remotePort}`, connection);
     });
     this.#tlsAddress = await listenOnTcp(server, address);
@@ -156,6 +163,7 @@ export class RpcServer {
       connection.on('error', () => {}); // The connection closes after any error.
       this.#pace.arrive(connection, () => {
         this.connections.admit(name, connection);
+        connection.read(0); // Begins to read.
         injector.injectConnection(connection);
       });
     };
