@@ -39,6 +39,8 @@ class StrictClient {
   /** What `since` has to come to before an order. */
   #wanted = 0;
   #said: ReadonlyMap<number, number> | undefined;
+  /** The generation at which it said that: what is older can only become less in the same one. */
+  #saidAt = 0;
   #through = 0;
   /** Connections by generation. */
   readonly connections = new Map<number, number>();
@@ -84,8 +86,8 @@ class StrictClient {
     const first = this.#acknowledged < this.#voidNumber;
     this.#acknowledged = this.#voidNumber;
     if (first) this.#wanted = this.#since + this.#outstanding;
-    if (first) this.#said = undefined;
-    if (says) this.#said = new Map(this.connections);
+    if (first && this.#saidAt !== this.#generation) this.#said = undefined;
+    if (says) [this.#said, this.#saidAt] = [new Map(this.connections), this.#generation];
     const generations = [...this.connections].map(([generation, connections]) => ({
       generation,
       connections,
