@@ -173,7 +173,6 @@ export class Daemon {
     });
     if (!this.#server.reflects) log.warn('no descriptors found: reflection is off');
 
-    this.#kept.keep(this.#health.revision);
     await follower.start();
     fleet?.start(issuer);
     if (this.#options.metrics !== undefined) {
@@ -184,6 +183,8 @@ export class Daemon {
       });
     }
     await this.#server.listen(this.#options);
+    // Not before: a start that fails leaves nothing that a later one would begin with.
+    this.#kept.keep(this.#health.revision);
     this.#check();
     this.#rounds = setInterval(() => {
       service.flushRefusals();

@@ -32,11 +32,20 @@ async function refusal(...flags: string[]): Promise<string> {
 }
 
 describe('the registry', { timeout: 60_000 }, () => {
-  it('is no file where it has the address of a store, which this version does not have', async () => {
+  it('is no address of etcd with a password', async () => {
     const output = await refusal('--init', '--registry', 'etcd://user:secret@127.0.0.1:2379');
     expect(output).toContain(
-      'the registry etcd://127.0.0.1:2379 is not supported by this version: give the path of a document (ARGUMENT_INVALID)',
+      'the address of etcd holds no user and no password: put them into the file of --registry-options (ARGUMENT_INVALID)',
     );
+    expect(output).not.toContain('user:secret');
+  });
+
+  it('is no store that is not known, whose password is not repeated', async () => {
+    const output = await refusal('--init', '--registry', 'consul://user:secret@127.0.0.1:8500');
+    expect(output).toContain(
+      'the registry consul://127.0.0.1:8500 is not supported by this version: give the path of a document, or etcd://HOST:2379 (ARGUMENT_INVALID)',
+    );
+    expect(output).not.toContain('user:secret');
   });
 });
 
