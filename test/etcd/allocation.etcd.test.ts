@@ -187,3 +187,18 @@ test('a server that waits for a controller says for which', async () => {
   await client.kv.remove(keys.controller('web'));
   await ready;
 });
+
+test('a request says a hold only when the disk of the sidecar has it', async () => {
+  await putPool(client, { configs: ['minting'], allocation: { hold: 600 } });
+  let disk = false;
+  const options = { chainAfterMs: 1, saves: () => disk };
+  const waiting = registrants.begin('web-1', registrants.registry(), options);
+  const ready = waiting.ready();
+  await until('it is refused', () => {
+    return JSON.stringify(registrants.lines).includes('STATE_UNWRITABLE');
+  });
+  expect((await view()).requests.size).toBe(0);
+  disk = true;
+  await ready;
+  expect((await view()).requests.get('web/web-1')?.value.hold).toBe(600);
+});
