@@ -85,6 +85,7 @@ export class AgentFleet implements FleetHealth {
         ...common,
         identity,
         onChange: () => this.#look(),
+        rememberOut: () => this.#memberFile.require('out'),
       });
       const lease = () => this.#membership?.lease;
       this.#facts = new Facts({ ...common, lease });
@@ -258,7 +259,9 @@ export class AgentFleet implements FleetHealth {
     const { attached, withdrawAfterMs, log } = this.#options;
     const staleForMs = this.#isFresh ? undefined : performance.now() - this.#freshAt;
     const countedOut = this.standing === 'counted out';
-    const now = decideAnnouncing({ attached: attached(), countedOut, staleForMs }, withdrawAfterMs);
+    const nameTaken = this.standing === 'name taken';
+    const facts = { attached: attached(), countedOut, nameTaken, staleForMs };
+    const now = decideAnnouncing(facts, withdrawAfterMs);
     const before = this.#announcing;
     this.#announcing = now;
     if (JSON.stringify(before) === JSON.stringify(now)) return;

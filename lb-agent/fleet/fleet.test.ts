@@ -19,7 +19,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('announcing', () => {
-  const well = { attached: true, countedOut: false, staleForMs: undefined };
+  const well = { attached: true, countedOut: false, nameTaken: false, staleForMs: undefined };
 
   it('goes on while all is well, and while it is stale for less than it may', () => {
     expect(decideAnnouncing(well, 1000)).toEqual({ announce: true });
@@ -30,6 +30,7 @@ describe('announcing', () => {
   it.each([
     [{ ...well, attached: false }, /not attached/],
     [{ ...well, countedOut: true }, /counted this agent out/],
+    [{ ...well, nameTaken: true }, /another agent has the name/],
     [{ ...well, staleForMs: 60_000 }, /not been heard of for 60 s/],
   ])('ends where %j', (facts, reason) => {
     const decided = decideAnnouncing(facts, 60_000);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFile } from 'node:fs/promises';
 import type { Logger } from 'pino';
-import { SerialWork } from '../../core/index.js';
+import { CidecarError, SerialWork } from '../../core/index.js';
 import { replaceFile } from '../../daemon/atomic-file.js';
 
 /** Whether this agent was last known to be waited for, or counted out. */
@@ -32,23 +32,36 @@ export class MemberFile {
     return member;
   }
 
-  /** Resolves when it is on disk, or when it was logged that it cannot be written. */
-  note(member: Member): Promise<void> {
+  /** Whether it is on disk; where not, it was logged that it cannot be written. */
+  note(member: Member): Promise<boolean> {
     this.#wanted = member;
     return this.#writing.run();
   }
 
-  async #write(): Promise<void> {
+  /**
+   * Resolves when it is on disk.
+   *
+   * @throws CidecarError STATE_UNWRITABLE
+   */
+  async require(member: Member): Promise<void> {
+    if (await this.note(member)) return;
+    const message = 'it cannot be saved whether this agent was counted out';
+    throw new CidecarError('STATE_UNWRITABLE', message, { file: this.path });
+  }
+
+  async #write(): Promise<boolean> {
     const member = this.#wanted;
-    if (member === undefined || member === this.#written) return;
+    if (member === undefined || member === this.#written) return true;
     try {
       await replaceFile(this.path, { mode: 0o644, content: `${member}\n` });
       this.#written = member;
+      return true;
     } catch (error) {
       this.#log.error(
         { file: this.path, error },
         'it cannot be remembered who waits for this agent',
       );
+      return false;
     }
   }
 }

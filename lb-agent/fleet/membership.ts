@@ -27,6 +27,8 @@ export interface MembershipOptions {
   readonly log: Logger;
   /** The standing, or what was acknowledged, is another. */
   readonly onChange: () => void;
+  /** Saves that this agent was counted out; rejects where the disk does not take it. */
+  readonly rememberOut: () => Promise<void>;
 }
 
 /** Milliseconds between looks at a name that is taken. */
@@ -210,7 +212,11 @@ export class Membership {
     const { client, keys, agent, onChange } = this.#options;
     const own = await readOwnRecord(client, keys, agent);
     if (this.#isTaken(own)) return false;
-    if (own.countedOut) this.#countedOut();
+    if (own.countedOut) {
+      this.#countedOut();
+      // OUT_CAUGHT_UP: the announcement takes the word out of the store, so the disk has it first.
+      await this.#options.rememberOut();
+    }
     this.#waitedFor = own.acknowledged;
     onChange();
     this.#snapshot ??= own.revision;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomInt } from 'node:crypto';
+import { readAddress } from '../../core/address.js';
 import { get, type KeyValue, withPrefix } from '../../registry/etcd/client/index.js';
 import {
   type ChainOn,
@@ -120,9 +121,12 @@ function candidatesFor(
   const { pool, usage } = picture;
   const { allocation } = pool;
   if (allocation === undefined || picture.elsewhere.has(server)) return [];
-  if (picture.vips.has(request.value.address)) return [];
   if (request.value.reclaimed === true) return [];
   const present = usage.server(server);
+  const reading = readAddress(request.value.address);
+  if ('problem' in reading || picture.vips.has(reading.address.text)) return [];
+  // CIDs of a server that moved would lead to where it was.
+  if (present !== undefined && present.address !== reading.address.text) return [];
   const wanted = wantedIds(request.value, allocation);
   const needs = issuedConfigs(pool).flatMap((config) => {
     const count = wanted - (present?.serverIds.get(config.id)?.length ?? 0);

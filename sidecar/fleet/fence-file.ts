@@ -40,20 +40,28 @@ export class FenceFile {
     }
   }
 
-  /** An older time on disk than the true one fences sooner, and does no harm. */
-  save(fence: SavedFence): Promise<void> {
+  /**
+   * An older time on disk than the true one fences sooner, and does no harm.
+   *
+   * @returns whether this, or what came later, is on disk; where not, it was logged
+   */
+  save(fence: SavedFence): Promise<boolean> {
     this.#wanted = fence;
     return this.#writing.run();
   }
 
-  async #write(): Promise<void> {
+  async #write(): Promise<boolean> {
     const content = `${JSON.stringify({ version: 1, ...this.#wanted })}\n`;
     try {
       await replaceFile(this.path, { mode: 0o600, content });
       this.#said.over();
+      return true;
     } catch (error) {
-      if (!this.#said.isNews(error)) return;
-      this.#log.warn({ file: this.path, error }, 'the time of the last keepalive cannot be saved');
+      if (this.#said.isNews(error)) {
+        const fields = { file: this.path, error };
+        this.#log.warn(fields, 'the time of the last keepalive cannot be saved');
+      }
+      return false;
     }
   }
 }

@@ -4,7 +4,7 @@ import { Fence } from './fence.js';
 import type { FenceFile, SavedFence } from './fence-file.js';
 
 function fenceOf(now: () => number, saved: SavedFence): Fence {
-  const file = { read: async () => saved, save: async () => {} } as unknown as FenceFile;
+  const file = { read: async () => saved, save: async () => true } as unknown as FenceFile;
   return new Fence({ clock: { bootId: 'boot', now }, file, cidLifetime: 1_000 });
 }
 
@@ -27,4 +27,30 @@ it('a saved time of this boot counts for most of the hold', async () => {
   expect(fence.reason).toBeUndefined();
   now += 600_000;
   expect(fence.reason).toMatch(/may be taken back/);
+});
+
+it('has a hold on disk before the request says it, the shorter of two (FENCE_SAVED)', async () => {
+  const saves: SavedFence[] = [];
+  let disk = true;
+  const file = {
+    read: async () => undefined,
+    save: async (saved: SavedFence) => {
+      if (disk) saves.push(saved);
+      return disk;
+    },
+  } as unknown as FenceFile;
+  const fence = new Fence({ clock: { bootId: 'boot', now: () => 7 }, file, cidLifetime: 1_000 });
+  await fence.requestWillSay(undefined);
+  expect(saves).toEqual([]);
+  await fence.requestWillSay(600);
+  // Nothing was proven: after a restart it is fenced.
+  expect(saves).toEqual([{ bootId: '', provenAt: 0, hold: 600 }]);
+  fence.requestSays(600);
+  fence.proven(7);
+  await fence.requestWillSay(900);
+  expect(saves.at(-1)).toEqual({ bootId: 'boot', provenAt: 7, hold: 600 });
+  await fence.requestWillSay(300);
+  expect(saves.at(-1)).toEqual({ bootId: 'boot', provenAt: 7, hold: 300 });
+  disk = false;
+  await expect(fence.requestWillSay(200)).rejects.toThrow(/cannot be saved/);
 });

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { CidecarError } from '../../core/index.js';
 import { holdToObey, issuesForMs } from '../../registry/etcd/fleet/index.js';
 import type { BootClock } from './boot-clock.js';
 import type { FenceFile } from './fence-file.js';
@@ -46,6 +47,25 @@ export class Fence {
   /** The hold of the pool, as the desired state has it. */
   poolHas(hold: number | undefined): void {
     this.#poolHold = hold;
+  }
+
+  /**
+   * FENCE_SAVED: to be awaited before the request in etcd says this hold, by which IDs are taken
+   * back. Until the request says it, the disk has the shorter of the two.
+   *
+   * @throws CidecarError STATE_UNWRITABLE
+   */
+  async requestWillSay(hold: number | undefined): Promise<void> {
+    const { clock, file } = this.#options;
+    const shorter = holdToObey(this.#requestHold, hold);
+    if (shorter === undefined || shorter === this.#savedHold) return;
+    // Where nothing was proven, that is so after a restart as well: no boot has this ID.
+    const [bootId, provenAt] =
+      this.#provenAt === undefined ? ['', 0] : [clock.bootId, this.#provenAt];
+    if (!(await file.save({ bootId, provenAt, hold: shorter }))) {
+      throw new CidecarError('STATE_UNWRITABLE', 'the hold of this server cannot be saved');
+    }
+    this.#savedHold = shorter;
   }
 
   /** The hold that the request in etcd says. */

@@ -134,10 +134,10 @@ export class GateKeeper {
     if (this.#closed) return;
     try {
       if (!this.#marksRead) await this.#compareMarks();
-      await this.#forgetIds();
+      const view = await this.#forgetIds();
       // First what only takes away: it works also where etcd is full.
       await this.#takeBack();
-      await this.#renewMarks();
+      await this.#renewMarks(view);
       await this.#letThrough();
       this.#said.over('trouble');
       this.#backoff.reset();
@@ -166,10 +166,15 @@ export class GateKeeper {
     this.#marksRead = true;
   }
 
-  /** An ID that is no longer its own has to pass again if it comes back. */
-  async #forgetIds(): Promise<void> {
+  /**
+   * An ID that is no longer its own has to pass again if it comes back.
+   *
+   * @returns the view that the disk follows now; there may be a newer one
+   */
+  async #forgetIds(): Promise<ServerView> {
     const { file } = this.#options;
-    const { serverIds } = this.#view.server;
+    const view = this.#view;
+    const { serverIds } = view.server;
     for (const [config, pass] of file.onDisk) {
       const own = new Set((serverIds.get(config) ?? []).map(toHex));
       const ids = pass.ids.filter((id) => own.has(id));
@@ -177,15 +182,18 @@ export class GateKeeper {
       await file.give(config, { ...pass, ids });
       this.#renewals.add(config);
     }
+    return view;
   }
 
   /**
    * OWNER_STOPPED: by a mark that is newer than the removal of an ID others know that this sidecar
    * has stopped issuing it, and that its disk says so. Only where nothing changed since.
+   *
+   * @param view the one that the disk follows
    */
-  async #renewMarks(): Promise<void> {
+  async #renewMarks(view: ServerView): Promise<void> {
     const { keys, file } = this.#options;
-    const revision = revisionNumber(this.#view.revision) ?? 0;
+    const revision = revisionNumber(view.revision) ?? 0;
     for (const config of this.#renewals) {
       const pass = file.onDisk.get(config);
       const done =

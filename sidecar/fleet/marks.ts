@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomUUID } from 'node:crypto';
-import { type Condition, type EtcdClient, unchanged } from '../../registry/etcd/client/index.js';
+import {
+  type Condition,
+  type EtcdClient,
+  get,
+  unchanged,
+} from '../../registry/etcd/client/index.js';
 import { gateConditions, unmark, type Wanted } from '../../registry/etcd/fleet/index.js';
 import { type Keys, valueText } from '../../registry/etcd/layout/index.js';
 
@@ -50,18 +55,26 @@ export class Marks {
   async put(config: number, wanted: Wanted, since: number): Promise<boolean> {
     const { client, keys, identity } = this.#options;
     // A server can have more IDs than a transaction has conditions. Each part is compared with the
-    // acknowledgements too; the mark comes with the last.
+    // acknowledgements too; the mark comes with the last. OWNER_STOPPED: an ID that is removed
+    // between two parts must not be older than the mark, so the desired state has to be the same
+    // in all of them.
     const parts: Wanted[] = [];
     for (let begin = 0; begin < Math.max(1, wanted.ids.length); begin += AT_ONCE) {
       parts.push({ config: wanted.config, ids: wanted.ids.slice(begin, begin + AT_ONCE) });
     }
     const last = parts.pop() ?? wanted;
+    let same: Condition | undefined;
     for (const part of parts) {
-      const when = gateConditions(keys, part);
-      const { held } = await client.kv.txn({ when, success: [] }, { repeatable: true });
+      const when = [...gateConditions(keys, part), ...(same === undefined ? [] : [same])];
+      const transaction = { when, success: [get(keys.revision)] };
+      const { held, results } = await client.kv.txn(transaction, { repeatable: true });
       if (!held) return false;
+      const [desired] = results;
+      const seen = desired?.kind === 'get' ? desired.entries[0]?.modRevision : undefined;
+      same ??= unchanged(keys.revision, seen ?? 0);
     }
-    return this.#put(config, gateConditions(keys, last), { identity, since });
+    const when = [...gateConditions(keys, last), ...(same === undefined ? [] : [same])];
+    return this.#put(config, when, { identity, since });
   }
 
   /**

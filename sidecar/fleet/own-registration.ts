@@ -61,6 +61,29 @@ export function missingIds(
   }, 0);
 }
 
+/**
+ * Why nothing is handed out to a server that registers with this address; undefined where that is
+ * not so. Controllers refuse the same, and say so in their logs alone.
+ *
+ * @param address canonical text
+ */
+export function refusalOf(
+  { pools }: DesiredState,
+  { pool, server, address }: Pick<Registrant, 'pool' | 'server'> & { readonly address: string },
+): string | undefined {
+  const elsewhere = pools.find(
+    ({ name, servers }) => name !== pool && servers.some((each) => each.name === server),
+  );
+  if (elsewhere !== undefined) return `pool ${elsewhere.name} has a server of this name`;
+  if (pools.some(({ vips }) => vips.some((vip) => vip.address === address))) {
+    return `its address ${address} is a VIP`;
+  }
+  const own = pools.find(({ name }) => name === pool);
+  const present = own?.servers.find(({ name }) => name === server);
+  if (present === undefined || present.address === address) return undefined;
+  return `it registers with ${address}, and is ${present.address} in the registry`;
+}
+
 export function unregistrable(pool: string): CidecarError {
   const message = `pool ${pool} takes no registrations: the registry has no such pool, or it has no allocation, and its document does not name this server`;
   return new CidecarError('SERVER_UNKNOWN', message);

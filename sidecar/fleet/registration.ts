@@ -263,14 +263,11 @@ export class Registration {
   }
 
   async #register(seen: OwnKeys): Promise<boolean> {
-    const { registry, log, pool, server } = this.#options;
+    const { registry, fence, log, pool, server } = this.#options;
     const { client, keys } = registry;
-    const transaction = register(
-      keys,
-      this.#options,
-      seen,
-      wantedRequest(this.#options, this.#state),
-    );
+    const wanted = wantedRequest(this.#options, this.#state);
+    await fence.requestWillSay(wanted.hold);
+    const transaction = register(keys, this.#options, seen, wanted);
     const what = `registration of server ${server}`;
     const { held } = await client.kv.txn(transaction, { what, repeatable: true });
     if (held) log.info({ pool, server }, 'asked for a server and its IDs');

@@ -1,5 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type EtcdClient, withPrefix } from '../../registry/etcd/client/index.js';
@@ -9,7 +17,7 @@ import {
   type FleetView,
   putAway,
 } from '../../registry/etcd/fleet/index.js';
-import { acknowledgement, Keys } from '../../registry/etcd/layout/index.js';
+import { acknowledgement, Keys, valueText } from '../../registry/etcd/layout/index.js';
 import { putDocument } from './fleet-document.js';
 import { Members } from './members.js';
 import { TestAgent, type TestAgentOptions } from './test-agent.js';
@@ -167,6 +175,38 @@ test('two agents with one name are told, and the second does not take part', asy
   await one.stop();
   agents.splice(agents.indexOf(one), 1);
   await until('the name is free', () => two.fleet.alive && two.attached);
+});
+
+test('an agent whose name another one took meanwhile wants no packets', async () => {
+  await putDocument(client, { configs: ['minting'] });
+  const agent = await start('lb-1');
+  await until('it is announced', () => agent.fleet.alive && agent.fleet.announced);
+  const other = { identity: 'another', host: 'elsewhere', since: 1 };
+  await client.kv.put(keys.liveAgent('lb-1'), valueText(other));
+  await putDocument(client, { configs: ['minting', 'staged'] });
+  await until('its name is taken', () => agent.fleet.standing === 'name taken');
+  expect(agent.attached).toBe(true);
+  expect(agent.fleet.announced).toBe(false);
+  await client.kv.remove(keys.liveAgent('lb-1'));
+  await until('it is announced again', () => agent.fleet.alive && agent.fleet.announced);
+});
+
+test('an agent that was counted out joins only when its disk says so', async () => {
+  await putDocument(client, { configs: ['minting'] });
+  const agent = await start('lb-1');
+  await until('it remembers that it joined', () => remembered(agent) === 'joined');
+  const file = join(agent.folder, 'state.json.fleet');
+  rmSync(file);
+  mkdirSync(file);
+  await client.kv.txn(countOut(keys, 'lb-1', { by: 'test', why: 'it is slow' }));
+  await until('it is refused', () => JSON.stringify(agent.lines).includes('STATE_UNWRITABLE'));
+  let now = await view();
+  expect(now.acks.size).toBe(0);
+  expect(now.countedOut.size).toBe(1);
+  rmdirSync(file);
+  await until('it is live', () => agent.fleet.alive && remembered(agent) === 'joined');
+  now = await view();
+  expect(now.countedOut.size).toBe(0);
 });
 
 test('an agent that restarts is the same one, and attaches at once', async () => {

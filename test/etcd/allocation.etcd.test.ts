@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type EtcdClient, withPrefix } from '../../registry/etcd/client/index.js';
 import { FleetPicture, type FleetView } from '../../registry/etcd/fleet/index.js';
-import { Keys } from '../../registry/etcd/layout/index.js';
+import { Keys, valueText } from '../../registry/etcd/layout/index.js';
 import { putPool } from './fleet-document.js';
 import { MemberProxy } from './member-proxy.js';
 import { Members } from './members.js';
@@ -149,4 +149,56 @@ test('no ID is given twice while controllers change, answers are lost, and sidec
   } finally {
     await proxy.close();
   }
+});
+
+test('a server that asks with another address is handed out nothing, and says why', async () => {
+  await putPool(client, {
+    configs: ['minting'],
+    servers: { 'web-1': ['000001'] },
+    allocation: { idsPerServer: 2 },
+  });
+  const registry = registrants.registry();
+  const moved = registrants.begin('web-1', registry, { address: '10.0.9.9', chainAfterMs: 1 });
+  const second = { address: '198.51.100.10', chainAfterMs: 1 };
+  const vip = registrants.begin('web-2', registry, second);
+  await Promise.all([
+    moved.ready(),
+    Promise.race([
+      vip.ready(),
+      until('they say why', () => {
+        const reasons = registrants.lines.map(({ reason }) => String(reason));
+        return ['is 10.0.1.1 in the registry', '198.51.100.10 is a VIP'].every((text) =>
+          reasons.some((reason) => reason.includes(text)),
+        );
+      }),
+    ]),
+  ]);
+  expect([...(await owned())]).toEqual([['0/000001', 'web-1']]);
+});
+
+test('a server that waits for a controller says for which', async () => {
+  await putPool(client, { configs: ['minting'], allocation: {} });
+  await client.kv.put(keys.controller('web'), valueText({ agent: 'lb-7' }));
+  const waiting = registrants.begin('web-1', registrants.registry());
+  const ready = waiting.ready().catch(() => {});
+  await until('it says so', () => {
+    return registrants.lines.some(({ reason }) => String(reason).includes('agent lb-7'));
+  });
+  await client.kv.remove(keys.controller('web'));
+  await ready;
+});
+
+test('a request says a hold only when the disk of the sidecar has it', async () => {
+  await putPool(client, { configs: ['minting'], allocation: { hold: 600 } });
+  let disk = false;
+  const options = { chainAfterMs: 1, saves: () => disk };
+  const waiting = registrants.begin('web-1', registrants.registry(), options);
+  const ready = waiting.ready();
+  await until('it is refused', () => {
+    return JSON.stringify(registrants.lines).includes('STATE_UNWRITABLE');
+  });
+  expect((await view()).requests.size).toBe(0);
+  disk = true;
+  await ready;
+  expect((await view()).requests.get('web/web-1')?.value.hold).toBe(600);
 });

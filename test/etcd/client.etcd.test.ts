@@ -34,6 +34,28 @@ test('reads and writes', async () => {
   expect((await client.kv.remove(withPrefix('/kv/'))).removed).toBe(3);
 });
 
+test('what was closed is kept no more', async () => {
+  const client = members.client();
+  const events: string[] = [];
+  const see = (event: string) => {
+    events.push(event);
+  };
+  const trouble = { onTrouble: () => {}, onLost: () => {} };
+  const lease = client.lease({ ttl: 5 }, { ...trouble, onGranted: () => see('granted') });
+  const other = client.lease({ ttl: 5 }, { ...trouble, onGranted: () => {} });
+  const follow = client.follow(['/kept/'], {
+    onSnapshot: () => see('snapshot'),
+    onChanges: () => {},
+  });
+  await until('both are there', () => events.length === 2);
+  expect(client.opened).toBe(3);
+  follow.close();
+  await lease.revoke();
+  expect(client.opened).toBe(1);
+  other.close();
+  expect(client.opened).toBe(0);
+});
+
 test('a marked transaction is done once', async () => {
   const client = members.client();
   const once = () =>

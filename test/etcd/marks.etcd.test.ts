@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { fromHex } from '../../core/index.js';
-import { type EtcdClient, put, withPrefix } from '../../registry/etcd/client/index.js';
+import { type EtcdClient, put, remove, withPrefix } from '../../registry/etcd/client/index.js';
 import type { Wanted } from '../../registry/etcd/fleet/index.js';
 import { acknowledgement, Keys, valueText } from '../../registry/etcd/layout/index.js';
 import type { PoolConfig } from '../../registry/index.js';
@@ -82,7 +82,8 @@ test('a mark is put only if all agents hold what is wanted, as it was seen', asy
   expect(await mine.put(1, wanted, revision)).toBe(false);
 });
 
-test('each of many IDs is compared', async () => {
+/** 250 IDs, which all agents hold: the conditions of three transactions. */
+async function manyIds() {
   const hexes = Array.from({ length: 250 }, (_, i) => (4 * i).toString(16).padStart(4, '0'));
   await client.kv.put(keys.config('web', 1), '{}');
   let revision = 0;
@@ -90,12 +91,34 @@ test('each of many IDs is compared', async () => {
     const success = hexes
       .slice(i, i + 100)
       .map((hex) => put(keys.id('web', 1, hex), valueText({ server: 'web-1' })));
+    success.push(put(keys.revision, '{}'));
     revision = (await client.kv.txn({ when: [], success })).revision;
   }
   await client.kv.put(keys.ack('lb-1'), acknowledgement(revision + 100));
   const wanted = await own(revision, ...hexes);
   expect(wanted?.ids).toHaveLength(250);
   if (wanted === undefined) throw new Error('the IDs are its own');
+  return { hexes, revision, wanted };
+}
+
+test('an ID that is taken away between two parts of the gate keeps the mark from being put', async () => {
+  const { hexes, revision, wanted } = await manyIds();
+  const cut = members.client();
+  const txn = cut.kv.txn.bind(cut.kv);
+  const parts = vi.spyOn(cut.kv, 'txn').mockImplementationOnce(async (...first) => {
+    const result = await txn(...first);
+    const removal = [remove(keys.id('web', 1, hexes[0] ?? '')), put(keys.revision, '{}')];
+    await client.kv.txn({ when: [], success: removal });
+    return result;
+  });
+  const mine = new Marks({ client: cut, keys, ...PLACE, identity: 'me' });
+  expect(await mine.put(1, wanted, revision)).toBe(false);
+  expect(parts).toHaveBeenCalled();
+  expect(await client.kv.get(keys.use('web', 1, 'web-1'))).toBeUndefined();
+});
+
+test('each of many IDs is compared', async () => {
+  const { hexes, revision, wanted } = await manyIds();
   expect(await marks().put(1, wanted, revision)).toBe(true);
   for (const hex of [hexes[0], hexes[249]]) {
     await client.kv.put(keys.id('web', 1, hex ?? ''), valueText({ server: 'web-1' }));

@@ -27,6 +27,8 @@ export interface RegistrantOptions {
   readonly ttl?: number;
   readonly chainAfterMs?: number;
   readonly clock?: TestClock;
+  /** Whether its disk takes what it saves. */
+  readonly saves?: () => boolean;
 }
 
 /** Registrations in this process, as sidecars have them, over registries that they may share. */
@@ -56,7 +58,9 @@ export class Registrants {
     const number = Number(server.replace(/\D+/g, ''));
     const address = options.address ?? `10.0.${number >> 8}.${(number & 255) + 0}`;
     const log = pino({}, { write: (line: string) => void this.lines.push(JSON.parse(line)) });
-    const file = { read: async () => undefined, save: async () => {} } as unknown as FenceFile;
+    const { saves = () => true } = options;
+    const save = async () => saves();
+    const file = { read: async () => undefined, save } as unknown as FenceFile;
     const fence = new Fence({ clock, file, cidLifetime: 1_000 });
     const registration = new Registration({
       ...{ registry, pool, server, address, identity, ttl, ids, clock, fence, log },

@@ -33,13 +33,18 @@ export interface EtcdStatus {
   readonly dbOctets: number;
 }
 
+interface Opened {
+  onClosed: () => void;
+  close(): void;
+}
+
 /** A client of one etcd cluster. Close it at the end, with all that was opened by it. */
 export class EtcdClient {
   /** What all keys begin with, without a `/` at the end. It is for callers: no method adds it. */
   readonly prefix: string;
   readonly kv: Kv;
   readonly #connection: Connection;
-  readonly #open = new Set<{ close(): void }>();
+  readonly #open = new Set<Opened>();
 
   constructor(endpoints: readonly string[], prefix: string, options: ConnectionOptions = {}) {
     this.prefix = prefix;
@@ -50,6 +55,11 @@ export class EtcdClient {
   /** host:port of the member that is asked at present. */
   get endpoint(): string {
     return this.#connection.endpoints.current.target;
+  }
+
+  /** Leases, watches and follows that were opened and are not closed. */
+  get opened(): number {
+    return this.#open.size;
   }
 
   transact(transaction: MarkedTransaction): Promise<MarkedResult> {
@@ -115,8 +125,9 @@ export class EtcdClient {
     this.#connection.close();
   }
 
-  #keep<T extends { close(): void }>(opened: T): T {
+  #keep<T extends Opened>(opened: T): T {
     this.#open.add(opened);
+    opened.onClosed = () => this.#open.delete(opened);
     return opened;
   }
 }

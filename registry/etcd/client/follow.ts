@@ -49,6 +49,8 @@ const LAST_LOOK_MS = 3_000;
  * several are for small ones.
  */
 export class Follow {
+  /** Called when it is closed, also by itself. */
+  onClosed: () => void = () => {};
   readonly #connection: Connection;
   readonly #kv: Kv;
   readonly #handlers: FollowHandlers;
@@ -113,6 +115,7 @@ export class Follow {
     this.#round += 1;
     this.#backoff.cancel();
     for (const prefix of this.#prefixes) prefix.stop();
+    this.onClosed();
   }
 
   /** Reads everything at one revision, hands over what is new, and watches from there. */

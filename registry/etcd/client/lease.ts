@@ -42,6 +42,8 @@ const LONGEST_ANSWER_MS = 3_000;
 
 /** A lease that is kept alive, and taken anew when it is lost. */
 export class Lease {
+  /** Called when it is closed, also by itself. */
+  onClosed: () => void = () => {};
   readonly #connection: Connection;
   readonly #ttl: number;
   readonly #now: () => number;
@@ -93,6 +95,7 @@ export class Lease {
     this.#stopListening();
     this.#backoff.cancel();
     this.#drop();
+    this.onClosed();
   }
 
   async #run(): Promise<void> {

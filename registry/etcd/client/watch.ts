@@ -60,6 +60,8 @@ const LONGEST_CREATE_MS = 8_000;
 
 /** A watch that goes on, after each break, at the revision where it was. */
 export class Watch {
+  /** Called when it is closed, also by itself. */
+  onClosed: () => void = () => {};
   readonly #connection: Connection;
   readonly #range: KeyRange;
   readonly #handlers: WatchHandlers;
@@ -109,6 +111,7 @@ export class Watch {
     this.#stopListening();
     this.#backoff.cancel();
     this.#session?.stream.cancel();
+    this.onClosed();
   }
 
   async #run(): Promise<void> {
