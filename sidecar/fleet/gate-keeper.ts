@@ -166,11 +166,7 @@ export class GateKeeper {
     this.#marksRead = true;
   }
 
-  /**
-   * An ID that is no longer its own has to pass again if it comes back.
-   *
-   * @returns the view that the disk follows now; there may be a newer one
-   */
+  /** An ID that it lost has to pass again. Returns the view that the disk follows by then. */
   async #forgetIds(): Promise<ServerView> {
     const { file } = this.#options;
     const view = this.#view;
@@ -187,9 +183,7 @@ export class GateKeeper {
 
   /**
    * OWNER_STOPPED: by a mark that is newer than the removal of an ID others know that this sidecar
-   * has stopped issuing it, and that its disk says so. Only where nothing changed since.
-   *
-   * @param view the one that the disk follows
+   * has stopped issuing it, and that its disk says so. Only where nothing changed since `view`.
    */
   async #renewMarks(view: ServerView): Promise<void> {
     const { keys, file } = this.#options;
