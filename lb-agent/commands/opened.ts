@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { FileLock } from '../../daemon/file-lock.js';
 import type { MetricsServer } from '../../daemon/metrics-server.js';
+import type { Watch } from '../../registry/index.js';
 import type { Agent } from '../agent.js';
 import type { AgentFleet } from '../fleet/agent-fleet.js';
 import type { ReconcileLoop } from '../reconcile/reconcile-loop.js';
@@ -17,10 +18,12 @@ export interface Opened {
   fleet?: AgentFleet;
   loop?: ReconcileLoop;
   changes?: DocumentChanges;
+  watch?: Watch;
 }
 
 /** Closes it; what is attached stays attached. */
 export async function closeOpened(opened: Opened): Promise<void> {
+  await opened.watch?.close();
   opened.tunnelMtus?.close();
   await opened.view.close();
   await opened.fleet?.close();

@@ -74,6 +74,7 @@ async function runUntilStopped(run: Run): Promise<void> {
     observeAgentFleet(common, fleet);
     const following = { document, view, agent, fleet, desired, fromDisk, log };
     const { wanted, watch } = await followDocument(following, opened);
+    opened.watch = watch;
     const stop = stopped();
     const early = await attachOrStop(agent, fleet.mayAttach(etcdAway), stop, log);
     if (!early) {
@@ -82,7 +83,6 @@ async function runUntilStopped(run: Run): Promise<void> {
     }
     const signal = await stop;
     log.info({ signal }, 'stopping; what is attached stays attached');
-    await watch.close();
     if (early) agent.abandon();
   } finally {
     await closeOpened(opened);
