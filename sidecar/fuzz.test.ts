@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { once } from 'node:events';
-import { status } from '@grpc/grpc-js';
+import { credentials, status } from '@grpc/grpc-js';
 import fc from 'fast-check';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   IssueStreamRequest,
   IssueStreamResponse,
   SessionRequest,
   SessionResponse,
-  type SidecarServiceClient,
+  SidecarServiceClient,
   SidecarServiceService,
 } from '../proto/gen/cidecar/v1/sidecar.js';
 import { CREDIT_LIMIT } from './rpc/cid-stream.js';
@@ -211,6 +211,24 @@ const BIDIRECTIONAL = [
   },
 ];
 
+let streaming: SidecarServiceClient | undefined;
+let turns = 0;
+afterAll(() => streaming?.close());
+
+/** A connection may open 256 streams at once, so each serves for a while. */
+function streamingClient(): SidecarServiceClient {
+  if (streaming === undefined || turns++ % 80 === 0) {
+    streaming?.close();
+    streaming = new SidecarServiceClient(
+      `unix:${folder.socket}`,
+      credentials.createInsecure(),
+      // Else all clients of one address share a connection.
+      { 'grpc.use_local_subchannel_pool': 1 },
+    );
+  }
+  return streaming;
+}
+
 describe('streams', { timeout: 120_000 }, () => {
   it.each(BIDIRECTIONAL)(
     '$method: random credit, acknowledgements and octets in random order',
@@ -219,6 +237,7 @@ describe('streams', { timeout: 120_000 }, () => {
       await fc.assert(
         fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
           const same = (octets: Buffer) => octets;
+          const client = streamingClient();
           const stream = client.makeBidiStreamRequest(path, same, countIn);
           let given = 0;
           let received = 0;
@@ -287,6 +306,7 @@ describe('streams', { timeout: 120_000 }, () => {
         fc.uint8Array({ maxLength: 40 }),
         fc.constantFrom('after a while', 'after an event'),
         async (octets, leave) => {
+          const client = streamingClient();
           const watch = client.makeServerStreamRequest(path, same, same, Buffer.from(octets));
           const over = new Promise<status>((resolve) => {
             watch.on('status', ({ code }) => resolve(code));
