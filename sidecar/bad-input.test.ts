@@ -110,7 +110,7 @@ const CASES: Readonly<Record<string, Case>> = {
     ...['--decap-interface', 'eth0', '--decap-gue-port', '0'],
   ],
   '`--decap-pin` without `--decap-interface`': () => init('--decap-pin', '/sys/fs/bpf/decap'),
-  '`--pool` with a document': () => init('--pool', 'web', '--address', '10.0.1.1'),
+  '`--address` with a document': () => init('--pool', 'web', '--address', '10.0.1.1'),
   '`--address` without `--pool`': () => init('--address', '10.0.1.1'),
   '`--address` no address': () => init('--pool', 'web', '--address', 'here'),
   '`--ids 0`': () => init('--pool', 'web', '--ids', '0'),
