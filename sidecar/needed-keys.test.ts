@@ -119,9 +119,9 @@ describe('a sidecar without --server', { timeout: 60_000 }, () => {
     expect(refused.output).toContain(message);
   });
 
-  it('refuses --pool beside --server', async () => {
+  it('refuses --pool beside --server, unless it registers', async () => {
     const refused = launch(['--init', '--pool', 'web']);
     expect(await refused.exited).toBe(2);
-    expect(refused.output).toContain('means nothing beside --server');
+    expect(refused.output).toContain('--pool needs --address');
   });
 });
