@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Logger } from 'pino';
-import { SayOnce, SerialWork } from '../../../core/index.js';
+import { SayOnce } from '../../../core/index.js';
+import { Looks } from '../looks.js';
 import { type Ip, type IpMonitor, readMtu } from '../next-hops/ip.js';
 
 export interface LinkMtuOptions {
@@ -25,39 +26,35 @@ const REFRESH_MS = 15_000;
 export class LinkMtu {
   readonly #options: LinkMtuOptions;
   readonly #onChange: (mtu: number) => void;
-  readonly #looking = new SerialWork(() => this.#look());
+  readonly #looks: Looks;
   readonly #said = new SayOnce();
   #mtu: number;
-  #monitor: { close(): void } | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #due = Number.POSITIVE_INFINITY;
-  #closed = false;
 
   /** @param onChange is called with the octets of another MTU */
   constructor(options: LinkMtuOptions, onChange: (mtu: number) => void) {
     this.#options = options;
     this.#onChange = onChange;
     this.#mtu = options.mtu;
+    this.#looks = new Looks({
+      monitor: options.monitor,
+      settleMs: () => SETTLE_MS,
+      look: () => this.#look(),
+    });
     // What has changed since `mtu` was read is seen by this.
-    this.#schedule(0);
+    this.#looks.schedule(0);
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    clearTimeout(this.#timer);
-    this.#monitor?.close();
-    await this.#looking.idle();
+    await this.#looks.close();
   }
 
   async #look(): Promise<void> {
-    if (this.#closed) return;
     const { interface: name, ip, log } = this.#options;
-    // Before the MTU is read, so that no change falls between.
-    this.#watch();
+    this.#looks.watch();
     try {
       const mtu = await readMtu(name, ip);
       this.#said.over();
-      if (mtu !== this.#mtu && !this.#closed) {
+      if (mtu !== this.#mtu && !this.#looks.closed) {
         log.info({ interface: name, mtu, before: this.#mtu }, 'the interface has another MTU now');
         this.#mtu = mtu;
         this.#onChange(mtu);
@@ -67,29 +64,6 @@ export class LinkMtu {
         log.warn({ interface: name, error }, 'cannot read the MTU of the interface');
       }
     }
-    this.#schedule(REFRESH_MS);
-  }
-
-  #watch(): void {
-    if (this.#monitor !== undefined || this.#closed) return;
-    this.#monitor = this.#options.monitor(
-      () => this.#schedule(SETTLE_MS),
-      // The next look starts another.
-      () => {
-        this.#monitor = undefined;
-      },
-    );
-  }
-
-  /** The earlier of what was scheduled and this. */
-  #schedule(milliseconds: number): void {
-    const due = performance.now() + milliseconds;
-    if (this.#closed || due >= this.#due) return;
-    clearTimeout(this.#timer);
-    this.#due = due;
-    this.#timer = setTimeout(() => {
-      this.#due = Number.POSITIVE_INFINITY;
-      void this.#looking.run();
-    }, milliseconds);
+    this.#looks.schedule(REFRESH_MS);
   }
 }

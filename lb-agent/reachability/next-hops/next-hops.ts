@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Logger } from 'pino';
-import { SayOnce, SerialWork } from '../../../core/index.js';
+import { SayOnce } from '../../../core/index.js';
 import type { DesiredState, Server } from '../../../registry/index.js';
 import type { FindNextHop } from '../../reconcile/goal.js';
 import { REPLY } from '../../reconcile/next-hop.js';
 import type { Verdict } from '../../reconcile/verdict.js';
+import { Looks } from '../looks.js';
 import type { Ip, IpMonitor } from './ip.js';
 import { type NextHopState, sameState, stateAfter, stateByReply } from './next-hop-state.js';
 import { type Ingress, ownAddresses, type Resolution, resolveAddresses } from './resolve.js';
@@ -45,18 +46,20 @@ export class NextHops {
   readonly #errors = new SayOnce();
   /** When the kernel was last asked to confirm neighbours, in ms of a clock that never jumps. */
   #asked = Number.NEGATIVE_INFINITY;
-  #monitor: { close(): void } | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #due = Number.POSITIVE_INFINITY;
   /** Monitored changes wait until then. */
   #restedAt = Number.NEGATIVE_INFINITY;
-  readonly #resolving = new SerialWork(() => this.#resolve());
-  #closed = false;
+  readonly #looks: Looks;
   #untold = false;
   #onChange: (() => void) | undefined;
 
   constructor(options: NextHopsOptions) {
     this.#options = options;
+    this.#looks = new Looks({
+      monitor: options.monitor,
+      settleMs: () => Math.max(SETTLE_MS, this.#restedAt - performance.now()),
+      look: () => this.#resolve(),
+      onLooked: () => this.#tell(),
+    });
   }
 
   /**
@@ -87,11 +90,11 @@ export class NextHops {
       }),
     );
     if (this.#followed.size === 0) return;
-    await this.#resolving.run();
+    await this.#looks.run();
     // A neighbour that nobody has asked for yet answers within milliseconds, if at all.
     if (this.#someWait()) {
       await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
-      await this.#resolving.run();
+      await this.#looks.run();
     }
     this.#untold = false;
   }
@@ -109,10 +112,7 @@ export class NextHops {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    clearTimeout(this.#timer);
-    this.#monitor?.close();
-    await this.#resolving.idle();
+    await this.#looks.close();
   }
 
   #resolves({ encapsulation }: Target): boolean {
@@ -128,37 +128,13 @@ export class NextHops {
     return [...this.#followed.keys()].some((key) => this.#states.get(key)?.waiting ?? true);
   }
 
-  #watch(): void {
-    if (this.#monitor !== undefined || this.#closed) return;
-    this.#monitor = this.#options.monitor(
-      () => this.#schedule(Math.max(SETTLE_MS, this.#restedAt - performance.now())),
-      // Without a monitor, changes are seen at the next refresh, which starts another.
-      () => {
-        this.#monitor = undefined;
-      },
-    );
-    // The monitor takes a moment to start, and does not report what changes until then.
-    this.#schedule(RETRY_MS);
-  }
-
-  /** Never later than what is scheduled: reports without end must not put it off. */
-  #schedule(milliseconds: number): void {
-    const due = performance.now() + milliseconds;
-    if (this.#closed || due >= this.#due) return;
-    clearTimeout(this.#timer);
-    this.#due = due;
-    this.#timer = setTimeout(() => {
-      this.#due = Number.POSITIVE_INFINITY;
-      void this.#resolving.run().then(() => this.#tell());
-    }, milliseconds);
-  }
-
   async #resolve(): Promise<void> {
-    if (this.#closed || this.#followed.size === 0) return;
+    if (this.#followed.size === 0) return;
     const { ip, ingress, log } = this.#options;
     const followed = this.#followed;
     const start = performance.now();
-    this.#watch();
+    // The monitor takes a moment to start, and does not report what changes until then.
+    if (this.#looks.watch()) this.#looks.schedule(RETRY_MS);
     try {
       // Not at each report of the monitor, which may be of an answer to the last question.
       const unseen = [...followed.keys()].some((key) => !this.#states.has(key));
@@ -181,7 +157,7 @@ export class NextHops {
     }
     const end = performance.now();
     this.#restedAt = end + IDLE_SHARE * (end - start);
-    this.#schedule(this.#pauseMs());
+    this.#looks.schedule(this.#pauseMs());
   }
 
   #judge(
@@ -240,7 +216,7 @@ export class NextHops {
   }
 
   #tell(): void {
-    if (!this.#untold || this.#closed || this.#onChange === undefined) return;
+    if (!this.#untold || this.#looks.closed || this.#onChange === undefined) return;
     this.#untold = false;
     this.#onChange();
   }

@@ -2,8 +2,9 @@
 import { BlockList } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { CidecarError, SayOnce, SerialWork } from '../../../core/index.js';
+import { CidecarError, SayOnce } from '../../../core/index.js';
 import type { DesiredState, Server } from '../../../registry/index.js';
+import { Looks } from '../looks.js';
 import { type Ip, type IpMonitor, readRoutes } from '../next-hops/ip.js';
 import { readAddresses } from './addresses.js';
 import { type Choice, chooseSource } from './choose.js';
@@ -40,22 +41,24 @@ const ROUTES = 64;
  */
 export class TunnelSources {
   readonly #options: TunnelSourcesOptions;
-  readonly #looking = new SerialWork(() => this.#look());
+  readonly #looks: Looks;
   readonly #said = new SayOnce();
   #desired: DesiredState | undefined;
   #current: Sources = { source4: null, source6: null };
   /** What was found last, of each family that is looked for. */
   #choices: ReadonlyMap<4 | 6, Choice> = new Map();
-  #monitor: { close(): void } | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #due = Number.POSITIVE_INFINITY;
-  #closed = false;
   /** A change that nobody was told of. */
   #untold = false;
   #onChange: (() => void) | undefined;
 
   constructor(options: TunnelSourcesOptions) {
     this.#options = options;
+    this.#looks = new Looks({
+      monitor: options.monitor,
+      settleMs: () => SETTLE_MS,
+      look: () => this.#look(),
+      onLooked: () => this.#tell(),
+    });
   }
 
   get current(): Sources {
@@ -78,11 +81,11 @@ export class TunnelSources {
   /** Looks for sources for this state. Those that may be used still are kept. */
   async follow(desired: DesiredState): Promise<void> {
     this.#desired = desired;
-    await this.#looking.run();
+    await this.#looks.run();
     const until = performance.now() + TENTATIVE_MS;
-    while (this.#waits() && performance.now() < until && !this.#closed) {
+    while (this.#waits() && performance.now() < until && !this.#looks.closed) {
       await sleep(SETTLE_MS);
-      await this.#looking.run();
+      await this.#looks.run();
     }
     this.#untold = false;
   }
@@ -105,10 +108,7 @@ export class TunnelSources {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    clearTimeout(this.#timer);
-    this.#monitor?.close();
-    await this.#looking.idle();
+    await this.#looks.close();
   }
 
   #refuseVips(desired: DesiredState): void {
@@ -146,12 +146,12 @@ export class TunnelSources {
 
   async #look(): Promise<void> {
     const desired = this.#desired;
-    if (desired === undefined || this.#closed) return;
+    if (desired === undefined) return;
     const servers = tunnelled(desired);
     const wanted = this.#wanted(servers);
     if (wanted.length === 0) return;
     const { ip, log, interface: name } = this.#options;
-    this.#watch();
+    this.#looks.watch();
     try {
       const looked = wanted.flatMap((family) =>
         servers.filter((server) => familyOf(server) === family).slice(0, ROUTES),
@@ -179,7 +179,7 @@ export class TunnelSources {
         log.error({ error }, 'cannot read the addresses of this host; keeping the last');
       }
     }
-    this.#schedule(REFRESH_MS);
+    this.#looks.schedule(REFRESH_MS);
   }
 
   #take(family: 4 | 6, { address, because, waiting }: Choice): void {
@@ -206,32 +206,9 @@ export class TunnelSources {
   }
 
   #tell(): void {
-    if (!this.#untold || this.#closed || this.#onChange === undefined) return;
+    if (!this.#untold || this.#looks.closed || this.#onChange === undefined) return;
     this.#untold = false;
     this.#onChange();
-  }
-
-  #watch(): void {
-    if (this.#monitor !== undefined || this.#closed) return;
-    this.#monitor = this.#options.monitor(
-      () => this.#schedule(SETTLE_MS),
-      // The next look starts another.
-      () => {
-        this.#monitor = undefined;
-      },
-    );
-  }
-
-  /** The earlier of what was scheduled and this. */
-  #schedule(milliseconds: number): void {
-    const due = performance.now() + milliseconds;
-    if (this.#closed || due >= this.#due) return;
-    clearTimeout(this.#timer);
-    this.#due = due;
-    this.#timer = setTimeout(() => {
-      this.#due = Number.POSITIVE_INFINITY;
-      void this.#looking.run().then(() => this.#tell());
-    }, milliseconds);
   }
 }
 
