@@ -7,22 +7,30 @@ export interface Printed {
   readonly err: string;
 }
 
-/** Runs one command of cidctl in this process, as an operator does. */
+/** Runs cidctl in this process, as an operator does; each line that it prints ends with \n. */
+export async function runCidctl(args: readonly string[], colours = false): Promise<Printed> {
+  const printed = { out: '', err: '' };
+  const code = await run(args, {
+    out: (line) => {
+      printed.out += `${line}\n`;
+    },
+    err: (line) => {
+      printed.err += `${line}\n`;
+    },
+    colours,
+  });
+  return { code, ...printed };
+}
+
+/** Runs one command line. The last line that it prints has no \n. */
 export type Cidctl = (line: string, options?: { colours?: boolean }) => Promise<Printed>;
 
 /** @param address of the registry, which is added to each command */
 export function cidctlFor(address: string): Cidctl {
   return async (line, { colours = false } = {}) => {
-    const out: string[] = [];
-    const err: string[] = [];
     const words = line.match(/'[^']*'|\S+/g) ?? [];
     const args = words.map((word) => word.replaceAll("'", ''));
-    const io = {
-      out: (text: string) => void out.push(text),
-      err: (text: string) => void err.push(text),
-      colours,
-    };
-    const code = await run([...args, '--registry', address], io);
-    return { code, out: out.join('\n'), err: err.join('\n') };
+    const { code, out, err } = await runCidctl([...args, '--registry', address], colours);
+    return { code, out: out.replace(/\n$/, ''), err: err.replace(/\n$/, '') };
   };
 }

@@ -2,7 +2,6 @@
 import { type EtcdClient, put } from '../../registry/etcd/client/index.js';
 import {
   gateConditions,
-  markOperation,
   nobodyIssues,
   RotationPicture,
   type RotationView,
@@ -84,7 +83,7 @@ export class PlayedFleet {
         const when = gateConditions(keys, { config: { key, modRevision }, ids: [] });
         const use = keys.use(POOL, id, server);
         const success = [
-          markOperation(use, { identity: server, since: modRevision }),
+          put(use, valueText({ identity: server, since: modRevision })),
           put(keys.liveServer(POOL, server), valueText({ identity: server, issuing: id })),
         ];
         await kv.txn({ when, success });

@@ -2,7 +2,6 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { run } from '../../cidctl/program.js';
 import type { StatusResponse } from '../../proto/gen/cidecar/v1/sidecar.js';
 import { type EtcdClient, withPrefix } from '../../registry/etcd/client/index.js';
 import { FleetPicture, type FleetView } from '../../registry/etcd/fleet/index.js';
@@ -12,6 +11,7 @@ import { SidecarFolder } from '../../sidecar/testing/sidecar-folder.js';
 import { SidecarProcess } from '../../sidecar/testing/sidecar-process.js';
 import { putPool } from './fleet-document.js';
 import { Members } from './members.js';
+import { type Printed, runCidctl } from './operators.js';
 import { TestAgent } from './test-agent.js';
 import { until } from './until.js';
 
@@ -69,21 +69,9 @@ function start(folder: SidecarFolder, name: string, ...flags: string[]) {
   });
 }
 
-async function cidctl(
-  command: string,
-  ...args: string[]
-): Promise<{ code: number; out: string; err: string }> {
-  const printed = { out: '', err: '' };
+function cidctl(command: string, ...args: string[]): Promise<Printed> {
   const registry = ['--registry', `${members.address}${PREFIX}`];
-  const code = await run(['ids', command, ...args, ...registry], {
-    out: (line) => {
-      printed.out += `${line}\n`;
-    },
-    err: (line) => {
-      printed.err += `${line}\n`;
-    },
-  });
-  return { code, ...printed };
+  return runCidctl(['ids', command, ...args, ...registry]);
 }
 
 async function statusOf(sidecar: SidecarProcess): Promise<StatusResponse> {

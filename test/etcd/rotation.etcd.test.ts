@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { run } from '../../cidctl/program.js';
 import { type EtcdClient, put, withPrefix } from '../../registry/etcd/client/index.js';
 import { RotationPicture, type RotationView } from '../../registry/etcd/fleet/index.js';
 import { Keys, transaction } from '../../registry/etcd/layout/index.js';
@@ -12,6 +11,7 @@ import { SidecarFolder } from '../../sidecar/testing/sidecar-folder.js';
 import { SidecarProcess } from '../../sidecar/testing/sidecar-process.js';
 import { putDocument } from './fleet-document.js';
 import { Members } from './members.js';
+import { type Printed, runCidctl } from './operators.js';
 import { TestAgent } from './test-agent.js';
 import { until } from './until.js';
 
@@ -84,18 +84,9 @@ async function issues(of: SidecarProcess): Promise<number> {
   }
 }
 
-async function cidctl(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const printed = { out: '', err: '' };
+function cidctl(...args: string[]): Promise<Printed> {
   const shared = ['--registry', `${members.address}${PREFIX}`, '--cluster-secret', secret];
-  const code = await run([...args, ...shared], {
-    out: (line) => {
-      printed.out += `${line}\n`;
-    },
-    err: (line) => {
-      printed.err += `${line}\n`;
-    },
-  });
-  return { code, ...printed };
+  return runCidctl([...args, ...shared]);
 }
 
 async function view(): Promise<RotationView> {

@@ -2,27 +2,18 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { run } from '../../cidctl/program.js';
 import { acknowledgement, Keys } from '../../registry/etcd/layout/index.js';
 import { ask } from '../../sidecar/testing/calls.js';
 import { poolDocument, quicLb } from '../../sidecar/testing/pool-document.js';
 import { sidecarsPerFile } from '../../sidecar/testing/test-sidecars.js';
 import { Members } from './members.js';
+import { type Printed, runCidctl } from './operators.js';
 import { until } from './until.js';
 
 const { folder, start } = sidecarsPerFile();
 
-async function cidctl(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const printed = { out: '', err: '' };
-  const code = await run(args, {
-    out: (line) => {
-      printed.out += `${line}\n`;
-    },
-    err: (line) => {
-      printed.err += `${line}\n`;
-    },
-  });
-  return { code, ...printed };
+function cidctl(...args: string[]): Promise<Printed> {
+  return runCidctl(args);
 }
 
 it('a sidecar follows what cidctl applies, and starts from its last good state while etcd is away', async () => {

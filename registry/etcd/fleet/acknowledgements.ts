@@ -181,14 +181,7 @@ export function countOut(
 
 /** An agent is taken off its interface for good: it decodes and routes nothing any more. */
 export function leave(keys: Keys, agent: string): Operation[] {
-  return [
-    keys.ack(agent),
-    keys.stale(agent),
-    keys.countedOut(agent),
-    keys.liveAgent(agent),
-    keys.held(agent),
-    keys.quiet(agent),
-  ].map((key) => remove(key));
+  return keys.ofAgent(agent).map((key) => remove(key));
 }
 
 function byName(a: Waiting, b: Waiting): number {

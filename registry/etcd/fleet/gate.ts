@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import {
   type Condition,
-  type Operation,
-  put,
   rangeEmpty,
   remove,
   type Transaction,
   unchanged,
 } from '../client/index.js';
-import { type Keys, type UseValue, valueText } from '../layout/index.js';
+import type { Keys, UseValue } from '../layout/index.js';
 import { allHold, heldByAll, type Waiting, waitingToHold } from './acknowledgements.js';
 import type { Entry } from './fleet-table.js';
 import type { FleetView } from './fleet-view.js';
@@ -82,10 +80,6 @@ export function unmark({
   modRevision,
 }: Pick<Entry<UseValue>, 'key' | 'modRevision'>): Transaction {
   return { when: [unchanged(key, modRevision)], success: [remove(key)] };
-}
-
-export function markOperation(key: string, value: UseValue): Operation {
-  return put(key, valueText(value));
 }
 
 /** USES: that no sidecar issues under a config, so that it can be put into quarantine. */

@@ -29,7 +29,7 @@ export interface AccessRight {
 export function grantsOf(keys: Keys, who: Grantee): AccessRight[] {
   if (who.kind === 'operator') return [{ right: 'readwrite', key: keys.root, prefix: true }];
   const all: AccessRight = { right: 'read', key: keys.root, prefix: true };
-  const own = who.kind === 'sidecar' ? ownOfSidecar(keys, who) : ownOfAgent(keys, who.agent);
+  const own = who.kind === 'sidecar' ? ownOfSidecar(keys, who) : keys.ofAgent(who.agent);
   const shared = who.kind === 'controller' ? ofControllers(keys) : [];
   return [
     all,
@@ -46,17 +46,6 @@ function ownOfSidecar(
     keys.request(pool, server),
     keys.liveServer(pool, server),
     ...CONFIGS.map((config) => keys.use(pool, config, server)),
-  ];
-}
-
-function ownOfAgent(keys: Keys, agent: string): string[] {
-  return [
-    keys.ack(agent),
-    keys.stale(agent),
-    keys.countedOut(agent),
-    keys.liveAgent(agent),
-    keys.held(agent),
-    keys.quiet(agent),
   ];
 }
 

@@ -191,6 +191,18 @@ export class Keys {
     return `${this.allCountedOut}${agent}`;
   }
 
+  /** All keys that an agent writes of itself. */
+  ofAgent(agent: string): string[] {
+    return [
+      this.ack(agent),
+      this.stale(agent),
+      this.countedOut(agent),
+      this.liveAgent(agent),
+      this.held(agent),
+      this.quiet(agent),
+    ];
+  }
+
   get controllers(): string {
     return `${this.root}controllers/`;
   }

@@ -81,8 +81,6 @@ const recordShape = z.object({
 /** `rotations/<pool>`. */
 export type RotationRecord = z.infer<typeof recordShape>;
 export type AskedConfig = z.infer<typeof askedShape>;
-export type AskedConfigInput = z.input<typeof askedShape>;
-export type Forced = z.infer<typeof force>;
 export const rotationRecord: z.ZodType<RotationRecord> = recordShape;
 
 export function recordText(record: RotationRecord): string {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Transaction } from '../../../client/index.js';
-import { gateConditions, markOperation, unmark } from '../../gate.js';
+import { put, type Transaction } from '../../../client/index.js';
+import { valueText } from '../../../layout/index.js';
+import { gateConditions, unmark } from '../../gate.js';
 import type { Surroundings } from './surroundings.js';
 import { AGE, keys, meaningOf, POOL } from './world-beginning.js';
 
@@ -75,7 +76,7 @@ export class WorldSidecar {
     ];
     const mark = keys.use(POOL, config, this.server);
     const value = { identity: this.server, since: seen.modRevision };
-    if (!store.txn({ when, success: [markOperation(mark, value)] })) return;
+    if (!store.txn({ when, success: [put(mark, valueText(value))] })) return;
     this.#seen.delete(config);
     this.#issues.set(config, seen.meaning);
     this.#saved.set(config, seen.meaning);
