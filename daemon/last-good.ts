@@ -23,6 +23,7 @@ export class LastGood {
   #wanted: (() => string | undefined) | undefined;
   #written: string | undefined;
   #wroteAt = 0;
+  readonly #hurry = new AbortController();
 
   constructor(path: string, log: Log) {
     this.path = path;
@@ -53,13 +54,21 @@ export class LastGood {
     return this.#writing.run();
   }
 
+  /** Resolves when what was to be saved is on disk, without the pause that its size would cost. */
+  async close(): Promise<void> {
+    this.#hurry.abort();
+    await this.#writing.idle();
+  }
+
   async #write(): Promise<boolean> {
     // The more there is to write, the rarer: where servers come and go all the time, a state of
     // many megabytes would otherwise be written all the time.
     const octets = this.#written?.length ?? 0;
     const earliest = this.#wroteAt + octets / OCTETS_PER_MS;
     const wait = earliest - performance.now();
-    if (wait > 1) await pause(wait, undefined, { ref: false });
+    if (wait > 1) {
+      await pause(wait, undefined, { ref: false, signal: this.#hurry.signal }).catch(() => {});
+    }
     const text = this.#wanted?.();
     if (text === undefined) return false;
     if (text === this.#written) return true;

@@ -265,6 +265,7 @@ export class Daemon {
     this.#service?.flushRefusals();
     this.#issuer?.close();
     await this.#endRegistration();
+    await this.#kept.close();
     // What others know of the state: an ID that was handed out, CIDs, the keys of tokens.
     const known =
       this.#fleet !== undefined ||

@@ -60,4 +60,9 @@ export class KeptDocument {
     const source = this.#sources.get(revision);
     if (source !== undefined) void this.#lastGood.save(() => source.serialize());
   }
+
+  /** Resolves when the state in force is on disk. */
+  async close(): Promise<void> {
+    await this.#lastGood.close();
+  }
 }

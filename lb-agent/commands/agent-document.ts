@@ -98,6 +98,7 @@ export class AgentDocument {
 
   async close(): Promise<void> {
     await this.registry.close?.();
+    await this.#lastGood.close();
   }
 
   #sourceOf(revision: string): StateSource | undefined {
