@@ -34,7 +34,7 @@ export const PACKAGE_ROOT = fileURLToPath(
 
 /**
  * The command line of a program of this repository in its compiled form, which users run too.
- * The end-to-end tests compile first (test/e2e/compile.ts).
+ * The tests compile first (test/compile.ts).
  */
 export function nodeArgv(entry: string): string[] {
   return [process.execPath, join(PACKAGE_ROOT, 'dist', `${entry}.js`)];

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { join } from 'node:path';
-import { run } from '../netns/command.js';
-import { PACKAGE_ROOT } from '../netns/process.js';
+import { run } from './netns/command.js';
+import { PACKAGE_ROOT } from './netns/process.js';
 
-/** Runs before the end-to-end tests, so that the programs which they start are up to date. */
+/** Runs before the tests, so that the programs which they start are up to date. */
 export default async function compile(): Promise<void> {
   const compiler = join(PACKAGE_ROOT, 'node_modules', '.bin', 'tsc');
   await run([compiler, '-b', PACKAGE_ROOT]);
