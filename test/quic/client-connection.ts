@@ -25,8 +25,21 @@ interface Waiter {
   resolve(): void;
 }
 
+/**
+ * How a connection ended: the server closed it cleanly, with application error 0; a stateless reset
+ * said that the server does not know it; or anything else, of which silence is the usual case.
+ */
+export type Ending = 'closed' | 'reset' | 'lost';
+
 /** Says why a connection is lost, from the client's view. */
-export class ConnectionLost extends Error {}
+export class ConnectionLost extends Error {
+  constructor(
+    message: string,
+    readonly ending: Ending = 'lost',
+  ) {
+    super(message);
+  }
+}
 
 /**
  * One QUIC connection of a client whose address changes: either a NAT forgets its mapping
@@ -90,7 +103,7 @@ export class ClientConnection {
     try {
       this.#quic.streamSend(stream, ECHO, true);
     } catch (error) {
-      throw new ConnectionLost(`no stream could be opened: ${String(error)}`);
+      throw this.#ended(`no stream could be opened: ${String(error)}`);
     }
     this.#flush();
     await this.#until('echo', () => {
@@ -203,12 +216,30 @@ export class ClientConnection {
     }
   }
 
+  #ended(message: string): ConnectionLost {
+    const error = this.#quic.peerError();
+    if (error !== null) {
+      const { isApp, errorCode } = error;
+      const ending = isApp && errorCode === 0 ? 'closed' : 'lost';
+      return new ConnectionLost(
+        `${message}; ${isApp ? 'application ' : ''}error ${errorCode}`,
+        ending,
+      );
+    }
+    // quiche closes a connection without an error for one reason alone.
+    const reset =
+      this.#quic.isClosed() && !this.#quic.isTimedOut() && this.#quic.localError() === null;
+    return reset
+      ? new ConnectionLost(`${message}; stateless reset`, 'reset')
+      : new ConnectionLost(message);
+  }
+
   #until(what: string, check: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       const waiter = {
         check: () => {
-          if (!this.#quic.isClosed()) return check();
-          fail(new ConnectionLost(`closed while waiting for ${what}`));
+          if (!this.#quic.isClosed() && !this.#quic.isDraining()) return check();
+          fail(this.#ended(`closed while waiting for ${what}`));
           return false;
         },
         resolve: () => {
