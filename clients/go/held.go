@@ -46,3 +46,8 @@ func sameHeld(a, b []*cidecarv1.HeldGeneration) bool {
 		return x.Generation == y.Generation && x.Connections == y.Connections
 	})
 }
+
+// holdsEarlier tells whether a report has connections of generations before the present one.
+func holdsEarlier(report []*cidecarv1.HeldGeneration, present uint64) bool {
+	return len(report) > 0 && report[0].Generation < present
+}

@@ -19,9 +19,9 @@ type sessionStream = cidecarv1.SidecarService_SessionClient
 type outbox struct {
 	pool    *Pool
 	session *session
-	// said is what was reported last of connections, and when.
-	said   []*cidecarv1.HeldGeneration
-	saidAt time.Time
+	// said is what was reported last of connections, and lookedAt when they were looked at.
+	said     []*cidecarv1.HeldGeneration
+	lookedAt time.Time
 	// looks fires when connections are to be looked at again.
 	looks *time.Timer
 }
@@ -84,24 +84,27 @@ func (o *outbox) next(looking bool) *cidecarv1.SessionRequest {
 	return request
 }
 
-// report asks the server for its connections. It returns nil where nothing has changed, or where
-// the last report was less than a second ago, unless this one has to be.
+// report asks the server for its connections. Unless a report has to be, it returns nil where none
+// holds CIDs of an earlier generation, or nothing has changed, or the last look is not a second ago.
 func (o *outbox) report(must bool) *cidecarv1.HeldCids {
-	if wait := reportEvery - time.Since(o.saidAt); wait > 0 && !must {
+	if wait := reportEvery - time.Since(o.lookedAt); wait > 0 && !must {
 		o.looks.Reset(wait)
 		return nil
 	}
+	o.lookedAt = time.Now()
 	counted := o.pool.options.Held()
 	// The generation is read afterwards: the server cannot have counted CIDs of a later one.
 	present := o.pool.Generation()
 	report := heldReport(counted, present)
 	o.looks.Stop()
-	if len(report) > 0 && report[0].Generation < present {
+	if holdsEarlier(report, present) {
 		o.looks.Reset(reportEvery)
+	} else if !must && !holdsEarlier(o.said, present) {
+		return nil
 	}
 	if !must && sameHeld(report, o.said) {
 		return nil
 	}
-	o.said, o.saidAt = report, time.Now()
+	o.said = report
 	return &cidecarv1.HeldCids{Generations: report}
 }

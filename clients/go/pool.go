@@ -145,6 +145,7 @@ func (p *Pool) Take() (CID, error) {
 		return cid, ErrLengthUnknown
 	}
 	p.fallDry()
+	p.made++
 	p.makeFailover(&cid)
 	return cid, nil
 }

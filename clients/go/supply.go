@@ -32,7 +32,6 @@ func (p *Pool) takeOf(cid *CID) bool {
 
 func (p *Pool) makeFailover(cid *CID) {
 	cid.Generation = p.generation
-	p.made++
 	if failoversOfProcess.take(p.form, cid) {
 		p.events.tellError(p.options.Events.Trouble, &Error{
 			Code: CodeNoncesExhausted,
