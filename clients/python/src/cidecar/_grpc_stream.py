@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 import h2.config
 import h2.connection
@@ -104,10 +104,9 @@ class GrpcStream(asyncio.Protocol):
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 (for the type)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
         if self._over:
-            transport.abort()
+            self._transport.abort()
             return
         settings = {
             h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: WINDOW,
