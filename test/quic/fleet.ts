@@ -16,6 +16,11 @@ export interface FleetOptions {
   readonly timeoutMs: number;
   /** How many connections take a step at the same time. */
   readonly parallel: number;
+  /**
+   * The active_connection_id_limit of each connection; connections use them by turns. Left out,
+   * it is 24 for all.
+   */
+  readonly cidLimits?: readonly number[];
 }
 
 export interface Progress {
@@ -39,19 +44,21 @@ interface Member {
 /** Many connections that take the same steps. A connection that is lost stays lost. */
 export class Fleet {
   readonly #options: FleetOptions;
-  readonly #config: QuicheConfig;
+  readonly #configs: readonly QuicheConfig[];
   readonly #onProgress: (progress: Progress) => void;
   readonly #losses: string[] = [];
   #alive: Member[] = [];
+  #opened = 0;
   #traffic: { stop: boolean; echoes: number; ended: Promise<void> } | undefined;
 
+  /** @param configs of which connections use one each, by turns; at least one */
   constructor(
     options: FleetOptions,
-    config: QuicheConfig,
+    configs: readonly QuicheConfig[],
     onProgress: (progress: Progress) => void = () => undefined,
   ) {
     this.#options = options;
-    this.#config = config;
+    this.#configs = configs;
     this.#onProgress = onProgress;
   }
 
@@ -76,10 +83,12 @@ export class Fleet {
       async (i) => {
         const target = targets[i % targets.length];
         if (target === undefined) throw new RangeError('a fleet needs a target');
+        const config = this.#configs[this.#opened++ % this.#configs.length];
+        if (config === undefined) throw new RangeError('a fleet needs a config');
         const { server, addresses } = target;
         const address = Math.floor(i / targets.length) % addresses.length;
         const local = addresses[address] ?? '';
-        const connection = await ClientConnection.open(this.#config, server, local, timeoutMs);
+        const connection = await ClientConnection.open(config, server, local, timeoutMs);
         opened.push({ connection, addresses, address });
       },
       () => undefined,
@@ -147,6 +156,18 @@ export class Fleet {
     return { echoes: traffic.echoes, alive: this.alive };
   }
 
+  /**
+   * Ends the connections whose packets go to one of these CIDs, as clients do that are done.
+   * Returns how many connections live.
+   */
+  leave(cids: readonly string[]): number {
+    const wanted = new Set(cids);
+    for (const member of [...this.#alive]) {
+      if (wanted.has(member.connection.destinationCid)) this.#drop(member);
+    }
+    return this.alive;
+  }
+
   close(): void {
     for (const { connection } of this.#alive) connection.close();
     this.#alive = [];
@@ -161,6 +182,8 @@ export class Fleet {
     try {
       await action();
     } catch (error) {
+      // One that ended on purpose meanwhile is not lost.
+      if (!this.#alive.includes(member)) return;
       this.#lost(error);
       this.#drop(member);
     }

@@ -46,6 +46,16 @@ export class ServerConnection {
     });
   }
 
+  /** The routable CIDs that the client has not retired. */
+  get heldCids(): Uint8Array[] {
+    return this.#cids.heldCids;
+  }
+
+  /** Undefined where the client holds no routable CID. */
+  get oldestGeneration(): number | undefined {
+    return this.#cids.oldestGeneration;
+  }
+
   receive(datagram: Buffer, from: HostPort, to: HostPort): void {
     try {
       this.#quic.recv(datagram, { from, to });

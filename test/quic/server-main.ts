@@ -5,6 +5,7 @@ import { CidPool, paceReissue, type Reissue } from '../../clients/typescript/ind
 import { serveParent } from '../netns/worker.js';
 import { SidecarApi } from '../system/sidecar-api.js';
 import { type CidSource, RandomCids } from './cid-source.js';
+import { CidWitness } from './cid-witness.js';
 import { hex } from './quiche.js';
 import { QuicServer } from './server.js';
 import type { ServerConnection } from './server-connection.js';
@@ -20,14 +21,29 @@ const { values } = parseArgs({
     sidecar: { type: 'string' },
     'random-cids': { type: 'string', default: '8' },
     body: { type: 'string' },
+    name: { type: 'string', default: '' },
+    /** Of the list of CIDs that were given out; with it the server answers probers. */
+    witness: { type: 'string' },
   },
 });
 
 const SIDECAR_LIMIT_MS = 30_000;
 
-const pool = values.sidecar === undefined ? undefined : CidPool.connect({ socket: values.sidecar });
+let listening: QuicServer | undefined;
+const pool =
+  values.sidecar === undefined
+    ? undefined
+    : CidPool.connect({
+        socket: values.sidecar,
+        clientName: 'quiche-test-server',
+        // The rotation of a fleet waits until no connection holds old CIDs.
+        heldGenerations: () => listening?.heldGenerations ?? [],
+      });
 await pool?.ready({ timeout: SIDECAR_LIMIT_MS });
-const cids: CidSource = pool ?? new RandomCids(Number(values['random-cids']));
+const given: CidSource = pool ?? new RandomCids(Number(values['random-cids']));
+const witness =
+  values.witness === undefined ? undefined : new CidWitness(given, values.name, values.witness);
+const cids = witness ?? given;
 
 /** An earlier process may have had connections here, whose packets get a stateless reset. */
 function resetTokens(socket: string) {
@@ -42,6 +58,7 @@ function resetTokens(socket: string) {
 }
 
 const server = await QuicServer.listen({
+  ...(witness && { witness }),
   addresses: values.address,
   port: Number(values.port),
   tls: {
@@ -52,6 +69,8 @@ const server = await QuicServer.listen({
   ...(values.sidecar === undefined ? {} : { resetToken: resetTokens(values.sidecar) }),
   body: values.body === undefined ? new Uint8Array() : readFileSync(values.body),
 });
+
+listening = server;
 
 let lastOrder: Reissue | undefined;
 function reissue(order: Reissue): void {
@@ -64,4 +83,9 @@ pool?.on('reissue', reissue);
 // Some connections may have found the pool empty.
 pool?.on('recovered', () => lastOrder && reissue(lastOrder));
 
-serveParent({ statistics: () => server.statistics });
+serveParent({
+  statistics: () => server.statistics,
+  heldCids: () => server.heldCids.map((cid) => hex(cid)),
+  foreign: () => witness?.foreign ?? [],
+  dry: () => pool?.stats.dry ?? false,
+});
