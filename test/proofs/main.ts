@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { Scope, sweepLeftovers } from '../netns/scope.js';
+import type { Drawn } from './operations/operation.js';
+import { drawing, HistoryFailed, replay } from './operations/prove-operations.js';
+import { shrink } from './operations/shrink.js';
 import { ProvingFleet } from './proving-fleet.js';
 import { proveRotations } from './rotations.js';
 import { randomFrom } from './seeded.js';
@@ -10,31 +14,36 @@ const FAMILY = 'cdproof';
 interface CommonOptions {
   readonly connections: number;
   readonly members: number;
+  readonly balancers: number;
+  readonly servers: number;
   readonly seed: number;
 }
 
-const say = (text: string) => process.stderr.write(`${text}\n`);
+const say = (text: string) => process.stderr.write(`${new Date().toISOString()} ${text}\n`);
+/** The scope in use, for the signals. */
+let current: Scope | undefined;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(
+    signal,
+    () => void (current?.dispose() ?? Promise.resolve()).then(() => process.exit(130)),
+  );
+}
 
-async function prove<Result>(
-  { connections, members, seed }: CommonOptions,
-  proof: (fleet: ProvingFleet) => Promise<Result>,
-): Promise<void> {
-  say(`seed ${seed}`);
-  await sweepLeftovers(FAMILY);
+/** Builds a fleet, and proves something of it. */
+async function withFleet<Result>(
+  { connections, members, balancers, servers, seed }: CommonOptions,
+  proof: (fleet: ProvingFleet, random: () => number) => Promise<Result>,
+): Promise<Result> {
   const scope = new Scope(FAMILY);
-  const interrupt = () => void scope.dispose().then(() => process.exit(130));
-  process.once('SIGINT', interrupt);
-  process.once('SIGTERM', interrupt);
+  current = scope;
   try {
     const random = randomFrom(seed);
-    const fleet = await ProvingFleet.build(scope, {
-      ...{ balancers: 2, servers: 4, members, random, say },
-    });
+    const fleet = await ProvingFleet.build(scope, { balancers, servers, members, random, say });
     try {
-      await fleet.join(fleet.servers.slice(0, 3));
+      await fleet.join(fleet.servers.slice(0, -1));
       say(`${connections} connections`);
       await fleet.open(connections);
-      process.stdout.write(`${JSON.stringify(await proof(fleet))}\n`);
+      return await proof(fleet, random);
     } finally {
       await fleet.dispose();
     }
@@ -43,26 +52,80 @@ async function prove<Result>(
   }
 }
 
+async function prove(
+  options: CommonOptions,
+  proof: (fleet: ProvingFleet, random: () => number) => Promise<{ alive: number }>,
+): Promise<void> {
+  say(`seed ${options.seed}`);
+  await sweepLeftovers(FAMILY);
+  const result = await withFleet(options, proof);
+  process.stdout.write(`${JSON.stringify({ seed: options.seed, ...result })}\n`);
+  if (result.alive !== options.connections) process.exitCode = 1;
+}
+
 const program = new Command('proof').description('Long proofs of a fleet that shares a registry.');
 
-function command(name: string, description: string): Command {
+function command(name: string, description: string, connections: number): Command {
   return program
     .command(name)
     .description(description)
-    .option(
-      '--connections <n>',
-      'live connections, whose active_connection_id_limit is 2 to 24',
-      Number,
-      300,
-    )
+    .option('--connections <n>', 'whose active_connection_id_limit is 2 to 24', Number, connections)
     .option('--members <n>', 'members of etcd', Number, 3)
+    .option('--balancers <n>', 'balancer hosts', Number, 2)
+    .option('--servers <n>', 'server hosts; the last one is in no pool at first', Number, 5)
     .option('--seed <n>', 'of all that is drawn', Number, Math.floor(Math.random() * 2 ** 31));
 }
 
-command('rotations', 'Rotates again and again under live connections.')
+command('rotations', 'Rotates again and again under live connections.', 300)
   .option('--rotations <n>', 'how many', Number, 100)
   .action((options: CommonOptions & { rotations: number }) =>
     prove(options, (fleet) => proveRotations(fleet, options.rotations)),
   );
 
-await program.parseAsync();
+interface OperationsOptions extends CommonOptions {
+  readonly operations: number;
+  readonly history?: string;
+  readonly shrink: number;
+}
+
+command('operations', 'Does random operations to a fleet under live connections.', 60)
+  .option('--operations <n>', 'how many', Number, 1000)
+  .option('--history <file>', 'do these instead: JSON, as a history that failed is printed')
+  .option('--shrink <n>', 'shorten a history that failed, with so many attempts', Number, 0)
+  .action(async (options: OperationsOptions) => {
+    const given: Drawn[] | undefined =
+      options.history === undefined ? undefined : JSON.parse(readFileSync(options.history, 'utf8'));
+    try {
+      await prove(options, (fleet, random) =>
+        replay(fleet, given ?? drawing(options.operations, random)),
+      );
+    } catch (error) {
+      if (!(error instanceof HistoryFailed)) throw error;
+      say(error.message);
+      process.stdout.write(`${JSON.stringify(error.history)}\n`);
+      process.exitCode = 1;
+      if (options.shrink > 0) await shorten(error.history, options);
+    }
+  });
+
+async function shorten(history: readonly Drawn[], options: OperationsOptions): Promise<void> {
+  const fails = async (shorter: readonly Drawn[]) => {
+    try {
+      await withFleet(options, (fleet) => replay(fleet, shorter));
+      return false;
+    } catch (error) {
+      if (!(error instanceof HistoryFailed)) throw error;
+      say(`fails too: ${error.message}`);
+      return true;
+    }
+  };
+  const shortest = await shrink(history, fails, options.shrink);
+  process.stdout.write(`${JSON.stringify(shortest)}\n`);
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}

@@ -73,6 +73,12 @@ export class Agent {
     return this.#process?.running ?? false;
   }
 
+  /** Ends it as an operator does; its program stays attached. */
+  async stop(): Promise<void> {
+    this.#process?.signal('SIGTERM');
+    await this.#process?.exited;
+  }
+
   /** Ends it like a crash: none of its handlers runs. */
   async kill(): Promise<void> {
     this.#process?.signal('SIGKILL');

@@ -67,6 +67,10 @@ export class Sidecar {
     return ['--decap-interface', 'eth0', '--decap-sources', TUNNEL_SOURCES, '--decap-pin', pin];
   }
 
+  get running(): boolean {
+    return this.#process?.running ?? false;
+  }
+
   /** Ends it as an operator does. */
   async stop(): Promise<void> {
     this.#process?.signal('SIGTERM');
