@@ -2,12 +2,14 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { Scope, sweepLeftovers } from '../netns/scope.js';
+import { MOMENTS, proveInterruptions, VICTIMS } from './interruptions.js';
 import type { Drawn } from './operations/operation.js';
 import { drawing, HistoryFailed, replay } from './operations/prove-operations.js';
 import { shrink } from './operations/shrink.js';
 import { ProvingFleet } from './proving-fleet.js';
 import { proveRotations } from './rotations.js';
 import { randomFrom } from './seeded.js';
+import { proveStandstill } from './standstill.js';
 
 const FAMILY = 'cdproof';
 
@@ -80,6 +82,20 @@ command('rotations', 'Rotates again and again under live connections.', 300)
   .option('--rotations <n>', 'how many', Number, 100)
   .action((options: CommonOptions & { rotations: number }) =>
     prove(options, (fleet) => proveRotations(fleet, options.rotations)),
+  );
+
+command('restarts', 'Kills and restarts in the middle of each step of a rotation.', 60)
+  .option('--only <victim>', `one of ${VICTIMS.join(', ')}`)
+  .action((options: CommonOptions & { only?: string }) => {
+    const victims = VICTIMS.filter((each) => options.only === undefined || options.only === each);
+    const pairs = MOMENTS.flatMap((moment) => victims.map((victim) => [moment, victim] as const));
+    return prove(options, (fleet, random) => proveInterruptions(fleet, random, pairs));
+  });
+
+command('standstill', 'Stops all members of etcd for longer than all leases.', 300)
+  .option('--seconds <n>', 'for how long', Number, 60)
+  .action((options: CommonOptions & { seconds: number }) =>
+    prove(options, (fleet) => proveStandstill(fleet, options.seconds)),
   );
 
 interface OperationsOptions extends CommonOptions {

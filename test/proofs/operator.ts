@@ -24,6 +24,15 @@ export interface ListedAgent {
   readonly controls: readonly string[];
 }
 
+/** A run of IDs, as `cidctl ids list --json` has it. */
+export interface ListedId {
+  readonly config: number;
+  /** In hex. */
+  readonly first: string;
+  readonly state: 'owned' | 'at rest' | 'pinned' | 'reserved';
+  readonly server?: string;
+}
+
 /** Milliseconds after which a proof gives up waiting: nothing is asserted by it. */
 export const PATIENCE_MS = 240_000;
 
@@ -68,6 +77,12 @@ export class Operator {
 
   async agents(): Promise<readonly ListedAgent[]> {
     return JSON.parse(await this.must('agents', '--json')).agents;
+  }
+
+  /** The IDs of the pool, those at rest included. */
+  async ids(): Promise<readonly ListedId[]> {
+    const pools: { ids: ListedId[] }[] = JSON.parse(await this.must('ids', 'list', POOL, '--json'));
+    return pools.flatMap(({ ids }) => ids);
   }
 
   /** The config that is issued. */

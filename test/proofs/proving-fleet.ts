@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { chmodSync, writeFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import type { FleetTimes } from '../../lb-agent/fleet/agent-fleet.js';
 import { EtcdNetwork } from '../etcd/network.js';
@@ -170,6 +171,19 @@ export class ProvingFleet {
     await clients.startTraffic(TRAFFIC_PAUSE_MS);
   }
 
+  /** The QUIC server of a host is killed, whose connections end before, and started again. */
+  async restartServer(host: ServerHost, deadMs: number): Promise<void> {
+    const { clients } = this;
+    await clients.leave(await host.server.heldCids());
+    await host.server.kill();
+    await pause(deadMs);
+    await host.server.start();
+    await clients.stopTraffic();
+    await this.check();
+    await this.#open();
+    await clients.startTraffic(TRAFFIC_PAUSE_MS);
+  }
+
   /** Waits until every connection had an answer on average since now. */
   async traffic(): Promise<void> {
     const { clients } = this;
@@ -179,7 +193,7 @@ export class ProvingFleet {
       await this.#refuseLosses();
       const more = (await clients.echoes()) - before;
       if (more >= connections) return;
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await pause(50);
     }
   }
 

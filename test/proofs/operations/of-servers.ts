@@ -81,9 +81,8 @@ export const OPERATIONS_OF_SERVERS: Readonly<Record<string, Operation>> = {
     to: (now) => named(now.serversServing),
     run: async (now, name) => {
       const { operator } = now.fleet;
-      const { pools } = JSON.parse(await operator.must('ids', 'list', '--json'));
+      const ids = await operator.ids();
       // Of the IDs that are not its own the first one: which that is changes all the time.
-      const ids: { first: string; config: number; server?: string }[] = pools[0].ids;
       const other = ids.find(({ server }) => server !== undefined && server !== name);
       if (other === undefined) return 'there is no ID of another server';
       const { first, config } = other;
