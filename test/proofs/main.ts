@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync } from 'node:fs';
+import { cpSync, readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { Scope, sweepLeftovers } from '../netns/scope.js';
 import { MOMENTS, proveInterruptions, VICTIMS } from './interruptions.js';
@@ -19,6 +19,7 @@ interface CommonOptions {
   readonly balancers: number;
   readonly servers: number;
   readonly seed: number;
+  readonly logs?: string;
 }
 
 const say = (text: string) => process.stderr.write(`${new Date().toISOString()} ${text}\n`);
@@ -33,7 +34,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 
 /** Builds a fleet, and proves something of it. */
 async function withFleet<Result>(
-  { connections, members, balancers, servers, seed }: CommonOptions,
+  { connections, members, balancers, servers, seed, logs }: CommonOptions,
   proof: (fleet: ProvingFleet, random: () => number) => Promise<Result>,
 ): Promise<Result> {
   const scope = new Scope(FAMILY);
@@ -46,6 +47,9 @@ async function withFleet<Result>(
       say(`${connections} connections`);
       await fleet.open(connections);
       return await proof(fleet, random);
+    } catch (error) {
+      if (logs !== undefined) cpSync(scope.path('logs'), logs, { recursive: true });
+      throw error;
     } finally {
       await fleet.dispose();
     }
@@ -75,6 +79,7 @@ function command(name: string, description: string, connections: number): Comman
     .option('--members <n>', 'members of etcd', Number, 3)
     .option('--balancers <n>', 'balancer hosts', Number, 2)
     .option('--servers <n>', 'server hosts; the last one is in no pool at first', Number, 5)
+    .option('--logs <folder>', 'where the logs of all programs are kept if it fails')
     .option('--seed <n>', 'of all that is drawn', Number, Math.floor(Math.random() * 2 ** 31));
 }
 

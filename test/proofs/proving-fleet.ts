@@ -102,7 +102,10 @@ export class ProvingFleet {
     const { balancers, servers, members, random, say } = options;
     say('namespaces and etcd');
     const topology = await Topology.build(scope, { balancers, servers, passObject: passObject() });
-    const network = await EtcdNetwork.build(scope, { count: members });
+    const network = await EtcdNetwork.build(scope, {
+      count: members,
+      flags: ['--grpc-keepalive-min-time=2s'],
+    });
     try {
       const registry = await applyDocument(scope, network.members.address);
       const operator = new Operator(scope, registry.address, registry.secret);

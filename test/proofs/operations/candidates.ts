@@ -64,7 +64,12 @@ export class Candidates {
     });
   }
 
-  /** Servers of which the registry has nothing, and which do not run. */
+  /** Servers that do not run, and of which the registry has something nevertheless. */
+  get serversLost(): readonly ServerHost[] {
+    return this.serversOut.filter(({ name }) => this.#listed.has(name));
+  }
+
+  /** Servers that do not run. */
   get serversOut(): readonly ServerHost[] {
     return this.fleet.servers.filter(({ isIn, sidecar }) => !isIn && !sidecar.running);
   }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { POOL } from '../operator.js';
 import type { Candidates } from './candidates.js';
 import { isSound } from './candidates.js';
 import type { Operation } from './operation.js';
@@ -13,7 +14,9 @@ export const OPERATIONS_OF_SERVERS: Readonly<Record<string, Operation>> = {
     weight: 8,
     to: (now) => named(now.serversOut.filter(({ isCut }) => !isCut)),
     run: async (now, name) => {
-      await now.fleet.join([now.server(name)]);
+      const host = now.server(name);
+      if (now.serversLost.includes(host)) await told(now, 'undrain', name);
+      await now.fleet.join([host]);
       return undefined;
     },
   },
@@ -77,17 +80,48 @@ export const OPERATIONS_OF_SERVERS: Readonly<Record<string, Operation>> = {
     },
   },
   move: {
-    weight: 6,
+    weight: 8,
     to: (now) => named(now.serversServing),
     run: async (now, name) => {
       const { operator } = now.fleet;
-      const ids = await operator.ids();
-      // Of the IDs that are not its own the first one: which that is changes all the time.
-      const other = ids.find(({ server }) => server !== undefined && server !== name);
+      const isOut = (server: string) =>
+        now.fleet.servers.some((each) => each.name === server && !each.isIn);
+      const ids = (await operator.ids()).flatMap(({ server, ...id }) =>
+        server === undefined || server === name ? [] : [{ server, ...id }],
+      );
+      // One that its owner may give up, if there is any; else it is refused.
+      const other = ids.find(({ server }) => isOut(server)) ?? ids[0];
       if (other === undefined) return 'there is no ID of another server';
       const { first, config } = other;
       return told(now, 'move', first, '--to', name, '--config', String(config));
     },
+  },
+};
+
+/** What is done about servers whose sidecar ended without a word. */
+export const OPERATIONS_OF_LOST_SERVERS: Readonly<Record<string, Operation>> = {
+  lose: {
+    weight: 6,
+    to: (now) => (now.serversServing.every(isSound) ? named(now.serversIn('draining')) : []),
+    run: async (now, name) => {
+      const host = now.server(name);
+      await now.fleet.leave(host);
+      await now.fleet.operator.must('down', name);
+      host.isIn = false;
+      await host.sidecar.kill();
+      await host.server.kill();
+      return undefined;
+    },
+  },
+  forget: {
+    weight: 5,
+    to: (now) => named(now.serversLost),
+    run: (now, name) => told(now, 'servers', 'forget', name),
+  },
+  release: {
+    weight: 3,
+    to: (now) => named(now.serversLost),
+    run: (now, name) => told(now, 'ids', 'release', POOL, '--server', name, '--gone'),
   },
 };
 

@@ -4,12 +4,13 @@ import { Candidates } from './candidates.js';
 import { Keeper } from './keeper.js';
 import { OPERATIONS_OF_AGENTS } from './of-agents.js';
 import { OPERATIONS_OF_POOL } from './of-pool.js';
-import { OPERATIONS_OF_SERVERS } from './of-servers.js';
+import { OPERATIONS_OF_LOST_SERVERS, OPERATIONS_OF_SERVERS } from './of-servers.js';
 import type { Drawn, Operation } from './operation.js';
 import { settle } from './settle.js';
 
 const OPERATIONS: ReadonlyMap<string, Operation> = new Map([
   ...Object.entries(OPERATIONS_OF_SERVERS),
+  ...Object.entries(OPERATIONS_OF_LOST_SERVERS),
   ...Object.entries(OPERATIONS_OF_AGENTS),
   ...Object.entries(OPERATIONS_OF_POOL),
   [
