@@ -27,7 +27,7 @@ const { values } = parseArgs({
   },
 });
 
-const SIDECAR_LIMIT_MS = 30_000;
+const SIDECAR_LIMIT_MS = 180_000;
 
 let listening: QuicServer | undefined;
 const pool =

@@ -6,7 +6,7 @@ import { nodeArgv, type WorkerProcess } from '../netns/process.js';
 import type { Scope } from '../netns/scope.js';
 import type { Host } from '../netns/topology.js';
 
-const START_LIMIT_MS = 30_000;
+const START_LIMIT_MS = 180_000;
 const APPLY_LIMIT_MS = 15_000;
 
 export interface AgentProgram {

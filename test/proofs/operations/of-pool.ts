@@ -8,12 +8,16 @@ import type { Operation } from './operation.js';
 /** Longer than a lease, and shorter than what makes agents withdraw. */
 const STANDSTILL_MS = 1_500 * LEASE_TTL;
 
+/** Octets of server ID and nonce, which make CIDs of one length. */
+const LENGTHS = ['3,8', '3,8', '4,7', '2,9', '5,6'];
+
 /** What happens to the pool as a whole, and to etcd. */
 export const OPERATIONS_OF_POOL: Readonly<Record<string, Operation>> = {
   rotate: {
     weight: 16,
-    to: ({ step }) => (step === undefined ? [POOL] : []),
-    run: (now) => asked(now),
+    // By the candidate the new config has other lengths: so its IDs are given anew.
+    to: ({ step }) => (step === undefined ? LENGTHS : []),
+    run: (now, lengths) => asked(now, '--lengths', lengths),
   },
   'pause rotation': {
     weight: 3,

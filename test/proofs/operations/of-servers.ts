@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import { setTimeout as pause } from 'node:timers/promises';
 import { POOL } from '../operator.js';
+import { LEASE_TTL } from '../proving-fleet.js';
 import type { Candidates } from './candidates.js';
 import { isSound } from './candidates.js';
 import type { Operation } from './operation.js';
@@ -60,6 +62,21 @@ export const OPERATIONS_OF_SERVERS: Readonly<Record<string, Operation>> = {
     to: (now) => named(now.serversServing.filter(({ sidecar }) => !sidecar.running)),
     run: async (now, name) => {
       now.server(name).sidecar.start();
+      return undefined;
+    },
+  },
+  'freeze sidecar': {
+    weight: 3,
+    to: (now) => named(now.serversServing.filter(({ sidecar }) => sidecar.running)),
+    run: async (now, name) => {
+      const { pid } = now.server(name).sidecar;
+      process.kill(pid, 'SIGSTOP');
+      try {
+        // That a lease is over has no event here: time itself is what is tried.
+        await pause(1_500 * LEASE_TTL);
+      } finally {
+        process.kill(pid, 'SIGCONT');
+      }
       return undefined;
     },
   },
