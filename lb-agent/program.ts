@@ -6,6 +6,7 @@ import { detach } from './commands/detach.js';
 import { events } from './commands/events.js';
 import { run } from './commands/run.js';
 import { status } from './commands/status.js';
+import type { FleetTimes } from './fleet/agent-fleet.js';
 import {
   DEFAULT_PIN_FOLDER,
   readDetachOptions,
@@ -14,19 +15,23 @@ import {
   readRunOptions,
 } from './options.js';
 
-/** The commands of lb-agent and their flags; options.ts says what each may be, and defaults. */
-export function agentProgram(): Command {
+/**
+ * The commands of lb-agent and their flags; options.ts says what each may be, and defaults.
+ *
+ * @param times of the fleet, for tests
+ */
+export function agentProgram(times: FleetTimes = {}): Command {
   const program = newProgram('lb-agent').description(
     'Makes the XDP balancer of this host route as the registry says.',
   );
-  addRun(program);
+  addRun(program, times);
   addStatus(program);
   addEvents(program);
   addDetach(program);
   return program;
 }
 
-function addRun(program: Command): void {
+function addRun(program: Command, times: FleetTimes): void {
   const command = program
     .command('run')
     .description(
@@ -97,7 +102,7 @@ function addRun(program: Command): void {
     )
     .option('--object <file>', 'the packet program (default: the one of this build)')
     .option('--log-level <level>', 'debug, info, warn or error (default: info)')
-    .action(async (flags: object) => run(readRunOptions(flags)));
+    .action(async (flags: object) => run(readRunOptions(flags), times));
 }
 
 function addStatus(program: Command): void {

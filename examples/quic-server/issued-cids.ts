@@ -65,6 +65,11 @@ export class IssuedCids {
     return this.#spares ? oldest?.generation : undefined;
   }
 
+  /** The routable CIDs that the client can still send to, the oldest first. */
+  get heldCids(): Uint8Array[] {
+    return this.#spares ? [...this.#held.values()].map(({ cid }) => cid) : [];
+  }
+
   /**
    * Replaces the CIDs of this generation and of older ones. What cannot be replaced now (the
    * handshake is not through, the pool is dry, the client has not retired enough) is left to

@@ -7,7 +7,7 @@ import { warnOfOldNames } from '../../daemon/options/old-names.js';
 import { daemonMetrics } from '../../daemon/registry-health.js';
 import type { DesiredState } from '../../registry/index.js';
 import { Agent } from '../agent.js';
-import { AgentFleet } from '../fleet/agent-fleet.js';
+import { AgentFleet, type FleetTimes } from '../fleet/agent-fleet.js';
 import { observeAgentFleet } from '../fleet/metrics.js';
 import { AgentLock } from '../installation/pin-folder-lock.js';
 import { PinFolder } from '../installation/pins.js';
@@ -29,17 +29,18 @@ interface Run {
   readonly host: HostInterface;
   readonly document: AgentDocument;
   readonly log: Log;
+  readonly times: FleetTimes;
 }
 
 /** `lb-agent run`: returns after SIGTERM or SIGINT, with the balancer still attached. */
-export async function run(options: RunOptions): Promise<void> {
+export async function run(options: RunOptions, times: FleetTimes = {}): Promise<void> {
   const log = createLog('lb-agent', options.logLevel);
   warnOfOldNames(log, options.oldNames);
   requireKernelSupport();
   const host = hostInterface(options.interface);
   const document = new AgentDocument(options, log);
   try {
-    await runUntilStopped({ options, host, document, log });
+    await runUntilStopped({ options, host, document, log, times });
   } finally {
     await document.close();
   }
@@ -115,8 +116,9 @@ async function prepareAgent(
   );
 }
 
-function openFleet({ options, document, log }: Run, name: string, agent: Agent) {
+function openFleet({ options, document, log, times }: Run, name: string, agent: Agent) {
   return AgentFleet.open({
+    ...times,
     registry: document.shared,
     agent: name,
     host: hostname(),

@@ -17,7 +17,16 @@ import { type PacketCounts, QuietTimes } from './quiet-times.js';
 import { Rotations, type RotationTimes } from './rotations.js';
 import type { Standing } from './standing.js';
 
-export interface AgentFleetOptions extends PacketCounts {
+/** Times of a fleet that tests make shorter. */
+export interface FleetTimes {
+  readonly rotation?: RotationTimes;
+  /** Milliseconds for which others may give no sign of life. Default 60 000. */
+  readonly graceMs?: number;
+  /** Seconds between two counts of packets, and two reports of them. Default 5. */
+  readonly countEvery?: number;
+}
+
+export interface AgentFleetOptions extends PacketCounts, FleetTimes {
   /** Undefined where the registry is no etcd: the agent then is alone. */
   readonly registry: EtcdRegistry | undefined;
   /** Name of the agent. */
@@ -34,13 +43,11 @@ export interface AgentFleetOptions extends PacketCounts {
   readonly log: Logger;
   /** Whether the balancer is attached. */
   readonly attached: () => boolean;
-  /** For tests. */
-  readonly rotation?: RotationTimes;
 }
 
 /** Milliseconds between two looks at what has no event. */
 const LOOK_EVERY = 1_000;
-/** Looks between two counts of packets, and two reports of them. */
+/** Seconds between two counts of packets, and two reports of them. */
 const COUNT_EVERY = 5;
 /** Milliseconds without etcd after which an agent that joined before may start without it. */
 const AWAY_MS = 5_000;
@@ -230,7 +237,8 @@ export class AgentFleet implements FleetHealth {
 
   #tick(): void {
     this.#looks += 1;
-    if (this.#looks % COUNT_EVERY === 0) this.#countPackets();
+    const { countEvery = COUNT_EVERY } = this.#options;
+    if (this.#looks % countEvery === 0) this.#countPackets();
     this.#look();
   }
 

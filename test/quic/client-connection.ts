@@ -18,7 +18,7 @@ const OWN_CID_LENGTH = 8;
 /** Milliseconds for which a socket is still read after the connection has left it. */
 const LINGER_MS = 300;
 const SCRATCH = Buffer.alloc(65_535);
-const ECHO = new TextEncoder().encode('does this packet find its server?');
+const ECHO = 'does this packet find its server?';
 
 interface Waiter {
   check(): boolean;
@@ -100,10 +100,12 @@ export class ClientConnection {
   async echo(): Promise<void> {
     const stream = this.#nextStream;
     this.#nextStream += 4; // The next client-initiated bidirectional stream.
+    // With the number of the request, so that no answer can be that of another one.
+    const sent = new TextEncoder().encode(`${ECHO} ${stream / 4}`);
     const received: Uint8Array[] = [];
     let done = false;
     try {
-      this.#quic.streamSend(stream, ECHO, true);
+      this.#quic.streamSend(stream, sent, true);
     } catch (error) {
       throw this.#ended(`no stream could be opened: ${String(error)}`);
     }
@@ -117,7 +119,7 @@ export class ClientConnection {
       }
       return done;
     });
-    if (Buffer.compare(Buffer.concat(received), ECHO) !== 0) {
+    if (Buffer.compare(Buffer.concat(received), sent) !== 0) {
       throw new ConnectionLost('the echo differs from what was sent');
     }
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { notifyParent, serveParent } from '../netns/worker.js';
 import { Fleet, type FleetOptions } from './fleet.js';
-import { quicheConfig } from './quiche.js';
+import { ACTIVE_CID_LIMIT, quicheConfig } from './quiche.js';
 
 // The process of the clients. It runs in the client namespace and does what the parent calls for.
 let fleet: Fleet | undefined;
@@ -14,9 +14,9 @@ function current(): Fleet {
 serveParent({
   configure: (options: FleetOptions) => {
     fleet?.close();
-    fleet = new Fleet(options, quicheConfig(null), (progress) =>
-      notifyParent('progress', progress),
-    );
+    const limits = options.cidLimits ?? [ACTIVE_CID_LIMIT];
+    const configs = limits.map((limit) => quicheConfig(null, limit));
+    fleet = new Fleet(options, configs, (progress) => notifyParent('progress', progress));
   },
   open: (count: number) => current().open(count),
   echo: () => current().echo(),
@@ -28,5 +28,6 @@ serveParent({
   destinationCids: () => current().destinationCids,
   losses: () => current().losses,
   returns: () => current().returns,
+  leave: (cids: readonly string[]) => current().leave(cids),
   close: () => current().close(),
 });

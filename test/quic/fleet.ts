@@ -21,6 +21,11 @@ export interface FleetOptions {
    * on which they take the step again. Else these connections are lost.
    */
   readonly comeBack?: boolean;
+  /**
+   * The active_connection_id_limit of each connection; connections use them by turns. Left out,
+   * it is 24 for all.
+   */
+  readonly cidLimits?: readonly number[];
 }
 
 /** How often clients came back, by how the connection before had ended. */
@@ -39,6 +44,7 @@ export interface TrafficReport {
 
 interface Member {
   connection: ClientConnection;
+  readonly config: QuicheConfig;
   readonly server: HostPort;
   readonly addresses: readonly string[];
   /** Index into the addresses. */
@@ -48,20 +54,22 @@ interface Member {
 /** Many connections that take the same steps. A connection that is lost stays lost. */
 export class Fleet {
   readonly #options: FleetOptions;
-  readonly #config: QuicheConfig;
+  readonly #configs: readonly QuicheConfig[];
   readonly #onProgress: (progress: Progress) => void;
   readonly #losses: string[] = [];
   readonly #returns = { closed: 0, reset: 0 };
   #alive: Member[] = [];
+  #opened = 0;
   #traffic: { stop: boolean; echoes: number; ended: Promise<void> } | undefined;
 
+  /** @param configs of which connections use one each, by turns; at least one */
   constructor(
     options: FleetOptions,
-    config: QuicheConfig,
+    configs: readonly QuicheConfig[],
     onProgress: (progress: Progress) => void = () => undefined,
   ) {
     this.#options = options;
-    this.#config = config;
+    this.#configs = configs;
     this.#onProgress = onProgress;
   }
 
@@ -90,11 +98,13 @@ export class Fleet {
       async (i) => {
         const target = targets[i % targets.length];
         if (target === undefined) throw new RangeError('a fleet needs a target');
+        const config = this.#configs[this.#opened++ % this.#configs.length];
+        if (config === undefined) throw new RangeError('a fleet needs a config');
         const { server, addresses } = target;
         const address = Math.floor(i / targets.length) % addresses.length;
         const local = addresses[address] ?? '';
-        const connection = await ClientConnection.open(this.#config, server, local, timeoutMs);
-        opened.push({ connection, server, addresses, address });
+        const connection = await ClientConnection.open(config, server, local, timeoutMs);
+        opened.push({ connection, config, server, addresses, address });
       },
       () => undefined,
     );
@@ -161,6 +171,18 @@ export class Fleet {
     return { echoes: traffic.echoes, alive: this.alive };
   }
 
+  /**
+   * Ends the connections whose packets go to one of these CIDs, as clients do that are done.
+   * Returns how many connections live.
+   */
+  leave(cids: readonly string[]): number {
+    const wanted = new Set(cids);
+    for (const member of [...this.#alive]) {
+      if (wanted.has(member.connection.destinationCid)) this.#drop(member);
+    }
+    return this.alive;
+  }
+
   close(): void {
     for (const { connection } of this.#alive) connection.close();
     this.#alive = [];
@@ -190,17 +212,19 @@ export class Fleet {
   }
 
   async #comeBack(member: Member): Promise<void> {
-    const { connection, server, addresses, address } = member;
+    const { connection, config, server, addresses, address } = member;
     connection.close();
     const { timeoutMs } = this.#options;
     const local = addresses[address] ?? '';
-    member.connection = await ClientConnection.open(this.#config, server, local, timeoutMs);
+    member.connection = await ClientConnection.open(config, server, local, timeoutMs);
   }
 
   async #attempt(member: Member, action: (member: Member) => Promise<void>): Promise<void> {
     try {
       await this.#withReturns(member, action);
     } catch (error) {
+      // One that ended on purpose meanwhile is not lost.
+      if (!this.#alive.includes(member)) return;
       this.#lost(error);
       this.#drop(member);
     }

@@ -34,7 +34,8 @@ export interface TlsFiles {
   readonly privateKey: Uint8Array;
 }
 
-export function quicheConfig(tls: TlsFiles | null): QuicheConfig {
+/** @param cidLimit the active_connection_id_limit, 2 or more */
+export function quicheConfig(tls: TlsFiles | null, cidLimit = ACTIVE_CID_LIMIT): QuicheConfig {
   const config = quiche.Config.withBoringSslCtx(
     false, // The tests' certificate is self-signed, and the peer's identity does not matter.
     false,
@@ -53,6 +54,6 @@ export function quicheConfig(tls: TlsFiles | null): QuicheConfig {
   config.setInitialMaxStreamDataUni(WINDOW);
   config.setInitialMaxStreamsBidi(100);
   config.setInitialMaxStreamsUni(100);
-  config.setActiveConnectionIdLimit(ACTIVE_CID_LIMIT);
+  config.setActiveConnectionIdLimit(cidLimit);
   return config;
 }

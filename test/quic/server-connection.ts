@@ -46,6 +46,11 @@ export class ServerConnection {
     });
   }
 
+  /** The routable CIDs that the client has not retired. */
+  get heldCids(): Uint8Array[] {
+    return this.#cids.heldCids;
+  }
+
   /** The oldest generation of the CIDs that its client can still send to; undefined: none. */
   get oldestGeneration(): number | undefined {
     return this.#cids.oldestGeneration;

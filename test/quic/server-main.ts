@@ -5,6 +5,7 @@ import { CidPool, paceReissue, type Reissue } from '../../clients/typescript/ind
 import { serveParent } from '../netns/worker.js';
 import { SidecarApi } from '../system/sidecar-api.js';
 import { type CidSource, RandomCids } from './cid-source.js';
+import { CidWitness } from './cid-witness.js';
 import { hex } from './quiche.js';
 import { QuicServer } from './server.js';
 import type { ServerConnection } from './server-connection.js';
@@ -20,21 +21,29 @@ const { values } = parseArgs({
     sidecar: { type: 'string' },
     'random-cids': { type: 'string', default: '8' },
     body: { type: 'string' },
+    name: { type: 'string', default: '' },
+    /** Of the list of CIDs that were given out; with it the server answers probers. */
+    witness: { type: 'string' },
   },
 });
 
-const SIDECAR_LIMIT_MS = 30_000;
+const SIDECAR_LIMIT_MS = 180_000;
 
-let server: QuicServer | undefined;
+let listening: QuicServer | undefined;
 const pool =
   values.sidecar === undefined
     ? undefined
     : CidPool.connect({
         socket: values.sidecar,
-        heldGenerations: () => server?.heldGenerations ?? [],
+        clientName: 'quiche-test-server',
+        // The rotation of a fleet waits until no connection holds old CIDs.
+        heldGenerations: () => listening?.heldGenerations ?? [],
       });
 await pool?.ready({ timeout: SIDECAR_LIMIT_MS });
-const cids: CidSource = pool ?? new RandomCids(Number(values['random-cids']));
+const given: CidSource = pool ?? new RandomCids(Number(values['random-cids']));
+const witness =
+  values.witness === undefined ? undefined : new CidWitness(given, values.name, values.witness);
+const cids = witness ?? given;
 
 /** An earlier process may have had connections here, whose packets get a stateless reset. */
 function resetTokens(socket: string) {
@@ -48,7 +57,8 @@ function resetTokens(socket: string) {
   };
 }
 
-const listening = await QuicServer.listen({
+const server = await QuicServer.listen({
+  ...(witness && { witness }),
   addresses: values.address,
   port: Number(values.port),
   tls: {
@@ -59,17 +69,22 @@ const listening = await QuicServer.listen({
   ...(values.sidecar === undefined ? {} : { resetToken: resetTokens(values.sidecar) }),
   body: values.body === undefined ? new Uint8Array() : readFileSync(values.body),
 });
-server = listening;
+listening = server;
 
 let lastOrder: Reissue | undefined;
 function reissue(order: Reissue): void {
   lastOrder = order;
   const replace = (connection: ServerConnection) =>
-    listening.reissue(connection, order.throughGeneration);
-  void paceReissue(listening.connections, replace, order);
+    server.reissue(connection, order.throughGeneration);
+  void paceReissue(server.connections, replace, order);
 }
 pool?.on('reissue', reissue);
 // Some connections may have found the pool empty.
 pool?.on('recovered', () => lastOrder && reissue(lastOrder));
 
-serveParent({ statistics: () => listening.statistics });
+serveParent({
+  statistics: () => server.statistics,
+  heldCids: () => server.heldCids.map((cid) => hex(cid)),
+  foreign: () => witness?.foreign ?? [],
+  dry: () => pool?.stats.dry ?? false,
+});

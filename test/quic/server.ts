@@ -33,6 +33,16 @@ export interface ServerOptions {
    * that lost its state and can ask for its tokens (RFC 9000 section 10.3).
    */
   readonly resetToken?: (cid: Uint8Array) => Promise<Uint8Array | null>;
+  /** Sees the datagrams before the server does; true for one that is none of QUIC. */
+  readonly witness?: Witness;
+}
+
+/** What a test learns of the datagrams that reach a server. */
+export interface Witness {
+  /** Whether it took the datagram: it is from a prober, to whom `answer` sends. */
+  takes(datagram: Buffer, from: HostPort, answer: (data: Uint8Array) => void): boolean;
+  /** A datagram with a short header, and the DCID of no connection here. */
+  stray(dcid: Uint8Array): void;
 }
 
 export interface ServerStatistics {
@@ -98,6 +108,11 @@ export class QuicServer implements ConnectionHost {
     return [...this.#connections];
   }
 
+  /** The routable CIDs that clients can still send to, of all connections. */
+  get heldCids(): Uint8Array[] {
+    return [...this.#connections].flatMap((connection) => connection.heldCids);
+  }
+
   /** Connections by the oldest generation of the CIDs that their clients can still send to. */
   get heldGenerations(): ReadonlyMap<number, number> {
     const held = new Map<number, number>();
@@ -150,7 +165,10 @@ export class QuicServer implements ConnectionHost {
     await once(socket, 'listening');
     const local = { host: address, port: this.#options.port };
     socket.on('message', (datagram, from) => {
-      this.#receive(datagram, { host: from.address, port: from.port }, local);
+      const source = { host: from.address, port: from.port };
+      const answer = (data: Uint8Array) => socket.send(data, from.port, from.address);
+      if (this.#options.witness?.takes(datagram, source, answer)) return;
+      this.#receive(datagram, source, local);
     });
     this.#sockets.push(socket);
   }
@@ -195,6 +213,7 @@ export class QuicServer implements ConnectionHost {
 
   async #stray(size: number, dcid: Uint8Array, from: HostPort): Promise<void> {
     this.#strays += 1;
+    this.#options.witness?.stray(dcid);
     if (this.#options.resetToken === undefined || size <= RESET_MINIMUM) return;
     const token = await this.#options.resetToken(Uint8Array.from(dcid));
     if (token === null) return;

@@ -6,8 +6,14 @@ import { nodeArgv, type WorkerProcess } from '../netns/process.js';
 import type { Scope } from '../netns/scope.js';
 import type { Host } from '../netns/topology.js';
 
-const START_LIMIT_MS = 30_000;
+const START_LIMIT_MS = 180_000;
 const APPLY_LIMIT_MS = 15_000;
+
+export interface AgentProgram {
+  /** The program, by the path of its source without `.ts`. Default: `lb-agent/main`. */
+  readonly entry?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
 
 /** The lb-agent of one balancer host, which can be killed and started again. */
 export class Agent {
@@ -15,11 +21,14 @@ export class Agent {
   readonly pinFolder: string;
   readonly #scope: Scope;
   readonly #document: string;
+  readonly #program: AgentProgram;
   #process: WorkerProcess | undefined;
   #starts = 0;
 
-  constructor(scope: Scope, host: Host, document: string) {
+  /** @param document path or address of the registry */
+  constructor(scope: Scope, host: Host, document: string, program: AgentProgram = {}) {
     this.#scope = scope;
+    this.#program = program;
     this.host = host;
     this.#document = document;
     this.pinFolder = scope.pinFolder(host.name);
@@ -39,6 +48,7 @@ export class Agent {
       title: `lb-agent of ${this.host.name}`,
       namespace: this.host.namespace,
       entry: 'lb-agent/main',
+      ...this.#program,
       args: [
         'run',
         ...['--registry', this.#document, '--interface', 'eth0'],
@@ -57,6 +67,16 @@ export class Agent {
   /** The end of its log, of so many lines. */
   tail(lines: number): string {
     return this.#process?.tail(lines) ?? '';
+  }
+
+  get running(): boolean {
+    return this.#process?.running ?? false;
+  }
+
+  /** Ends it as an operator does; its program stays attached. */
+  async stop(): Promise<void> {
+    this.#process?.signal('SIGTERM');
+    await this.#process?.exited;
   }
 
   /** Ends it like a crash: none of its handlers runs. */

@@ -81,6 +81,11 @@ export class Clients {
     return this.#worker.call('destinationCids');
   }
 
+  /** Ends the connections whose packets go to one of these CIDs, in hex. */
+  leave(cids: readonly string[]): Promise<number> {
+    return this.#worker.call('leave', cids);
+  }
+
   /** Why the lost connections were lost, one line each. */
   losses(): Promise<string[]> {
     return this.#worker.call('losses');

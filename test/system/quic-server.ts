@@ -11,6 +11,8 @@ export interface QuicServerOptions {
   readonly body: string;
   /** The socket of the sidecar, or the length of random CIDs in octets. */
   readonly cids: { readonly sidecar: string } | { readonly randomLength: number };
+  /** Path of the list of CIDs that it gives out; with it the server answers probers. */
+  readonly witness?: string;
 }
 
 /** The QUIC server process of one host. To kill it is to lose all of its connections. */
@@ -28,7 +30,7 @@ export class QuicServerProcess {
 
   /** Resolves when it listens on the VIPs and has CIDs. */
   async start(): Promise<void> {
-    const { tls, body, cids } = this.#options;
+    const { tls, body, cids, witness } = this.#options;
     this.#process = this.#scope.start({
       title: `QUIC server ${this.host.name}`,
       namespace: this.host.namespace,
@@ -40,6 +42,7 @@ export class QuicServerProcess {
         ...('sidecar' in cids
           ? ['--sidecar', cids.sidecar]
           : ['--random-cids', String(cids.randomLength)]),
+        ...(witness === undefined ? [] : ['--name', this.host.name, '--witness', witness]),
       ],
       log: this.#scope.path('logs', `${this.host.name}-server.log`),
     });
@@ -51,8 +54,26 @@ export class QuicServerProcess {
     await this.#process?.exited;
   }
 
+  get running(): boolean {
+    return this.#process?.running ?? false;
+  }
+
   statistics(): Promise<ServerStatistics> {
+    return this.#call('statistics');
+  }
+
+  /** The routable CIDs that clients can still send to, in hex. */
+  heldCids(): Promise<string[]> {
+    return this.#call('heldCids');
+  }
+
+  /** CIDs of packets that came to it although another server gave them out, in hex. */
+  foreign(): Promise<string[]> {
+    return this.#call('foreign');
+  }
+
+  #call<T>(method: string): Promise<T> {
     if (this.#process === undefined) throw new Error(`${this.host.name} was not started`);
-    return this.#process.call('statistics');
+    return this.#process.call(method);
   }
 }

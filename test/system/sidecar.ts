@@ -67,6 +67,15 @@ export class Sidecar {
     return ['--decap-interface', 'eth0', '--decap-sources', TUNNEL_SOURCES, '--decap-pin', pin];
   }
 
+  get pid(): number {
+    if (this.#process === undefined) throw new Error('the sidecar is not running');
+    return this.#process.pid;
+  }
+
+  get running(): boolean {
+    return this.#process?.running ?? false;
+  }
+
   /** Ends it as an operator does. */
   async stop(): Promise<void> {
     this.#process?.signal('SIGTERM');

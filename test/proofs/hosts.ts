@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import type { Host } from '../netns/topology.js';
+import type { Agent } from '../system/agent.js';
+import type { QuicServerProcess } from '../system/quic-server.js';
+import type { Sidecar } from '../system/sidecar.js';
+
+/** Cuts a host from etcd (false), or mends that (true). Packets of clients go on. */
+export type LinkToEtcd = (up: boolean) => Promise<void>;
+
+/** A balancer host: its agent, its link to etcd, and what it tells its router. */
+export class AgentHost {
+  readonly host: Host;
+  readonly agent: Agent;
+  readonly #link: LinkToEtcd;
+  readonly #flags: readonly string[];
+  readonly #announceFile: string;
+  isCut = false;
+
+  /** @param announceFile what the announce hook wrote last */
+  constructor(parts: {
+    readonly host: Host;
+    readonly agent: Agent;
+    readonly link: LinkToEtcd;
+    readonly flags: readonly string[];
+    readonly announceFile: string;
+  }) {
+    this.host = parts.host;
+    this.agent = parts.agent;
+    this.#link = parts.link;
+    this.#flags = parts.flags;
+    this.#announceFile = parts.announceFile;
+  }
+
+  get name(): string {
+    return this.host.name;
+  }
+
+  /** Whether its routing daemon announces it: there is an agent, and its hook said so. */
+  get announces(): boolean {
+    const { running } = this.agent;
+    return (
+      running &&
+      existsSync(this.#announceFile) &&
+      readFileSync(this.#announceFile, 'utf8').trim() === 'up'
+    );
+  }
+
+  /** What a process before said to the router counts no more. */
+  start(): Promise<void> {
+    rmSync(this.#announceFile, { force: true });
+    return this.agent.start(...this.#flags);
+  }
+
+  async cut(): Promise<void> {
+    this.isCut = true;
+    await this.#link(false);
+  }
+
+  async mend(): Promise<void> {
+    await this.#link(true);
+    this.isCut = false;
+  }
+}
+
+/** A server host: sidecar, QUIC server, and its link to etcd. */
+export class ServerHost {
+  readonly host: Host;
+  readonly sidecar: Sidecar;
+  readonly server: QuicServerProcess;
+  readonly #link: LinkToEtcd;
+  isCut = false;
+  /** Whether it is meant to serve. */
+  isIn = false;
+
+  constructor(host: Host, sidecar: Sidecar, server: QuicServerProcess, link: LinkToEtcd) {
+    this.host = host;
+    this.sidecar = sidecar;
+    this.server = server;
+    this.#link = link;
+  }
+
+  get name(): string {
+    return this.host.name;
+  }
+
+  async cut(): Promise<void> {
+    this.isCut = true;
+    await this.#link(false);
+  }
+
+  async mend(): Promise<void> {
+    await this.#link(true);
+    this.isCut = false;
+  }
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+import { setTimeout as pause } from 'node:timers/promises';
+import { POOL } from '../operator.js';
+import { LEASE_TTL } from '../proving-fleet.js';
+import type { Candidates } from './candidates.js';
+import { isSound } from './candidates.js';
+import type { Operation } from './operation.js';
+
+const named = (hosts: readonly { readonly name: string }[]) => hosts.map(({ name }) => name);
+/** Servers that have to stay active. */
+const LEAST_ACTIVE = 2;
+
+/** What operators do to servers, and what happens to their hosts. */
+export const OPERATIONS_OF_SERVERS: Readonly<Record<string, Operation>> = {
+  add: {
+    weight: 8,
+    to: (now) => named(now.serversOut.filter(({ isCut }) => !isCut)),
+    run: async (now, name) => {
+      const host = now.server(name);
+      if (now.serversLost.includes(host)) await told(now, 'undrain', name);
+      await now.fleet.join([host]);
+      return undefined;
+    },
+  },
+  drain: {
+    weight: 8,
+    to: (now) => {
+      const active = now.serversIn('active');
+      return active.length > LEAST_ACTIVE ? named(active) : [];
+    },
+    run: (now, name) => told(now, 'drain', name),
+  },
+  undrain: {
+    weight: 3,
+    to: (now) => named(now.serversIn('draining')),
+    run: (now, name) => told(now, 'undrain', name),
+  },
+  remove: {
+    weight: 10,
+    // Connections that come again elsewhere need CIDs there.
+    to: (now) => (now.serversServing.every(isSound) ? named(now.serversIn('draining')) : []),
+    run: async (now, name) => {
+      const host = now.server(name);
+      await now.fleet.leave(host);
+      await now.fleet.operator.must('down', name);
+      host.isIn = false;
+      await host.sidecar.stop();
+      await host.server.kill();
+      return undefined;
+    },
+  },
+  'kill sidecar': {
+    weight: 8,
+    to: (now) => named(now.serversServing.filter(({ sidecar }) => sidecar.running)),
+    run: async (now, name) => {
+      await now.server(name).sidecar.kill();
+      return undefined;
+    },
+  },
+  'start sidecar': {
+    weight: 12,
+    to: (now) => named(now.serversServing.filter(({ sidecar }) => !sidecar.running)),
+    run: async (now, name) => {
+      now.server(name).sidecar.start();
+      return undefined;
+    },
+  },
+  'freeze sidecar': {
+    weight: 3,
+    to: (now) => named(now.serversServing.filter(({ sidecar }) => sidecar.running)),
+    run: async (now, name) => {
+      const { pid } = now.server(name).sidecar;
+      process.kill(pid, 'SIGSTOP');
+      try {
+        // That a lease is over has no event here: time itself is what is tried.
+        await pause(1_500 * LEASE_TTL);
+      } finally {
+        process.kill(pid, 'SIGCONT');
+      }
+      return undefined;
+    },
+  },
+  'cut server': {
+    weight: 6,
+    to: (now) => named(now.serversServing.filter(({ isCut }) => !isCut)),
+    run: async (now, name) => {
+      await now.server(name).cut();
+      return undefined;
+    },
+  },
+  'mend server': {
+    weight: 10,
+    to: (now) => named(now.fleet.servers.filter(({ isCut }) => isCut)),
+    run: async (now, name) => {
+      await now.server(name).mend();
+      return undefined;
+    },
+  },
+  move: {
+    weight: 8,
+    to: (now) => named(now.serversServing),
+    run: async (now, name) => {
+      const { operator } = now.fleet;
+      const isOut = (server: string) =>
+        now.fleet.servers.some((each) => each.name === server && !each.isIn);
+      const ids = (await operator.ids()).flatMap(({ server, ...id }) =>
+        server === undefined || server === name ? [] : [{ server, ...id }],
+      );
+      // One that its owner may give up, if there is any; else it is refused.
+      const other = ids.find(({ server }) => isOut(server)) ?? ids[0];
+      if (other === undefined) return 'there is no ID of another server';
+      const { first, config } = other;
+      return told(now, 'move', first, '--to', name, '--config', String(config));
+    },
+  },
+};
+
+/** What is done about servers whose sidecar ended without a word. */
+export const OPERATIONS_OF_LOST_SERVERS: Readonly<Record<string, Operation>> = {
+  lose: {
+    weight: 6,
+    to: (now) => (now.serversServing.every(isSound) ? named(now.serversIn('draining')) : []),
+    run: async (now, name) => {
+      const host = now.server(name);
+      await now.fleet.leave(host);
+      await now.fleet.operator.must('down', name);
+      host.isIn = false;
+      await host.sidecar.kill();
+      await host.server.kill();
+      return undefined;
+    },
+  },
+  forget: {
+    weight: 5,
+    to: (now) => named(now.serversLost),
+    run: (now, name) => told(now, 'servers', 'forget', name),
+  },
+  release: {
+    weight: 3,
+    to: (now) => named(now.serversLost),
+    run: (now, name) => told(now, 'ids', 'release', POOL, '--server', name, '--gone'),
+  },
+};
+
+/** What cidctl says to it, which may be that it is refused. */
+async function told(now: Candidates, ...args: string[]): Promise<string | undefined> {
+  const { code, out, err } = await now.fleet.operator.cidctl(...args);
+  // 2: refused by its words; 3: it would lose connections, or is at rest.
+  if (code !== 0 && code !== 2 && code !== 3) {
+    throw new Error(`cidctl ${args.join(' ')} ended with ${code}: ${err}`);
+  }
+  return code === 0 ? undefined : `${code}: ${(err || out).trim().split('\n').at(-1)}`;
+}
