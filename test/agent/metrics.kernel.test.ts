@@ -133,7 +133,7 @@ describe('the metrics of a running agent', () => {
     };
     const pair = [start(), start(...elsewhere, ...states)];
     const ended = await Promise.race(pair.map(async (each) => [await each.agent.exited, each]));
-    expect(ended[0]).toBe(1);
+    expect(ended[0]).toMatchObject({ code: 1 });
     const [served] = pair.filter((each) => each !== ended[1]);
     const refused = pair.find((each) => each === ended[1]);
     expect(readFileSync(refused?.log ?? '', 'utf8')).toMatch(
