@@ -2,6 +2,7 @@
 import { defineConfig } from 'vitest/config';
 
 const elsewhere = ['**/node_modules/**', 'dist/**'];
+const compile = ['test/compile.ts'];
 
 // Five projects by what they need: `unit` runs anywhere, `model` needs spin and gcc, `etcd`
 // needs the program etcd, `kernel` needs root and a BPF-capable kernel, `e2e` needs network
@@ -13,6 +14,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          globalSetup: compile,
           include: ['**/*.test.ts'],
           exclude: [...elsewhere, '**/*.{model,etcd,kernel,e2e,release}.test.ts'],
           // Many start daemons, which takes long where the machine has other work. What these
@@ -32,6 +34,7 @@ export default defineConfig({
       {
         test: {
           name: 'etcd',
+          globalSetup: compile,
           include: ['**/*.etcd.test.ts'],
           exclude: elsewhere,
           // Members that are starved of CPU lose their leader, which few tests are about.
@@ -43,6 +46,7 @@ export default defineConfig({
       {
         test: {
           name: 'kernel',
+          globalSetup: compile,
           include: ['**/*.kernel.test.ts'],
           exclude: elsewhere,
           fileParallelism: false,
@@ -53,7 +57,7 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
-          globalSetup: ['test/e2e/compile.ts'],
+          globalSetup: compile,
           include: ['**/*.e2e.test.ts'],
           exclude: elsewhere,
           fileParallelism: false,

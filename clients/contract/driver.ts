@@ -16,9 +16,12 @@ export class Driver {
   #number = 0;
   #errors = '';
 
-  /** @param command the program and its arguments */
-  constructor([command = '', ...args]: readonly string[]) {
-    this.#program = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  /**
+   * @param command the program and its arguments
+   * @param cwd where it runs
+   */
+  constructor([command = '', ...args]: readonly string[], cwd?: string) {
+    this.#program = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], cwd });
     this.#program.stderr?.on('data', (text: Buffer) => {
       this.#errors = `${this.#errors}${text}`.slice(-10_000);
     });

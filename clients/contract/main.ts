@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { play } from './player.js';
+import { playAll } from './play-all.js';
 import { readScenarios } from './scenario.js';
 
 const usage =
@@ -25,25 +22,20 @@ if (folder === undefined || command.length === 0) {
   process.exit(2);
 }
 
-let failed = 0;
-for (const scenario of readScenarios(folder)) {
-  if (values.only !== undefined && scenario.name !== values.only) continue;
-  const place = mkdtempSync(join(tmpdir(), 'cdc-'));
-  try {
-    await play(scenario, {
-      command,
-      socket: join(place, 's.sock'),
-      outageMs: Number(values['outage-ms']),
-      cids: Number(values.cids),
-      withinMs: Number(values['within-ms']),
-      strictTiming: values['strict-timing'],
-    });
-    process.stdout.write(`passed  ${scenario.name}\n`);
-  } catch (error) {
-    failed += 1;
-    process.stdout.write(`FAILED  ${(error as Error).message}\n`);
-  } finally {
-    rmSync(place, { recursive: true, force: true });
-  }
+const { only } = values;
+const scenarios = readScenarios(folder).filter(({ name }) => name === (only ?? name));
+if (scenarios.length === 0) {
+  process.stderr.write(`there is no scenario ${only ?? ''} in ${folder}\n`);
+  process.exit(2);
 }
-process.exitCode = failed === 0 ? 0 : 1;
+const played = playAll(scenarios, {
+  command,
+  outageMs: Number(values['outage-ms']),
+  cids: Number(values.cids),
+  withinMs: Number(values['within-ms']),
+  strictTiming: values['strict-timing'],
+});
+for await (const { name, fault } of played) {
+  process.stdout.write(fault === undefined ? `passed  ${name}\n` : `FAILED  ${fault}\n`);
+  if (fault !== undefined) process.exitCode = 1;
+}

@@ -8,6 +8,8 @@ import { ScriptedSidecar } from './scripted-sidecar.js';
 export interface PlayOptions {
   /** The client's test program and its arguments. */
   readonly command: readonly string[];
+  /** Where it runs; here, if left out. */
+  readonly folder?: string;
   /** Path of a socket that nobody uses. */
   readonly socket: string;
   /** Milliseconds that an outage lasts. */
@@ -61,7 +63,7 @@ class Player {
 
   constructor(options: PlayOptions) {
     this.#options = options;
-    this.driver = new Driver(options.command);
+    this.driver = new Driver(options.command, options.folder);
     this.sidecar = new ScriptedSidecar(options.socket, () => this.#highWater);
   }
 

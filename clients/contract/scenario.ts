@@ -57,6 +57,7 @@ const sidecarStep = z.discriminatedUnion('sidecar', [
     known_generation: count.optional(),
     oldest_generation: count.optional(),
     server_use: z.string().optional(),
+    can_retire: z.boolean().optional(),
     /** The instance is that of the Session before. */
     same_instance: z.boolean().optional(),
     /** Milliseconds since the sidecar listens; counts with `--strict-timing` only. */

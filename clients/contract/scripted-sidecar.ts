@@ -254,6 +254,7 @@ export class ScriptedSidecar {
       known_generation: open.knownGeneration,
       oldest_generation: open.oldestGeneration,
       server_use: hexOf(open.serverUse ?? new Uint8Array(0)),
+      can_retire: open.canRetire,
       same_instance: hexOf(open.instance) === this.#instanceBefore,
     };
     for (const [name, is] of Object.entries(expected)) {

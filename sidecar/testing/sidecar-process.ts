@@ -8,15 +8,16 @@ import type { SidecarServiceClient } from '../../proto/gen/cidecar/v1/sidecar.js
 import { clientOf } from './calls.js';
 import type { SidecarFolder } from './sidecar-folder.js';
 
+/** Where this file is, in the sources or in dist/. */
 const root = fileURLToPath(new URL('../../', import.meta.url));
+const compiled = existsSync(join(root, 'package.json')) ? join(root, 'dist') : root;
 
 /**
- * The arguments of node for a program of ours, named without its ending: from source or from dist/.
+ * The arguments of node for a program of ours, named without its ending. It is the compiled form,
+ * as users run it; the tests compile first (test/compile.ts).
  */
 export function program(name: string): string[] {
-  return existsSync(join(root, 'package.json'))
-    ? ['--import', 'tsx', join(root, `${name}.ts`)]
-    : [join(root, `${name}.js`)];
+  return [join(compiled, `${name}.js`)];
 }
 
 export interface LaunchOptions {

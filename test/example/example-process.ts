@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { join } from 'node:path';
-import { PACKAGE_ROOT, type WorkerProcess } from '../netns/process.js';
+import { nodeArgv, type WorkerProcess } from '../netns/process.js';
 import type { Scope } from '../netns/scope.js';
 import type { HostPort } from '../quic/quiche.js';
 import { makeCertificate } from '../system/tls.js';
@@ -8,7 +7,7 @@ import { makeCertificate } from '../system/tls.js';
 const HOST = '127.0.0.1';
 
 /**
- * Starts the example from its sources, with CIDs of the sidecar at `socket`.
+ * Starts the example with CIDs of the sidecar at `socket`.
  *
  * @param onPort any free one by default
  */
@@ -18,10 +17,9 @@ export async function startExample(
   onPort = 0,
 ): Promise<{ process: WorkerProcess; server: HostPort }> {
   const { certificate, privateKey } = await makeCertificate(scope);
-  const main = join(PACKAGE_ROOT, 'examples/quic-server/main.ts');
   const example = scope.start({
     title: 'example QUIC server',
-    argv: [process.execPath, '--import', 'tsx', main],
+    argv: nodeArgv('examples/quic-server/main'),
     args: [socket, HOST, String(onPort), certificate, privateKey],
     log: scope.path(`example-${onPort}.log`),
   });

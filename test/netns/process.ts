@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { appendFileSync, closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { inNamespace } from './command.js';
 
@@ -18,6 +19,13 @@ export interface StartOptions {
   /** Path of a file to which standard output and standard error are appended. */
   readonly log: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Where it runs. Default: the folder with package.json. */
+  readonly cwd?: string;
+  /**
+   * Takes the lines of its standard output, which are in the log too. Such a process takes lines on
+   * its standard input (`write`) instead of calls.
+   */
+  readonly onLine?: (line: string) => void;
 }
 
 export interface Exit {
@@ -34,7 +42,7 @@ export const PACKAGE_ROOT = fileURLToPath(
 
 /**
  * The command line of a program of this repository in its compiled form, which users run too.
- * The end-to-end tests compile first (test/e2e/compile.ts).
+ * The tests compile first (test/compile.ts).
  */
 export function nodeArgv(entry: string): string[] {
   return [process.execPath, join(PACKAGE_ROOT, 'dist', `${entry}.js`)];
@@ -68,12 +76,14 @@ export class WorkerProcess {
     this.title = options.title;
     this.log = options.log;
     const log = openSync(options.log, 'a', 0o600);
+    const { onLine } = options;
     this.#child = spawn(program, args, {
-      cwd: PACKAGE_ROOT,
+      cwd: options.cwd ?? PACKAGE_ROOT,
       env: { ...process.env, ...options.env },
-      stdio: ['ignore', log, log, 'ipc'],
+      stdio: onLine === undefined ? ['ignore', log, log, 'ipc'] : ['pipe', 'pipe', log],
     });
     closeSync(log);
+    if (onLine !== undefined) this.#listen(onLine);
     this.exited = new Promise((resolve) => {
       const end = (exit: Exit) => {
         this.#exit = exit;
@@ -124,6 +134,11 @@ export class WorkerProcess {
     });
   }
 
+  /** Gives a line to the standard input of a process with `onLine`. */
+  write(line: string): void {
+    if (this.#exit === undefined) this.#child.stdin?.write(`${line}\n`);
+  }
+
   signal(signal: NodeJS.Signals): void {
     if (this.#exit === undefined) this.#child.kill(signal);
   }
@@ -143,6 +158,16 @@ export class WorkerProcess {
   /** The last lines of the log, for messages about failures. */
   tail(lines = 12): string {
     return readFileSync(this.log, 'utf8').trimEnd().split('\n').slice(-lines).join('\n');
+  }
+
+  #listen(onLine: (line: string) => void): void {
+    const { stdin, stdout } = this.#child;
+    stdin?.on('error', () => undefined); // It has ended, which its exit says.
+    if (stdout === null) return;
+    createInterface(stdout).on('line', (line) => {
+      appendFileSync(this.log, `${line}\n`);
+      onLine(line);
+    });
   }
 
   #receive(message: Reply | Notice): void {

@@ -25,8 +25,21 @@ interface Waiter {
   resolve(): void;
 }
 
+/**
+ * How a connection ended: the server closed it cleanly, with application error 0; a stateless reset
+ * said that the server does not know it; or anything else, of which silence is the usual case.
+ */
+export type Ending = 'closed' | 'reset' | 'lost';
+
 /** Says why a connection is lost, from the client's view. */
-export class ConnectionLost extends Error {}
+export class ConnectionLost extends Error {
+  constructor(
+    message: string,
+    readonly ending: Ending = 'lost',
+  ) {
+    super(message);
+  }
+}
 
 /**
  * One QUIC connection of a client whose address changes: either a NAT forgets its mapping
@@ -39,6 +52,8 @@ export class ClientConnection {
   readonly #sockets = new Map<string, Socket>();
   readonly #waiters = new Set<Waiter>();
   readonly #timeoutMs: number;
+  /** CIDs of this client that the server has retired, hex. */
+  readonly #retired = new Set<string>();
   #active: HostPort;
   #lastDcid = '';
   #serverCidLength = 0;
@@ -90,7 +105,7 @@ export class ClientConnection {
     try {
       this.#quic.streamSend(stream, ECHO, true);
     } catch (error) {
-      throw new ConnectionLost(`no stream could be opened: ${String(error)}`);
+      throw this.#ended(`no stream could be opened: ${String(error)}`);
     }
     this.#flush();
     await this.#until('echo', () => {
@@ -150,6 +165,14 @@ export class ClientConnection {
     if (before !== undefined) closeSoon(before, LINGER_MS);
     this.#sockets.set(key, socket);
     socket.on('message', (datagram, from) => {
+      // Packets of two sockets come in any order, and quiche 0.18 closes the connection for one that
+      // has a CID which a packet before it retired.
+      if (
+        !isLongHeader(datagram) &&
+        this.#retired.has(hex(shortHeaderDcid(datagram, OWN_CID_LENGTH)))
+      ) {
+        return;
+      }
       try {
         this.#quic.recv(datagram, { from: { host: from.address, port: from.port }, to: local });
       } catch {
@@ -182,7 +205,11 @@ export class ClientConnection {
       }
       this.#sockets.get(pathKey(from))?.send(datagram, to.port, to.host);
     }
-    while (this.#quic.retiredScidNext() !== null);
+    for (;;) {
+      const retired = this.#quic.retiredScidNext();
+      if (retired === null) break;
+      this.#retired.add(hex(retired));
+    }
     clearTimeout(this.#timer);
     if (this.#quic.isClosed()) return;
     const timeout = this.#quic.timeout();
@@ -203,12 +230,30 @@ export class ClientConnection {
     }
   }
 
+  #ended(message: string): ConnectionLost {
+    const error = this.#quic.peerError();
+    if (error !== null) {
+      const { isApp, errorCode } = error;
+      const ending = isApp && errorCode === 0 ? 'closed' : 'lost';
+      return new ConnectionLost(
+        `${message}; ${isApp ? 'application ' : ''}error ${errorCode}`,
+        ending,
+      );
+    }
+    // quiche closes a connection without an error for one reason alone.
+    const reset =
+      this.#quic.isClosed() && !this.#quic.isTimedOut() && this.#quic.localError() === null;
+    return reset
+      ? new ConnectionLost(`${message}; stateless reset`, 'reset')
+      : new ConnectionLost(message);
+  }
+
   #until(what: string, check: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       const waiter = {
         check: () => {
-          if (!this.#quic.isClosed()) return check();
-          fail(new ConnectionLost(`closed while waiting for ${what}`));
+          if (!this.#quic.isClosed() && !this.#quic.isDraining()) return check();
+          fail(this.#ended(`closed while waiting for ${what}`));
           return false;
         },
         resolve: () => {

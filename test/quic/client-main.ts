@@ -27,5 +27,6 @@ serveParent({
   stopTraffic: () => current().stopTraffic(),
   destinationCids: () => current().destinationCids,
   losses: () => current().losses,
+  returns: () => current().returns,
   close: () => current().close(),
 });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { ClientConnection, ConnectionLost } from './client-connection.js';
+import { ClientConnection, ConnectionLost, type Ending } from './client-connection.js';
 import type { HostPort, QuicheConfig } from './quiche.js';
 
 /** A server, and the addresses from which clients reach it. */
@@ -16,7 +16,15 @@ export interface FleetOptions {
   readonly timeoutMs: number;
   /** How many connections take a step at the same time. */
   readonly parallel: number;
+  /**
+   * Whether clients come back whose connection was closed cleanly, or reset: with a new connection,
+   * on which they take the step again. Else these connections are lost.
+   */
+  readonly comeBack?: boolean;
 }
+
+/** How often clients came back, by how the connection before had ended. */
+export type Returns = Readonly<Record<Exclude<Ending, 'lost'>, number>>;
 
 export interface Progress {
   readonly done: number;
@@ -30,7 +38,8 @@ export interface TrafficReport {
 }
 
 interface Member {
-  readonly connection: ClientConnection;
+  connection: ClientConnection;
+  readonly server: HostPort;
   readonly addresses: readonly string[];
   /** Index into the addresses. */
   address: number;
@@ -42,6 +51,7 @@ export class Fleet {
   readonly #config: QuicheConfig;
   readonly #onProgress: (progress: Progress) => void;
   readonly #losses: string[] = [];
+  readonly #returns = { closed: 0, reset: 0 };
   #alive: Member[] = [];
   #traffic: { stop: boolean; echoes: number; ended: Promise<void> } | undefined;
 
@@ -64,6 +74,10 @@ export class Fleet {
     return this.#losses;
   }
 
+  get returns(): Returns {
+    return { ...this.#returns };
+  }
+
   get destinationCids(): string[] {
     return this.#alive.map(({ connection }) => connection.destinationCid);
   }
@@ -80,7 +94,7 @@ export class Fleet {
         const address = Math.floor(i / targets.length) % addresses.length;
         const local = addresses[address] ?? '';
         const connection = await ClientConnection.open(this.#config, server, local, timeoutMs);
-        opened.push({ connection, addresses, address });
+        opened.push({ connection, server, addresses, address });
       },
       () => undefined,
     );
@@ -124,7 +138,7 @@ export class Fleet {
       members.map(async (member, i) => {
         await pause((pauseMs * i) / members.length); // So that connections are not in step.
         while (!traffic.stop && this.#alive.includes(member)) {
-          await this.#attempt(member, () => member.connection.echo());
+          await this.#attempt(member, ({ connection }) => connection.echo());
           traffic.echoes += 1;
           await pause(pauseMs);
         }
@@ -153,13 +167,39 @@ export class Fleet {
   }
 
   async #step(action: (member: Member) => Promise<void>): Promise<number> {
-    await this.#forEach([...this.#alive], action, (member) => this.#drop(member));
+    await this.#forEach(
+      [...this.#alive],
+      (member) => this.#withReturns(member, action),
+      (member) => this.#drop(member),
+    );
     return this.alive;
   }
 
-  async #attempt(member: Member, action: () => Promise<void>): Promise<void> {
+  /** Takes the step once more after each return. */
+  async #withReturns(member: Member, action: (member: Member) => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        return await action(member);
+      } catch (error) {
+        if (this.#options.comeBack !== true || !(error instanceof ConnectionLost)) throw error;
+        if (error.ending === 'lost') throw error;
+        await this.#comeBack(member);
+        this.#returns[error.ending] += 1;
+      }
+    }
+  }
+
+  async #comeBack(member: Member): Promise<void> {
+    const { connection, server, addresses, address } = member;
+    connection.close();
+    const { timeoutMs } = this.#options;
+    const local = addresses[address] ?? '';
+    member.connection = await ClientConnection.open(this.#config, server, local, timeoutMs);
+  }
+
+  async #attempt(member: Member, action: (member: Member) => Promise<void>): Promise<void> {
     try {
-      await action();
+      await this.#withReturns(member, action);
     } catch (error) {
       this.#lost(error);
       this.#drop(member);

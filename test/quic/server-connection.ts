@@ -46,6 +46,11 @@ export class ServerConnection {
     });
   }
 
+  /** The oldest generation of the CIDs that its client can still send to; undefined: none. */
+  get oldestGeneration(): number | undefined {
+    return this.#cids.oldestGeneration;
+  }
+
   receive(datagram: Buffer, from: HostPort, to: HostPort): void {
     try {
       this.#quic.recv(datagram, { from, to });

@@ -25,7 +25,14 @@ const { values } = parseArgs({
 
 const SIDECAR_LIMIT_MS = 30_000;
 
-const pool = values.sidecar === undefined ? undefined : CidPool.connect({ socket: values.sidecar });
+let server: QuicServer | undefined;
+const pool =
+  values.sidecar === undefined
+    ? undefined
+    : CidPool.connect({
+        socket: values.sidecar,
+        heldGenerations: () => server?.heldGenerations ?? [],
+      });
 await pool?.ready({ timeout: SIDECAR_LIMIT_MS });
 const cids: CidSource = pool ?? new RandomCids(Number(values['random-cids']));
 
@@ -41,7 +48,7 @@ function resetTokens(socket: string) {
   };
 }
 
-const server = await QuicServer.listen({
+const listening = await QuicServer.listen({
   addresses: values.address,
   port: Number(values.port),
   tls: {
@@ -52,16 +59,17 @@ const server = await QuicServer.listen({
   ...(values.sidecar === undefined ? {} : { resetToken: resetTokens(values.sidecar) }),
   body: values.body === undefined ? new Uint8Array() : readFileSync(values.body),
 });
+server = listening;
 
 let lastOrder: Reissue | undefined;
 function reissue(order: Reissue): void {
   lastOrder = order;
   const replace = (connection: ServerConnection) =>
-    server.reissue(connection, order.throughGeneration);
-  void paceReissue(server.connections, replace, order);
+    listening.reissue(connection, order.throughGeneration);
+  void paceReissue(listening.connections, replace, order);
 }
 pool?.on('reissue', reissue);
 // Some connections may have found the pool empty.
 pool?.on('recovered', () => lastOrder && reissue(lastOrder));
 
-serveParent({ statistics: () => server.statistics });
+serveParent({ statistics: () => listening.statistics });

@@ -98,9 +98,22 @@ export class QuicServer implements ConnectionHost {
     return [...this.#connections];
   }
 
+  /** Connections by the oldest generation of the CIDs that their clients can still send to. */
+  get heldGenerations(): ReadonlyMap<number, number> {
+    const held = new Map<number, number>();
+    for (const { oldestGeneration } of this.#connections) {
+      if (oldestGeneration === undefined) continue;
+      held.set(oldestGeneration, (held.get(oldestGeneration) ?? 0) + 1);
+    }
+    return held;
+  }
+
   close(): void {
     for (const connection of this.#connections) connection.close();
-    for (const socket of this.#sockets) socket.close();
+    // After their last packets were sent.
+    setImmediate(() => {
+      for (const socket of this.#sockets) socket.close();
+    });
   }
 
   reissue(connection: ServerConnection, throughGeneration: number): void {

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { poolDocument, quicLb } from '../../sidecar/testing/pool-document.js';
 import { SidecarFolder } from '../../sidecar/testing/sidecar-folder.js';
 import { SidecarProcess } from '../../sidecar/testing/sidecar-process.js';
-import { nodeArgv, type WorkerProcess } from '../netns/process.js';
+import { nodeArgv, PACKAGE_ROOT, type WorkerProcess } from '../netns/process.js';
 import { Scope } from '../netns/scope.js';
 import { SidecarApi } from '../system/sidecar-api.js';
 import type { Tally } from './pool-users.js';
@@ -60,7 +59,7 @@ export async function soak({ cids, report = () => {} }: SoakOptions): Promise<So
     await rotation.begin();
     const probe = join(folder.path, 'probe.sock');
     sidecar = await SidecarProcess.start(folder, ['--init', '--log-level', 'info'], {
-      nodeFlags: [...(FROM_SOURCES ? ['--import', 'tsx'] : []), '--import', sibling('heap-probe')],
+      nodeFlags: ['--import', join(PACKAGE_ROOT, 'dist/test/soak/heap-probe.js')],
       env: { CIDECAR_SOAK_PROBE: probe },
     });
     const pid = sidecar.child.pid ?? 0;
@@ -154,23 +153,14 @@ class Rotation {
   }
 }
 
-const FROM_SOURCES = import.meta.url.endsWith('.ts');
-
-function sibling(name: string): string {
-  return new URL(`./${name}.${FROM_SOURCES ? 'ts' : 'js'}`, import.meta.url).href;
-}
-
 async function startClient(
   scope: Scope,
   { socket }: SidecarFolder,
   users: readonly string[],
 ): Promise<WorkerProcess> {
-  const main = fileURLToPath(sibling('client-main'));
   const client = scope.start({
     title: `clients ${users.join()}`,
-    argv: FROM_SOURCES
-      ? [process.execPath, '--import', 'tsx', main]
-      : nodeArgv('test/soak/client-main'),
+    argv: nodeArgv('test/soak/client-main'),
     log: scope.path('logs', `${users[0]}.log`),
   });
   await client.ready();

@@ -9,7 +9,7 @@ import {
   VIP4,
   VIP6,
 } from '../netns/topology.js';
-import type { FleetOptions, Progress, Target, TrafficReport } from '../quic/fleet.js';
+import type { FleetOptions, Progress, Returns, Target, TrafficReport } from '../quic/fleet.js';
 
 export const TARGET4: Target = {
   server: { host: VIP4, port: VIP_PORT },
@@ -84,6 +84,11 @@ export class Clients {
   /** Why the lost connections were lost, one line each. */
   losses(): Promise<string[]> {
     return this.#worker.call('losses');
+  }
+
+  /** How often clients came back, where they do. */
+  returns(): Promise<Returns> {
+    return this.#worker.call('returns');
   }
 
   /**

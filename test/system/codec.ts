@@ -12,7 +12,7 @@ export function codecOf(document: SystemDocument, config: DocumentConfig): CidCo
     configId: config.id,
     serverIdLength: config.serverIdLength,
     nonceLength: config.nonceLength,
-    serverUseLength: 0,
+    serverUseLength: config.serverUseLength ?? 0,
     lengthSelfEncoded: true,
     key: config.encrypted ? new Secret(Buffer.from(key(), 'hex')) : null,
   });

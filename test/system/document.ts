@@ -9,6 +9,8 @@ export interface DocumentConfig {
   readonly id: number;
   readonly serverIdLength: number;
   readonly nonceLength: number;
+  /** Octets of the server's own; none if left out. */
+  readonly serverUseLength?: number;
   readonly encrypted: boolean;
   readonly state: 'staged' | 'minting' | 'retiring' | 'quarantined';
 }
@@ -16,6 +18,8 @@ export interface DocumentConfig {
 export interface DocumentServer {
   readonly name: string;
   readonly address: string;
+  /** How the tokens of its CIDs are made; `cmac` if left out. */
+  readonly resetTokens?: 'cmac' | 'hmac-sha256';
 }
 
 /** Four pass with CIDs of eight octets, which no other known balancer can read. */
@@ -80,17 +84,14 @@ export class SystemDocument {
         protocol: 'udp',
         quic: this.#readsCids,
       })),
-      configs: this.#configs.map(({ id, serverIdLength, nonceLength, encrypted, state }) => ({
+      configs: this.#configs.map(({ id, encrypted, ...lengthsAndState }) => ({
         id,
         scheme: 'quic-lb',
-        serverIdLength,
-        nonceLength,
+        ...lengthsAndState,
         ...(encrypted ? { keyFile: `config-${id}.key` } : {}),
-        state,
       })),
-      servers: this.#servers.map(({ name, address }, index) => ({
-        name,
-        address,
+      servers: this.#servers.map((server, index) => ({
+        ...server,
         serverIds: Object.fromEntries(
           this.#configs.map((config) => [config.id, [SystemDocument.serverId(config, index)]]),
         ),

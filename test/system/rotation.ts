@@ -3,21 +3,23 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { codecOf } from './codec.js';
 import type { DocumentConfig } from './document.js';
 import { SidecarApi } from './sidecar-api.js';
-import type { System } from './system.js';
+import type { HostServer, System } from './system.js';
 
 const APPLY_LIMIT_MS = 15_000;
 const MOVE_LIMIT_MS = 30_000;
+/** A sidecar says for 30 s after its start that it cannot know of all connections. */
+const GIVEN_UP_LIMIT_MS = 60_000;
 
 /**
  * A rotation of the whole system to its next config, with the steps of an operator: first the
  * next config is staged, then it is minted while the present one retires, then it stands alone.
  */
 export class Rotation {
-  readonly #system: System;
+  readonly #system: System<HostServer>;
   readonly #present: DocumentConfig;
   readonly #next: DocumentConfig;
 
-  constructor(system: System, next: DocumentConfig) {
+  constructor(system: System<HostServer>, next: DocumentConfig) {
     const [present] = system.document.configs;
     if (present === undefined) throw new Error('a system without configs cannot rotate');
     this.#system = system;
@@ -45,6 +47,20 @@ export class Rotation {
     }
   }
 
+  /**
+   * Waits until every sidecar knows that no connection holds a CID of the present config, which is
+   * what the rotation of a fleet waits for.
+   */
+  async givenUp(): Promise<void> {
+    for (const { host, socket } of this.#system.sidecars) await untilGivenUp(host.name, socket);
+  }
+
+  /** The old config is only kept to be known; balancers do not route by it any more. */
+  quarantine(): Promise<void> {
+    const quarantined = { ...this.#present, state: 'quarantined' as const };
+    return this.#apply([quarantined, { ...this.#next, state: 'minting' }]);
+  }
+
   finish(): Promise<void> {
     return this.#apply([{ ...this.#next, state: 'minting' }]);
   }
@@ -55,12 +71,16 @@ export class Rotation {
     document.update(configs);
     const wanted = configs.map(({ id, state }) => `${id} ${state}`).sort();
     for (const { host, socket } of sidecars) await untilConfigs(host.name, socket, wanted);
-    for (const agent of agents) await agent.untilConfigs(wanted);
+    const routed = wanted.filter((config) => !config.endsWith(' quarantined'));
+    for (const agent of agents) await agent.untilConfigs(routed);
   }
 }
 
 /** The ID of the config whose CID each live connection sends to; null for a CID of no config. */
-export async function configsInUse({ clients, document }: System): Promise<(number | null)[]> {
+export async function configsInUse({
+  clients,
+  document,
+}: System<HostServer>): Promise<(number | null)[]> {
   const codecs = document.configs.map((config) => codecOf(document, config));
   return (await clients.destinationCids()).map((cid) => {
     const octets = Buffer.from(cid, 'hex');
@@ -80,6 +100,23 @@ async function untilConfigs(host: string, socket: string, wanted: readonly strin
       if (held.join() === wanted.join()) return;
       if (Date.now() > end) throw new Error(`${host}'s sidecar holds ${held}, not ${wanted}`);
       await sleep(20);
+    }
+  } finally {
+    api.close();
+  }
+}
+
+async function untilGivenUp(host: string, socket: string): Promise<void> {
+  const api = new SidecarApi(socket);
+  try {
+    const end = Date.now() + GIVEN_UP_LIMIT_MS;
+    for (;;) {
+      const { olderCids } = await api.status();
+      if (olderCids?.complete && olderCids.connections === 0) return;
+      if (Date.now() > end) {
+        throw new Error(`${host}: connections still hold old CIDs: ${JSON.stringify(olderCids)}`);
+      }
+      await sleep(100);
     }
   } finally {
     api.close();

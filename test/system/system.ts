@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { writeFileSync } from 'node:fs';
 import type { Scope } from '../netns/scope.js';
-import { Topology } from '../netns/topology.js';
+import { type Host, Topology } from '../netns/topology.js';
 import type { ServerStatistics } from '../quic/server.js';
 import { Agent } from './agent.js';
 import { Clients } from './clients.js';
@@ -9,7 +9,7 @@ import { attachDecap, passObject } from './decap.js';
 import { type DocumentConfig, SystemDocument } from './document.js';
 import { QuicServerProcess } from './quic-server.js';
 import { Sidecar } from './sidecar.js';
-import { makeCertificate } from './tls.js';
+import { makeCertificate, type TlsPaths } from './tls.js';
 
 export interface SystemOptions {
   readonly balancers: number;
@@ -27,25 +27,44 @@ export interface SystemOptions {
   readonly reissueSeconds?: number;
   /** Seconds for which a server without its sidecar uses the CIDs it has. Default: 60. */
   readonly cidLifetimeSeconds?: number;
+  /** Further flags of the sidecars. */
+  readonly sidecarFlags?: readonly string[];
+  /** How reset tokens are made; `cmac` if left out. */
+  readonly resetTokens?: 'cmac' | 'hmac-sha256';
   /** The answer to HTTP/3 requests. */
   readonly body?: Uint8Array;
   /** Called with the name of what is started next. */
   readonly onStep?: (what: string) => void;
 }
 
+/** The process of a QUIC server on its host. */
+export interface HostServer {
+  readonly host: Host;
+  /** Resolves when it listens on the VIPs and has CIDs. */
+  start(): Promise<void>;
+}
+
+/** Where the server of a host finds what it needs. */
+export interface ServerPlace {
+  readonly host: Host;
+  readonly tls: TlsPaths;
+  /** The socket of its sidecar; undefined where there is none. */
+  readonly sidecar: string | undefined;
+}
+
 const REISSUE_SECONDS = 2;
 const CID_LIFETIME_SECONDS = 60;
 
 /** The whole system in namespaces. Every part is the program that an operator would run. */
-export class System {
+export class System<S extends HostServer = QuicServerProcess> {
   readonly topology: Topology;
   readonly document: SystemDocument;
   readonly agents: readonly Agent[];
-  readonly servers: readonly QuicServerProcess[];
+  readonly servers: readonly S[];
   readonly sidecars: readonly Sidecar[];
   readonly clients: Clients;
 
-  private constructor(parts: Omit<System, 'statistics'>) {
+  private constructor(parts: Omit<System<S>, 'statistics'>) {
     this.topology = parts.topology;
     this.document = parts.document;
     this.agents = parts.agents;
@@ -54,7 +73,23 @@ export class System {
     this.clients = parts.clients;
   }
 
-  static async start(scope: Scope, options: SystemOptions): Promise<System> {
+  /** Starts it with the QUIC server of the tests on each host. */
+  static start(scope: Scope, options: SystemOptions): Promise<System> {
+    const body = scope.path('body');
+    writeFileSync(body, options.body ?? '');
+    return System.startWith(scope, options, ({ host, tls, sidecar }) => {
+      const cids =
+        sidecar === undefined ? { randomLength: options.randomCidLength ?? 8 } : { sidecar };
+      return new QuicServerProcess(scope, host, { tls, body, cids });
+    });
+  }
+
+  /** @param serverOf makes the server of a host, which is then started */
+  static async startWith<S extends HostServer>(
+    scope: Scope,
+    options: SystemOptions,
+    serverOf: (place: ServerPlace) => S,
+  ): Promise<System<S>> {
     const step = options.onStep ?? (() => undefined);
     step('network namespaces');
     const topology = await Topology.build(scope, {
@@ -65,6 +100,7 @@ export class System {
     const hosts = topology.servers.map(({ name, address4, address6 }) => ({
       name,
       address: options.tunnelFamily === 6 ? address6 : address4,
+      ...(options.resetTokens === undefined ? {} : { resetTokens: options.resetTokens }),
     }));
     const document = new SystemDocument(scope.path('registry.yaml'), hosts, options.configs);
 
@@ -75,6 +111,7 @@ export class System {
               decapsulates: options.balancers > 0,
               reissueSeconds: options.reissueSeconds ?? REISSUE_SECONDS,
               cidLifetimeSeconds: options.cidLifetimeSeconds ?? CID_LIFETIME_SECONDS,
+              more: options.sidecarFlags ?? [],
             });
           })
         : [];
@@ -84,14 +121,9 @@ export class System {
 
     step('QUIC servers');
     const tls = await makeCertificate(scope);
-    const body = scope.path('body');
-    writeFileSync(body, options.body ?? '');
-    const servers = topology.servers.map((host, index) => {
-      const sidecar = sidecars[index]?.socket;
-      const cids =
-        sidecar === undefined ? { randomLength: options.randomCidLength ?? 8 } : { sidecar };
-      return new QuicServerProcess(scope, host, { tls, body, cids });
-    });
+    const servers = topology.servers.map((host, index) =>
+      serverOf({ host, tls, sidecar: sidecars[index]?.socket }),
+    );
     await Promise.all(servers.map((server) => server.start()));
 
     step('balancers');
@@ -103,7 +135,7 @@ export class System {
     return new System({ topology, document, agents, servers, sidecars, clients });
   }
 
-  statistics(): Promise<ServerStatistics[]> {
+  statistics(this: System): Promise<ServerStatistics[]> {
     return Promise.all(this.servers.map((server) => server.statistics()));
   }
 }

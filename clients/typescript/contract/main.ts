@@ -26,6 +26,7 @@ const COMMANDS: Readonly<Record<string, (fields: Fields) => object | Promise<obj
       highWater: Number(fields.high_water ?? 4096),
       clientName: 'contract-test',
       heldGenerations: () => held,
+      canRetire: fields.can_retire !== false,
       ...(fields.server_use === undefined ? {} : { serverUse: octets(fields.server_use) }),
     };
     pool = CidPool.connect(options);

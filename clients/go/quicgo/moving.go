@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package quicgo
+
+import (
+	"context"
+	"time"
+
+	cidecar "github.com/cidecar/cidecar/clients/go"
+)
+
+const (
+	// watchPart of the time to a deadline, and at most longestWatch, is taken to see which
+	// connections are idle.
+	watchPart    = 20
+	longestWatch = 2 * time.Second
+	// sortEvery is the time between two looks at which are idle now.
+	sortEvery = 500 * time.Millisecond
+)
+
+// reissue obeys an order: quic-go cannot have CIDs retired, so connections are closed.
+func (a *Adapter) reissue(order cidecar.Reissue) {
+	a.order.Store(&order)
+	a.move(a.connections.covered(order.ThroughGeneration), order)
+}
+
+func (a *Adapter) move(records []*record, order cidecar.Reissue) {
+	if a.options.Moving != nil {
+		for _, r := range records {
+			a.options.Moving(r.conn)
+		}
+	}
+	go a.closeSpread(records, order.Deadline)
+}
+
+// closeSpread closes connections one after the other until shortly before the deadline, those first
+// on which nothing was sent or received for long.
+func (a *Adapter) closeSpread(records []*record, deadline time.Time) {
+	a.connections.idleFirst(records)
+	if watch := min(time.Until(deadline)/watchPart, longestWatch); watch > 0 {
+		if !sleep(a.ctx, watch) {
+			return
+		}
+		a.connections.idleFirst(records)
+	}
+	sorted := time.Now()
+	_ = cidecar.Pace(a.ctx, len(records), deadline, func(index int) {
+		if time.Since(sorted) > sortEvery {
+			a.connections.idleFirst(records[index:])
+			sorted = time.Now()
+		}
+		r := records[index]
+		if !a.connections.isOpen(r) || r.closing.Swap(true) {
+			return
+		}
+		a.closed.Add(1)
+		// It returns when the connection has ended.
+		go func() { _ = r.conn.CloseWithError(a.options.CloseCode, a.options.CloseReason) }()
+	})
+}
+
+// sleep returns false where the context ends first.
+func sleep(ctx context.Context, pause time.Duration) bool {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Obeying orders to reissue: by new CIDs, or by closing connections one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from .._pacing import pace_reissue
+from .._reissue_orders import Reissue
+from ._connection import RoutedConnection
+
+Act = Callable[[RoutedConnection], object]
+
+
+class Reissuing:
+    """Spreads each order over the time until its deadline."""
+
+    def __init__(self, connections: Callable[[], Iterable[RoutedConnection]]) -> None:
+        self._connections = connections
+        self._tasks: set[asyncio.Task[object]] = set()
+
+    def replace(self, order: Reissue, replace: Act) -> None:
+        """Calls ``replace`` for each connection that the order covers."""
+        self._spread(pace_reissue(self._covered(order), replace, order.deadline))
+
+    def close_idle_first(self, order: Reissue, close: Act) -> None:
+        """Calls ``close`` for each, each time for the one whose streams rest longest by then."""
+
+        def close_next(_: int) -> None:
+            left = self._covered(order)
+            if left:
+                close(min(left, key=lambda connection: connection.active_at))
+
+        turns = range(len(self._covered(order)))
+        self._spread(pace_reissue(turns, close_next, order.deadline))
+
+    def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+    def _covered(self, order: Reissue) -> list[RoutedConnection]:
+        return [each for each in self._connections() if each.holds(order)]
+
+    def _spread(self, pacing: object) -> None:
+        assert asyncio.iscoroutine(pacing)  # noqa: S101 (for the type)
+        task: asyncio.Task[object] = asyncio.get_running_loop().create_task(pacing)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { readClients } from '../../clients/contract/client-file.js';
+import { PACKAGE_ROOT } from '../netns/process.js';
+import { runLanguage } from './language.js';
+import { type Outcome, outcomeTable } from './outcome.js';
+
+// Everything that clients in all languages have to pass: clients/contract/README.md says what a
+// language brings.
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', multiple: true, default: [] },
+    long: { type: 'boolean', default: false },
+    'strict-timing': { type: 'boolean', default: false },
+  },
+});
+const say = (text: string) => process.stdout.write(`${text}\n`);
+
+const all = readClients(join(PACKAGE_ROOT, 'clients'));
+const known = all.map(({ language }) => language);
+const unknown = values.only.filter((language) => !known.includes(language));
+if (unknown.length > 0) {
+  say(`no client in ${unknown.join(', ')}; there are ${known.join(', ')}`);
+  process.exit(2);
+}
+const clients = all.filter(({ language }) => {
+  return values.only.length === 0 || values.only.includes(language);
+});
+
+const outcomes: Outcome[] = [];
+for (const client of clients) {
+  say(`\n== ${client.language}`);
+  const options = { long: values.long, strictTiming: values['strict-timing'], say };
+  for await (const outcome of runLanguage(client, options)) outcomes.push(outcome);
+}
+say(`\n${outcomeTable(outcomes)}`);
+const failed = outcomes.filter(({ state }) => state === 'FAILED');
+if (failed.length > 0) say(`\n${failed.length} of ${outcomes.length} failed`);
+process.exitCode = failed.length === 0 ? 0 : 1;
