@@ -17,6 +17,10 @@ export default defineConfig({
           globalSetup: compile,
           include: ['**/*.test.ts'],
           exclude: [...elsewhere, '**/*.{model,etcd,kernel,e2e,release}.test.ts'],
+          // Many start daemons, which takes long where the machine has other work. What these
+          // end is a test that hangs.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {

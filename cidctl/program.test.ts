@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -298,6 +298,43 @@ describe('validate --against', () => {
     expect(code).toBe(3);
     expect(out).toContain('pools.yaml:5: pools.web.configs[0].keyFile: key-changed');
     expect(out).not.toContain('00000000');
+  });
+
+  it('does without keys on both sides where it is told to, and says what that leaves open', async () => {
+    const two = DOCUMENT.replace('keyFile: key', 'keyFile: gone').replace('.12', '.13');
+    mkdirSync(file('elsewhere'), { recursive: true });
+    writeFileSync(file('elsewhere/new.yaml'), two);
+    writeFileSync(file('elsewhere/old.yaml'), DOCUMENT);
+    const kept = documentSource({ text: DOCUMENT, keyFiles: {} });
+    writeFileSync(file('keyless'), kept.serialize() ?? '');
+    for (const former of ['elsewhere/old.yaml', 'keyless', 'pools.yaml']) {
+      const line = `validate @elsewhere/new.yaml --against @${former}`;
+      expect((await cidctl(line)).code).toBe(2);
+      const { code, out } = await cidctl(`${line} --without-keys`);
+      expect({ code, out }).toMatchObject({
+        code: 0,
+        out: expect.stringMatching(/without-1-key/),
+      });
+      expect(out).toMatch(/no CID can repeat, as far as can be told without the keys of 1 config$/);
+      const { value } = await json(`${line} --without-keys`);
+      expect(value).toMatchObject({ valid: true, lossy: false, configsWithoutKeys: 1 });
+    }
+    // The keys of the new document are there, and those of the old one are not.
+    const line = 'validate @pools.yaml --against @elsewhere/old.yaml';
+    expect((await cidctl(line)).code).toBe(2);
+    expect((await cidctl(`${line} --without-keys`)).out).toContain('without the keys of 1 config');
+    const { value } = await json('validate @pools.yaml --against @pools.yaml');
+    expect(value).not.toHaveProperty('configsWithoutKeys');
+  });
+
+  it('has options of etcd for one side only where the other is a file', async () => {
+    const both = 'validate @pools.yaml --against @pools.yaml --cluster-secret @key';
+    expect((await cidctl(both)).err).toContain('--cluster-secret is for the address of etcd');
+    // The options are for the former side: they are read, and found to be none.
+    const former = 'validate @pools.yaml --against etcd://127.0.0.1:1/x --registry-options @none';
+    const { code, err } = await cidctl(former);
+    expect(code).toBe(2);
+    expect(err).toContain(file('none'));
   });
 
   it('refuses a former document that is none; exit code 2', async () => {

@@ -4,14 +4,14 @@ import type { FieldValue, FieldValues, Flag, Flags, Scheme, Schemes } from '../c
 import { CidecarError } from '../core/index.js';
 import { readInteger, readKeyFile, readOctets } from './arguments.js';
 
-/** The commands that are given a config by options. */
-export type SchemeCommand = 'encode' | 'decode';
+/** The forms of a scheme that are filled in by options of a command. */
+export type FormOfFlags = 'encodeForm' | 'decodeForm';
 
 /** Options as commander returns them: by their names in camel case. */
 export type Options = Readonly<Record<string, string | boolean | undefined>>;
 
 /** Adds `--scheme`, and the options of all schemes. */
-export function addSchemeFlags(command: Command, schemes: Schemes, which: SchemeCommand): Command {
+export function addSchemeFlags(command: Command, schemes: Schemes, which: FormOfFlags): Command {
   const choices = schemes.map(({ name }) => name);
   command.addOption(
     new Option('--scheme <scheme>', 'how the CID is laid out').choices(choices).default(choices[0]),
@@ -32,7 +32,7 @@ export function addSchemeFlags(command: Command, schemes: Schemes, which: Scheme
 export function readSchemeFlags(
   options: Options,
   schemes: Schemes,
-  which: SchemeCommand,
+  which: FormOfFlags,
 ): { readonly scheme: Scheme; readonly values: FieldValues } {
   const scheme = schemes.find(({ name }) => name === options.scheme) ?? schemes[0];
   const own: Flags = scheme[which].fields;
@@ -64,7 +64,7 @@ function spell(name: string, flag: Flag): string {
 }
 
 /** For example `one, two: what it is`. Schemes with different texts are listed one by one. */
-function helpOf(name: string, schemes: Schemes, which: SchemeCommand): string {
+function helpOf(name: string, schemes: Schemes, which: FormOfFlags): string {
   const names = new Map<string, string[]>();
   for (const scheme of schemes) {
     const fields: Flags = scheme[which].fields;

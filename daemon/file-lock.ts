@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { spawn } from 'node:child_process';
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { CidecarError } from '../core/index.js';
+import { flock } from './flock.js';
 
 /**
- * A lock that one process holds until it ends, in whatever way (SIGKILL too). Node cannot call
- * flock(2), so flock(1) of util-linux does it. A lock belongs to an open file description, not to
- * a process: flock(1) inherits our descriptor, locks it and exits, and we go on holding the lock.
- * Unlike an abstract socket, it also works between containers that share the folder but not the
- * network namespace.
+ * A lock that one process holds until it ends, in whatever way (SIGKILL too). Unlike an abstract
+ * socket, it also works between containers that share the folder but not the network namespace.
  *
  * The file stays when the lock is given back: a process that removed it could remove the one
  * that another has just locked, and a third would then lock a new file beside it.
@@ -38,7 +35,9 @@ export class FileLock {
     }
     try {
       if (!(await file.stat()).isFile()) throw unwritable(path, 'is not a regular file');
-      const status = await flock(file, path);
+      const status = await flock(file.fd, 0).catch((cause: unknown) => {
+        throw unwritable(path, 'flock of util-linux cannot be run', cause);
+      });
       if (status === 0) return new FileLock(file);
       if (status === 1) throw new CidecarError('STATE_LOCKED', heldMessage, { file: path });
       throw unwritable(path, `flock failed (${status ?? 'killed'})`);
@@ -51,18 +50,6 @@ export class FileLock {
   async release(): Promise<void> {
     await this.file.close();
   }
-}
-
-/** The exit status of flock(1): 1 where another process has the lock; null when it was killed. */
-function flock(file: FileHandle, path: string): Promise<number | null> {
-  return new Promise((resolve, reject) => {
-    // The child sees the file as descriptor 3, after its standard streams.
-    const child = spawn('flock', ['-n', '3'], { stdio: ['ignore', 'ignore', 'ignore', file.fd] });
-    child.once('error', (cause) =>
-      reject(unwritable(path, 'flock of util-linux cannot be run', cause)),
-    );
-    child.once('exit', resolve);
-  });
 }
 
 function unwritable(file: string, message: string, cause?: unknown): CidecarError {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync } from 'node:fs';
-import { chmod, chown, lstat, rename, stat, unlink } from 'node:fs/promises';
+import { constants, lstatSync, readFileSync, unlinkSync } from 'node:fs';
+import { chmod, chown, lstat, open, rename, stat, unlink } from 'node:fs/promises';
 import { connect, type Server } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { CidecarError } from '../core/index.js';
+import { flock } from './flock.js';
 
 export interface UnixSocketOptions {
   readonly path: string;
@@ -21,8 +22,8 @@ export interface UnixSocket {
 /**
  * Lets a server listen on a unix socket that appears under its name complete, with mode and
  * group set: it is bound under another name that nobody else can connect to, then renamed
- * over what a killed process left. Throws SOCKET_BUSY where somebody listens, SOCKET_UNUSABLE
- * or ARGUMENT_INVALID.
+ * over what a killed process left. Of processes that begin at the same time one gets the name.
+ * Throws SOCKET_BUSY where somebody listens, SOCKET_UNUSABLE or ARGUMENT_INVALID.
  */
 export async function listenOnUnixSocket(
   server: Server,
@@ -34,29 +35,68 @@ export async function listenOnUnixSocket(
     throw new CidecarError('SOCKET_UNUSABLE', message);
   }
   const gid = group === undefined ? undefined : groupId(group);
-  await refuseUnlessFree(path);
+  const ino = await oneAtATime(dirname(path), async () => {
+    await refuseUnlessFree(path);
+    return appear(server, path, mode, gid);
+  });
+  return {
+    stop: async () => {
+      // The name goes first: whoever finds it free may take it from then on. Until then the
+      // socket answers, so nobody else can have put another one in its place.
+      if (inodeOf(path) === ino) remove(path);
+      server.close();
+    },
+  };
+}
+
+/** Binds the server to the path; returns the inode of its socket. */
+async function appear(server: Server, path: string, mode: number, gid: number | undefined) {
   const temporary = temporaryFor(path);
   await unlink(temporary).catch(() => {});
   try {
     await bind(server, temporary);
     if (gid !== undefined) await chown(temporary, -1, gid);
     await chmod(temporary, mode);
+    const { ino } = await lstat(temporary);
     await rename(temporary, path);
+    return ino;
   } catch (cause) {
     server.close();
     await unlink(temporary).catch(() => {});
     const { code = cause } = cause as NodeJS.ErrnoException;
     throw new CidecarError('SOCKET_UNUSABLE', `cannot listen on ${path} (${code})`, { cause });
   }
-  const { ino } = await lstat(path);
-  return {
-    stop: async () => {
-      server.close();
-      // Another process may have taken the name over by now.
-      const present = await lstat(path).catch(() => undefined);
-      if (present?.ino === ino) await unlink(path).catch(() => {});
-    },
-  };
+}
+
+/**
+ * Does some work that looks at a folder and then changes it, while no other process does. What
+ * holds the lock for longer than any such work is something else, so that nobody who may read the
+ * folder can keep a daemon from starting: the work is then done without the lock.
+ */
+async function oneAtATime<Result>(folder: string, work: () => Promise<Result>): Promise<Result> {
+  const flags = constants.O_RDONLY | constants.O_DIRECTORY;
+  const opened = await open(folder, flags).catch(() => undefined);
+  try {
+    if (opened !== undefined) await flock(opened.fd, LOCK_WAIT).catch(() => {});
+    return await work();
+  } finally {
+    await opened?.close();
+  }
+}
+
+/** Seconds. */
+const LOCK_WAIT = 10;
+
+function inodeOf(path: string): number | undefined {
+  return lstatSync(path, { throwIfNoEntry: false })?.ino;
+}
+
+function remove(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // The folder may be read-only by now. A socket that nobody listens on is taken over later.
+  }
 }
 
 /** Octets that the path of a socket may have: `sun_path` of unix(7) less the NUL at its end. */

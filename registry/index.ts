@@ -11,7 +11,12 @@ export { readServerId } from './document/server-ids.js';
 export { type DocumentSource, documentSource } from './file/document-source.js';
 export { type FileRegistryOptions, openFileRegistry } from './file/file-registry.js';
 export { readKeyFileOf } from './file/key-files.js';
-export { isSavedState, type SavedStateOptions, savedState } from './last-good.js';
+export {
+  isSavedEtcdState,
+  isSavedState,
+  type SavedStateOptions,
+  savedState,
+} from './last-good.js';
 export { openRegistry } from './open.js';
 export * from './transitions/index.js';
 export * from './types.js';

@@ -9,6 +9,11 @@ export function isSavedState(text: string): boolean {
   return isDocumentSource(text) || isEtcdSource(text);
 }
 
+/** The same of a registry in etcd, whose keys are sealed in it. */
+export function isSavedEtcdState(text: string): boolean {
+  return isEtcdSource(text);
+}
+
 export interface SavedStateOptions {
   /** When it is aborted, the reading ends soon and rejects with its reason. */
   readonly signal: AbortSignal;

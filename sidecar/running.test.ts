@@ -80,6 +80,25 @@ describe('the metrics socket', { timeout: 60_000 }, () => {
   });
 });
 
+describe('of two sidecars that start at once', { timeout: 60_000 }, () => {
+  it.each(['--socket', '--metrics'])('with one %s one serves, and one is refused', async (flag) => {
+    const path = `${folder.path}/shared`;
+    const pair = ['a', 'b'].map((name) => {
+      const own = ['--state-dir', `${folder.path}/${name}`, '--socket', `${folder.path}/${name}.s`];
+      return launch(['--init', ...own, '--metrics', `${folder.path}/${name}.m`, flag, path]);
+    });
+    const ended = await Promise.race(pair.map((each) => each.exited.then(() => each)));
+    const rest = pair.filter((each) => each !== ended);
+    expect(await ended.exited).toBe(1);
+    expect(ended.output).toContain(`a process listens on ${path} (SOCKET_BUSY)`);
+    for (const each of rest) await each.logs('serving');
+    expect((await stat(path)).isSocket()).toBe(true);
+    expect(rest).toHaveLength(1);
+    expect(await rest[0]?.stop()).toBe(0);
+    await expect(stat(path)).rejects.toThrow(/ENOENT/);
+  });
+});
+
 describe('flags by the names of an earlier release', { timeout: 60_000 }, () => {
   it('are accepted, with a warning', async () => {
     const sidecar = await start('--init', '--metrics-socket', folder.metrics);

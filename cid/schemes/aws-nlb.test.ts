@@ -5,7 +5,7 @@ import { hex } from '../testing/vectors.js';
 import { awsNlb } from './aws-nlb.js';
 
 const read = (nonceLength: number) =>
-  awsNlb.document.read({ id: 0, serverIdLength: 8, nonceLength });
+  awsNlb.documentForm.compile({ id: 0, serverIdLength: 8, nonceLength });
 const forms = awsNlb.serverIdForms!;
 
 describe('aws-nlb', () => {

@@ -17,7 +17,7 @@ const NONCE_LENGTHS = { minimum: 4, maximum: 11 } as const;
 export const awsNlb: Scheme = {
   name: 'aws-nlb',
 
-  document: form(
+  documentForm: form(
     {
       id: {
         kind: 'integer',
@@ -38,7 +38,7 @@ export const awsNlb: Scheme = {
     ({ nonceLength }) => compile({ nonceLength }),
   ),
 
-  encode: form(
+  encodeForm: form(
     { length: LENGTH_FLAG, serverUse: SERVER_USE_FLAG },
     ({ length, serverUse }, { nonceLength }) => ({
       ...compile({ nonceLength, length, serverUseLength: serverUse?.length }),
@@ -46,7 +46,7 @@ export const awsNlb: Scheme = {
     }),
   ),
 
-  decode: form(
+  decodeForm: form(
     {
       length: LENGTH_FLAG,
       nonceLength: {

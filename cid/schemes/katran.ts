@@ -33,7 +33,7 @@ const VERSION_FLAG = {
 export const katran: Scheme = {
   name: 'katran',
 
-  document: form(
+  documentForm: form(
     {
       // Follows from the version. A document may give it all the same, and must then agree.
       id: { kind: 'integer', minimum: 0, maximum: FAILOVER_CONFIG_ID - 1, optional: true },
@@ -45,7 +45,7 @@ export const katran: Scheme = {
 
   // A person may give fewer octets of nonce (only a worker ID, for example) than a CID has
   // room for, and cidctl then completes them.
-  encode: form(
+  encodeForm: form(
     {
       version: VERSION_FLAG,
       cidLength: {
@@ -63,7 +63,7 @@ export const katran: Scheme = {
     },
   ),
 
-  decode: form({ version: VERSION_FLAG }, ({ version }, { cidLength }) =>
+  decodeForm: form({ version: VERSION_FLAG }, ({ version }, { cidLength }) =>
     compile(versionOf(version), Math.max(MIN_CID_LENGTH, cidLength)),
   ),
 };

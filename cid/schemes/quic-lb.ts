@@ -79,7 +79,7 @@ const LENGTHS_UNSAID = 'a CID does not say its lengths';
 export const quicLb: Scheme = {
   name: 'quic-lb',
 
-  document: form(
+  documentForm: form(
     {
       id: {
         kind: 'integer',
@@ -96,7 +96,7 @@ export const quicLb: Scheme = {
       compile({ scheme: 'quic-lb', configId: id, ...lengths, key: keyFile ?? null }),
   ),
 
-  encode: form(
+  encodeForm: form(
     {
       configId: CONFIG_ID_FLAG,
       keyFile: KEY_FILE_FLAG,
@@ -120,7 +120,7 @@ export const quicLb: Scheme = {
     },
   ),
 
-  decode: form(
+  decodeForm: form(
     {
       configId: CONFIG_ID_FLAG,
       keyFile: KEY_FILE_FLAG,

@@ -11,11 +11,11 @@ export interface Scheme {
   /** As documents (`scheme:`) and cidctl (`--scheme`) spell it. */
   readonly name: string;
   /** How a registry document gives a config. Every config has `state` and `resetKeyFile` too. */
-  readonly document: Form<DocumentFields, void, CompiledConfig>;
+  readonly documentForm: Form<DocumentFields, void, CompiledConfig>;
   /** How `cidctl encode` is given a config. Options of other schemes are refused. */
-  readonly encode: Form<Flags, CidToEncode, ConfigToEncode>;
+  readonly encodeForm: Form<Flags, CidToEncode, ConfigToEncode>;
   /** How `cidctl decode` is given a config. Options of other schemes are refused. */
-  readonly decode: Form<Flags, CidToDecode, CompiledConfig>;
+  readonly decodeForm: Form<Flags, CidToDecode, CompiledConfig>;
   /** For a scheme whose server IDs have other forms than hex. */
   readonly serverIdForms?: ServerIdForms;
 }
@@ -23,7 +23,7 @@ export interface Scheme {
 /** The schemes that a person can choose from. Where none is named, cidctl takes the first. */
 export type Schemes = readonly [Scheme, ...Scheme[]];
 
-/** Fields for a person to fill in, and what they result in. */
+/** Fields for a person to fill in, and how a codec is compiled from them. */
 export interface Form<Fields, Given, Result> {
   readonly fields: Fields;
   /**
@@ -32,7 +32,7 @@ export interface Form<Fields, Given, Result> {
    *
    * @param values the values of all `fields`; each was checked against its field
    */
-  read(values: FieldValues, given: Given): Result;
+  compile(values: FieldValues, given: Given): Result;
 }
 
 export interface DocumentFields extends Readonly<Record<string, DocumentField>> {
@@ -82,11 +82,11 @@ export interface ServerIdForms {
   readonly label: string;
 }
 
-/** Makes a form whose `read` gets values of the types that the fields declare. */
+/** Makes a form whose `compile` gets values of the types that the fields declare. */
 export function form<const Fields extends DocumentFields | Flags, Given, Result>(
   fields: Fields,
-  read: (values: ValuesOf<Fields>, given: Given) => Result,
+  compile: (values: ValuesOf<Fields>, given: Given) => Result,
 ): Form<Fields, Given, Result> {
   // Callers check each value against these fields first, which the compiler cannot know.
-  return { fields, read: (values, given) => read(values as ValuesOf<Fields>, given) };
+  return { fields, compile: (values, given) => compile(values as ValuesOf<Fields>, given) };
 }

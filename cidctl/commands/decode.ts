@@ -14,14 +14,14 @@ export function addDecode(
   setExitCode: SetExitCode,
   schemes: Schemes,
 ): void {
-  addSchemeFlags(program.command('decode'), schemes, 'decode')
+  addSchemeFlags(program.command('decode'), schemes, 'decodeForm')
     .description('Read one CID. Exit code 3 if it does not route.')
     .argument('<cid>', 'the CID in hex')
     .option('--json', 'print JSON')
     .action((text: string, options: Options) => {
       const cid = readCid(text);
-      const { scheme, values } = readSchemeFlags(options, schemes, 'decode');
-      const { codec, warnings } = scheme.decode.read(values, { cidLength: cid.length });
+      const { scheme, values } = readSchemeFlags(options, schemes, 'decodeForm');
+      const { codec, warnings } = scheme.decodeForm.compile(values, { cidLength: cid.length });
       for (const { message } of warnings) io.err(`cidctl: ${message}`);
       const decoded = codec.decode(cid);
       if (options.json) io.out(JSON.stringify(jsonOf(decoded, scheme)));

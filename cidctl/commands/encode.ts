@@ -19,7 +19,7 @@ interface EncodeOptions {
 }
 
 export function addEncode(program: Command, io: Io, schemes: Schemes): void {
-  addSchemeFlags(program.command('encode'), schemes, 'encode')
+  addSchemeFlags(program.command('encode'), schemes, 'encodeForm')
     .description('Make one CID.')
     .requiredOption('--server-id <hex>', 'server ID; its length is the config’s')
     .option('--nonce <hex>', 'nonce (default: random; make no CIDs for real use that way)')
@@ -31,7 +31,7 @@ export function addEncode(program: Command, io: Io, schemes: Schemes): void {
 }
 
 function encode(options: EncodeOptions & Options, schemes: Schemes, io: Io): void {
-  const { scheme, values } = readSchemeFlags(options, schemes, 'encode');
+  const { scheme, values } = readSchemeFlags(options, schemes, 'encodeForm');
   const parse = scheme.serverIdForms?.parse ?? ((text) => readOctets(text, '--server-id'));
   const serverId = parse(options.serverId);
   const given = options.nonce === undefined ? undefined : readOctets(options.nonce, '--nonce');
@@ -45,12 +45,12 @@ function encode(options: EncodeOptions & Options, schemes: Schemes, io: Io): voi
       `--nonce has ${given.length} octets and --nonce-length says ${nonceLength}`,
     );
   }
-  const reading = scheme.encode.read(values, {
+  const config = scheme.encodeForm.compile(values, {
     serverIdLength: serverId.length,
     nonceLength: given?.length ?? nonceLength,
   });
-  const { codec } = reading;
-  for (const { message } of reading.warnings) io.err(`cidctl: ${message}`);
+  const { codec } = config;
+  for (const { message } of config.warnings) io.err(`cidctl: ${message}`);
 
   codec.checkServerId(serverId);
   if (nonceLength !== undefined && nonceLength !== codec.nonceLength) {
@@ -70,7 +70,7 @@ function encode(options: EncodeOptions & Options, schemes: Schemes, io: Io): voi
   if (given === undefined || given.length < nonce.length) randomFillSync(nonce);
   if (given !== undefined) nonce.set(given);
 
-  const cid = codec.encode(serverId, nonce, reading.options);
+  const cid = codec.encode(serverId, nonce, config.options);
   const token = tokenOf(options, cid);
   const forms = formsOf(scheme, serverId);
   if (options.json) {

@@ -52,7 +52,7 @@ function whatNow(readings: readonly Reading[]): string {
   const unread = readings.filter(({ unroutable }) => unroutable === 'key-not-read').length;
   return unread === 0
     ? 'It routes nowhere: balancers go by the flow table, then the ring.'
-    : `It routes nowhere, as far as can be told without the keys of ${unread} configs.`;
+    : `It routes nowhere, as far as can be told without the keys of ${unread} ${unread === 1 ? 'config' : 'configs'}.`;
 }
 
 function describeCid(cid: Uint8Array): string {

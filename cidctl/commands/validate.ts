@@ -3,13 +3,21 @@ import type { Command } from 'commander';
 import type { Schemes } from '../../cid/index.js';
 import { CidecarError } from '../../core/index.js';
 import { addRegistryOptions, type RegistryFlags } from '../../daemon/options/registry.js';
+import { isEtcdAddress } from '../../registry/etcd/index.js';
 import {
   type DesiredState,
   DocumentError,
   type DocumentWarning,
   isLossy,
 } from '../../registry/index.js';
-import { jsonTransitions, printTransitions, transitionsFrom } from '../against.js';
+import {
+  compareWith,
+  findFormer,
+  jsonComparison,
+  optionsFor,
+  printComparison,
+  type ReadOptions,
+} from '../against.js';
 import { EXIT_LOSSY, exitCodeOf, type Io, type SetExitCode } from '../io.js';
 import { readState } from '../read-state.js';
 
@@ -29,11 +37,12 @@ export function addValidate(
   addRegistryOptions(command)
     .option(
       '--without-keys',
-      'keys may be missing, as for one who holds none; what depends on them is not checked',
+      'keys may be missing, also those of --against; what depends on them is not checked',
     )
     .option(
       '--against <old>',
-      'say what the change from this document loses; also the last-good file of a daemon',
+      'say what the change from this document loses; also the last-good file of a daemon, or ' +
+        'the address of etcd',
     )
     .option('--json', 'print JSON')
     .action(async (file: string, flags: ValidateFlags) => {
@@ -51,41 +60,44 @@ export function addValidate(
 
 interface ValidateFlags extends RegistryFlags {
   readonly json?: true;
+  readonly withoutKeys?: true;
   readonly against?: string;
 }
 
 /** Returns whether the change loses something; false where there is none to judge. */
 async function validate(
   file: string,
-  { json, against, registryOptions, clusterSecret }: ValidateFlags,
+  { json, against, withoutKeys, registryOptions, clusterSecret }: ValidateFlags,
   io: Io,
   schemes: Schemes,
 ): Promise<boolean> {
   const warnings: DocumentWarning[] = [];
   let text = '';
-  const state = await readState(file, {
+  const options: ReadOptions = {
     registryOptions,
     clusterSecret,
+    schemes,
+    ...(withoutKeys && { needsKey: () => false }),
+  };
+  const former = against === undefined ? undefined : await findFormer(against);
+  const own = former?.fromEtcd ? optionsFor(isEtcdAddress(file), options) : options;
+  const state = await readState(file, {
+    ...own,
     onWarning: (warning) => warnings.push(warning),
     onSource: (_, source) => {
       text = source.text ?? '';
     },
-    schemes,
   });
-  const found =
-    against === undefined
-      ? undefined
-      : await transitionsFrom(against, { file, state, text }, schemes);
-  const lossy = found?.some(isLossy) ?? false;
+  const comparison = former && (await compareWith(former, { file, state, text }, options));
   if (json) {
-    const change = found && { lossy, transitions: jsonTransitions(found) };
+    const change = comparison && jsonComparison(comparison);
     const { revision } = state;
     io.out(JSON.stringify({ valid: true, revision, warnings, pools: sizes(state), ...change }));
   } else {
     printGood(file, state, warnings, io);
-    if (found !== undefined && against !== undefined) printTransitions(file, against, found, io);
+    if (comparison && former) printComparison(file, former.name, comparison, io);
   }
-  return lossy;
+  return comparison?.transitions.some(isLossy) ?? false;
 }
 
 function sizes(state: DesiredState) {

@@ -11,6 +11,10 @@ import { socketTarget } from './socket-target.js';
 export interface CidPoolOptions {
   /** Path of the sidecar's unix socket, at most 107 octets. Give either this or `channel`. */
   readonly socket?: string;
+  /**
+   * For a sidecar that serves TLS. On Node 26 the address must be a host name, since gRPC 1.14
+   * cannot connect to an IP address by TLS there.
+   */
   readonly channel?: { readonly address: string; readonly credentials: ChannelCredentials };
   /** The pool is refilled when it holds fewer CIDs than this; half of `highWater` if left out. */
   readonly lowWater?: number;

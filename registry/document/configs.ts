@@ -53,13 +53,13 @@ export function readConfig(
   report: Report,
   keys: ConfigKeys,
 ): PoolConfig | undefined {
-  const { scheme, values } = shape;
-  const read: Record<string, FieldValue> = {};
-  for (const [name, field] of Object.entries(scheme.document.fields)) {
-    const value = values[name];
+  const { scheme } = shape;
+  const values: Record<string, FieldValue> = {};
+  for (const [name, field] of Object.entries(scheme.documentForm.fields)) {
+    const value = shape.values[name];
     if (field.kind === 'key-file' && typeof value === 'string') {
-      read[name] = keys.read(value, name, 'cids') ?? standInKey();
-    } else if (typeof value !== 'string') read[name] = value;
+      values[name] = keys.read(value, name, 'cids') ?? standInKey();
+    } else if (typeof value !== 'string') values[name] = value;
   }
   const { resetKeyFile } = shape;
   const resetKey =
@@ -68,20 +68,20 @@ export function readConfig(
       : (keys.read(resetKeyFile, 'resetKeyFile', 'reset-tokens') ?? null);
   if (keys.failed) return undefined;
 
-  let reading: CompiledConfig;
+  let compiled: CompiledConfig;
   try {
-    reading = scheme.document.read(read);
+    compiled = scheme.documentForm.compile(values);
   } catch (error) {
     if (!(error instanceof CidecarError)) throw error;
     const { field } = error.place;
-    const known = field !== undefined && Object.hasOwn(scheme.document.fields, field);
+    const known = field !== undefined && Object.hasOwn(scheme.documentForm.fields, field);
     report.error(known ? [...path, field] : path, error.message, error.code);
     return undefined;
   }
-  const { codec, warnings } = reading;
+  const { codec, warnings } = compiled;
   for (const { field, message } of warnings) report.warn([...path, field], message);
   const id = idOf(codec);
-  if (read.id !== undefined && read.id !== id) {
+  if (values.id !== undefined && values.id !== id) {
     report.error([...path, 'id'], `must be ${id} (or left out): that is how its CIDs begin`);
     return undefined;
   }

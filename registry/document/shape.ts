@@ -115,7 +115,7 @@ function presentOrNot(field: DocumentField): z.ZodType {
 
 /** A config of one scheme: the fields of the scheme, and those that every config has. */
 function configShape(scheme: Scheme) {
-  const fields = Object.entries(scheme.document.fields);
+  const fields = Object.entries(scheme.documentForm.fields);
   return z
     .strictObject({
       scheme: z.literal(scheme.name),

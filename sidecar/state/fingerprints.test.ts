@@ -25,7 +25,7 @@ const katran = (version: 1 | 2 | 3, cidLength: number) =>
 const fromDocument = (name: string, values: Record<string, number>) => {
   const scheme = BUILT_IN_SCHEMES.find((each) => each.name === name);
   if (scheme === undefined) throw new Error(`there is no scheme ${name}`);
-  return scheme.document.read(values).codec;
+  return scheme.documentForm.compile(values).codec;
 };
 
 // Of version 1 of the state. State files hold these: were one to change, a sidecar would take

@@ -76,6 +76,11 @@ export class BalancerHost {
     renameSync(`${this.document}.new`, this.document);
   }
 
+  /** Path of the log of the agent that was started last. */
+  get log(): string {
+    return this.#log;
+  }
+
   get stateFolder(): string {
     return this.scope.path('state');
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AgentLock } from '../../lb-agent/installation/pin-folder-lock.js';
@@ -119,6 +119,32 @@ describe('the metrics of a running agent', () => {
     await host.start('--metrics', socket);
     expect((await get('/')).status).toBe(404);
     expect((await get('/metrics', 'POST')).status).toBe(404);
+  });
+
+  it('are those of one agent of two that start at once; the other is refused', async () => {
+    const other = host.scope.pinFolder('other');
+    const elsewhere = ['--pin-dir', other, '--interface', 'peer0', '--source', '192.0.2.9'];
+    const states = ['--state-dir', host.scope.path('other-state')];
+    const start = (...more: string[]) => {
+      host.spawn('--metrics', socket, ...more);
+      const { agent } = host;
+      if (agent === undefined) throw new Error('no agent was started');
+      return { agent, log: host.log };
+    };
+    const pair = [start(), start(...elsewhere, ...states)];
+    const ended = await Promise.race(pair.map(async (each) => [await each.agent.exited, each]));
+    expect(ended[0]).toMatchObject({ code: 1 });
+    const [served] = pair.filter((each) => each !== ended[1]);
+    const refused = pair.find((each) => each === ended[1]);
+    expect(readFileSync(refused?.log ?? '', 'utf8')).toMatch(
+      /a process listens on .*metrics\.sock \(SOCKET_BUSY\)/,
+    );
+    await expect
+      .poll(async () => (await scrape()).get('cidecar_balancer_attached'), { timeout: 60_000 })
+      .toBe(1);
+    await served?.agent.stop(10_000);
+    expect(existsSync(socket)).toBe(false);
+    rmSync(AgentLock.file(other), { force: true });
   });
 
   it('take no file and no socket that is in use away', async () => {

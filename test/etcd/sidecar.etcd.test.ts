@@ -102,6 +102,22 @@ it('exports what was applied, with its keys only if they are asked for', async (
     expect((await cidctl('validate', members.address, '--cluster-secret', secret)).code).toBe(0);
     const without = await cidctl('validate', members.address);
     expect(without.err).toContain('is sealed under the cluster secret two');
+    // The cluster secret is for the side of a comparison that is in etcd.
+    const exported = join(keys, 'document.yaml');
+    const opens = ['--cluster-secret', secret];
+    for (const [now, former] of [
+      [members.address, exported],
+      [exported, members.address],
+      [members.address, members.address],
+    ] as const) {
+      const compared = await cidctl('validate', now, '--against', former, ...opens);
+      expect(compared).toMatchObject({ code: 0, err: '' });
+      expect(compared.out).toMatch(/no connection is lost and no CID can repeat$/m);
+      const closed = await cidctl('validate', now, '--against', former);
+      expect(closed.err).toContain('is sealed under the cluster secret two');
+      const keyless = await cidctl('validate', now, '--against', former, '--without-keys');
+      expect(keyless.code).toBe(0);
+    }
     const bad = await cidctl('apply', folder.document, '--registry', folder.document);
     expect(bad).toMatchObject({ code: 2 });
     const name = await cidctl('apply', folder.document, ...registry, '--force', 'everything');

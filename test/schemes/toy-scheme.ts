@@ -20,7 +20,7 @@ import type { Secret } from '../../core/index.js';
  */
 export const toy: Scheme = {
   name: 'toy',
-  document: form(
+  documentForm: form(
     {
       id: { kind: 'integer', minimum: 0, maximum: 6 },
       serverIdLength: { kind: 'one-of', values: [2, 3] },
@@ -28,7 +28,7 @@ export const toy: Scheme = {
     },
     ({ id, serverIdLength, maskFile }) => compile(new ToyCodec(id, serverIdLength, maskFile)),
   ),
-  encode: form(
+  encodeForm: form(
     {
       mask: { kind: 'key-file', help: 'file of the mask' },
       toyId: { kind: 'integer', minimum: 0, maximum: 6, default: 5, help: 'config ID' },
@@ -38,7 +38,7 @@ export const toy: Scheme = {
       options: {},
     }),
   ),
-  decode: form(
+  decodeForm: form(
     {
       mask: { kind: 'key-file', help: 'file of the mask', neededBecause: 'CIDs are masked' },
       toyId: { kind: 'integer', minimum: 0, maximum: 6, default: 5, help: 'config ID' },

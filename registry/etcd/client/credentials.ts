@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type ChannelCredentials, credentials } from '@grpc/grpc-js';
+import { isIP } from 'node:net';
+import { checkServerIdentity } from 'node:tls';
+import { type ChannelCredentials, type ChannelOptions, credentials } from '@grpc/grpc-js';
 import type { Secret } from '../../../core/index.js';
 
 /** PEM texts. */
@@ -17,8 +19,38 @@ export interface EtcdLogin {
   readonly password: Secret;
 }
 
-export function channelCredentials(tls: EtcdTls | undefined): ChannelCredentials {
-  if (tls === undefined) return credentials.createInsecure();
+/** @param target host:port of the member */
+export function channelCredentials(
+  target: string,
+  tls: EtcdTls | undefined,
+): { readonly credentials: ChannelCredentials; readonly options: ChannelOptions } {
+  if (tls === undefined) return { credentials: credentials.createInsecure(), options: {} };
   const key = tls.privateKey === undefined ? null : Buffer.from(tls.privateKey.reveal());
-  return credentials.createSsl(tls.ca ?? null, key, tls.certificate ?? null);
+  const address = tls.serverName === undefined ? addressIn(target) : undefined;
+  return {
+    credentials: credentials.createSsl(
+      tls.ca ?? null,
+      key,
+      tls.certificate ?? null,
+      address === undefined
+        ? {}
+        : { checkServerIdentity: (_, certificate) => checkServerIdentity(address, certificate) },
+    ),
+    options: nameOptions(tls.serverName ?? (address && NO_NAME)),
+  };
+}
+
+/**
+ * What is said in place of a name to a member that is known by its address. gRPC would give the
+ * address, which is no server name (RFC 6066, section 3), and Node 26 refuses it.
+ */
+const NO_NAME = 'member.invalid';
+
+function nameOptions(name: string | undefined): ChannelOptions {
+  return name === undefined ? {} : { 'grpc.ssl_target_name_override': name };
+}
+
+function addressIn(target: string): string | undefined {
+  const host = target.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+  return isIP(host) === 0 ? undefined : host;
 }

@@ -12,27 +12,24 @@ import { channelCredentials, type EtcdTls } from './credentials.js';
 /** Octets of the largest message that is taken: a Range of 10,000 keys of a few kB. */
 const MAX_RECEIVE_OCTETS = 256 * 1024 * 1024;
 
-function channelOptions(tls: EtcdTls | undefined): ChannelOptions {
-  return {
-    // A member that is stopped, or whose link is cut, refuses nothing: only pings find out. etcd
-    // takes pings 5 s apart, and ends the connection of a client that sends more. As it counts
-    // them where they arrive, and does not forget, there is a second for what delays one of them.
-    'grpc.keepalive_time_ms': 6_000,
-    'grpc.keepalive_timeout_ms': 2_000,
-    'grpc.keepalive_permit_without_calls': 1,
-    'grpc.initial_reconnect_backoff_ms': 100,
-    'grpc.max_reconnect_backoff_ms': 1_000,
-    'grpc.max_receive_message_length': MAX_RECEIVE_OCTETS,
-    'grpc.max_send_message_length': -1,
-    // A connection of its own for each client, which ends when that is closed.
-    'grpc.use_local_subchannel_pool': 1,
-    'grpc.enable_retries': 0,
-    'grpc.service_config_disable_resolution': 1,
-    // A proxy of the environment is for the Internet.
-    'grpc.enable_http_proxy': 0,
-    ...(tls?.serverName === undefined ? {} : { 'grpc.ssl_target_name_override': tls.serverName }),
-  };
-}
+const CHANNEL: ChannelOptions = {
+  // A member that is stopped, or whose link is cut, refuses nothing: only pings find out. etcd
+  // takes pings 5 s apart, and ends the connection of a client that sends more. As it counts
+  // them where they arrive, and does not forget, there is a second for what delays one of them.
+  'grpc.keepalive_time_ms': 6_000,
+  'grpc.keepalive_timeout_ms': 2_000,
+  'grpc.keepalive_permit_without_calls': 1,
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 1_000,
+  'grpc.max_receive_message_length': MAX_RECEIVE_OCTETS,
+  'grpc.max_send_message_length': -1,
+  // A connection of its own for each client, which ends when that is closed.
+  'grpc.use_local_subchannel_pool': 1,
+  'grpc.enable_retries': 0,
+  'grpc.service_config_disable_resolution': 1,
+  // A proxy of the environment is for the Internet.
+  'grpc.enable_http_proxy': 0,
+};
 
 /** One member of etcd, as this client reaches it. */
 export class Endpoint {
@@ -110,11 +107,10 @@ export class Endpoint {
   }
 
   #open(): Client {
-    this.#client ??= new Client(
-      `dns:${this.target}`,
-      channelCredentials(this.#tls),
-      channelOptions(this.#tls),
-    );
+    if (this.#client === undefined) {
+      const { credentials, options } = channelCredentials(this.target, this.#tls);
+      this.#client = new Client(`dns:${this.target}`, credentials, { ...CHANNEL, ...options });
+    }
     return this.#client;
   }
 }

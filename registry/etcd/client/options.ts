@@ -38,7 +38,7 @@ export function readEtcdOptions(file: string): ConnectionOptions {
   try {
     // OpenSSL passes over an authority that is no certificate, and then trusts nobody.
     if (options.tls?.ca !== undefined) new X509Certificate(options.tls.ca);
-    channelCredentials(options.tls);
+    channelCredentials('', options.tls);
   } catch (cause) {
     // OpenSSL names what it could not take, and repeats nothing of it.
     const why = cause instanceof Error ? cause.message : String(cause);

@@ -280,7 +280,7 @@ function sameMeaning(a: ConfigValue, b: ConfigValue): boolean {
     const named = Object.entries(values).map(([name, value]) => {
       return [
         name,
-        scheme.document.fields[name]?.kind === 'key-file' ? value !== undefined : value,
+        scheme.documentForm.fields[name]?.kind === 'key-file' ? value !== undefined : value,
       ];
     });
     return JSON.stringify([scheme.name, named, sealed]);

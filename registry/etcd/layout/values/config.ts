@@ -26,7 +26,7 @@ export function sealedField(fileField: string): string {
 
 /** The fields of a config of this scheme that name key files. */
 export function keyFileFields(scheme: Scheme): readonly string[] {
-  const fields = Object.entries(scheme.document.fields);
+  const fields = Object.entries(scheme.documentForm.fields);
   const names = fields.flatMap(([name, { kind }]) => (kind === 'key-file' ? [name] : []));
   return [...names, RESET_KEY_FILE];
 }
