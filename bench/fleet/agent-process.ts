@@ -74,6 +74,11 @@ export class AgentProcess {
   #lines(): readonly { msg: string; time: number; revision?: unknown }[] {
     if (!this.#process.running) throw new Error(`the agent ended:\n${this.#process.tail()}`);
     const lines = readFileSync(this.#process.log, 'utf8').split('\n').slice(0, -1);
-    return lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
+    return lines
+      .filter((line) => line.startsWith('{'))
+      .map((line) => {
+        const { time, ...fields } = JSON.parse(line);
+        return { ...fields, time: Date.parse(time) };
+      });
   }
 }

@@ -23,6 +23,8 @@ export interface AgentFleetOptions extends PacketCounts {
   /** Name of the agent. */
   readonly agent: string;
   readonly host: string;
+  /** Of the machine and the pin folder; undefined where the machine has no ID. */
+  readonly machine?: string | undefined;
   /** Path of the agent's state file; what this remembers is beside it. */
   readonly stateFile: string;
   /** Seconds of the lease. */
@@ -84,6 +86,7 @@ export class AgentFleet implements FleetHealth {
       this.#membership = new Membership({
         ...common,
         identity,
+        machine: options.machine,
         onChange: () => this.#look(),
         rememberOut: () => this.#memberFile.require('out'),
       });
