@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { MemoryDriver } from '../../lb-agent/reconcile/testing/memory-driver.js';
 import { revisionNumber } from '../../registry/etcd/layout/index.js';
 import { TestAgent } from '../../test/etcd/test-agent.js';
 import { until } from '../../test/etcd/until.js';
@@ -42,7 +43,10 @@ serveParent({
       const own = join(folder, agent);
       mkdirSync(own, { recursive: true });
       const onApplied = ({ revision }: { revision: string }) => note(revisionNumber(revision) ?? 0);
-      agents.push(await TestAgent.start({ endpoints, prefix, agent, folder: own, ttl, onApplied }));
+      const driver = new MemoryDriver();
+      driver.counting = false;
+      const of = { endpoints, prefix, agent, folder: own, ttl, driver, onApplied };
+      agents.push(await TestAgent.start(of));
     }
     await until('all agents are live', () => agents.every(({ fleet }) => fleet.alive), 120_000);
   },

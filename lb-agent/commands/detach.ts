@@ -45,6 +45,7 @@ async function detachBalancer(options: DetachOptions): Promise<void> {
     rmSync(stateFile(options), { force: true });
     // It holds keys, which nothing here needs any more.
     rmSync(`${stateFile(options)}.last-good`, { force: true });
+    rmSync(`${stateFile(options)}.last-good.journal`, { force: true });
     rmSync(`${stateFile(options)}.fleet`, { force: true });
   } finally {
     await lock.release();
