@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { benchAgent } from './agent.js';
-import { benchFleet, type FleetRow } from './fleet.js';
+import { benchFleet, type FleetRow } from './fleet/fleet.js';
 import { benchFlood, type FloodRow } from './flood.js';
 import { benchIssue } from './issue.js';
 import { benchMint } from './mint.js';

@@ -14,12 +14,21 @@ const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\n$/;
  * @throws CidecarError STATE_UNWRITABLE, STATE_CORRUPT or FILE_UNREADABLE
  */
 export async function identityIn(folder: string): Promise<string> {
+  return (await knownIdentityIn(folder)) ?? makeIdentity(join(folder, 'identity'));
+}
+
+/**
+ * The same; undefined where none was made yet.
+ *
+ * @throws CidecarError STATE_CORRUPT or FILE_UNREADABLE
+ */
+export async function knownIdentityIn(folder: string): Promise<string | undefined> {
   const file = join(folder, 'identity');
   let text: string;
   try {
     text = await readFile(file, 'utf8');
   } catch (cause) {
-    if (codeOf(cause) === 'ENOENT') return makeIdentity(file);
+    if (codeOf(cause) === 'ENOENT') return undefined;
     const message = `the identity cannot be read (${codeOf(cause)})`;
     throw new CidecarError('FILE_UNREADABLE', message, { file, cause });
   }

@@ -191,6 +191,13 @@ export interface StateSource {
    * a newer state by now.
    */
   serialize(): string | undefined;
+  /** Where the state stands among those that its store has had. */
+  readonly mark?: number;
+  /**
+   * Text that makes this state of the one with an earlier mark, when it follows what that was
+   * serialized to. Undefined where it is not known.
+   */
+  changesSince?(mark: number): string | undefined;
   /** The text of a document, where it is one. */
   readonly text?: string;
 }

@@ -58,7 +58,7 @@ export class KeptDocument {
   /** The state of this revision is in force. */
   keep(revision: string): void {
     const source = this.#sources.get(revision);
-    if (source !== undefined) void this.#lastGood.save(() => source.serialize());
+    if (source !== undefined) void this.#lastGood.save(source);
   }
 
   /** Resolves when the state in force is on disk. */

@@ -51,6 +51,7 @@ interface Counted {
 /** What is in the registry of an agent. */
 interface AgentKeys {
   readonly revision: number;
+  readonly name: KeyValue | undefined;
   readonly ack: KeyValue | undefined;
   readonly stale: KeyValue | undefined;
   readonly live: KeyValue | undefined;
@@ -78,19 +79,26 @@ async function run(io: Io, agent: string, flags: CountFlags, attempt: Attempt): 
 }
 
 async function readAgent({ client, keys }: SharedRegistry, agent: string): Promise<AgentKeys> {
-  const all = [keys.ack(agent), keys.stale(agent), keys.liveAgent(agent), keys.countedOut(agent)];
+  const all = [
+    keys.agentName(agent),
+    keys.ack(agent),
+    keys.stale(agent),
+    keys.liveAgent(agent),
+    keys.countedOut(agent),
+  ];
   const { revision } = await client.kv.count(keys.acks);
-  const [ack, stale, live, out] = await Promise.all(all.map((key) => client.kv.get(key)));
-  if ([ack, stale, live, out].every((entry) => entry === undefined)) {
+  const [name, ack, stale, live, out] = await Promise.all(all.map((key) => client.kv.get(key)));
+  if ([name, ack, stale, live, out].every((entry) => entry === undefined)) {
     const message = `there is no agent ${agent} in the registry`;
     throw new CidecarError('ARGUMENT_INVALID', message);
   }
-  return { revision, ack, stale, live, out };
+  return { revision, name, ack, stale, live, out };
 }
 
-const counted: Attempt = async (registry, agent, why, { revision, ack, stale, live, out }) => {
+const counted: Attempt = async (registry, agent, why, seen) => {
   const { keys, by } = registry;
-  if (out !== undefined && ack === undefined && stale === undefined) {
+  const { revision, name, ack, stale, live, out } = seen;
+  if (out !== undefined && [name, ack, stale].every((entry) => entry === undefined)) {
     return { agent, countedOut: true, before: true, revision };
   }
   const { success } = countOut(keys, agent, { by, why });
@@ -98,6 +106,7 @@ const counted: Attempt = async (registry, agent, why, { revision, ack, stale, li
     what: 'count-out',
     changes: [`agent ${agent} counted out: ${why}`],
     when: [
+      unchanged(keys.agentName(agent), name?.modRevision ?? 0),
       unchanged(keys.ack(agent), ack?.modRevision ?? 0),
       unchanged(keys.stale(agent), stale?.modRevision ?? 0),
       unchanged(keys.liveAgent(agent), live?.modRevision ?? 0),

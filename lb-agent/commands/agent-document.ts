@@ -9,11 +9,11 @@ import {
   firstState,
   openRegistry,
   type Registry,
-  type StateSource,
   TransitionGuard,
 } from '../../registry/index.js';
 import { type RunOptions, stateFile } from '../options.js';
 import { agentNeedsKey } from './needed-keys.js';
+import { NotedSources } from './noted-sources.js';
 
 /** Milliseconds before what could not be saved is saved again. */
 const SAVE_AGAIN_MS = 5_000;
@@ -36,7 +36,9 @@ export class AgentDocument {
   readonly #options: RunOptions;
   readonly #log: Log;
   readonly #lastGood: LastGood;
-  #newest: { readonly revision: string; readonly source: StateSource } | undefined;
+  readonly #sources = new NotedSources();
+  /** The revision that is to be on disk. */
+  #wanted: string | undefined;
 
   constructor(options: RunOptions, log: Log) {
     this.#options = options;
@@ -47,9 +49,7 @@ export class AgentDocument {
       clusterSecret: options.clusterSecret,
       needsKey: agentNeedsKey,
       onWarning: (warning) => log.warn({ warning }, 'registry document'),
-      onSource: ({ revision }, source) => {
-        this.#newest = { revision, source };
-      },
+      onSource: (state, source) => this.#sources.note(state, source),
     });
     this.shared = this.registry instanceof EtcdRegistry ? this.registry : undefined;
     this.guard = new TransitionGuard({
@@ -68,7 +68,7 @@ export class AgentDocument {
       clusterSecret: this.#options.clusterSecret,
       needsKey: agentNeedsKey,
       read: () => this.registry.read(),
-      sourceOf: ({ revision }) => this.#sourceOf(revision),
+      sourceOf: ({ revision }) => this.#sources.of(revision),
       saved: saved === undefined ? undefined : { path: this.#lastGood.path, text: saved },
       guard: this.guard,
       log: this.#log,
@@ -82,26 +82,28 @@ export class AgentDocument {
   }
 
   /**
-   * Saves the state of this revision, if it is the newest.
+   * Saves the state of this revision, unless a newer one comes before.
    *
    * @param onSaved called when it is on disk
    */
   async keep(revision: string, onSaved: () => void): Promise<void> {
-    const source = this.#sourceOf(revision);
+    this.#wanted = revision;
+    const source = this.#sources.of(revision);
     if (source === undefined) return;
-    if (await this.#lastGood.save(() => source.serialize())) onSaved();
-    // What is not on disk is not acknowledged, so it is tried again.
-    else if (this.#newest?.revision === revision) {
-      setTimeout(() => void this.keep(revision, onSaved), SAVE_AGAIN_MS).unref();
+    if (await this.#lastGood.save(source)) {
+      this.#sources.forgetBefore(revision);
+      onSaved();
+      return;
     }
+    // What is not on disk is not acknowledged, so it is tried again.
+    if (this.#wanted !== revision) return;
+    setTimeout(() => {
+      if (this.#wanted === revision) void this.keep(revision, onSaved);
+    }, SAVE_AGAIN_MS).unref();
   }
 
   async close(): Promise<void> {
     await this.registry.close?.();
     await this.#lastGood.close();
-  }
-
-  #sourceOf(revision: string): StateSource | undefined {
-    return this.#newest?.revision === revision ? this.#newest.source : undefined;
   }
 }

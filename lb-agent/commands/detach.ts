@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { CidecarError } from '../../core/index.js';
+import { knownIdentityIn } from '../../daemon/identity.js';
 import { checkFleet, leaveFleet } from '../fleet/leave-fleet.js';
+import { machineAndPins } from '../fleet/machine.js';
 import { AgentLock } from '../installation/pin-folder-lock.js';
 import { PinFolder } from '../installation/pins.js';
 import { agentName, type DetachOptions, stateFile } from '../options.js';
@@ -17,8 +20,12 @@ export async function detach(options: DetachOptions): Promise<void> {
   const agent = registry === undefined ? '' : agentName(options);
   // What cannot be told in the end is found out before anything is taken away.
   if (registry !== undefined) checkFleet({ ...options, registry });
+  const identity =
+    registry === undefined ? undefined : await knownIdentityIn(dirname(stateFile(options)));
   await detachBalancer(options);
-  if (registry !== undefined) await leaveFleet({ ...options, registry, agent });
+  if (registry === undefined) return;
+  const machine = machineAndPins(options.pinDir);
+  await leaveFleet({ ...options, registry, agent, identity, machine });
 }
 
 async function detachBalancer(options: DetachOptions): Promise<void> {
@@ -38,6 +45,7 @@ async function detachBalancer(options: DetachOptions): Promise<void> {
     rmSync(stateFile(options), { force: true });
     // It holds keys, which nothing here needs any more.
     rmSync(`${stateFile(options)}.last-good`, { force: true });
+    rmSync(`${stateFile(options)}.last-good.journal`, { force: true });
     rmSync(`${stateFile(options)}.fleet`, { force: true });
   } finally {
     await lock.release();

@@ -11,6 +11,9 @@ import { TunnelSources } from '../reachability/tunnel-sources/tunnel-sources.js'
 import type { Goal } from '../reconcile/goal.js';
 import { mergeVerdicts } from '../reconcile/verdict.js';
 
+/** Milliseconds for which a check of the host counts for states that ask the same of it. */
+const CHECK_AGAIN_MS = 15_000;
+
 /** What this host's addresses, routes and link say of the servers of a state, and follow it. */
 export class HostView {
   readonly sources: TunnelSources;
@@ -20,6 +23,8 @@ export class HostView {
   readonly #checks: HostChecks;
   readonly #nextHops: NextHops;
   #linkMtu: LinkMtu | undefined;
+  /** What the host was checked for last, and when. */
+  #checked = { question: '', at: Number.NEGATIVE_INFINITY };
 
   constructor(options: RunOptions, host: HostInterface, log: Log) {
     this.#host = host;
@@ -52,7 +57,17 @@ export class HostView {
 
   /** All but the next hops, which ask servers and routers. */
   async followAddresses(state: DesiredState): Promise<void> {
-    await Promise.all([this.sources.follow(state), this.#checks.follow(state)]);
+    await Promise.all([this.sources.follow(state), this.#checkHost(state)]);
+  }
+
+  /** A look costs three processes, and a fleet changes often. */
+  async #checkHost(state: DesiredState): Promise<void> {
+    const question = HostChecks.questionOf(state);
+    const now = performance.now();
+    const { question: before, at } = this.#checked;
+    if (question === before && now - at < CHECK_AGAIN_MS) return;
+    this.#checked = { question, at: now };
+    await this.#checks.follow(state);
   }
 
   async followNextHops(state: DesiredState): Promise<void> {

@@ -8,6 +8,7 @@ import { daemonMetrics } from '../../daemon/registry-health.js';
 import type { DesiredState } from '../../registry/index.js';
 import { Agent } from '../agent.js';
 import { AgentFleet, type FleetTimes } from '../fleet/agent-fleet.js';
+import { machineAndPins } from '../fleet/machine.js';
 import { observeAgentFleet } from '../fleet/metrics.js';
 import { AgentLock } from '../installation/pin-folder-lock.js';
 import { PinFolder } from '../installation/pins.js';
@@ -122,6 +123,7 @@ function openFleet({ options, document, log, times }: Run, name: string, agent: 
     registry: document.shared,
     agent: name,
     host: hostname(),
+    machine: machineAndPins(options.pinDir),
     stateFile: stateFile(options),
     ttl: options.leaseTtl,
     withdrawAfterMs: options.withdrawWhenStale && options.withdrawWhenStale * 1000,

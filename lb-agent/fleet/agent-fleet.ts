@@ -32,6 +32,8 @@ export interface AgentFleetOptions extends PacketCounts, FleetTimes {
   /** Name of the agent. */
   readonly agent: string;
   readonly host: string;
+  /** Of the machine and the pin folder; undefined where the machine has no ID. */
+  readonly machine?: string | undefined;
   /** Path of the agent's state file; what this remembers is beside it. */
   readonly stateFile: string;
   /** Seconds of the lease. */
@@ -91,6 +93,7 @@ export class AgentFleet implements FleetHealth {
       this.#membership = new Membership({
         ...common,
         identity,
+        machine: options.machine,
         onChange: () => this.#look(),
         rememberOut: () => this.#memberFile.require('out'),
       });

@@ -12,7 +12,6 @@ import {
   type FollowedFleet,
   followFleet,
   giveUp,
-  IdUsage,
   type Term,
   takeOver,
   termOf,
@@ -23,6 +22,7 @@ import type { ControllerOptions } from './controller-options.js';
 import type { Duty, DutyContext, DutyStep } from './duties/duty.js';
 import { DUTIES, WITHOUT_STATE } from './duties/index.js';
 import { Lateness } from './lateness.js';
+import { Survey } from './survey.js';
 
 const GRACE_MS = 60_000;
 /** Milliseconds between looks at what has no event: clocks. */
@@ -42,13 +42,12 @@ export class Controller {
   readonly #said = new SayOnce();
   readonly #clocks: Clocks;
   readonly #timer: NodeJS.Timeout;
-  readonly #usage = new Map<string, IdUsage>();
+  readonly #survey = new Survey();
   /** Who holds which pool. */
   readonly #controllers: FollowedFleet;
   /** Everything; followed only while this agent holds a pool. */
   #fleet: FollowedFleet | undefined;
   #state: DesiredState | undefined;
-  #vips: ReadonlySet<string> = new Set();
   /** The revision that the view, and the desired state, must show before the next decision. */
   #seen = { view: 0, desired: 0 };
   readonly #events: EventLog;
@@ -88,14 +87,6 @@ export class Controller {
   /** The registry has this state. */
   desired(state: DesiredState): void {
     this.#state = state;
-    const names = new Set(state.pools.map(({ name }) => name));
-    for (const name of this.#usage.keys()) if (!names.has(name)) this.#usage.delete(name);
-    for (const pool of state.pools) {
-      const usage = this.#usage.get(pool.name) ?? new IdUsage();
-      this.#usage.set(pool.name, usage);
-      usage.update(pool);
-    }
-    this.#vips = new Set(state.pools.flatMap(({ vips }) => vips.map(({ address }) => address)));
     this.look();
   }
 
@@ -154,6 +145,7 @@ export class Controller {
     if (this.#terms.length === 0) return this.#retire();
     const desired = revisionNumber(state.revision) ?? 0;
     if (await this.#lateness.isLong(desired)) return this.#giveUp(this.#terms);
+    this.#survey.take(state);
     const fleet = this.#followAll();
     if (fleet.view.revision < Math.max(this.#seen.view, 1)) return;
     for (const term of this.#terms) {
@@ -239,15 +231,10 @@ export class Controller {
 
   #contextOf(pool: Pool, term: Term, desired: number, { view }: FollowedFleet): DutyContext {
     const { client, keys, agent, log, graceMs = GRACE_MS } = this.#options;
-    const usage = this.#usage.get(pool.name) ?? new IdUsage();
-    const others = [...this.#usage].flatMap(([name, each]) => (name === pool.name ? [] : [each]));
-    const elsewhere = {
-      has: (server: string) => others.some((each) => each.server(server) !== undefined),
-    };
     const by = `lb-agent ${agent}`;
     return {
       keys,
-      picture: { pool, usage, elsewhere, vips: this.#vips, view },
+      picture: this.#survey.picture(pool, view),
       view,
       on: { term, desiredRevision: desired, viewRevision: view.revision, by },
       clocks: this.#clocks,

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { z } from 'zod';
 import {
   type EtcdClient,
   type Follow,
@@ -6,6 +7,8 @@ import {
   type KeyValue,
 } from '../../registry/etcd/client/index.js';
 import {
+  type AgentNameValue,
+  agentNameValue,
   type Keys,
   type LiveAgentValue,
   liveAgentValue,
@@ -17,18 +20,21 @@ export interface OwnRecord {
   /** What it acknowledged, also where it was put among those that are away. */
   readonly acknowledged: number | undefined;
   readonly countedOut: boolean;
-  readonly live: LiveKey;
+  /** Whose the name is, for as long as others may wait for it. */
+  readonly name: OwnKey<AgentNameValue>;
+  /** Who is alive under it. */
+  readonly live: OwnKey<LiveAgentValue>;
   /** Of the desired state. */
   readonly revision: number;
   /** Of etcd, when this was read. */
   readonly at: number;
 }
 
-export interface LiveKey {
+export interface OwnKey<Value> {
   /** Revision of its last change; 0 where it is absent. */
   readonly modRevision: number;
   /** Undefined where it is absent, or of a version that is not known. */
-  readonly value: LiveAgentValue | undefined;
+  readonly value: Value | undefined;
 }
 
 export async function readOwnRecord(
@@ -41,6 +47,7 @@ export async function readOwnRecord(
     keys.stale(agent),
     keys.countedOut(agent),
     keys.liveAgent(agent),
+    keys.agentName(agent),
     keys.revision,
   ].map((key) => get(key));
   const what = `read of agent ${agent}`;
@@ -48,14 +55,15 @@ export async function readOwnRecord(
     { when: [], success: wanted },
     { what, repeatable: true },
   );
-  const [ack, stale, out, live, revision] = results.map((each) =>
+  const [ack, stale, out, live, name, revision] = results.map((each) =>
     each.kind === 'get' ? each.entries[0] : undefined,
   );
   const known = ack ?? stale;
   return {
     acknowledged: known && Number(known.value.toString()),
     countedOut: out !== undefined,
-    live: { modRevision: live?.modRevision ?? 0, value: live && liveAgentOf(live) },
+    name: ownKey(name, agentNameValue),
+    live: ownKey(live, liveAgentValue),
     revision: revision?.modRevision ?? 0,
     at,
   };
@@ -81,10 +89,12 @@ export function followOwnRecord(
   });
 }
 
-function liveAgentOf({ key, value }: KeyValue): LiveAgentValue | undefined {
+function ownKey<Value>(entry: KeyValue | undefined, schema: z.ZodType<Value>): OwnKey<Value> {
+  if (entry === undefined) return { modRevision: 0, value: undefined };
+  const { key, modRevision } = entry;
   try {
-    return readValue(liveAgentValue, key, value);
+    return { modRevision, value: readValue(schema, key, entry.value) };
   } catch {
-    return undefined;
+    return { modRevision, value: undefined };
   }
 }

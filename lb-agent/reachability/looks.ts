@@ -7,8 +7,13 @@ export interface LooksOptions {
   readonly monitor: IpMonitor;
   /** Milliseconds to wait for more changes after one that was reported. */
   readonly settleMs: () => number;
-  /** Looks at the host. It is called by one at a time, and not after {@link Looks.close}. */
-  readonly look: () => Promise<void>;
+  /**
+   * Looks at the host. It is called by one at a time, and not after {@link Looks.close}.
+   *
+   * @param due whether the host may be different from what was seen: the time for this look has
+   * come. Else somebody asks who has something new to ask
+   */
+  readonly look: (due: boolean) => Promise<void>;
   /** Called after each look that was scheduled. */
   readonly onLooked?: () => void;
 }
@@ -23,12 +28,15 @@ export class Looks {
   #monitor: { close(): void } | undefined;
   #timer: NodeJS.Timeout | undefined;
   #due = Number.POSITIVE_INFINITY;
+  #isDue = false;
   #closed = false;
 
   constructor(options: LooksOptions) {
     this.#options = options;
     this.#looking = new SerialWork(async () => {
-      if (!this.#closed) await options.look();
+      const due = this.#isDue;
+      this.#isDue = false;
+      if (!this.#closed) await options.look(due);
     });
   }
 
@@ -66,6 +74,7 @@ export class Looks {
     this.#due = due;
     this.#timer = setTimeout(() => {
       this.#due = Number.POSITIVE_INFINITY;
+      this.#isDue = true;
       void this.#looking.run().then(() => this.#options.onLooked?.());
     }, milliseconds);
   }

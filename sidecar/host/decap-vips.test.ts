@@ -44,6 +44,6 @@ it('are those of all pools, each once; of the last good document where this one 
   await expect(firstVips(registry, lastGood)).rejects.toMatchObject({ code: 'DOCUMENT_INVALID' });
   const saved = source.serialize();
   if (saved === undefined) throw new Error('nothing to save');
-  await lastGood.save(() => saved);
+  await lastGood.save({ serialize: () => saved });
   expect(await firstVips(registry, lastGood)).toEqual(vips);
 });

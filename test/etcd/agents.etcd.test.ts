@@ -20,6 +20,7 @@ import {
 import { acknowledgement, Keys, valueText } from '../../registry/etcd/layout/index.js';
 import { putDocument } from './fleet-document.js';
 import { Members } from './members.js';
+import { runCidctl } from './operators.js';
 import { TestAgent, type TestAgentOptions } from './test-agent.js';
 import { until } from './until.js';
 
@@ -164,17 +165,58 @@ test('an agent that was put away comes back', async () => {
 });
 
 test('two agents with one name are told, and the second does not take part', async () => {
-  await putDocument(client, { configs: ['minting'] });
-  const one = await start('lb-1');
+  const first = await putDocument(client, { configs: ['minting'] });
+  const one = await start('lb-1', { fleet: { host: 'one' } });
   await until('it is live', () => one.fleet.alive);
   const two = await start('lb-1');
   await until('it is told', () => says(two, 'another agent has this name'));
   expect(two.fleet.standing).toBe('name taken');
   expect(two.attached).toBe(false);
   expect(one.fleet.alive).toBe(true);
+
+  // Its program routes on when it has stopped, so the others wait for it, and not for the second.
   await one.stop();
   agents.splice(agents.indexOf(one), 1);
+  await putDocument(client, { configs: ['minting', 'staged'] });
+  await until('it is told again', () => says(two, 'cidctl agents count-out lb-1'));
+  const line = two.lines.find(({ msg }) => String(msg).includes('count-out'));
+  expect(line).toMatchObject({ level: 50, host: 'one' });
+  expect(two.attached).toBe(false);
+  expect((await view()).acks.get('lb-1')?.value).toBe(first);
+  const away = putAway(keys, await view(), 'lb-1');
+  if (away === undefined) throw new Error('it can be put away');
+  await client.kv.txn(away);
+  await client.kv.put(keys.held('other'), '{}');
+  expect((await view()).stale.get('lb-1')?.value).toBe(first);
+
+  const printed = await runCidctl(
+    `agents count-out lb-1 --reason gone --registry ${members.address}`.split(' '),
+  );
+  expect(printed.code).toBe(0);
   await until('the name is free', () => two.fleet.alive && two.attached);
+  expect((await view()).stale.size).toBe(0);
+
+  // The first does not take the name back.
+  const back = await start('lb-1', { folder: one.folder, driver: one.driver });
+  await until('it is told', () => says(back, 'another agent has this name'));
+  await two.kill();
+  agents.splice(agents.indexOf(two), 1);
+  await until('it is told again', () => says(back, 'cidctl agents count-out lb-1'));
+});
+
+test('an agent that lost its state folder is the same one, on its machine', async () => {
+  await putDocument(client, { configs: ['minting'] });
+  const machine = 'machine and pins';
+  const one = await start('lb-1', { fleet: { machine } });
+  await until('it is live', () => one.fleet.alive);
+  await one.stop();
+  agents.splice(agents.indexOf(one), 1);
+  const two = await start('lb-1', { fleet: { machine } });
+  await until('it is live', () => two.fleet.alive && two.attached);
+  await two.stop();
+  agents.splice(agents.indexOf(two), 1);
+  const elsewhere = await start('lb-1', { fleet: { machine: 'another' } });
+  await until('it is told', () => says(elsewhere, 'another agent has this name'));
 });
 
 test('an agent whose name another one took meanwhile wants no packets', async () => {

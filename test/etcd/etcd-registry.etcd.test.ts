@@ -223,6 +223,18 @@ test('saves what it was made of with its keys sealed, for a start without etcd',
   await change([keys.server('web', 'web-1'), undefined]);
   await registry.read();
   expect(older?.serialize()).toBeUndefined();
+
+  // The same by what changed since.
+  const first = sources.length - 1;
+  await change([keys.server('web', 'web-1'), '{"address":"10.0.9.9"}']);
+  await change([keys.server('web', 'web-2'), undefined]);
+  const now = await registry.read();
+  const newest = sources.at(-1);
+  const changes = newest?.changesSince?.(older?.mark ?? Number.NaN) ?? '';
+  const signals = { keyring: keyring(), signal };
+  expect(await stateFromEtcdSource(saved + changes, 'saved', signals)).toEqual(now);
+  expect(sources[first]?.changesSince?.(newest?.mark ?? Number.NaN)).toBeUndefined();
+  expect(newest?.changesSince?.(newest.mark ?? Number.NaN)).toBe('');
 });
 
 test('opens keys when the cluster secret comes', async () => {

@@ -21,6 +21,7 @@ import {
   leave,
   nobodyIssues,
   putAway,
+  type SeenName,
   unmark,
   type Wanted,
   waitingToForget,
@@ -52,6 +53,17 @@ const clear = () => client.kv.remove(withPrefix(keys.root));
 async function seen(key: string): Promise<{ key: string; modRevision: number }> {
   const found = await client.kv.get(key);
   return { key, modRevision: found?.modRevision ?? 0 };
+}
+
+async function nameSeen(): Promise<SeenName> {
+  const name = await seen(keys.agentName('lb-1'));
+  const live = await seen(keys.liveAgent('lb-1'));
+  return { name: name.modRevision, live: live.modRevision };
+}
+
+async function announces(holds: number): Promise<boolean> {
+  const owner = { identity: 'one', host: '' };
+  return run(announce(keys, { agent: 'lb-1', owner, holds, seen: await nameSeen() }));
 }
 
 async function wanted(): Promise<Wanted> {
@@ -116,22 +128,27 @@ test('the gate is shut again when the config or an ID is written after they were
 test('an agent joins in two steps, acknowledges, is put away and joins again', async () => {
   await clear();
   const lease = await granted();
-  const of = { agent: 'lb-1', lease, value: { identity: 'one', host: '', since: 7 }, seen: 0 };
+  const value = { identity: 'one', host: '', since: 7 };
+  const comes = async (holds: number) => {
+    const seen = await nameSeen();
+    return () => run(comeAlive(keys, { agent: 'lb-1', lease, value, seen, holds }));
+  };
   await client.kv.put(keys.stale('lb-1'), acknowledgement(3));
   // Without the first step there is no second.
-  expect(await run(comeAlive(keys, { ...of, holds: 5 }))).toBe(false);
-  expect(await run(announce(keys, 'lb-1', 5, 0))).toBe(true);
+  expect(await (await comes(5))()).toBe(false);
+  expect(await announces(5)).toBe(true);
   let view = await viewNow();
   expect(view.acks.get('lb-1')?.value).toBe(5);
   expect(view.stale.size + view.liveAgents.size).toBe(0);
   expect(await run(acknowledge(keys, 'lb-1', 6, lease))).toBe(false);
-  expect(await run(comeAlive(keys, { ...of, holds: 7 }))).toBe(true);
+  const another = await comes(9);
+  expect(await (await comes(7))()).toBe(true);
   expect(await run(acknowledge(keys, 'lb-1', 8, lease))).toBe(true);
   view = await viewNow();
   expect(view.acks.get('lb-1')?.value).toBe(8);
   expect(view.liveAgents.get('lb-1')).toMatchObject({ lease, value: { identity: 'one' } });
   // Another one of this name saw no sign of life when it looked.
-  expect(await run(comeAlive(keys, { ...of, holds: 9 }))).toBe(false);
+  expect(await another()).toBe(false);
   expect(putAway(keys, view, 'lb-1')).toBeUndefined();
 
   await client.kv.remove(keys.liveAgent('lb-1'));
@@ -147,12 +164,22 @@ test('an agent joins in two steps, acknowledges, is put away and joins again', a
   expect(view.acks.size).toBe(0);
   expect(view.stale.get('lb-1')?.value).toBe(8);
   expect(await run(acknowledge(keys, 'lb-1', 9, lease))).toBe(false);
-  expect(await run(comeAlive(keys, { ...of, holds: 9 }))).toBe(false);
+  expect(await (await comes(9))()).toBe(false);
+});
+
+test('an announcement is of the agent whose name it was seen to be', async () => {
+  await clear();
+  const before = await nameSeen();
+  expect(await announces(5)).toBe(true);
+  const owner = { identity: 'two', host: '' };
+  const late = announce(keys, { agent: 'lb-1', owner, holds: 9, seen: before });
+  expect(await run(late)).toBe(false);
+  expect((await viewNow()).acks.get('lb-1')?.value).toBe(5);
 });
 
 test('an agent that is awake is not put away', async () => {
   await clear();
-  await run(announce(keys, 'lb-1', 5, 0));
+  await announces(5);
   const away = putAway(keys, await viewNow(), 'lb-1');
   if (away === undefined) throw new Error('it looks as if it could be put away');
   await client.kv.put(keys.liveAgent('lb-1'), JSON.stringify({ identity: 'one' }));
@@ -161,13 +188,13 @@ test('an agent that is awake is not put away', async () => {
 
 test('nobody waits for an agent that was counted out, or left', async () => {
   await clear();
-  await run(announce(keys, 'lb-1', 5, 0));
+  await announces(5);
   await client.kv.put(keys.liveAgent('lb-1'), JSON.stringify({ identity: 'one' }));
   await run(countOut(keys, 'lb-1', { by: 'me', why: 'it burns' }));
   const view = await viewNow();
   expect(view.acks.size + view.stale.size + view.liveAgents.size).toBe(0);
   expect(view.countedOut.get('lb-1')?.value).toEqual({ by: 'me', why: 'it burns' });
-  await run(announce(keys, 'lb-1', 5, 0));
+  await announces(5);
   expect((await viewNow()).countedOut.size).toBe(0);
   await run({ when: [], success: leave(keys, 'lb-1') });
   expect((await client.kv.list(keys.root)).entries).toEqual([]);

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
 import { LastGood } from '../../daemon/last-good.js';
+import { NotedSources } from '../../lb-agent/commands/noted-sources.js';
 import { AgentFleet, type AgentFleetOptions } from '../../lb-agent/fleet/agent-fleet.js';
 import { IndexLedger } from '../../lb-agent/reconcile/index-ledger.js';
 import { ReconcileLoop } from '../../lb-agent/reconcile/reconcile-loop.js';
@@ -12,7 +13,7 @@ import { MemoryDriver } from '../../lb-agent/reconcile/testing/memory-driver.js'
 import { EtcdClient, EtcdRegistry } from '../../registry/etcd/index.js';
 import { revisionNumber } from '../../registry/etcd/layout/index.js';
 import { keyring } from '../../registry/etcd/testing/documents.js';
-import { type DesiredState, type StateSource, savedState } from '../../registry/index.js';
+import { type DesiredState, savedState } from '../../registry/index.js';
 
 export interface TestAgentOptions {
   readonly endpoints: readonly string[];
@@ -43,7 +44,7 @@ export class TestAgent {
   readonly #loop: ReconcileLoop;
   readonly #client: EtcdClient;
   readonly #onApplied: (state: DesiredState) => void;
-  #newest: { readonly revision: string; readonly source: StateSource } | undefined;
+  readonly #sources: NotedSources;
   /** While it is set, nothing is applied. */
   #held: Promise<void> | undefined;
   #release: () => void = () => {};
@@ -57,6 +58,7 @@ export class TestAgent {
     this.#client = parts.client;
     this.registry = parts.registry;
     this.fleet = parts.fleet;
+    this.#sources = parts.sources;
     const { log } = parts;
     this.lines = parts.lines;
     this.#lastGood = new LastGood(lastGoodPath(options), log);
@@ -89,13 +91,10 @@ export class TestAgent {
   static async start(options: TestAgentOptions): Promise<TestAgent> {
     const client = new EtcdClient(options.endpoints, options.prefix);
     let agent: TestAgent | undefined;
-    let newest: { revision: string; source: StateSource } | undefined;
+    const sources = new NotedSources();
     const registry = new EtcdRegistry(client, {
       keyring: keyring(),
-      onSource: ({ revision }, source) => {
-        newest = { revision, source };
-        if (agent !== undefined) agent.#newest = newest;
-      },
+      onSource: (state, source) => sources.note(state, source),
     });
     const lines: Record<string, unknown>[] = [];
     const log: Logger = pino({}, { write: (line: string) => void lines.push(JSON.parse(line)) });
@@ -113,8 +112,7 @@ export class TestAgent {
       serverPackets: () => new Map(),
       ...options.fleet,
     });
-    agent = new TestAgent(options, { client, registry, fleet, log, lines });
-    agent.#newest = newest;
+    agent = new TestAgent(options, { client, registry, fleet, sources, log, lines });
     void agent.#run(lastGoodPath(options)).catch((error) => agent?.lines.push({ error }));
     return agent;
   }
@@ -180,9 +178,11 @@ export class TestAgent {
   }
 
   async #save(revision: string): Promise<void> {
-    const { source } = this.#newest?.revision === revision ? this.#newest : {};
+    const source = this.#sources.of(revision);
     if (source === undefined || this.diskFails) return;
-    if (await this.#lastGood.save(() => source.serialize())) this.fleet.saved(revision);
+    if (!(await this.#lastGood.save(source))) return;
+    this.#sources.forgetBefore(revision);
+    this.fleet.saved(revision);
   }
 
   /** The revision of the state in its kernel. */
@@ -195,6 +195,7 @@ interface Parts {
   readonly client: EtcdClient;
   readonly registry: EtcdRegistry;
   readonly fleet: AgentFleet;
+  readonly sources: NotedSources;
   readonly log: Logger;
   readonly lines: Record<string, unknown>[];
 }

@@ -30,12 +30,17 @@ export class HostChecks {
     this.#options = options;
   }
 
+  /** What of a state {@link follow} looks at, as text. */
+  static questionOf(desired: DesiredState): string {
+    return JSON.stringify([vipsOf(desired), l2Servers(desired).map(({ address }) => address)]);
+  }
+
   /** Looks at the host as it is now, and warns of what is news. Never rejects. */
   async follow(desired: DesiredState): Promise<void> {
     const { ip, ingress, log } = this.#options;
     this.#sayGeneric();
     try {
-      const vips = desired.pools.flatMap((pool) => pool.vips).map(({ address }) => address);
+      const vips = vipsOf(desired);
       const l2 = l2Servers(desired).map(({ address }) => address);
       const [forwarded, own, devices] = await Promise.all([
         forwardedVips(vips, ingress.name, ip),
@@ -77,6 +82,10 @@ export class HostChecks {
       `${self.name} is an l2 server with an address of this host (${self.address}): what other balancers send it would be balanced here once more. Use ipip or gue for it, or run the balancer elsewhere`,
     );
   }
+}
+
+function vipsOf({ pools }: DesiredState): string[] {
+  return pools.flatMap((pool) => pool.vips).map(({ address }) => address);
 }
 
 /** Of pools that have VIPs: others get no packets. */

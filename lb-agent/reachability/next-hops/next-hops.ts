@@ -57,7 +57,7 @@ export class NextHops {
     this.#looks = new Looks({
       monitor: options.monitor,
       settleMs: () => Math.max(SETTLE_MS, this.#restedAt - performance.now()),
-      look: () => this.#resolve(),
+      look: (due) => this.#resolve(due),
       onLooked: () => this.#tell(),
     });
   }
@@ -89,7 +89,12 @@ export class NextHops {
         return [keyOf(target), target];
       }),
     );
-    if (this.#followed.size === 0) return;
+    this.#states = new Map([...this.#states].filter(([key]) => this.#followed.has(key)));
+    if (!this.#someWait()) {
+      // In a fleet the state changes often, and mostly not in where servers are.
+      this.#untold = false;
+      return;
+    }
     await this.#looks.run();
     // A neighbour that nobody has asked for yet answers within milliseconds, if at all.
     if (this.#someWait()) {
@@ -125,13 +130,19 @@ export class NextHops {
   }
 
   #someWait(): boolean {
-    return [...this.#followed.keys()].some((key) => this.#states.get(key)?.waiting ?? true);
+    return [...this.#followed.keys()].some((key) => this.#waits(key));
   }
 
-  async #resolve(): Promise<void> {
+  #waits(key: string): boolean {
+    return this.#states.get(key)?.waiting ?? true;
+  }
+
+  /** @param due whether to look at all servers, or only at those that are new or did not answer */
+  async #resolve(due: boolean): Promise<void> {
     if (this.#followed.size === 0) return;
     const { ip, ingress, log } = this.#options;
-    const followed = this.#followed;
+    const all = this.#followed;
+    const followed = due ? all : new Map([...all].filter(([key]) => this.#waits(key)));
     const start = performance.now();
     // The monitor takes a moment to start, and does not report what changes until then.
     if (this.#looks.watch()) this.#looks.schedule(RETRY_MS);
@@ -139,7 +150,7 @@ export class NextHops {
       // Not at each report of the monitor, which may be of an answer to the last question.
       const unseen = [...followed.keys()].some((key) => !this.#states.has(key));
       const ask = unseen || start - this.#asked >= this.#pauseMs();
-      if (ask) this.#asked = start;
+      if (ask && followed.size === all.size) this.#asked = start;
       const targets = [...followed.values()];
       const addressesOf = (resolved: boolean) =>
         targets.filter((each) => this.#resolves(each) === resolved).map(({ address }) => address);
@@ -165,14 +176,17 @@ export class NextHops {
     resolutions: ReadonlyMap<string, Resolution>,
     own: ReadonlySet<string>,
   ): void {
-    const states = new Map<string, NextHopState>();
+    // What was not looked at stays as it was.
+    const states = new Map(this.#states);
     for (const [key, target] of followed) {
       const before = this.#states.get(key);
       const state = this.#stateOf(target, before, resolutions, own);
+      if (state === undefined) states.delete(key);
+      else states.set(key, state);
       if (state === undefined) continue;
-      states.set(key, state);
       if (!sameState(before, state)) this.#untold = true;
     }
+    for (const key of states.keys()) if (!this.#followed.has(key)) states.delete(key);
     this.#states = states;
   }
 

@@ -20,6 +20,17 @@ export interface TunnelSourcesOptions {
   readonly log: Logger;
 }
 
+/** What of a state a look depends on. */
+interface Question {
+  readonly wanted: readonly (4 | 6)[];
+  /** Of servers, as many as are looked at. */
+  readonly addresses: readonly string[];
+  /** What has to be answered before the state is in force, as text. */
+  readonly needs: string;
+  /** What only decides between several sources, as text. */
+  readonly routes: string;
+}
+
 /** By family of the server; null: there is no such address. */
 export interface Sources {
   readonly source4: string | null;
@@ -28,6 +39,8 @@ export interface Sources {
 
 /** Milliseconds to wait for more changes. */
 const SETTLE_MS = 200;
+/** Milliseconds before a look that other servers ask for, where there is a source already. */
+const ROUTES_MS = 1_000;
 /** Milliseconds between looks that no change has asked for. */
 const REFRESH_MS = 15_000;
 /** Milliseconds for which a start waits until the kernel knows that an address is its own. */
@@ -44,6 +57,8 @@ export class TunnelSources {
   readonly #looks: Looks;
   readonly #said = new SayOnce();
   #desired: DesiredState | undefined;
+  /** For what it looked last; undefined where that failed. */
+  #asked: Question | undefined;
   #current: Sources = { source4: null, source6: null };
   /** What was found last, of each family that is looked for. */
   #choices: ReadonlyMap<4 | 6, Choice> = new Map();
@@ -78,9 +93,18 @@ export class TunnelSources {
     this.#tell();
   }
 
-  /** Looks for sources for this state. Those that may be used still are kept. */
+  /**
+   * Looks for sources for this state. Those that may be used still are kept; where these are
+   * enough it looks soon, and is not waited for: a look costs two processes, and a fleet changes
+   * often.
+   */
   async follow(desired: DesiredState): Promise<void> {
     this.#desired = desired;
+    const asked = this.#question(desired);
+    if (this.#isAnswered(asked)) {
+      if (asked.routes !== this.#asked?.routes) this.#looks.schedule(ROUTES_MS);
+      return;
+    }
     await this.#looks.run();
     const until = performance.now() + TENTATIVE_MS;
     while (this.#waits() && performance.now() < until && !this.#looks.closed) {
@@ -131,6 +155,22 @@ export class TunnelSources {
     }
   }
 
+  #question(desired: DesiredState): Question {
+    const servers = tunnelled(desired);
+    const wanted = this.#wanted(servers);
+    const looked = wanted.flatMap((family) =>
+      servers.filter((server) => familyOf(server) === family).slice(0, ROUTES),
+    );
+    const addresses = looked.map(({ address }) => address);
+    const needs = JSON.stringify([wanted, vipsOf(desired)]);
+    return { wanted, addresses, needs, routes: addresses.join(' ') };
+  }
+
+  #isAnswered({ wanted, needs }: Question): boolean {
+    if (needs !== this.#asked?.needs || this.#waits()) return false;
+    return wanted.every((family) => this.#current[`source${family}`] !== null);
+  }
+
   #waits(): boolean {
     return [...this.#choices.values()].some(({ waiting }) => waiting);
   }
@@ -147,21 +187,16 @@ export class TunnelSources {
   async #look(): Promise<void> {
     const desired = this.#desired;
     if (desired === undefined) return;
-    const servers = tunnelled(desired);
-    const wanted = this.#wanted(servers);
+    const asked = this.#question(desired);
+    const { wanted } = asked;
     if (wanted.length === 0) return;
     const { ip, log, interface: name } = this.#options;
     this.#looks.watch();
+    this.#asked = undefined;
     try {
-      const looked = wanted.flatMap((family) =>
-        servers.filter((server) => familyOf(server) === family).slice(0, ROUTES),
-      );
       const [addresses, routes] = await Promise.all([
         readAddresses(ip),
-        readRoutes(
-          looked.map(({ address }) => address),
-          ip,
-        ),
+        readRoutes(asked.addresses, ip),
       ]);
       const vips = new Set(vipsOf(desired));
       this.#choices = new Map(
@@ -173,6 +208,7 @@ export class TunnelSources {
         }),
       );
       for (const [family, choice] of this.#choices) this.#take(family, choice);
+      this.#asked = asked;
       this.#said.over('trouble');
     } catch (error) {
       if (this.#said.isNews(error, 'trouble')) {

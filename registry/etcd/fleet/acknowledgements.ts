@@ -13,7 +13,13 @@ import {
   unchanged,
   valueOver,
 } from '../client/index.js';
-import { acknowledgement, type Keys, type LiveAgentValue, valueText } from '../layout/index.js';
+import {
+  type AgentNameValue,
+  acknowledgement,
+  type Keys,
+  type LiveAgentValue,
+  valueText,
+} from '../layout/index.js';
 import type { FleetView } from './fleet-view.js';
 
 // What an acknowledgement of revision R by an agent says: its kernel holds the desired state of R,
@@ -88,20 +94,43 @@ export function allForgot(keys: Keys, view: FleetView, revision: number): Condit
   return [valueOver(keys.acks, before), away];
 }
 
+/** Of the keys that say whose the name of an agent is: the revisions of their last changes. */
+export interface SeenName {
+  /** Of `agents/<agent>`; 0 where it is absent. */
+  readonly name: number;
+  /** Of `live/agents/<agent>`; 0 where it is absent. */
+  readonly live: number;
+}
+
+export interface Announcement {
+  readonly agent: string;
+  readonly owner: AgentNameValue;
+  /** The revision that it holds at present, 0 for nothing. */
+  readonly holds: number;
+  readonly seen: SeenName;
+}
+
+/**
+ * ACK_OWNER: whether an acknowledgement under this name is that of another agent. It may be away,
+ * and route by its tables all the while.
+ */
+export function isNameOfAnother(owner: AgentNameValue, own: AgentNameValue): boolean {
+  if (owner.identity === own.identity) return false;
+  return owner.machine === undefined || owner.machine !== own.machine;
+}
+
 /**
  * First step of joining. From now on gates wait for this agent, so that nothing is issued that it
  * cannot decode; it counts as live only when it has caught up with the revision that this reads.
  *
- * It fails where another agent of this name appeared.
- *
- * @param holds the revision that it holds at present, 0 for nothing
- * @param seen revision of the last change of `live/agents/<agent>` as it was read; 0 where it is
- * absent
+ * It fails where another agent of this name appeared (ACK_OWNER).
  */
-export function announce(keys: Keys, agent: string, holds: number, seen: number): Transaction {
+export function announce(keys: Keys, of: Announcement): Transaction {
+  const { agent, owner, holds, seen } = of;
   return {
-    when: [unchanged(keys.liveAgent(agent), seen)],
+    when: nameSeen(keys, agent, seen),
     success: [
+      put(keys.agentName(agent), valueText(owner)),
       put(keys.ack(agent), acknowledgement(holds)),
       remove(keys.stale(agent)),
       remove(keys.countedOut(agent)),
@@ -116,8 +145,7 @@ export interface ComeAlive {
   readonly value: LiveAgentValue;
   /** The revision that it holds; not below the one that {@link announce} read. */
   readonly holds: number;
-  /** Of `live/agents/<agent>` as it was seen last; 0 where it is absent. */
-  readonly seen: number;
+  readonly seen: SeenName;
 }
 
 /**
@@ -127,13 +155,17 @@ export interface ComeAlive {
 export function comeAlive(keys: Keys, of: ComeAlive): Transaction {
   const live = keys.liveAgent(of.agent);
   return {
-    when: [present(keys.ack(of.agent)), unchanged(live, of.seen)],
+    when: [present(keys.ack(of.agent)), ...nameSeen(keys, of.agent, of.seen)],
     success: [
       put(keys.ack(of.agent), acknowledgement(of.holds)),
       put(live, valueText(of.value), of.lease),
     ],
     failure: [get(keys.ack(of.agent)), get(live)],
   };
+}
+
+function nameSeen(keys: Keys, agent: string, { name, live }: SeenName): Condition[] {
+  return [unchanged(keys.agentName(agent), name), unchanged(keys.liveAgent(agent), live)];
 }
 
 /**
@@ -164,7 +196,7 @@ export function putAway(keys: Keys, view: FleetView, agent: string): Transaction
 
 /**
  * An operator's word that an agent gets no packets until it has joined again: nobody waits for it
- * any more.
+ * any more, and another one may have its name.
  *
  * @param by who says so, and why, for people
  */
@@ -173,9 +205,8 @@ export function countOut(
   agent: string,
   by: { readonly by: string; readonly why: string },
 ): Transaction {
-  const gone = [keys.ack(agent), keys.stale(agent), keys.liveAgent(agent)].map((key) =>
-    remove(key),
-  );
+  const all = [keys.agentName(agent), keys.ack(agent), keys.stale(agent), keys.liveAgent(agent)];
+  const gone = all.map((key) => remove(key));
   return { when: [], success: [...gone, put(keys.countedOut(agent), valueText(by))] };
 }
 

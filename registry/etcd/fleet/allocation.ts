@@ -47,7 +47,11 @@ export function decideAllocation(picture: PoolPicture, room: Room = TRANSACTION_
   const { pool, view } = picture;
   const grants: Grant[] = [];
   const unmet: Unmet[] = [];
-  const requests = [...view.requests.in(pool.name)];
+  // Nearly all of them, at nearly each look.
+  const requests = [...view.requests.in(pool.name)].filter(
+    ([server, request]) => !isMet(picture, server, request),
+  );
+  if (requests.length === 0) return { grants, unmet };
   requests.sort(([, a], [, b]) => a.createRevision - b.createRevision);
   const free = new FreeIds(picture);
   let { puts } = room;
@@ -62,6 +66,21 @@ export function decideAllocation(picture: PoolPicture, room: Room = TRANSACTION_
     grants.push(grant);
   }
   return { grants, unmet };
+}
+
+/** Whether a server has all that it asks for, by what is quick to see. */
+function isMet(
+  { pool, usage, elsewhere, vips }: PoolPicture,
+  server: string,
+  { value }: Entry<RequestValue>,
+): boolean {
+  const { allocation } = pool;
+  const present = usage.server(server);
+  if (allocation === undefined || present === undefined || value.reclaimed === true) return false;
+  if (present.address !== value.address || vips.has(value.address)) return false;
+  const wanted = wantedIds(value, allocation);
+  const has = ({ id }: PoolConfig) => (present.serverIds.get(id)?.length ?? 0) >= wanted;
+  return issuedConfigs(pool).every(has) && !elsewhere.has(server);
 }
 
 /** The request itself, the server, and the IDs. */

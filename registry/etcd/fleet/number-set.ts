@@ -4,6 +4,11 @@
 const PAGE = 2 ** 16;
 const PAGE_OCTETS = PAGE / 8;
 
+/** Bits that are set in an octet. */
+const BITS = Uint8Array.from({ length: 256 }, (_, octet) =>
+  [...octet.toString(2)].reduce((sum, bit) => sum + Number(bit), 0),
+);
+
 /** A set of numbers from 0 to 2^32 - 1, a bit each: server IDs are dense. */
 export class NumberSet {
   readonly #pages = new Map<number, Uint8Array>();
@@ -62,9 +67,14 @@ export class NumberSet {
       if (begin > last || begin + PAGE <= first) continue;
       for (const [at, octet] of page.entries()) {
         if (octet === 0) continue;
+        const number = begin + at * 8;
+        if (number >= first && number + 7 <= last) {
+          count += BITS[octet] ?? 0;
+          continue;
+        }
         for (let bit = 0; bit < 8; bit += 1) {
-          const number = begin + at * 8 + bit;
-          if ((octet & (1 << bit)) !== 0 && number >= first && number <= last) count += 1;
+          const each = number + bit;
+          if ((octet & (1 << bit)) !== 0 && each >= first && each <= last) count += 1;
         }
       }
     }

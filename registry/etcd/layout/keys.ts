@@ -191,9 +191,19 @@ export class Keys {
     return `${this.allCountedOut}${agent}`;
   }
 
+  get agentNames(): string {
+    return `${this.root}agents/`;
+  }
+
+  /** Whose name that of an agent is, for as long as anybody may have to wait for it. */
+  agentName(agent: string): string {
+    return `${this.agentNames}${agent}`;
+  }
+
   /** All keys that an agent writes of itself. */
   ofAgent(agent: string): string[] {
     return [
+      this.agentName(agent),
       this.ack(agent),
       this.stale(agent),
       this.countedOut(agent),

@@ -9,10 +9,13 @@ import { revisionNumber } from '../layout/revision.js';
 import { configValueText } from '../layout/values/config.js';
 import { idValueText } from '../layout/values/desired.js';
 import { Assembly } from './assembly.js';
+import type { ChangesUpTo } from './followed-state.js';
 import type { Keyring } from './keyring.js';
 
 // A saved state of etcd is lines of JSON: first what it is, then a key and its value each. Keys of
-// configs stay sealed in it, so it is of no use to who has not the cluster secret.
+// configs stay sealed in it, so it is of no use to who has not the cluster secret. Changes follow
+// in their order: a key and its new value, or null where it was deleted, and after those of each
+// state its revision.
 
 const head = z.strictObject({
   version: z.literal(1),
@@ -20,7 +23,7 @@ const head = z.strictObject({
   root: z.string(),
   revision: z.number().int().min(0),
 });
-const line = z.tuple([z.string(), z.string()]);
+const line = z.union([z.tuple([z.string(), z.string().nullable()]), head.pick({ revision: true })]);
 
 /** Whether {@link etcdSource} wrote this. */
 export function isEtcdSource(saved: string): boolean {
@@ -28,13 +31,17 @@ export function isEtcdSource(saved: string): boolean {
 }
 
 /** What a state was made of, by an assembly that may go on to a newer one. */
-export function etcdSource(
-  keys: Keys,
-  { state, assembly }: { readonly state: DesiredState; readonly assembly: Assembly },
-): StateSource {
+export function etcdSource(keys: Keys, { state, assembly, changes }: Assembled): StateSource {
+  const revision = revisionNumber(state.revision);
+  const { log, end } = changes;
   return {
+    mark: end,
+    changesSince: (mark) => {
+      const lines = log.between(mark, end);
+      if (lines === undefined || revision === undefined) return undefined;
+      return mark === end ? '' : `${lines.join('')}${JSON.stringify({ revision })}\n`;
+    },
     serialize: () => {
-      const revision = revisionNumber(state.revision);
       // The newer one is saved soon, or is not valid and is not to be saved.
       if (revision === undefined || assembly.revision !== revision) return undefined;
       const first = { version: 1, store: 'etcd', root: keys.root, revision };
@@ -43,6 +50,12 @@ export function etcdSource(
       return `${lines.join('\n')}\n`;
     },
   };
+}
+
+interface Assembled {
+  readonly state: DesiredState;
+  readonly assembly: Assembly;
+  readonly changes: ChangesUpTo;
 }
 
 /** Every key of a valid state with its value, but for that of the revision. */
@@ -90,21 +103,26 @@ export async function stateFromEtcdSource(
   const keys = new Keys(prefix);
   const assembly = new Assembly({ keys, keyring, needsKey });
   assembly.change(keys.revision, Buffer.alloc(0), data.revision);
-  await runInSlices(takeLines(lines, assembly, corrupt), signal);
+  await runInSlices(takeLines(lines, assembly, keys, corrupt), signal);
   return (await runInSlices(assembly.assemble(), signal)).state;
 }
 
 function* takeLines(
   lines: readonly string[],
   assembly: Assembly,
+  keys: Keys,
   corrupt: () => CidecarError,
 ): Steps<void> {
   for (const [index, text] of lines.entries()) {
     if (index % 256 === 0) yield;
     const entry = line.safeParse(jsonOf(text));
     if (!entry.success) throw corrupt();
+    if ('revision' in entry.data) {
+      assembly.change(keys.revision, Buffer.alloc(0), entry.data.revision);
+      continue;
+    }
     const [key, value] = entry.data;
-    assembly.change(key, Buffer.from(value), 0);
+    assembly.change(key, value === null ? undefined : Buffer.from(value), 0);
   }
 }
 

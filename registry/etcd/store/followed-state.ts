@@ -9,6 +9,7 @@ import type { Keys } from '../layout/keys.js';
 import { readValue } from '../layout/read-value.js';
 import { metaValue } from '../layout/values/meta.js';
 import { Assembly } from './assembly.js';
+import { ChangeLog } from './change-log.js';
 import type { Keyring } from './keyring.js';
 
 /** What there is at present: a valid state, or why there is none. */
@@ -18,8 +19,16 @@ export type Outcome =
       readonly warnings: readonly DocumentWarning[];
       /** What the state was put together by, which goes on to change. */
       readonly assembly: Assembly;
+      readonly changes: ChangesUpTo;
     }
   | { readonly error: unknown };
+
+/** The changes that made a state of the one before, and others before that. */
+export interface ChangesUpTo {
+  readonly log: ChangeLog;
+  /** The end of the log when the state was put together. */
+  readonly end: number;
+}
 
 /** What is needed of a client of etcd. */
 export interface FollowingClient {
@@ -69,6 +78,7 @@ const ANSWER_WITHIN = 3_000;
 export class FollowedState {
   readonly #options: FollowedStateOptions;
   readonly #assembly: Assembly;
+  readonly #log = new ChangeLog();
   readonly #follow: FollowedPrefixes;
   readonly #working = new SerialWork(() => this.#work());
   readonly #abort = new AbortController();
@@ -172,11 +182,14 @@ export class FollowedState {
     const received = this.#received;
     const queue = this.#queue;
     this.#queue = [];
+    // All that etcd has is no change that is worth to be written beside the whole.
+    if (this.#restored || this.#outcome === undefined) this.#log.skip();
+    const log = this.#outcome === undefined ? undefined : this.#log;
     if (this.#restored) this.#assembly.restored();
     this.#restored = false;
     const { signal } = this.#abort;
     if (signal.aborted) return;
-    await runInSlices(this.#apply(queue), signal);
+    await runInSlices(this.#apply(queue, log), signal);
     const outcome = await this.#assemble(signal);
     this.#outcome = outcome;
     this.#worked = received;
@@ -186,12 +199,20 @@ export class FollowedState {
     for (const { resolve } of ready) resolve(outcome);
   }
 
-  *#apply(queue: readonly ChangeAt[]): Steps<void> {
+  /** @param log where the changes are noted, but for the mark that each transaction leaves */
+  *#apply(queue: readonly ChangeAt[], log: ChangeLog | undefined): Steps<void> {
+    const mark = this.#options.keys.revision;
     let count = 0;
     for (const { change, revision } of queue) {
       if (++count % (ITEMS_PER_STEP / 4) === 0) yield;
-      if (change.kind === 'removed') this.#assembly.change(change.key, undefined, revision);
-      else this.#assembly.change(change.entry.key, change.entry.value, change.entry.modRevision);
+      if (change.kind === 'removed') {
+        this.#assembly.change(change.key, undefined, revision);
+        if (change.key !== mark) log?.add(change.key, null);
+        continue;
+      }
+      const { key, value, modRevision } = change.entry;
+      this.#assembly.change(key, value, modRevision);
+      if (key !== mark) log?.add(key, value.toString());
     }
   }
 
@@ -204,7 +225,8 @@ export class FollowedState {
     }
     try {
       const { state, warnings } = await runInSlices(this.#assembly.assemble(), signal);
-      return { state, warnings, assembly: this.#assembly };
+      const changes = { log: this.#log, end: this.#log.end };
+      return { state, warnings, assembly: this.#assembly, changes };
     } catch (error) {
       if (error instanceof CidecarError) return { error };
       throw error;

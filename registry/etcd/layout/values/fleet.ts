@@ -53,6 +53,22 @@ export const liveAgentValue = z.object({
 });
 export type LiveAgentValue = z.infer<typeof liveAgentValue>;
 
+/**
+ * `agents/<agent>`: whose acknowledgement `acks/<agent>` or `stale/<agent>` is. It hangs on no
+ * lease: an agent that is cut off goes on routing, and is waited for by this name.
+ */
+export const agentNameValue = z.object({
+  identity,
+  /**
+   * Of the machine and the pin folder, where the machine has an ID: an agent there that has lost
+   * its state folder, as at a reboot, is the same one.
+   */
+  machine: z.string().optional(),
+  /** The name of its host, for people. */
+  host: z.string().default(''),
+});
+export type AgentNameValue = z.infer<typeof agentNameValue>;
+
 /** `held/<agent>`, under the lease: digests (digest.ts) by `<pool>/<config>`. */
 export const heldValue = z.record(z.string(), z.string());
 export type HeldValue = z.infer<typeof heldValue>;

@@ -48,12 +48,15 @@ export class WorldAgent {
     const { name } = this;
     const { store } = this.#world;
     if (store.get(keys.liveAgent(name)) !== undefined) return;
-    store.txn(announce(keys, name, this.#kernel, 0));
+    const owner = { identity: name, host: '' };
+    const seen = { name: store.get(keys.agentName(name))?.modRevision ?? 0, live: 0 };
+    store.txn(announce(keys, { agent: name, owner, holds: this.#kernel, seen }));
     this.apply();
     this.#lives += 1;
     const value = { identity: name, host: '', since: 0 };
-    const of = { agent: name, lease: this.#lease, value, holds: this.#kernel, seen: 0 };
-    store.txn(comeAlive(keys, of));
+    const announced = { name: store.get(keys.agentName(name))?.modRevision ?? 0, live: 0 };
+    const of = { agent: name, lease: this.#lease, value, holds: this.#kernel };
+    store.txn(comeAlive(keys, { ...of, seen: announced }));
     this.quiet();
   }
 

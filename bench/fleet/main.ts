@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { type Operation, put, withPrefix } from '../../registry/etcd/client/index.js';
+import { EtcdClient, EtcdRegistry } from '../../registry/etcd/index.js';
+import { Keys, transaction } from '../../registry/etcd/layout/index.js';
+import { keyring } from '../../registry/etcd/testing/documents.js';
+import { putPool } from '../../test/etcd/fleet-document.js';
+import { Members } from '../../test/etcd/members.js';
+import { OctetCounter } from '../../test/etcd/octet-counter.js';
+import { until } from '../../test/etcd/until.js';
+import { WorkerProcess } from '../../test/netns/process.js';
+import { AgentProcess } from './agent-process.js';
+import type { AgentsOptions, Reached } from './agents.js';
+import { now } from './clock.js';
+import type { FleetRow } from './fleet.js';
+import { loadOf } from './load.js';
+import type { Registering } from './servers.js';
+
+/** Agents that are processes of their own with a kernel, and those in memory in each process. */
+const IN_KERNEL = 2;
+const IN_MEMORY = [24, 24];
+const CHANGES = 100;
+const AT_ONCE = 200;
+const REGISTERED = 2_000;
+/** Seconds of a lease, as the daemons have by default. */
+const TTL = 10;
+const RUNS = 1_000;
+const RUN_IDS = 1_000;
+
+/** benchFleet runs this program with a pin folder and a folder of its own as arguments. */
+const [pinFolder = '', folder = ''] = process.argv.slice(2);
+mkdirSync(folder, { recursive: true });
+
+const rows: FleetRow[] = [];
+// Pings of 24 hosts in one process that waits for a CPU come in bunches, for which etcd would end
+// their connections.
+const members = await Members.start({ count: 3, flags: ['--grpc-keepalive-min-time=1s'] });
+const { endpoints } = members;
+
+/** A fleet whose state changes, and one that grows. */
+async function measureFleet(): Promise<void> {
+  const prefix = '/fleet';
+  const client = new EtcdClient(endpoints, prefix);
+  const servers = Object.fromEntries(
+    Array.from({ length: 100 }, (_, i) => [`static-${i}`, [hexOf(0x100000 + i)]]),
+  );
+  const allocation = { first: 1, last: 100_000 };
+  await putPool(client, { configs: ['minting'], nonceLength: 4, servers, allocation });
+  // The first one is the controller: it hands out the IDs.
+  const kernels: AgentProcess[] = [];
+  for (let at = 0; at < IN_KERNEL; at += 1) kernels.push(agentProcess(prefix, at));
+  await Promise.all(kernels.map((agent) => agent.joined()));
+  const workers = IN_MEMORY.map((_, at) => worker('agents', `agents-${at}`));
+  await Promise.all(workers.map((each, at) => startAgents(each, at, prefix)));
+  await measureChanges(client, kernels, workers);
+  await measureRegistrations(client);
+  for (const each of [...kernels, ...workers]) await each.stop();
+  client.close();
+}
+
+/**
+ * From just before the transaction is sent until tables have it: those of the agents that are
+ * processes of their own, which are the kernel's, and those in memory. Agents that share a process
+ * wait for each other, and all of them for the CPUs of this machine; on hosts of their own they
+ * would not.
+ */
+async function measureChanges(
+  client: EtcdClient,
+  kernels: readonly AgentProcess[],
+  workers: readonly WorkerProcess[],
+): Promise<void> {
+  const usage = await loadOf(members.all);
+  add('etcd: 50 agents, nothing changes', usage.cpu, 'ms/s');
+  add('etcd: memory of a member', usage.megabytes, 'MB');
+  const reached: Reached[] = [];
+  for (const each of workers) each.on('reached', (data) => reached.push(data as Reached));
+  const keys = new Keys(client.prefix);
+  const sent = new Map<number, number>();
+  for (let i = 0; i < CHANGES; i += 1) {
+    const value = { address: `10.0.1.${(i % 100) + 1}`, weight: 50 + i };
+    const success = [put(keys.server('web', `static-${i % 100}`), JSON.stringify(value))];
+    const at = now();
+    const change = { what: 'change', repeatable: true };
+    const { revision } = await client.kv.txn(transaction(keys, 'bench', { success }), change);
+    sent.set(revision, at);
+    await until('all tables have it', () => {
+      const inMemory = reached.filter((each) => each.revision === revision);
+      const ready = inMemory.length === workers.length;
+      return ready && kernels.every((agent) => agent.applied().has(revision));
+    });
+  }
+  const after = (revision: number, at: number) => {
+    const from = sent.get(revision);
+    return from === undefined ? [] : [at - from];
+  };
+  const inKernel = kernels.flatMap((agent) =>
+    [...agent.applied()].flatMap(([revision, at]) => after(revision, at)),
+  );
+  const inMemory = reached.flatMap(({ revision, at }) =>
+    at.flatMap((each) => after(revision, each)),
+  );
+  const all = [...inKernel, ...inMemory];
+  add('change to 50 agents, p50', quantile(all, 0.5), 'ms');
+  add('change to 50 agents, p99', quantile(all, 0.99), 'ms');
+  add('change to the kernels of two of them, p50', quantile(inKernel, 0.5), 'ms');
+  add('change to the kernels of two of them, p99', quantile(inKernel, 0.99), 'ms');
+}
+
+/** With the 50 agents, one of which is the controller and hands out the IDs. */
+async function measureRegistrations(client: EtcdClient): Promise<void> {
+  const { prefix } = client;
+  const keys = new Keys(prefix);
+  const servers = worker('servers', 'servers');
+  await servers.ready();
+  const register = async (from: number, count: number) => {
+    const of: Registering = { endpoints, prefix, from, count, ttl: TTL };
+    const began = now();
+    await servers.call('register', of);
+    return now() - began;
+  };
+  add('200 sidecars register at once', await register(1, AT_ONCE), 'ms');
+  add('IDs that two of them have', await sharedIds(client, AT_ONCE), 'IDs');
+  let more = 0;
+  for (let from = AT_ONCE + 1; from <= REGISTERED; from += AT_ONCE) {
+    more += await register(from, AT_ONCE);
+  }
+  add('1,800 more, 200 at a time', more, 'ms');
+  await measureOctets(keys);
+  const { count } = await client.kv.count(withPrefix(keys.root));
+  add('keys with 50 agents, 2,000 registered servers', count, 'keys');
+  const usage = await loadOf(members.all);
+  add('etcd: 50 agents, 2,000 registered servers, nothing changes', usage.cpu, 'ms/s');
+  add('etcd: memory of a member, 2,000 registered servers', usage.megabytes, 'MB');
+  await servers.stop();
+}
+
+/** Of the IDs that registered servers have: those with two owners, and what is missing. */
+async function sharedIds(client: EtcdClient, servers: number): Promise<number> {
+  const registry = new EtcdRegistry(new EtcdClient(endpoints, client.prefix), {
+    keyring: keyring(),
+  });
+  const state = await registry.read();
+  const owners = new Map<string, string>();
+  let shared = 0;
+  for (const { name, serverIds } of state.pools.flatMap((pool) => pool.servers)) {
+    for (const id of serverIds.get(0) ?? []) {
+      const hex = Buffer.from(id).toString('hex');
+      if (owners.has(hex)) shared += 1;
+      owners.set(hex, name);
+    }
+  }
+  const registered = [...owners.values()].filter((name) => name.startsWith('web-'));
+  if (new Set(registered).size !== servers) throw new Error('a server has no ID');
+  await registry.close();
+  return shared;
+}
+
+async function measureOctets(keys: Keys): Promise<void> {
+  const counter = await OctetCounter.start(members.member(0).place);
+  const client = new EtcdClient([counter.endpoint], '/fleet');
+  const watching = new EtcdRegistry(client, { keyring: keyring() });
+  await watching.read();
+  add('octets to a host that starts with 2,100 servers', counter.received, 'octets');
+  await pause(2_000);
+  const before = counter.received;
+  for (let i = 0; i < 20; i += 1) {
+    const success = [put(keys.server('web', 'static-1'), `{"address":"10.0.1.2","weight":${i}}`)];
+    await client.kv.txn(transaction(keys, 'bench', { success }), { repeatable: true });
+  }
+  await watching.read();
+  add('octets of a change to a host', (counter.received - before) / 20, 'octets');
+  await watching.close();
+  await counter.close();
+}
+
+/** From the start of the process to the attachment: 1,000 servers with a run of 1,000 IDs each. */
+async function measureMillion(): Promise<void> {
+  const prefix = '/million';
+  const keys = new Keys(prefix);
+  const client = new EtcdClient(endpoints, prefix);
+  await putPool(client, { configs: ['minting'], nonceLength: 4, servers: { s0: [] } });
+  const operations: Operation[] = [];
+  for (let i = 0; i < RUNS; i += 1) {
+    const server = `s${i}`;
+    const address = `10.${i >> 8}.${i & 255}.1`;
+    operations.push(put(keys.server('web', server), JSON.stringify({ address })));
+    const run = { server, count: RUN_IDS };
+    operations.push(put(keys.id('web', 0, hexOf(i * RUN_IDS)), JSON.stringify(run)));
+  }
+  for (let at = 0; at < operations.length; at += 100) {
+    const success = operations.slice(at, at + 100);
+    await client.kv.txn(transaction(keys, 'bench', { success }), { repeatable: true });
+  }
+  const agent = agentProcess(prefix, IN_KERNEL);
+  add('1M IDs from etcd to the kernel, from the start of the agent', await agent.ready(), 'ms');
+  await agent.stop();
+  client.close();
+}
+
+function agentProcess(prefix: string, at: number): AgentProcess {
+  return new AgentProcess({
+    agent: `lb-${at}`,
+    registry: `${members.address}${prefix}`,
+    interface: `eth${at}`,
+    pinDir: join(pinFolder, `lb-${at}`),
+    folder,
+    ttl: TTL,
+  });
+}
+
+async function startAgents(agents: WorkerProcess, at: number, prefix: string): Promise<void> {
+  await agents.ready();
+  const names = Array.from({ length: IN_MEMORY[at] ?? 0 }, (_, i) => `memory-${at}-${i}`);
+  await agents.call('start', {
+    endpoints,
+    prefix,
+    names,
+    folder,
+    ttl: TTL,
+  } satisfies AgentsOptions);
+}
+
+function worker(program: string, title: string): WorkerProcess {
+  return new WorkerProcess({
+    title,
+    entry: `bench/fleet/${program}`,
+    log: join(folder, `${title}.log`),
+  });
+}
+
+function hexOf(id: number): string {
+  return id.toString(16).padStart(6, '0');
+}
+
+function quantile(values: readonly number[], at: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(at * sorted.length))] ?? Number.NaN;
+}
+
+/** What is measured is shown as it comes, for who waits. */
+function add(name: string, value: number, unit: FleetRow['unit']): void {
+  process.stderr.write(`fleet: ${name}: ${value.toFixed(1)} ${unit}\n`);
+  rows.push({ case: name, value, unit });
+}
+
+try {
+  await measureFleet();
+  await measureMillion();
+} finally {
+  await members.dispose();
+}
+process.stdout.write(`${JSON.stringify(rows)}\n`);
