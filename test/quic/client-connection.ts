@@ -52,6 +52,8 @@ export class ClientConnection {
   readonly #sockets = new Map<string, Socket>();
   readonly #waiters = new Set<Waiter>();
   readonly #timeoutMs: number;
+  /** CIDs of this client that the server has retired, hex. */
+  readonly #retired = new Set<string>();
   #active: HostPort;
   #lastDcid = '';
   #serverCidLength = 0;
@@ -163,6 +165,14 @@ export class ClientConnection {
     if (before !== undefined) closeSoon(before, LINGER_MS);
     this.#sockets.set(key, socket);
     socket.on('message', (datagram, from) => {
+      // Packets of two sockets come in any order, and quiche 0.18 closes the connection for one that
+      // has a CID which a packet before it retired.
+      if (
+        !isLongHeader(datagram) &&
+        this.#retired.has(hex(shortHeaderDcid(datagram, OWN_CID_LENGTH)))
+      ) {
+        return;
+      }
       try {
         this.#quic.recv(datagram, { from: { host: from.address, port: from.port }, to: local });
       } catch {
@@ -195,7 +205,11 @@ export class ClientConnection {
       }
       this.#sockets.get(pathKey(from))?.send(datagram, to.port, to.host);
     }
-    while (this.#quic.retiredScidNext() !== null);
+    for (;;) {
+      const retired = this.#quic.retiredScidNext();
+      if (retired === null) break;
+      this.#retired.add(hex(retired));
+    }
     clearTimeout(this.#timer);
     if (this.#quic.isClosed()) return;
     const timeout = this.#quic.timeout();
