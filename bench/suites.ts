@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { benchAgent } from './agent.js';
+import { benchClients, type ClientRow } from './clients.js';
 import { benchFleet, type FleetRow } from './fleet/fleet.js';
 import { benchFlood, type FloodRow } from './flood.js';
 import { benchIssue } from './issue.js';
@@ -94,6 +95,27 @@ function flood(row: FloodRow): Figure {
   };
 }
 
+function client({ language, figures }: ClientRow): Figure {
+  const name = `client in ${language}`;
+  const least = { case: name, target: null, met: undefined };
+  if (figures === undefined) {
+    const value = `not built: npm run test:clients -- --only ${language}`;
+    return { ...least, value, json: {} };
+  }
+  const { take_ns, cids_per_second, memory_octets, threads } = figures;
+  const memory = `${(memory_octets / 1e6).toFixed(1)} MB`;
+  return {
+    ...least,
+    value: `take ${take_ns.toFixed(0)} ns, ${millions(cids_per_second)}, ${memory}, ${threads} threads`,
+    json: {
+      takeNs: take_ns,
+      perSecond: cids_per_second,
+      memoryOctets: memory_octets,
+      threads,
+    },
+  };
+}
+
 /** The suites beside the packet rows, by the name that --only takes. */
 export const OTHER_SUITES: Readonly<Record<string, Suite>> = {
   veth: { title: 'frames over veth', run: async () => (await benchVeth()).map(throughput) },
@@ -101,5 +123,6 @@ export const OTHER_SUITES: Readonly<Record<string, Suite>> = {
   mint: { title: 'minting, one core', run: async () => benchMint().map(rate) },
   agent: { title: 'the agent', run: async () => (await benchAgent()).map(duration) },
   fleet: { title: 'a fleet on etcd', run: async () => (await benchFleet()).map(fleet) },
+  clients: { title: 'clients', run: async () => (await benchClients()).map(client) },
   issue: { title: 'issuing over a unix socket', run: async () => (await benchIssue()).map(rate) },
 };

@@ -47,6 +47,11 @@ export class Driver {
     });
   }
 
+  /** Ends the program like a crash. */
+  kill(): void {
+    this.#program.kill('SIGKILL');
+  }
+
   /** Ends the program by the end of its input, and by force if it takes long. */
   async stop(): Promise<void> {
     const program = this.#program;

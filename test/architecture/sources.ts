@@ -17,6 +17,9 @@ const NOT_SOURCES = new Set([
   'coverage',
 ]);
 
+/** Where clients in other languages are built, and what their tools install. */
+const BUILT_CLIENT = /^clients\/[^/]+\/(?:.*\/)?(?:build|target|\.venv|__pycache__|\.\w+_cache)$/;
+
 /** Paths of all files of the repository, relative to its root. */
 export function filesOf(root: string = ROOT): string[] {
   const files: string[] = [];
@@ -24,6 +27,7 @@ export function filesOf(root: string = ROOT): string[] {
     for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
       const path = join(folder, entry.name);
       if (NOT_SOURCES.has(path) || entry.name === 'node_modules') continue;
+      if (BUILT_CLIENT.test(path)) continue;
       if (entry.isDirectory()) walk(path);
       else if (entry.isFile()) files.push(path);
     }

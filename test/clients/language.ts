@@ -6,8 +6,10 @@ import type { ClientFile, StackServer } from '../../clients/contract/client-file
 import { playAll } from '../../clients/contract/play-all.js';
 import { readScenarios } from '../../clients/contract/scenario.js';
 import { PACKAGE_ROOT } from '../netns/process.js';
+import type { Scope } from '../netns/scope.js';
 import { endToEnd } from './end-to-end/run.js';
 import type { Outcome } from './outcome.js';
+import { REAL_SCENARIOS, type RealScenario } from './real-sidecar/scenarios.js';
 import { findToolchain } from './toolchain.js';
 
 export interface RunOptions {
@@ -17,6 +19,8 @@ export interface RunOptions {
   readonly strictTiming: boolean;
   /** Takes what the run says as it goes on. */
   readonly say: (text: string) => void;
+  /** Takes what a stack has on the machine, for one who interrupts the run. */
+  readonly onScope: (scope: Scope) => void;
 }
 
 type Part = Omit<Outcome, 'language' | 'seconds'>;
@@ -47,6 +51,7 @@ export async function* runLanguage(
     if (part.state === 'FAILED') return;
   }
   yield timed(await contract(client, options));
+  for (const scenario of REAL_SCENARIOS) yield timed(await realScenario(scenario, client, options));
   for (const stack of client.servers) {
     for await (const part of stackParts(client, stack, options)) yield timed(part);
   }
@@ -107,10 +112,31 @@ async function contract(client: ClientFile, options: RunOptions): Promise<Part> 
   return { part: 'contract', state: 'passed', said: `${scenarios.length} scenarios` };
 }
 
+async function realScenario(
+  { name, needs, run }: RealScenario,
+  client: ClientFile,
+  { long, say }: RunOptions,
+): Promise<Part> {
+  if (needs !== undefined && !client[needs]) {
+    const said = `client.json does not say "${needs}": true`;
+    return { part: name, state: 'left out', said };
+  }
+  try {
+    await run(client, long);
+    say(`passed  ${name}`);
+    return { part: name, state: 'passed', said: 'with the real sidecar' };
+  } catch (error) {
+    const said = (error as Error).message;
+    say(`FAILED  ${name}: ${said}`);
+    return { part: name, state: 'FAILED', said };
+  }
+}
+
 const STATES = { kept: 'passed', failed: 'FAILED', cannot: 'cannot' } as const;
 
-async function* stackParts(client: ClientFile, stack: StackServer, { say }: RunOptions) {
-  for await (const { name, state, said } of endToEnd(client, stack)) {
+async function* stackParts(client: ClientFile, stack: StackServer, options: RunOptions) {
+  const { say, onScope } = options;
+  for await (const { name, state, said } of endToEnd(client, stack, onScope)) {
     say(`${STATES[state]}  ${stack.stack}: ${name}: ${said}`);
     yield { part: `${stack.stack}: ${name}`, state: STATES[state], said };
   }

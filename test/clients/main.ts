@@ -2,7 +2,9 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readClients } from '../../clients/contract/client-file.js';
+import { stackTable } from '../../clients/contract/stack-table.js';
 import { PACKAGE_ROOT } from '../netns/process.js';
+import type { Scope } from '../netns/scope.js';
 import { runLanguage } from './language.js';
 import { type Outcome, outcomeTable } from './outcome.js';
 
@@ -14,11 +16,17 @@ const { values } = parseArgs({
     only: { type: 'string', multiple: true, default: [] },
     long: { type: 'boolean', default: false },
     'strict-timing': { type: 'boolean', default: false },
+    /** Prints the table of docs/clients.md, and runs nothing. */
+    table: { type: 'boolean', default: false },
   },
 });
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
 const all = readClients(join(PACKAGE_ROOT, 'clients'));
+if (values.table) {
+  say(stackTable(all).join('\n'));
+  process.exit();
+}
 const known = all.map(({ language }) => language);
 const unknown = values.only.filter((language) => !known.includes(language));
 if (unknown.length > 0) {
@@ -29,11 +37,26 @@ const clients = all.filter(({ language }) => {
   return values.only.length === 0 || values.only.includes(language);
 });
 
+let scope: Scope | undefined;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => {
+    say(`${signal}: removing namespaces, pins and processes`);
+    void (scope?.dispose() ?? Promise.resolve()).then(() => process.exit(1));
+  });
+}
+
 const outcomes: Outcome[] = [];
 for (const client of clients) {
   say(`\n== ${client.language}`);
-  const options = { long: values.long, strictTiming: values['strict-timing'], say };
-  for await (const outcome of runLanguage(client, options)) outcomes.push(outcome);
+  const run = runLanguage(client, {
+    long: values.long,
+    strictTiming: values['strict-timing'],
+    say,
+    onScope: (next) => {
+      scope = next;
+    },
+  });
+  for await (const outcome of run) outcomes.push(outcome);
 }
 say(`\n${outcomeTable(outcomes)}`);
 const failed = outcomes.filter(({ state }) => state === 'FAILED');

@@ -7,12 +7,20 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-/** Runs a program to its end. Rejects if it is missing or ends by a signal, but for no exit code. */
-export function tryRun(argv: readonly string[], input?: string): Promise<CommandResult> {
+/**
+ * Runs a program to its end. Rejects if it is missing or ends by a signal, but for no exit code.
+ *
+ * @param cwd where it runs; here, if left out
+ */
+export function tryRun(
+  argv: readonly string[],
+  input?: string,
+  cwd?: string,
+): Promise<CommandResult> {
   const [program, ...args] = argv;
   if (program === undefined) throw new RangeError('a command needs a program');
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], cwd });
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {

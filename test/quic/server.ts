@@ -93,6 +93,11 @@ export class QuicServer implements ConnectionHost {
     return server;
   }
 
+  /** The port of the first address. */
+  get port(): number {
+    return this.#sockets[0]?.address().port ?? this.#options.port;
+  }
+
   get statistics(): ServerStatistics {
     return {
       accepted: this.#accepted,

@@ -5,7 +5,7 @@ import { Scope, sweepLeftovers } from '../../netns/scope.js';
 import { Stand } from './stand.js';
 import { STEPS } from './steps.js';
 
-export const FAMILY = 'cdcli';
+const FAMILY = 'cdcli';
 
 export interface StepResult {
   readonly name: string;
@@ -18,13 +18,17 @@ export interface StepResult {
 /**
  * Takes one stack through all steps behind two balancers. What comes after a step that failed would
  * say nothing, so it ends there.
+ *
+ * @param onScope takes what the run has on the machine
  */
 export async function* endToEnd(
   client: ClientFile,
   stack: StackServer,
+  onScope: (scope: Scope) => void,
 ): AsyncGenerator<StepResult> {
   await sweepLeftovers(FAMILY);
   const scope = new Scope(FAMILY);
+  onScope(scope);
   let stand: Stand | undefined;
   let began = performance.now();
   const lap = () => {
