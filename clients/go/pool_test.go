@@ -4,15 +4,18 @@ package cidecar_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 
 	cidecar "github.com/cidecar/cidecar/clients/go"
 	"github.com/cidecar/cidecar/clients/go/cidecarv1"
@@ -113,7 +116,7 @@ func TestASidecarWithoutSessionIsTooOld(t *testing.T) {
 	told := make(chan error, 1)
 	open(t, cidecar.Options{Socket: socket, Events: cidecar.Events{Trouble: func(err error) { told <- err }}})
 	var ours *cidecar.Error
-	if err := <-told; !errors.As(err, &ours) || ours.Message[:len("the sidecar is too old")] != "the sidecar is too old" {
+	if err := <-told; !errors.As(err, &ours) || !strings.HasPrefix(ours.Message, "the sidecar is too old") {
 		t.Errorf("told %v", err)
 	}
 }
@@ -187,5 +190,64 @@ func TestEventsMayCallThePool(t *testing.T) {
 	case <-done:
 	case <-soon(t).Done():
 		t.Fatal("it hangs")
+	}
+}
+
+func TestALease(t *testing.T) {
+	sidecar := sidecartest.Start(t)
+	sidecar.Export(nil, &cidecarv1.LeaseNoncesResponse{
+		Generation: 1, Scheme: "quic-lb", CidLength: sidecartest.CIDLength, NonceLength: 8, Count: 2,
+		ServerId: []byte{1, 2, 3}, Key: make([]byte, 16), FirstCounter: make([]byte, 8),
+		ResetKey: make([]byte, 16), ResetTokens: "cmac",
+	})
+	pool := ready(t, cidecar.Options{Socket: sidecar.Socket})
+	if _, err := pool.Lease(soon(t), cidecar.MaxLease+1); err == nil {
+		t.Error("too many are leased")
+	}
+	lease, err := pool.Lease(soon(t), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, errA := lease.Take()
+	b, errB := lease.Take()
+	if errA != nil || errB != nil || a.String() == b.String() || !a.Routable || a.Generation != 1 || lease.Left() != 0 {
+		t.Errorf("%v and %v: %v %v", a, b, errA, errB)
+	}
+	if _, err := lease.Take(); !errors.Is(err, cidecar.ErrLeaseUsedUp) {
+		t.Errorf("a counter more: %v", err)
+	}
+	if lease, err = pool.Lease(soon(t), 2); err != nil {
+		t.Fatal(err)
+	}
+	sidecar.Rotate(2)
+	sidecar.Await(func(r *cidecarv1.SessionRequest) bool { return r.GetAcknowledgedMinting() == 2 })
+	if _, err := lease.Take(); !errors.Is(err, cidecar.ErrLeaseVoid) || lease.Left() != 2 {
+		t.Errorf("after a rotation: %v", err)
+	}
+}
+
+// Certificates are made for the test: the sidecar on TCP asks for that of the server, and gets it.
+func TestTCPWithMutualTLS(t *testing.T) {
+	authority := newAuthority(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sidecar := sidecartest.Start(t)
+	sidecar.Serve(t, listener, grpc.Creds(credentials.NewTLS(&tls.Config{
+		Certificates: []tls.Certificate{authority.issue(t)},
+		ClientAuth:   tls.RequireAndVerifyClientCert, ClientCAs: authority.pool,
+	})))
+	address := listener.Addr().String()
+	ready(t, cidecar.Options{Address: address, TLS: &tls.Config{
+		Certificates: []tls.Certificate{authority.issue(t)}, RootCAs: authority.pool,
+	}})
+	told := make(chan error, 1)
+	open(t, cidecar.Options{
+		Address: address, TLS: &tls.Config{RootCAs: newAuthority(t).pool},
+		Events: cidecar.Events{Trouble: func(err error) { told <- err }},
+	})
+	if err := <-told; !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("told %v", err)
 	}
 }

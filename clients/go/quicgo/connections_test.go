@@ -3,6 +3,7 @@
 package quicgo
 
 import (
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -34,7 +35,10 @@ func TestIdleConnectionsAreClosedFirst(t *testing.T) {
 		began := time.Now()
 		var order []string
 		var at []time.Duration
+		var mu sync.Mutex
 		closed := func(name string) {
+			mu.Lock()
+			defer mu.Unlock()
 			order = append(order, name)
 			at = append(at, time.Since(began))
 		}
