@@ -11,6 +11,12 @@ import (
 	"github.com/quic-go/quic-go"
 )
 
+// A connection is what the adapter needs of a [quic.Conn].
+type connection interface {
+	ConnectionStats() quic.ConnectionStats
+	CloseWithError(quic.ApplicationErrorCode, string) error
+}
+
 // A record is what the adapter knows of a connection.
 type record struct {
 	// generation is the lowest that a CID of the connection can have.
@@ -21,7 +27,7 @@ type record struct {
 	closing atomic.Bool
 
 	// conn is nil until the server says that it has accepted the connection.
-	conn *quic.Conn
+	conn connection
 	// octets is how many had been sent and received when it was looked at last.
 	octets uint64
 	// activeAt is when that number was first seen.
@@ -47,7 +53,7 @@ func (c *connections) remove(r *record) {
 }
 
 // accepted says which connection a record is of.
-func (c *connections) accepted(r *record, conn *quic.Conn) {
+func (c *connections) accepted(r *record, conn connection) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r.conn, r.activeAt = conn, time.Now()
@@ -85,9 +91,8 @@ func (c *connections) covered(through uint64) []*record {
 	return covered
 }
 
-// idleFirst sorts connections by how long nothing was sent or received on them, as far as that was
-// seen. It is to be called now and then.
-func (c *connections) idleFirst(records []*record) {
+// look sees on which connections something was sent or received since the last look.
+func (c *connections) look(records []*record) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
@@ -97,6 +102,12 @@ func (c *connections) idleFirst(records []*record) {
 			r.octets, r.activeAt = octets, now
 		}
 	}
+}
+
+// idleFirst sorts connections by how long nothing was seen on them.
+func (c *connections) idleFirst(records []*record) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	slices.SortStableFunc(records, func(a, b *record) int { return a.activeAt.Compare(b.activeAt) })
 }
 

@@ -4,7 +4,10 @@ package quicgo
 
 import (
 	"context"
+	"slices"
 	"time"
+
+	"github.com/quic-go/quic-go"
 
 	cidecar "github.com/cidecar/cidecar/clients/go"
 )
@@ -13,9 +16,9 @@ const (
 	// watchPart of the time to a deadline, and at most longestWatch, is taken to see which
 	// connections are idle.
 	watchPart    = 20
-	longestWatch = 2 * time.Second
-	// sortEvery is the time between two looks at which are idle now.
-	sortEvery = 500 * time.Millisecond
+	longestWatch = 3 * time.Second
+	// lookEvery is the time between two looks at which are idle now.
+	lookEvery = 500 * time.Millisecond
 )
 
 // reissue obeys an order: quic-go cannot have CIDs retired, so connections are closed.
@@ -27,7 +30,9 @@ func (a *Adapter) reissue(order cidecar.Reissue) {
 func (a *Adapter) move(records []*record, order cidecar.Reissue) {
 	if a.options.Moving != nil {
 		for _, r := range records {
-			a.options.Moving(r.conn)
+			if conn, ok := r.conn.(*quic.Conn); ok {
+				a.options.Moving(conn)
+			}
 		}
 	}
 	go a.closeSpread(records, order.Deadline)
@@ -36,16 +41,16 @@ func (a *Adapter) move(records []*record, order cidecar.Reissue) {
 // closeSpread closes connections one after the other until shortly before the deadline, those first
 // on which nothing was sent or received for long.
 func (a *Adapter) closeSpread(records []*record, deadline time.Time) {
-	a.connections.idleFirst(records)
-	if watch := min(time.Until(deadline)/watchPart, longestWatch); watch > 0 {
-		if !sleep(a.ctx, watch) {
-			return
-		}
-		a.connections.idleFirst(records)
+	watching, done := context.WithCancel(a.ctx)
+	defer done()
+	a.connections.look(records)
+	go a.watch(watching, slices.Clone(records))
+	if watch := min(time.Until(deadline)/watchPart, longestWatch); watch > 0 && !sleep(a.ctx, watch) {
+		return
 	}
-	sorted := time.Now()
+	var sorted time.Time
 	_ = cidecar.Pace(a.ctx, len(records), deadline, func(index int) {
-		if time.Since(sorted) > sortEvery {
+		if time.Since(sorted) >= lookEvery {
 			a.connections.idleFirst(records[index:])
 			sorted = time.Now()
 		}
@@ -57,6 +62,12 @@ func (a *Adapter) closeSpread(records []*record, deadline time.Time) {
 		// It returns when the connection has ended.
 		go func() { _ = r.conn.CloseWithError(a.options.CloseCode, a.options.CloseReason) }()
 	})
+}
+
+func (a *Adapter) watch(ctx context.Context, records []*record) {
+	for sleep(ctx, lookEvery) {
+		a.connections.look(records)
+	}
 }
 
 // sleep returns false where the context ends first.

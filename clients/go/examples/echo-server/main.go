@@ -68,7 +68,7 @@ func run(ctx context.Context, sidecar, certificate, key, use string) error {
 			say(map[string]any{"event": "reissue", "through_generation": order.ThroughGeneration})
 		},
 	}
-	// join:
+	// [join
 	side, err := quicgo.Join(ctx, quicgo.Options{Pool: cidecar.Options{
 		Socket: sidecar, ServerUse: serverUse, Events: events, ClientName: "echo quic-go/0.65.0",
 	}})
@@ -76,15 +76,17 @@ func run(ctx context.Context, sidecar, certificate, key, use string) error {
 		return err
 	}
 	defer side.Close()
+	// join]
 	var serving sync.WaitGroup
 	for _, address := range listen {
 		socket, err := listenUDP(address)
 		if err != nil {
 			return err
 		}
+		// [join
 		transport := &quic.Transport{Conn: socket}
-		side.Attach(transport) // CIDs of the sidecar, and its key for stateless resets.
-		// :join
+		side.Attach(transport) // It takes its CIDs from the sidecar.
+		// join]
 		listener, err := transport.Listen(tlsConfig, &quic.Config{MaxIdleTimeout: 2 * time.Minute})
 		if err != nil {
 			return err
@@ -105,7 +107,9 @@ func accept(ctx context.Context, side *quicgo.Adapter, listener *quic.Listener) 
 		if err != nil {
 			return
 		}
-		side.Track(conn) // join: it is closed in time when its CIDs have to go.
+		// [join
+		side.Track(conn) // It is closed in time when its CIDs have to go.
+		// join]
 		serving.Go(func() { serve(ctx, conn) })
 	}
 }
@@ -146,7 +150,7 @@ func answerStatistics(side *quicgo.Adapter) {
 		stats := side.Stats()
 		say(map[string]any{
 			"event": "statistics", "open": stats.Open, "accepted": stats.Accepted, "moved": 0,
-			"closed_for_reissue": stats.ClosedForReissue, "taken": stats.Pool.Taken,
+			"closed_for_reissue": stats.ClosedForReissue, "taken": stats.Pool.Taken + stats.Pool.Made,
 			"dry": stats.Pool.Made, "connected": stats.Pool.Connected,
 		})
 	}

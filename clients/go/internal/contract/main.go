@@ -25,6 +25,7 @@ type command struct {
 	Socket      string            `json:"socket"`
 	HighWater   int               `json:"high_water"`
 	ServerUse   string            `json:"server_use"`
+	CanRetire   *bool             `json:"can_retire"`
 	TimeoutMS   int               `json:"timeout_ms"`
 	Count       int               `json:"count"`
 	Generations map[string]uint64 `json:"generations"`
@@ -41,6 +42,10 @@ type program struct {
 	mu     sync.Mutex
 	events []object
 	held   map[uint64]uint64
+
+	// What CIDs are minted with.
+	minting *cidecar.Pool
+	lease   *cidecar.Lease
 }
 
 func main() {
@@ -69,7 +74,7 @@ func main() {
 			os.Exit(1)
 		}
 		switch c.Do {
-		case "ready", "reset-token", "is-own", "pace":
+		case "ready", "reset-token", "is-own", "pace", "mint":
 			go answer(c) // They wait.
 		default:
 			answer(c)
@@ -78,7 +83,7 @@ func main() {
 }
 
 func (p *program) do(c command) (object, error) {
-	if p.pool == nil && c.Do != "start" {
+	if p.pool == nil && c.Do != "start" && c.Do != "mint" {
 		return nil, errors.New("there was no start")
 	}
 	switch c.Do {
@@ -138,6 +143,8 @@ func (p *program) do(c command) (object, error) {
 			at = append(at, time.Since(began).Milliseconds())
 		})
 		return object{"at_ms": at}, err
+	case "mint":
+		return p.mint(c)
 	case "close":
 		p.pool.Close()
 		return object{}, nil
@@ -151,10 +158,11 @@ func (p *program) start(c command) (object, error) {
 		return nil, err
 	}
 	p.pool, err = cidecar.New(cidecar.Options{
-		Socket:     c.Socket,
-		HighWater:  c.HighWater,
-		ServerUse:  use,
-		ClientName: "contract-test",
+		Socket:       c.Socket,
+		HighWater:    c.HighWater,
+		ServerUse:    use,
+		ClientName:   "contract-test",
+		CannotRetire: c.CanRetire != nil && !*c.CanRetire,
 		Held: func() map[uint64]uint64 {
 			p.mu.Lock()
 			defer p.mu.Unlock()
@@ -208,6 +216,38 @@ func (p *program) take(count int) (object, error) {
 		}
 	}
 	return object{"cids": cids, "tokens": tokens, "runs": runs}, nil // []byte is base64 in JSON.
+}
+
+// leased is how many counters are leased at a time.
+const leased = 1000
+
+func (p *program) mint(c command) (object, error) {
+	ctx := context.Background()
+	var err error
+	if p.minting == nil {
+		if p.minting, err = cidecar.New(cidecar.Options{Socket: c.Socket, HighWater: 16}); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.minting.Ready(ctx); err != nil {
+		return nil, err
+	}
+	var cids, tokens []byte
+	for made := 0; made < c.Count; {
+		if p.lease == nil || p.lease.Left() == 0 {
+			if p.lease, err = p.minting.Lease(ctx, leased); err != nil {
+				return nil, err
+			}
+		}
+		cid, err := p.lease.Take()
+		if err != nil {
+			return nil, err
+		}
+		cids = append(cids, cid.Bytes()...)
+		tokens = append(tokens, cid.ResetToken[:]...)
+		made++
+	}
+	return object{"cids": cids, "tokens": tokens}, nil
 }
 
 func milliseconds(count int) time.Duration { return time.Duration(count) * time.Millisecond }
