@@ -9,7 +9,7 @@ use quiche::{Connection, ConnectionId};
 use crate::QuicheCids;
 
 /// The most CIDs that a client gets to hold as long as nothing has to be replaced.
-const SPARES: usize = 8;
+const SPARES: usize = 24;
 /// The most CIDs of one connection that an order replaces. quiche asks a client to retire a CID
 /// only when the client holds as many as it takes, so one that takes more has to be filled up
 /// first.
@@ -17,7 +17,7 @@ const MOST: usize = 256;
 /// A client has a CID after this time, for all that a server can know.
 const ARRIVED: Duration = Duration::from_millis(500);
 
-/// The CIDs that the client of one connection holds: as many as it takes, up to 8, and new ones
+/// The CIDs that the client of one connection holds: as many as it takes, up to 24, and new ones
 /// when a rotation makes the old ones void. They are forgotten when this is dropped.
 pub struct ConnectionCids {
     cids: QuicheCids,

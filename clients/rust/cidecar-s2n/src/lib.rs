@@ -10,6 +10,7 @@
 //! earlier process had are answered with tokens that the sidecar is asked for. So this server has
 //! no key by which it would answer for the CIDs of others (RFC 9000, section 21.11).
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use cidecar::{
@@ -26,6 +27,8 @@ use tokio::time::{Instant, sleep};
 /// The least and the most that s2n-quic takes.
 const LIFETIMES: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(60)..=Duration::from_secs(24 * 60 * 60);
+/// Before the end of a lifetime s2n-quic asks the peer to retire the CID.
+const ASKED_BEFORE: Duration = Duration::from_secs(30);
 /// A connection has had its first CID for no longer when its handshake is through.
 const LONGEST_HANDSHAKE: Duration = Duration::from_secs(10);
 
@@ -59,7 +62,7 @@ impl S2nCids {
             let message = format!("a lifetime of {lifetime:?}; it goes from 60 s to a day");
             return Err(Error::new(ErrorKind::InvalidArgument, message));
         }
-        let rolling = RollingCids::new(lifetime);
+        let rolling = RollingCids::new(lifetime - ASKED_BEFORE);
         let held = rolling.clone();
         let options = options.can_retire(true).held(move || held.held());
         let (pool, mut events) = CidPool::connect(options)?;
@@ -191,5 +194,14 @@ impl stateless_reset_token::Generator for StatelessResetTokens {
 
     fn generate(&mut self, cid: &[u8]) -> Token {
         self.0.known(cid).unwrap_or_default().into()
+    }
+}
+
+impl stateless_reset_token::Provider for StatelessResetTokens {
+    type Generator = Self;
+    type Error = Infallible;
+
+    fn start(self) -> Result<Self, Infallible> {
+        Ok(self)
     }
 }

@@ -147,26 +147,40 @@ mod tests {
         }
     }
 
+    /// The octets that differ.
+    fn body(cid: &Cid, form: Form) -> usize {
+        let octets = cid[form.body()..].iter();
+        octets.fold(0, |number, octet| number << 8 | usize::from(*octet))
+    }
+
     #[test]
     fn makes_all_of_a_small_form_before_one_comes_again() {
         let mut cids = FailoverCids::new([7; 64]);
-        let small = form(8, true);
-        let mut seen = vec![0u64; 1 << 18];
-        let (first, _) = cids.take(small, 1);
-        let mut cid = first;
-        for _ in 1..1 << 24 {
-            let number = usize::from(cid[5]) << 16 | usize::from(cid[6]) << 8 | usize::from(cid[7]);
-            let bit = 1 << (number & 63);
-            assert_eq!(seen[number >> 6] & bit, 0, "{cid:?} came twice");
-            seen[number >> 6] |= bit;
-            let (next, again) = cids.take(small, 1);
-            assert!(!again);
-            cid = next;
-        }
+        // Shorter than servers have, so that all of its 65,536 are soon made.
+        let small = form(7, true);
+        let made: Vec<_> = (0..1 << 16).map(|_| cids.take(small, 1)).collect();
+        assert!(made.iter().all(|(_, again)| !again));
+        let mut bodies: Vec<usize> = made.iter().map(|(cid, _)| body(cid, small)).collect();
+        bodies.sort_unstable();
+        assert!(bodies.into_iter().eq(0..1 << 16), "one came twice");
         let (next, again) = cids.take(small, 1);
         assert!(again, "that they begin again is said");
-        assert_eq!(next, first, "the oldest comes first");
-        assert!(!cids.take(small, 1).1, "and is said once");
+        assert_eq!(next, made[0].0, "the oldest comes first");
+        let (next, again) = cids.take(small, 1);
+        assert!(!again, "and is said once");
+        assert_eq!(next, made[1].0);
+    }
+
+    #[test]
+    fn makes_none_twice_of_the_shortest_that_servers_have() {
+        let mut cids = FailoverCids::new(random());
+        for form in [form(8, true), form(8, false)] {
+            let all = (0..200_000).map(|_| body(&cids.take(form, 1).0, form));
+            let mut bodies: Vec<usize> = all.collect();
+            bodies.sort_unstable();
+            bodies.dedup();
+            assert_eq!(bodies.len(), 200_000);
+        }
     }
 
     #[test]

@@ -1,97 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // Long because every public method of the pool is here, with what it promises.
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::cid::{Cid, RESET_TOKEN_LENGTH};
 use crate::clock::since_boot;
 use crate::error::Error;
-use crate::event::{Event, Stats};
-use crate::failover::random;
-use crate::held::HeldHook;
-use crate::options::{Options, Place};
+use crate::event::Stats;
+use crate::events::Events;
+use crate::inner::Inner;
+use crate::options::Options;
 use crate::questions::{TokenAnswer, Waiter};
 use crate::session;
-use crate::state::{News, State};
 
-/// Octets by which the sidecar knows a pool again.
-const INSTANCE_LENGTH: usize = 16;
 /// A stateless reset that comes later helps nobody.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// Between two looks whether CIDs have become too old; `take` looks too.
 const LOOK_EVERY: Duration = Duration::from_millis(125);
-
-/// Who a pool is to its sidecar.
-pub(crate) struct Identity {
-    pub(crate) client_name: String,
-    pub(crate) instance: Bytes,
-    pub(crate) server_use: Option<Bytes>,
-    pub(crate) can_retire: bool,
-}
-
-/// What a pool and its tasks share.
-pub(crate) struct Inner {
-    state: Mutex<State>,
-    pub(crate) place: Place,
-    pub(crate) identity: Identity,
-    held: Option<HeldHook>,
-    /// There is something to send.
-    pub(crate) outgoing: Notify,
-    events: Notify,
-    cids: Notify,
-    closed: watch::Sender<bool>,
-}
-
-impl Inner {
-    /// Does something with what the pool knows, and wakes those whom that concerns.
-    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let result = act(&mut state);
-        let News {
-            outgoing,
-            event,
-            cids,
-        } = std::mem::take(&mut state.news);
-        drop(state);
-        if outgoing {
-            self.outgoing.notify_one();
-        }
-        if event {
-            self.events.notify_one();
-        }
-        if cids {
-            self.cids.notify_waiters();
-        }
-        result
-    }
-
-    /// Connections by generation, as the server says them.
-    pub(crate) fn ask_held(&self) -> Option<Vec<(u64, u64)>> {
-        self.held.as_ref().map(|held| held())
-    }
-
-    /// Ends when the pool is closed.
-    pub(crate) async fn closing(&self) {
-        // An error means that the sender is gone, which `self` has.
-        let _ = self.closed.subscribe().wait_for(|closed| *closed).await;
-    }
-
-    fn close(&self) {
-        self.with(|state| {
-            state.closed = true;
-            state.news.event = true;
-            state.news.cids = true;
-        });
-        self.closed.send_replace(true);
-    }
-}
 
 /// A supply of CIDs for a QUIC stack, whose hooks can neither wait nor fail.
 ///
@@ -123,30 +52,16 @@ impl CidPool {
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) where an option cannot be used, or
     /// the caller is in no tokio runtime with time and I/O.
     pub fn connect(options: Options) -> Result<(Self, Events), Error> {
-        let (low_water, high_water) = options.check()?;
+        let levels = options.check()?;
         let runtime = Handle::try_current().map_err(|error| Error::invalid(error.to_string()))?;
-        let inner = Arc::new(Inner {
-            state: Mutex::new(State::new(low_water, high_water, since_boot())),
-            place: absolute(options.place),
-            identity: Identity {
-                client_name: options.client_name,
-                instance: Bytes::copy_from_slice(&random::<INSTANCE_LENGTH>()),
-                server_use: options.server_use.map(Bytes::from),
-                can_retire: options.can_retire,
-            },
-            held: options.held,
-            outgoing: Notify::new(),
-            events: Notify::new(),
-            cids: Notify::new(),
-            closed: watch::Sender::new(false),
-        });
+        let inner = Arc::new(Inner::new(options, levels));
         runtime.spawn(session::keep(inner.clone()));
         runtime.spawn(look(inner.clone()));
         let pool = Self {
             inner: inner.clone(),
             _closes: Arc::new(ClosesWhenDropped(inner.clone())),
         };
-        Ok((pool, Events { inner }))
+        Ok((pool, Events::new(inner)))
     }
 
     /// A CID that was never used before. It neither waits nor fails once the CID length is known.
@@ -295,45 +210,6 @@ impl fmt::Debug for CidPool {
     }
 }
 
-/// What happens to a pool, for one who takes it. Drop it where nobody looks.
-pub struct Events {
-    inner: Arc<Inner>,
-}
-
-impl Events {
-    /// The next event; none when the pool is closed and all were taken.
-    pub async fn next(&mut self) -> Option<Event> {
-        loop {
-            let came = self.inner.events.notified();
-            let (event, closed) = self.inner.with(|state| (state.events.pop(), state.closed));
-            if event.is_some() || closed {
-                return event;
-            }
-            came.await;
-        }
-    }
-
-    /// The next event, if there is one.
-    pub fn try_next(&mut self) -> Option<Event> {
-        self.inner.with(|state| state.events.pop())
-    }
-}
-
-impl Drop for Events {
-    fn drop(&mut self) {
-        self.inner.with(|state| {
-            state.events.closed = true;
-            while state.events.pop().is_some() {}
-        });
-    }
-}
-
-impl fmt::Debug for Events {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Events")
-    }
-}
-
 async fn answer<T>(waiter: Waiter<T>) -> Result<T, Error> {
     match timeout(ANSWER_WITHIN, waiter).await {
         Ok(Ok(result)) => result,
@@ -351,18 +227,5 @@ async fn look(inner: Arc<Inner>) {
             () = inner.closing() => return,
             () = sleep(LOOK_EVERY) => inner.with(|state| state.look(since_boot())),
         }
-    }
-}
-
-/// So that the process may change its folder, unless only the relative path is short enough.
-fn absolute(place: Place) -> Place {
-    let fits = |path: &PathBuf| path.as_os_str().len() <= crate::options::LONGEST_PATH;
-    match place {
-        Place::Unix(path) => {
-            let absolute = std::path::absolute(Path::new(&path)).ok().filter(fits);
-            Place::Unix(absolute.unwrap_or(path))
-        }
-        #[cfg(feature = "tls")]
-        other => other,
     }
 }

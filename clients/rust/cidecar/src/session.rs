@@ -13,12 +13,13 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use crate::backoff::Backoff;
+use crate::clock::since_boot;
 use crate::error::Error;
 use crate::failover::random;
 use crate::grpc::{self, Reassembly};
 use crate::held::LOOK_EVERY;
+use crate::inner::Inner;
 use crate::link::{self, Link};
-use crate::pool::Inner;
 use crate::state::wants_held;
 use crate::wire::{SessionOpen, SessionRequest, SessionResponse};
 
@@ -147,7 +148,7 @@ async fn read(inner: &Inner, backoff: &mut Backoff, response: ResponseFuture) ->
                 Ok(Some(message)) => {
                     // A connect is no sign of life: it succeeds while the sidecar still starts.
                     backoff.start_anew();
-                    if let Err(error) = inner.receive(message) {
+                    if let Err(error) = receive(inner, message) {
                         return End::GivenUp(error);
                     }
                 }
@@ -236,18 +237,16 @@ fn broken(error: h2::Error) -> Error {
 }
 
 /// Takes what came, after the server was asked what the acknowledgement has to say.
-impl Inner {
-    fn receive(&self, message: SessionResponse) -> Result<(), Error> {
-        // A message of a later release, which this one does not know.
-        let Some(event) = message.event else {
-            return Ok(());
-        };
-        // Not under the lock: the server's hook may wait for somebody who takes a CID.
-        let held = if wants_held(&event) {
-            self.ask_held()
-        } else {
-            None
-        };
-        self.with(|state| state.receive(event, held, crate::clock::since_boot()))
-    }
+fn receive(inner: &Inner, message: SessionResponse) -> Result<(), Error> {
+    // A message of a later release, which this one does not know.
+    let Some(event) = message.event else {
+        return Ok(());
+    };
+    // Not under the lock: the server's hook may wait for somebody who takes a CID.
+    let held = if wants_held(&event) {
+        inner.ask_held()
+    } else {
+        None
+    };
+    inner.with(|state| state.receive(event, held, since_boot()))
 }
