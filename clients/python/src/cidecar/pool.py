@@ -90,7 +90,8 @@ class CidPool:
         """
         if (socket is None) == (tcp is None):
             raise ArgumentError("give either socket or tcp")
-        self._target = tcp if tcp is not None else unix_socket(socket or "")
+        self.target = tcp if tcp is not None else unix_socket(socket or "")
+        """Where the sidecar is."""
         self._low_water, self._high_water = read_levels(low_water, high_water)
         self._introduction = read_introduction(client_name, server_use, can_retire)
         if cid_length is not None:
@@ -366,7 +367,7 @@ class CidPool:
     async def _run(self) -> None:
         backoff = Backoff()
         while True:
-            session = self._session = Session(self._target, self, self._held)
+            session = self._session = Session(self.target, self, self._held)
             end = await session.run()
             self._session = None
             self._lost(session, end)
@@ -379,7 +380,7 @@ class CidPool:
     def _lost(self, session: Session, end: grpc.GrpcStatus | Exception) -> None:
         self._outstanding = 0
         self._ask_below = 0
-        reason = refusal_of("Session", end, self._target)
+        reason = refusal_of("Session", end, self.target)
         was_connected, self._connected = self._connected, False
         # A Session that had begun is opened again at once, and the reason is old by then.
         self._reasons.note(reason, tell=session.at_fault or not was_connected)
