@@ -124,7 +124,8 @@ class CidPool:
         self._closed = False
         self._dry = False
         self._stale = False
-        self._taken = 0
+        self._received = 0
+        self._dropped = 0
         self._made = 0
 
     def start(self) -> None:
@@ -200,7 +201,7 @@ class CidPool:
             dry=self._dry,
             stale=self._freshness.passed,
             silence=self._freshness.silence,
-            taken=self._taken,
+            taken=self._received - self._dropped - self._level,
             made=self._made,
             last_error=self._reasons.last,
         )
@@ -218,7 +219,6 @@ class CidPool:
         if not self._cut and not self._cut_more():
             self._ask()
             return self._take_failover()
-        self._taken += 1
         self._level -= 1
         if self._level < self._ask_below:
             self._ask()
@@ -417,7 +417,9 @@ class CidPool:
         self._queue.keep(lambda each: each.routable and each.generation == minting.generation)
         if self._cut and (not self._cut[0].routable or self._cut[0].generation != self._generation):
             self._cut = []
-        self._level = len(self._queue) + len(self._cut)
+        left = len(self._queue) + len(self._cut)
+        self._dropped += self._level - left
+        self._level = left
         credit = self._room()
         self._expect(credit)
         return credit
@@ -445,6 +447,7 @@ class CidPool:
             self._ask()
             return
         self._queue.push(batch)
+        self._received += batch.count
         self._level += batch.count
         self._have_cids()
         self._give_reissue()
