@@ -82,7 +82,8 @@ def test_what_a_later_release_says_is_passed_over() -> None:
     "hostile",
     [
         b"\xff",  # a tag without an end
-        b"\xff" * 11,  # a number of more than ten octets
+        b"\xff" * 11,  # and a number without one
+        b"\x08" + b"\x80" * 10 + b"\x00",  # one of eleven
         b"\x00",  # field 0
         b"\x0b\x0c",  # a group
         b"\x0a\x05ab",  # a length beyond the end

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -42,6 +43,7 @@ _LEVELS = {Trouble: logging.WARNING, Disconnected: logging.WARNING, Stale: loggi
 Listener = Callable[[PoolEvent], object]
 
 _LOOKS = 8
+_SHORTEST_BETWEEN_LOOKS = 0.02
 _LONGEST_BETWEEN_LOOKS = 1.0
 
 
@@ -85,7 +87,7 @@ class CidPool:
             connections have to be closed by the deadline of a reissue
         :param held_generations: the number of connections by the oldest generation of the routable
             CIDs that their peers may still use. A rotation waits for it, so a server that leaves it
-            out holds that up. Called about once a second while some are old; must not raise
+            out holds that up. Called about once a second while some are old
         :param clock: seconds; for tests
         """
         if (socket is None) == (tcp is None):
@@ -100,7 +102,8 @@ class CidPool:
             except ContractError as error:
                 raise ArgumentError(f"cid_length: {error}") from None
         self._cid_length = cid_length
-        self._held = held_generations
+        self._counters = [] if held_generations is None else [held_generations]
+        self._held: Counter[int] = Counter()
         self._clock = clock or system_clock()
         self._freshness = Freshness(self._clock)
         self._queue = BatchQueue()
@@ -272,16 +275,33 @@ class CidPool:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def count_held_by(self, held_generations: HeldGenerations) -> None:
-        """Sets who counts the connections: as ``held_generations`` of the constructor."""
-        self._held = held_generations
-        if self._session is not None:
-            self._session.set_held(held_generations)
+    def count_held_by(self, held_generations: HeldGenerations) -> Callable[[], None]:
+        """Has connections counted by this too, as by ``held_generations`` of the constructor.
+
+        The sidecar hears the sum. Returns what ends that.
+        """
+        self._counters.append(held_generations)
+        self.report_held()
+        return lambda: self._counters.remove(held_generations)
 
     def report_held(self) -> None:
         """Says at once that connections gave up CIDs; else it is looked at once a second."""
         if self._session is not None:
             self._session.report_held()
+
+    def _count_held(self) -> Counter[int] | None:
+        if not self._counters:
+            return None
+        held: Counter[int] = Counter()
+        try:
+            for counter in self._counters:
+                held.update(counter())
+        except Exception:
+            # Fewer than there are would end a rotation too early.
+            _log.exception("connections could not be counted; their last numbers stand")
+            return self._held
+        self._held = held
+        return held
 
     # Taking.
 
@@ -327,7 +347,9 @@ class CidPool:
     def _look_at_clock(self) -> None:
         if self._freshness.passed:
             self._fall_stale()
-        pause = min(self._freshness.lifetime / _LOOKS, _LONGEST_BETWEEN_LOOKS)
+        pause = min(
+            max(self._freshness.lifetime / _LOOKS, _SHORTEST_BETWEEN_LOOKS), _LONGEST_BETWEEN_LOOKS
+        )
         self._look = asyncio.get_running_loop().call_later(pause, self._look_at_clock)
 
     def _have_cids(self) -> None:
@@ -367,7 +389,7 @@ class CidPool:
     async def _run(self) -> None:
         backoff = Backoff()
         while True:
-            session = self._session = Session(self.target, self, self._held)
+            session = self._session = Session(self.target, self, self._count_held)
             end = await session.run()
             self._session = None
             self._lost(session, end)
@@ -397,6 +419,7 @@ class CidPool:
         self._cid_length = hello.cid_length
         self._most = min(self._high_water, hello.credit_limit or CREDIT_LIMIT)
         self._freshness.limit(hello.lifetime_ms)
+        self._freshness.heard()
         if self._look is not None:
             self._look.cancel()
         self._look = None
