@@ -6,15 +6,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-
-
-def _boottime() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+from functools import partial
 
 
 def system_clock() -> Callable[[], float]:
     """A clock in seconds that nobody sets and, on Linux, goes on while the machine sleeps."""
-    return _boottime if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+    return time.monotonic
 
 
 class Freshness:

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from . import _grpc_status as grpc
 from ._grpc_stream import GrpcStream
-from ._held_report import HeldGenerations, HeldReport
+from ._held_report import HeldReport
 from ._messages import (
     Answer,
     Batch,
@@ -23,6 +23,8 @@ from ._messages import (
 from ._questions import Questions, own_in, token_in
 from ._target import Target
 from .errors import ContractError, SidecarUnavailableError
+
+MaybeHeld = Callable[[], Mapping[int, int] | None]
 
 CONNECT_WITHIN_SECONDS = 5.0
 HELLO_WITHIN_SECONDS = 15.0
@@ -53,7 +55,8 @@ class SessionPool(Protocol):
 class Session:
     """Opens a Session, and plays the sidecar's messages to the pool."""
 
-    def __init__(self, target: Target, pool: SessionPool, held: HeldGenerations | None) -> None:
+    def __init__(self, target: Target, pool: SessionPool, held: MaybeHeld) -> None:
+        """``held`` counts the connections by generation; None where nobody counts them."""
         self._target = target
         self._pool = pool
         self._loop = asyncio.get_running_loop()
@@ -61,8 +64,8 @@ class Session:
         self._stream = GrpcStream("Session", target, self)
         self._questions = Questions(0)
         self._minting: Minting | None = None
-        self._report: HeldReport | None = None
         self._held = held
+        self._report = HeldReport(lambda: held() or {}, self._say_held, self._loop)
         self.begun = False
         """Whether the hello came and could be used, and the Session was not lost since."""
         self.heard = False
@@ -94,14 +97,6 @@ class Session:
 
     def ask(self, credit: int) -> None:
         self._stream.send(write_request(credit=credit))
-
-    def set_held(self, held: HeldGenerations) -> None:
-        """Who counts connections, from here on."""
-        self._held = held
-        if self._report is not None:
-            self._report.stop()
-            self._report = None
-        self.report_held()
 
     def report_held(self) -> None:
         """Says how many connections hold CIDs of which generation, if somebody counts them."""
@@ -140,8 +135,7 @@ class Session:
     def on_lost(self, end: grpc.GrpcStatus | Exception) -> None:
         self.begun = False
         self.at_fault |= isinstance(end, ContractError)
-        if self._report is not None:
-            self._report.stop()
+        self._report.stop()
         self._questions.lost()
         if not self._lost.done():
             self._lost.set_result(end)
@@ -177,11 +171,7 @@ class Session:
         self._stream.send(write_request(credit=credit, held=held, acknowledged=minting.number))
 
     def _count_held(self, generation: int) -> dict[int, int] | None:
-        if self._held is None:
-            return None
-        if self._report is None:
-            self._report = HeldReport(self._held, self._say_held, self._loop)
-        return self._report.now(generation)
+        return None if self._held() is None else self._report.now(generation)
 
     def _say_held(self, held: Mapping[int, int]) -> None:
         self._stream.send(write_request(held=held))

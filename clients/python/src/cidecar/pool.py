@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -42,6 +43,7 @@ _LEVELS = {Trouble: logging.WARNING, Disconnected: logging.WARNING, Stale: loggi
 Listener = Callable[[PoolEvent], object]
 
 _LOOKS = 8
+_SHORTEST_BETWEEN_LOOKS = 0.02
 _LONGEST_BETWEEN_LOOKS = 1.0
 
 
@@ -85,12 +87,13 @@ class CidPool:
             connections have to be closed by the deadline of a reissue
         :param held_generations: the number of connections by the oldest generation of the routable
             CIDs that their peers may still use. A rotation waits for it, so a server that leaves it
-            out holds that up. Called about once a second while some are old; must not raise
+            out holds that up. Called about once a second while some are old
         :param clock: seconds; for tests
         """
         if (socket is None) == (tcp is None):
             raise ArgumentError("give either socket or tcp")
-        self._target = tcp if tcp is not None else unix_socket(socket or "")
+        self.target = tcp if tcp is not None else unix_socket(socket or "")
+        """Where the sidecar is."""
         self._low_water, self._high_water = read_levels(low_water, high_water)
         self._introduction = read_introduction(client_name, server_use, can_retire)
         if cid_length is not None:
@@ -99,7 +102,8 @@ class CidPool:
             except ContractError as error:
                 raise ArgumentError(f"cid_length: {error}") from None
         self._cid_length = cid_length
-        self._held = held_generations
+        self._counters = [] if held_generations is None else [held_generations]
+        self._held: Counter[int] = Counter()
         self._clock = clock or system_clock()
         self._freshness = Freshness(self._clock)
         self._queue = BatchQueue()
@@ -123,7 +127,8 @@ class CidPool:
         self._closed = False
         self._dry = False
         self._stale = False
-        self._taken = 0
+        self._received = 0
+        self._dropped = 0
         self._made = 0
 
     def start(self) -> None:
@@ -199,7 +204,7 @@ class CidPool:
             dry=self._dry,
             stale=self._freshness.passed,
             silence=self._freshness.silence,
-            taken=self._taken,
+            taken=self._received - self._dropped - self._level,
             made=self._made,
             last_error=self._reasons.last,
         )
@@ -217,7 +222,6 @@ class CidPool:
         if not self._cut and not self._cut_more():
             self._ask()
             return self._take_failover()
-        self._taken += 1
         self._level -= 1
         if self._level < self._ask_below:
             self._ask()
@@ -271,16 +275,33 @@ class CidPool:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def count_held_by(self, held_generations: HeldGenerations) -> None:
-        """Sets who counts the connections: as ``held_generations`` of the constructor."""
-        self._held = held_generations
-        if self._session is not None:
-            self._session.set_held(held_generations)
+    def count_held_by(self, held_generations: HeldGenerations) -> Callable[[], None]:
+        """Has connections counted by this too, as by ``held_generations`` of the constructor.
+
+        The sidecar hears the sum. Returns what ends that.
+        """
+        self._counters.append(held_generations)
+        self.report_held()
+        return lambda: self._counters.remove(held_generations)
 
     def report_held(self) -> None:
         """Says at once that connections gave up CIDs; else it is looked at once a second."""
         if self._session is not None:
             self._session.report_held()
+
+    def _count_held(self) -> Counter[int] | None:
+        if not self._counters:
+            return None
+        held: Counter[int] = Counter()
+        try:
+            for counter in self._counters:
+                held.update(counter())
+        except Exception:
+            # Fewer than there are would end a rotation too early.
+            _log.exception("connections could not be counted; their last numbers stand")
+            return self._held
+        self._held = held
+        return held
 
     # Taking.
 
@@ -326,7 +347,9 @@ class CidPool:
     def _look_at_clock(self) -> None:
         if self._freshness.passed:
             self._fall_stale()
-        pause = min(self._freshness.lifetime / _LOOKS, _LONGEST_BETWEEN_LOOKS)
+        pause = min(
+            max(self._freshness.lifetime / _LOOKS, _SHORTEST_BETWEEN_LOOKS), _LONGEST_BETWEEN_LOOKS
+        )
         self._look = asyncio.get_running_loop().call_later(pause, self._look_at_clock)
 
     def _have_cids(self) -> None:
@@ -366,7 +389,7 @@ class CidPool:
     async def _run(self) -> None:
         backoff = Backoff()
         while True:
-            session = self._session = Session(self._target, self, self._held)
+            session = self._session = Session(self.target, self, self._count_held)
             end = await session.run()
             self._session = None
             self._lost(session, end)
@@ -379,7 +402,7 @@ class CidPool:
     def _lost(self, session: Session, end: grpc.GrpcStatus | Exception) -> None:
         self._outstanding = 0
         self._ask_below = 0
-        reason = refusal_of("Session", end, self._target)
+        reason = refusal_of("Session", end, self.target)
         was_connected, self._connected = self._connected, False
         # A Session that had begun is opened again at once, and the reason is old by then.
         self._reasons.note(reason, tell=session.at_fault or not was_connected)
@@ -396,6 +419,7 @@ class CidPool:
         self._cid_length = hello.cid_length
         self._most = min(self._high_water, hello.credit_limit or CREDIT_LIMIT)
         self._freshness.limit(hello.lifetime_ms)
+        self._freshness.heard()
         if self._look is not None:
             self._look.cancel()
         self._look = None
@@ -416,7 +440,9 @@ class CidPool:
         self._queue.keep(lambda each: each.routable and each.generation == minting.generation)
         if self._cut and (not self._cut[0].routable or self._cut[0].generation != self._generation):
             self._cut = []
-        self._level = len(self._queue) + len(self._cut)
+        left = len(self._queue) + len(self._cut)
+        self._dropped += self._level - left
+        self._level = left
         credit = self._room()
         self._expect(credit)
         return credit
@@ -444,6 +470,7 @@ class CidPool:
             self._ask()
             return
         self._queue.push(batch)
+        self._received += batch.count
         self._level += batch.count
         self._have_cids()
         self._give_reissue()

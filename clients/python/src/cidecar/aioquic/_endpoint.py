@@ -115,9 +115,11 @@ class Endpoint:
         self._reissuing = Reissuing(lambda: list(self._open))
         self._stats = EndpointStats()
         self._unsubscribe = pool.subscribe(self._on_pool_event)
-        pool.count_held_by(self.held_generations)
+        self._stop_counting = pool.count_held_by(self.held_generations)
 
-    async def listen(self, host: str, port: int) -> tuple[str, int]:
+    async def listen(
+        self, host: str, port: int, *, reuse_port: bool | None = None
+    ) -> tuple[str, int]:
         """Listens on this address too; returns the address and the port.
 
         Name each address rather than a wildcard: a client takes answers from no other address than
@@ -125,7 +127,7 @@ class Endpoint:
         """
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_datagram_endpoint(
-            lambda: Socket(self._received), local_addr=(host, port)
+            lambda: Socket(self._received), local_addr=(host, port), reuse_port=reuse_port
         )
         self._sockets.append(transport)
         name: tuple[Any, ...] = transport.get_extra_info("sockname")
@@ -134,6 +136,7 @@ class Endpoint:
     async def close(self) -> None:
         """Closes all connections and sockets."""
         self._unsubscribe()
+        self._stop_counting()
         self._reissuing.stop()
         self._resets.close()
         for each in list(self._open.values()):

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Orders to replace CIDs, and what the sidecar hears of those that are held."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from cidecar import Reissue
+from cidecar._held_report import count_held
+from cidecar._reissue_orders import ReissueOrders
+
+SOON = datetime.now(UTC) + timedelta(minutes=1)
+SOONER = SOON - timedelta(seconds=30)
+
+
+def test_an_order_waits_for_cids_of_a_later_generation() -> None:
+    orders = ReissueOrders()
+    orders.took(3)
+    orders.order(4, SOON)
+    assert orders.next(4) is None
+    assert orders.waiting
+    assert orders.next(5) == Reissue(4, SOON, 5)
+    assert not orders.waiting
+    assert orders.next(6) is None
+
+
+def test_an_order_that_was_obeyed_changes_nothing() -> None:
+    orders = ReissueOrders()
+    orders.order(4, SOON)
+    orders.next(5)
+    orders.order(4, SOONER)
+    orders.order(3, SOONER)
+    assert not orders.waiting
+
+
+def test_of_two_that_wait_the_sooner_deadline_counts() -> None:
+    orders = ReissueOrders()
+    orders.order(4, SOONER)
+    orders.order(5, SOON)
+    assert orders.next(6) == Reissue(5, SOONER, 6)
+
+
+def test_the_oldest_generation_without_an_order() -> None:
+    orders = ReissueOrders()
+    assert orders.oldest == 0
+    orders.took(4)
+    orders.took(3)
+    orders.took(5)
+    assert orders.oldest == 3
+    orders.order(3, SOON)
+    assert orders.oldest == 3
+    orders.next(5)
+    assert orders.oldest == 4
+
+
+def test_after_a_reset_the_next_order_covers_what_was_before_it() -> None:
+    orders = ReissueOrders()
+    orders.took(2000)
+    orders.start_anew(1000, before=2000)
+    assert orders.oldest == 1000
+    orders.order(1000, SOON)
+    reissue = orders.next(1001)
+    assert reissue == Reissue(2000, SOON, 1001)
+    assert [reissue.covers(each) for each in (1, 1000, 1001, 2000, 2001)] == [
+        *(True, True),
+        False,  # That is the present one.
+        *(True, False),
+    ]
+
+
+def test_an_order_that_waits_at_a_reset_is_given_afterwards() -> None:
+    orders = ReissueOrders()
+    orders.took(2000)
+    orders.order(2000, SOON)
+    orders.start_anew(1000, before=2001)
+    assert orders.next(1000) == Reissue(2001, SOON, 1000)
+
+
+def test_a_deadline_that_has_passed() -> None:
+    assert Reissue(1, datetime.now(UTC) - timedelta(seconds=1), 2).seconds_left < 0
+    assert Reissue(1, SOON, 2).seconds_left > 0
+
+
+def test_connections_are_counted_by_generation() -> None:
+    assert count_held({3: 2, 1: 4, 2: 0}, 3) == {1: 4, 3: 2}
+    assert count_held({}, 3) == {}
+
+
+def test_generations_above_the_present_one_count_as_0() -> None:
+    assert count_held({2000: 4, 1500: 1, 1000: 2}, 1000) == {0: 5, 1000: 2}
+
+
+def test_no_more_generations_than_the_sidecar_takes() -> None:
+    counted = count_held(dict.fromkeys(range(1, 101), 1), 100)
+    assert len(counted) == 64
+    assert sum(counted.values()) == 100
+    assert counted[1] == 37
+    assert counted[100] == 1
