@@ -19,7 +19,10 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('announcing', () => {
-  const well = { attached: true, countedOut: false, nameTaken: false, staleForMs: undefined };
+  const well = {
+    ...{ attached: true, countedOut: false, nameTaken: false, left: false },
+    staleForMs: undefined,
+  };
 
   it('goes on while all is well, and while it is stale for less than it may', () => {
     expect(decideAnnouncing(well, 1000)).toEqual({ announce: true });
@@ -31,6 +34,7 @@ describe('announcing', () => {
     [{ ...well, attached: false }, /not attached/],
     [{ ...well, countedOut: true }, /counted this agent out/],
     [{ ...well, nameTaken: true }, /another agent has the name/],
+    [{ ...well, left: true }, /went on without/],
     [{ ...well, staleForMs: 60_000 }, /not been heard of for 60 s/],
   ])('ends where %j', (facts, reason) => {
     const decided = decideAnnouncing(facts, 60_000);

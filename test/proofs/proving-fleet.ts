@@ -2,7 +2,7 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { stringify } from 'yaml';
-import type { FleetTimes } from '../../lb-agent/fleet/agent-fleet.js';
+import type { FleetTimes } from '../../lb-agent/fleet/fleet-times.js';
 import { EtcdNetwork } from '../etcd/network.js';
 import { runCidctl } from '../etcd/operators.js';
 import type { Scope } from '../netns/scope.js';

@@ -67,6 +67,7 @@ export const OPERATIONS_OF_POOL: Readonly<Record<string, Operation>> = {
 async function asked({ fleet }: Candidates, ...flags: string[]): Promise<string | undefined> {
   const { code, out, err } = await fleet.operator.cidctl('rotate', POOL, '--no-wait', ...flags);
   // The step may be another one by now: then it is refused by its words.
-  if (code !== 0 && code !== 2) throw new Error(`cidctl rotate ${flags.join(' ')}: ${err}`);
+  const refused = code === 2 || err.includes('REGISTRY_UNAVAILABLE');
+  if (code !== 0 && !refused) throw new Error(`cidctl rotate ${flags.join(' ')}: ${err}`);
   return (code === 0 ? out : err).trim().split('\n').at(-1);
 }

@@ -146,7 +146,8 @@ export const OPERATIONS_OF_LOST_SERVERS: Readonly<Record<string, Operation>> = {
 async function told(now: Candidates, ...args: string[]): Promise<string | undefined> {
   const { code, out, err } = await now.fleet.operator.cidctl(...args);
   // 2: refused by its words; 3: it would lose connections, or is at rest.
-  if (code !== 0 && code !== 2 && code !== 3) {
+  const refused = code === 2 || code === 3 || err.includes('REGISTRY_UNAVAILABLE');
+  if (code !== 0 && !refused) {
     throw new Error(`cidctl ${args.join(' ')} ended with ${code}: ${err}`);
   }
   return code === 0 ? undefined : `${code}: ${(err || out).trim().split('\n').at(-1)}`;
