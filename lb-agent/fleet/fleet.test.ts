@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AnnounceHook } from './announce-hook.js';
-import { Announcer } from './announcer.js';
+import { Announcer, type AnnouncerFacts } from './announcer.js';
 import { decideAnnouncing } from './announcing.js';
 import { MemberFile } from './member-file.js';
 import { QuietConfigs } from './quiet-configs.js';
@@ -44,10 +44,14 @@ describe('announcing', () => {
 });
 
 describe('the announcer', () => {
-  const comes = {
-    ...{ attached: true, standing: 'joining', fresh: false, wasAwaited: undefined },
-    ...{ away: false, member: 'joined' },
-  } as const;
+  const comes: AnnouncerFacts = {
+    attached: true,
+    standing: 'joining',
+    fresh: false,
+    wasAwaited: undefined,
+    away: false,
+    member: 'joined',
+  };
   const announcer = () => new Announcer({ hook: undefined, withdrawAfterMs: 3_600_000, log });
 
   it('says nothing before it is known whether others waited for the agent', () => {
