@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setTimeout as pause } from 'node:timers/promises';
+import { LEASE_TTL } from '../fleet-parts.js';
 import { POOL } from '../operator.js';
-import { LEASE_TTL } from '../proving-fleet.js';
 import type { Candidates } from './candidates.js';
 import type { Operation } from './operation.js';
 
@@ -46,6 +46,30 @@ export const OPERATIONS_OF_POOL: Readonly<Record<string, Operation>> = {
       } finally {
         members.resumeAll();
       }
+      await members.healthy();
+      return undefined;
+    },
+  },
+  'compact history': {
+    weight: 4,
+    to: ({ fleet }) => [fleet.network.members.address],
+    run: async ({ fleet }) => {
+      const client = fleet.network.members.client();
+      try {
+        await client.kv.compact((await client.status()).revision);
+      } finally {
+        client.close();
+      }
+      return undefined;
+    },
+  },
+  'restart all members': {
+    weight: 2,
+    to: ({ fleet }) => [fleet.network.members.address],
+    run: async ({ fleet }) => {
+      const { members } = fleet.network;
+      await Promise.all(members.all.map((member) => member.kill()));
+      for (const member of members.all) member.start();
       await members.healthy();
       return undefined;
     },
