@@ -6,7 +6,7 @@ import { detach } from './commands/detach.js';
 import { events } from './commands/events.js';
 import { run } from './commands/run.js';
 import { status } from './commands/status.js';
-import type { FleetTimes } from './fleet/agent-fleet.js';
+import type { FleetTimes } from './fleet/fleet-times.js';
 import {
   DEFAULT_PIN_FOLDER,
   readDetachOptions,

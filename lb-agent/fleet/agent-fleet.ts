@@ -1,32 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 import { dirname } from 'node:path';
-import type { Logger } from 'pino';
 import { makeFolders } from '../../core/index.js';
 import type { FleetHealth } from '../../daemon/fleet-metrics.js';
 import { identityIn } from '../../daemon/identity.js';
 import { revisionNumber } from '../../registry/etcd/layout/index.js';
 import type { EtcdRegistry } from '../../registry/etcd/store/etcd-registry.js';
 import type { DesiredState } from '../../registry/index.js';
-import { AnnounceHook } from './announce-hook.js';
-import { type Announcing, decideAnnouncing } from './announcing.js';
+import { Announcer, type AnnouncerOptions } from './announcer.js';
 import { Controller } from './controller.js';
 import { Facts } from './facts.js';
+import type { FleetTimes } from './fleet-times.js';
 import { type Member, MemberFile } from './member-file.js';
 import { Membership } from './membership.js';
 import { type PacketCounts, QuietTimes } from './quiet-times.js';
-import { Rotations, type RotationTimes } from './rotations.js';
+import { Rotations } from './rotations.js';
 import type { Standing } from './standing.js';
 
-/** Times of a fleet that tests make shorter. */
-export interface FleetTimes {
-  readonly rotation?: RotationTimes;
-  /** Milliseconds for which others may give no sign of life. Default 60 000. */
-  readonly graceMs?: number;
-  /** Seconds between two counts of packets, and two reports of them. Default 5. */
-  readonly countEvery?: number;
-}
-
-export interface AgentFleetOptions extends PacketCounts, FleetTimes {
+export interface AgentFleetOptions extends PacketCounts, FleetTimes, AnnouncerOptions {
   /** Undefined where the registry is no etcd: the agent then is alone. */
   readonly registry: EtcdRegistry | undefined;
   /** Name of the agent. */
@@ -38,11 +28,6 @@ export interface AgentFleetOptions extends PacketCounts, FleetTimes {
   readonly stateFile: string;
   /** Seconds of the lease. */
   readonly ttl: number;
-  /** Milliseconds after which a stale agent is not announced; undefined: never. */
-  readonly withdrawAfterMs: number | undefined;
-  /** Path of the program that is told whether to announce. */
-  readonly hook: string | undefined;
-  readonly log: Logger;
   /** Whether the balancer is attached. */
   readonly attached: () => boolean;
 }
@@ -64,16 +49,16 @@ export class AgentFleet implements FleetHealth {
   readonly #controller: Controller | undefined;
   readonly #rotations: Rotations | undefined;
   readonly #quiet: QuietTimes;
-  readonly #hook: AnnounceHook | undefined;
+  readonly #announcer: Announcer;
   readonly #timer: NodeJS.Timeout;
   #looks = 0;
   #inForce: DesiredState | undefined;
   #inKernel = 0;
   #onDisk = 0;
   #newest = 0;
-  #freshAt = performance.now();
-  #announcing: Announcing | undefined;
   #starting = true;
+  /** Whether it holds what was saved, because etcd did not answer. */
+  #fromDisk = false;
   #waiting: (() => void)[] = [];
 
   private constructor(
@@ -86,7 +71,8 @@ export class AgentFleet implements FleetHealth {
     this.#memberFile = memberFile;
     this.#member = member;
     this.#quiet = new QuietTimes(options);
-    const { registry, hook, log } = options;
+    const { registry } = options;
+    this.#announcer = new Announcer(options);
     if (registry !== undefined) {
       const { client, keys } = registry;
       const common = { ...options, client, keys };
@@ -111,7 +97,6 @@ export class AgentFleet implements FleetHealth {
         ...options.rotation,
       });
     }
-    if (hook !== undefined) this.#hook = new AnnounceHook({ program: hook, log });
     this.#timer = setInterval(() => this.#tick(), LOOK_EVERY).unref();
   }
 
@@ -174,7 +159,9 @@ export class AgentFleet implements FleetHealth {
    * @param fromDisk whether it holds what was saved, because etcd did not answer
    */
   async mayAttach(fromDisk: boolean): Promise<void> {
-    while (!this.#mayAttach(fromDisk)) {
+    this.#fromDisk = fromDisk;
+    if (fromDisk) this.#announcer.startsFromDisk();
+    while (!this.#mayAttach()) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
   }
@@ -194,7 +181,7 @@ export class AgentFleet implements FleetHealth {
   }
 
   get announced(): boolean {
-    return this.#announcing?.announce ?? false;
+    return this.#announcer.announced;
   }
 
   get connected(): boolean {
@@ -224,7 +211,7 @@ export class AgentFleet implements FleetHealth {
   /** Ends the sign of life; what was acknowledged stays so, and the hook hears nothing. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
-    await this.#hook?.close();
+    await this.#announcer.close();
     await this.#rotations?.close();
     await this.#controller?.close();
     await this.#facts?.close();
@@ -253,7 +240,7 @@ export class AgentFleet implements FleetHealth {
     const { standing } = this;
     if (standing === 'live') this.#remember('joined');
     if (standing === 'counted out') this.#remember('out');
-    if (this.#isFresh) this.#freshAt = performance.now();
+    this.#announcer.note(this.#isFresh);
     this.#facts?.say();
     this.#controller?.look();
     for (const resolve of this.#waiting.splice(0)) resolve();
@@ -267,19 +254,18 @@ export class AgentFleet implements FleetHealth {
 
   #announce(): void {
     if (this.#starting) return;
-    const { attached, withdrawAfterMs, log } = this.#options;
-    const staleForMs = this.#isFresh ? undefined : performance.now() - this.#freshAt;
-    const countedOut = this.standing === 'counted out';
-    const nameTaken = this.standing === 'name taken';
-    const facts = { attached: attached(), countedOut, nameTaken, staleForMs };
-    const now = decideAnnouncing(facts, withdrawAfterMs);
-    const before = this.#announcing;
-    this.#announcing = now;
-    if (JSON.stringify(before) === JSON.stringify(now)) return;
-    if (!now.announce)
-      log.warn({ reason: now.reason }, 'packets should not come here: withdrawing');
-    else if (before !== undefined) log.info('packets may come here again');
-    this.#hook?.tell(now);
+    this.#announcer.decide({
+      attached: this.#options.attached(),
+      standing: this.standing,
+      fresh: this.#isFresh,
+      wasAwaited: this.#membership?.wasAwaited,
+      away: this.#isAway,
+      member: this.#member,
+    });
+  }
+
+  get #isAway(): boolean {
+    return this.#fromDisk || (this.disconnectedForMs ?? 0) >= AWAY_MS;
   }
 
   #remember(member: Member): void {
@@ -289,7 +275,7 @@ export class AgentFleet implements FleetHealth {
   }
 
   /** OUT_CAUGHT_UP: one that was counted out, or never joined, has to be live. */
-  #mayAttach(fromDisk: boolean): boolean {
+  #mayAttach(): boolean {
     if (this.#membership === undefined || this.#options.attached()) return true;
     if (this.standing === 'live') return true;
     // By the word of its disk: its own announcement takes the word out of the store.
@@ -297,6 +283,6 @@ export class AgentFleet implements FleetHealth {
     const { waitedFor } = this.#membership;
     if (waitedFor !== undefined && waitedFor <= this.#inKernel) return true;
     if (this.#member !== 'joined') return false;
-    return fromDisk || (this.disconnectedForMs ?? 0) >= AWAY_MS;
+    return this.#isAway;
   }
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AnnounceHook } from './announce-hook.js';
+import { Announcer, type AnnouncerFacts } from './announcer.js';
 import { decideAnnouncing } from './announcing.js';
 import { MemberFile } from './member-file.js';
 import { QuietConfigs } from './quiet-configs.js';
@@ -19,7 +20,10 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('announcing', () => {
-  const well = { attached: true, countedOut: false, nameTaken: false, staleForMs: undefined };
+  const well = {
+    ...{ attached: true, countedOut: false, nameTaken: false, left: false },
+    staleForMs: undefined,
+  };
 
   it('goes on while all is well, and while it is stale for less than it may', () => {
     expect(decideAnnouncing(well, 1000)).toEqual({ announce: true });
@@ -31,10 +35,52 @@ describe('announcing', () => {
     [{ ...well, attached: false }, /not attached/],
     [{ ...well, countedOut: true }, /counted this agent out/],
     [{ ...well, nameTaken: true }, /another agent has the name/],
+    [{ ...well, left: true }, /went on without/],
     [{ ...well, staleForMs: 60_000 }, /not been heard of for 60 s/],
   ])('ends where %j', (facts, reason) => {
     const decided = decideAnnouncing(facts, 60_000);
     expect(decided).toEqual({ announce: false, reason: expect.stringMatching(reason) });
+  });
+});
+
+describe('the announcer', () => {
+  const comes: AnnouncerFacts = {
+    attached: true,
+    standing: 'joining',
+    fresh: false,
+    wasAwaited: undefined,
+    away: false,
+    member: 'joined',
+  };
+  const announcer = () => new Announcer({ hook: undefined, withdrawAfterMs: 3_600_000, log });
+
+  it('says nothing before it is known whether others waited for the agent', () => {
+    const each = announcer();
+    each.decide(comes);
+    expect(each.announced).toBe(false);
+    each.decide({ ...comes, wasAwaited: true });
+    expect(each.announced).toBe(true);
+    expect(lines).toEqual([]);
+  });
+
+  it('withdraws an agent that others went on without, until it is live', () => {
+    const each = announcer();
+    each.decide({ ...comes, wasAwaited: false });
+    expect(lines).toMatchObject([{ reason: expect.stringContaining('went on without') }]);
+    each.decide({ ...comes, wasAwaited: false, standing: 'live', fresh: true });
+    expect(each.announced).toBe(true);
+    // Once it has caught up, that it has to join again for a moment changes nothing.
+    each.decide({ ...comes, wasAwaited: false });
+    expect(each.announced).toBe(true);
+  });
+
+  it('goes by what the agent remembers while etcd is away', () => {
+    const joined = announcer();
+    joined.decide({ ...comes, away: true });
+    expect(joined.announced).toBe(true);
+    const never = announcer();
+    never.decide({ ...comes, away: true, member: undefined });
+    expect(never.announced).toBe(false);
   });
 });
 

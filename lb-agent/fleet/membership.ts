@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Logger } from 'pino';
 import { Backoff, SayOnce, SerialWork } from '../../core/index.js';
 import type {
-  EtcdClient,
   Follow,
   KeyValue,
   Lease,
@@ -16,28 +14,10 @@ import {
   isNameOfAnother,
   type SeenName,
 } from '../../registry/etcd/fleet/index.js';
-import type { AgentNameValue, Keys } from '../../registry/etcd/layout/index.js';
+import type { AgentNameValue } from '../../registry/etcd/layout/index.js';
+import type { MembershipOptions } from './membership-options.js';
 import { followOwnRecord, type OwnRecord, readOwnRecord } from './own-record.js';
 import type { Standing } from './standing.js';
-
-export interface MembershipOptions {
-  readonly client: EtcdClient;
-  readonly keys: Keys;
-  readonly agent: string;
-  /** UUID of the state folder. */
-  readonly identity: string;
-  /** Of the machine and the pin folder; undefined where the machine has no ID. */
-  readonly machine: string | undefined;
-  /** Name of this host, for people. */
-  readonly host: string;
-  /** Seconds for which others believe that it is awake after its last word. */
-  readonly ttl: number;
-  readonly log: Logger;
-  /** The standing, or what was acknowledged, is another. */
-  readonly onChange: () => void;
-  /** Saves that this agent was counted out; rejects where the disk does not take it. */
-  readonly rememberOut: () => Promise<void>;
-}
 
 /** Another agent that has the name. */
 interface Other {
@@ -77,6 +57,7 @@ export class Membership {
   #liveLease: string | undefined;
   #standing: Standing = 'joining';
   #waitedFor: number | undefined;
+  #wasAwaited: boolean | undefined;
   #leaseKeptAt: number | undefined;
   #lookAgain: NodeJS.Timeout | undefined;
   #closed = false;
@@ -95,7 +76,15 @@ export class Membership {
         onTrouble: (error) => this.#trouble(error),
       },
     );
-    this.#follow = followOwnRecord(client, keys, agent, (...change) => this.#see(...change));
+    this.#follow = followOwnRecord(
+      client,
+      keys,
+      agent,
+      (awaited) => {
+        this.#wasAwaited ??= awaited;
+      },
+      (...change) => this.#see(...change),
+    );
   }
 
   /** Says what kernel and disk hold now; neither may hold less. */
@@ -114,6 +103,14 @@ export class Membership {
    */
   get waitedFor(): number | undefined {
     return this.#waitedFor;
+  }
+
+  /**
+   * Whether gates waited for this agent when it came, so that nothing was issued that it cannot
+   * decode; undefined where that is not known.
+   */
+  get wasAwaited(): boolean | undefined {
+    return this.#wasAwaited;
   }
 
   /** The revision that others know this agent to hold; undefined where they know none. */
@@ -234,6 +231,7 @@ export class Membership {
       await this.#options.rememberOut();
     }
     this.#waitedFor = own.acknowledged;
+    this.#wasAwaited ??= own.awaited;
     onChange();
     this.#snapshot ??= own.revision;
     const holds = this.#holds;

@@ -19,6 +19,8 @@ import {
 export interface OwnRecord {
   /** What it acknowledged, also where it was put among those that are away. */
   readonly acknowledged: number | undefined;
+  /** Whether gates wait for it: it is not among those that are away. */
+  readonly awaited: boolean;
   readonly countedOut: boolean;
   /** Whose the name is, for as long as others may wait for it. */
   readonly name: OwnKey<AgentNameValue>;
@@ -61,6 +63,7 @@ export async function readOwnRecord(
   const known = ack ?? stale;
   return {
     acknowledged: known && Number(known.value.toString()),
+    awaited: ack !== undefined,
     countedOut: out !== undefined,
     name: ownKey(name, agentNameValue),
     live: ownKey(live, liveAgentValue),
@@ -69,16 +72,20 @@ export async function readOwnRecord(
   };
 }
 
-/** @param see called with each change of the acknowledgement, and of what an operator counted out */
+/**
+ * @param isAwaited called with whether gates wait for it, as etcd has it to begin with
+ * @param see called with each change of the acknowledgement, and of what an operator counted out
+ */
 export function followOwnRecord(
   client: EtcdClient,
   keys: Keys,
   agent: string,
+  isAwaited: (awaited: boolean) => void,
   see: (key: string, entry: KeyValue | undefined, revision: number) => void,
 ): Follow {
   const own = [keys.ack(agent), keys.countedOut(agent)];
   return client.follow(own, {
-    onSnapshot: () => {},
+    onSnapshot: ({ entries }) => isAwaited(entries.some(({ key }) => key === keys.ack(agent))),
     onChanges: ({ revision, changes }) => {
       for (const change of changes) {
         const key = change.kind === 'put' ? change.entry.key : change.key;

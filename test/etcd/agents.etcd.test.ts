@@ -71,6 +71,22 @@ function remembered({ folder: own }: TestAgent): string | undefined {
   }
 }
 
+/** An announce hook, and what it was told. */
+function recordingHook(): { readonly hook: string; readonly lines: () => string[] } {
+  const hook = join(folder, 'hook');
+  const told = join(folder, 'told');
+  writeFileSync(hook, `#!/bin/sh\necho "$CIDECAR_ANNOUNCE $CIDECAR_REASON" >> ${told}\n`);
+  chmodSync(hook, 0o755);
+  const lines = () => {
+    try {
+      return readFileSync(told, 'utf8').trimEnd().split('\n');
+    } catch {
+      return [];
+    }
+  };
+  return { hook, lines };
+}
+
 const says = (agent: TestAgent, text: string) =>
   agent.lines.some(({ msg }) => String(msg).includes(text));
 
@@ -319,24 +335,66 @@ test('while etcd is away an agent starts from its disk, if it was not counted ou
 
 test('an agent that is stale has its hook called', async () => {
   await putDocument(client, { configs: ['minting'] });
-  const hook = join(folder, 'hook');
-  const told = join(folder, 'told');
-  writeFileSync(hook, `#!/bin/sh\necho "$CIDECAR_ANNOUNCE $CIDECAR_REASON" >> ${told}\n`);
-  chmodSync(hook, 0o755);
+  const { hook, lines } = recordingHook();
   const agent = await start('lb-1', { fleet: { withdrawAfterMs: 1_500, hook } });
-  const lines = () => {
-    try {
-      return readFileSync(told, 'utf8').trimEnd().split('\n');
-    } catch {
-      return [];
-    }
-  };
   await until('it is announced', () => agent.fleet.alive && lines().at(-1)?.trim() === 'up');
   await members.member(0).kill();
   await until('it is withdrawn', () => lines().at(-1)?.startsWith('down the registry') ?? false);
   expect(agent.attached).toBe(true);
   members.member(0).start();
   await until('it is announced again', () => lines().at(-1)?.trim() === 'up');
+});
+
+test('an agent that others went on without is announced when it has caught up', async () => {
+  await putDocument(client, { configs: ['minting'] });
+  const one = await start('lb-1');
+  await until('it is announced', () => one.fleet.alive && one.fleet.announced);
+  await one.stop();
+  agents = [];
+  const gone = putAway(keys, await view(), 'lb-1');
+  if (gone !== undefined) await client.kv.txn(gone);
+  await until('it is away', async () => (await view()).stale.size === 1);
+  const { hook, lines } = recordingHook();
+  const fleet = { hook };
+  const again = await start('lb-1', { folder: one.folder, driver: one.driver, fleet });
+  // What is pinned routes; a disk that takes nothing keeps it from joining.
+  again.attached = true;
+  again.diskFails = true;
+  await until('it is told', () => lines().at(-1)?.startsWith('down the others') ?? false);
+  expect(again.fleet.announced).toBe(false);
+  again.diskFails = false;
+  await putDocument(client, { configs: ['minting', 'staged'] });
+  await until('it is announced', () => again.fleet.alive && lines().at(-1)?.trim() === 'up');
+});
+
+test('an agent that restarts while gates wait for it is never withdrawn', async () => {
+  await putDocument(client, { configs: ['minting'] });
+  const one = await start('lb-1');
+  await until('it is live', () => one.fleet.alive);
+  await one.stop();
+  agents = [];
+  const { hook, lines } = recordingHook();
+  const fleet = { hook };
+  const again = await start('lb-1', { folder: one.folder, driver: one.driver, fleet });
+  again.attached = true;
+  await until('it is live', () => again.fleet.alive && lines().length > 0);
+  expect(new Set(lines().map((line) => line.trim()))).toEqual(new Set(['up']));
+});
+
+test('an agent that starts from its disk is as stale as it can be', async () => {
+  await putDocument(client, { configs: ['minting'] });
+  const one = await start('lb-1');
+  await until('it remembers that it joined', () => remembered(one) === 'joined');
+  await one.stop();
+  agents = [];
+  await members.member(0).kill();
+  const { hook, lines } = recordingHook();
+  const fleet = { hook, withdrawAfterMs: 3_600_000 };
+  const again = await start('lb-1', { folder: one.folder, driver: one.driver, fleet });
+  await until('it is told', () => lines().at(-1)?.startsWith('down the registry') ?? false);
+  expect(again.attached).toBe(true);
+  members.member(0).start();
+  await until('it is announced', () => again.fleet.alive && lines().at(-1)?.trim() === 'up');
 });
 
 test('an acknowledgement that somebody set back is said again', async () => {

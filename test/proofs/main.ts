@@ -40,13 +40,14 @@ async function withFleet<Result>(
   const scope = new Scope(FAMILY);
   current = scope;
   try {
-    const random = randomFrom(seed);
+    // What is drawn for the proof does not hang on how often the fleet draws meanwhile.
+    const random = randomFrom(seed + 1);
     const fleet = await ProvingFleet.build(scope, { balancers, servers, members, random, say });
     try {
       await fleet.join(fleet.servers.slice(0, -1));
       say(`${connections} connections`);
       await fleet.open(connections);
-      return await proof(fleet, random);
+      return await proof(fleet, randomFrom(seed));
     } catch (error) {
       if (logs !== undefined) cpSync(scope.path('logs'), logs, { recursive: true });
       throw error;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { leftovers, Scope, sweepLeftovers } from '../netns/scope.js';
+import { LEASE_TTL } from './fleet-parts.js';
 import { type Moment, proveInterruptions, type Victim } from './interruptions.js';
 import { drawing, HistoryFailed, replay } from './operations/prove-operations.js';
-import { LEASE_TTL, ProvingFleet } from './proving-fleet.js';
+import { ProvingFleet } from './proving-fleet.js';
 import { proveRotations } from './rotations.js';
 import { randomFrom } from './seeded.js';
 import { proveStandstill } from './standstill.js';

@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-import { chmodSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import { stringify } from 'yaml';
-import type { FleetTimes } from '../../lb-agent/fleet/agent-fleet.js';
 import { EtcdNetwork } from '../etcd/network.js';
-import { runCidctl } from '../etcd/operators.js';
 import type { Scope } from '../netns/scope.js';
-import { type Host, Topology, VIP_PORT, VIP4, VIP6 } from '../netns/topology.js';
-import { Agent } from '../system/agent.js';
+import { type Host, Topology } from '../netns/topology.js';
 import { Clients, TARGET4, TARGET6 } from '../system/clients.js';
 import { passObject } from '../system/decap.js';
-import { QuicServerProcess } from '../system/quic-server.js';
-import { Sidecar } from '../system/sidecar.js';
-import { makeCertificate, type TlsPaths } from '../system/tls.js';
-import { AgentHost, type LinkToEtcd, ServerHost } from './hosts.js';
-import { Operator, POOL } from './operator.js';
+import { makeCertificate } from '../system/tls.js';
+import { agentHost, applyDocument, serverHost } from './fleet-parts.js';
+import type { AgentHost, LinkToEtcd, ServerHost } from './hosts.js';
+import { Operator } from './operator.js';
 import { Router } from './router.js';
 import { Witnesses } from './witnesses.js';
 
@@ -29,25 +24,8 @@ export interface ProvingFleetOptions {
   readonly say: (text: string) => void;
 }
 
-/** Seconds: the least that etcd grants is 2. */
-export const LEASE_TTL = 4;
-/** Seconds after which an agent that cannot reach etcd has itself withdrawn. */
-const WITHDRAW_AFTER = 8;
-/** Milliseconds for which others wait for an agent that is dead. */
-const GRACE_MS = 24_000;
 /** Milliseconds for which a balancer host without an agent gets packets. */
 const DEAD_MS = 8_000;
-const TIMES: FleetTimes = {
-  graceMs: GRACE_MS,
-  countEvery: 1,
-  rotation: { quietSeconds: 2, readAgainMs: 500, lookEveryMs: 250 },
-};
-/** Seconds in which connections replace their CIDs. */
-const REISSUE_SECONDS = 2;
-const CID_LIFETIME_SECONDS = 60;
-/** Seconds for which what was freed rests. */
-const CONNECTION_AGE = 2;
-
 /** Milliseconds after which a client takes a connection for lost: longer than any machine dawdles. */
 const TIMEOUT_MS = 45_000;
 const PARALLEL = 20;
@@ -72,6 +50,7 @@ export class ProvingFleet {
   readonly clients: Clients;
   readonly router: Router;
   readonly witnesses: Witnesses;
+  readonly random: () => number;
   readonly say: (text: string) => void;
   readonly #wrong: string[] = [];
   #connections = 0;
@@ -84,6 +63,7 @@ export class ProvingFleet {
     readonly servers: readonly ServerHost[];
     readonly clients: Clients;
     readonly witnesses: Witnesses;
+    readonly random: () => number;
     readonly say: (text: string) => void;
   }) {
     this.topology = parts.topology;
@@ -93,6 +73,7 @@ export class ProvingFleet {
     this.servers = parts.servers;
     this.clients = parts.clients;
     this.witnesses = parts.witnesses;
+    this.random = parts.random;
     this.say = parts.say;
     this.router = new Router(parts.topology, parts.agents, DEAD_MS);
   }
@@ -117,7 +98,7 @@ export class ProvingFleet {
       }
       const link = ({ name }: Host): LinkToEtcd => links.get(name) ?? (() => Promise.resolve());
       const fleet = new ProvingFleet({
-        ...{ topology, network, operator, say },
+        ...{ topology, network, operator, random, say },
         agents: topology.balancers.map((host) => agentHost(scope, host, registry, link(host))),
         servers: topology.servers.map((host) => serverHost(scope, host, registry, link(host), tls)),
         clients: await Clients.start(scope, topology),
@@ -259,84 +240,4 @@ export class ProvingFleet {
 /** The config ID of a CID in hex: its first three bits. */
 function configOf(cid: string): number {
   return Number.parseInt(cid.slice(0, 2), 16) >> 5;
-}
-
-interface SharedDocument {
-  readonly address: string;
-  /** Path of the cluster secret. */
-  readonly secret: string;
-}
-
-/** One pool, whose servers register themselves. */
-async function applyDocument(scope: Scope, address: string): Promise<SharedDocument> {
-  const secret = scope.path('cluster-secret');
-  const cidctl = async (...args: string[]) => {
-    const { code, err } = await runCidctl(args);
-    if (code !== 0) throw new Error(`cidctl ${args[0]}: ${err}`);
-  };
-  await cidctl('keygen', '--cluster-secret', secret);
-  await cidctl('keygen', scope.path('web-0.key'));
-  const pool = {
-    vips: [VIP4, VIP6].map((vip) => ({ address: vip, port: VIP_PORT, protocol: 'udp' })),
-    configs: [
-      {
-        ...{ id: 0, scheme: 'quic-lb', serverIdLength: 3, nonceLength: 8 },
-        ...{ keyFile: 'web-0.key', state: 'minting' },
-      },
-    ],
-    allocation: { idsPerServer: 1, connectionAge: CONNECTION_AGE },
-  };
-  const document = scope.path('registry.yaml');
-  writeFileSync(document, stringify({ pools: { [POOL]: pool } }));
-  await cidctl('apply', document, '--registry', address, '--cluster-secret', secret);
-  return { address, secret };
-}
-
-function agentHost(
-  scope: Scope,
-  host: Host,
-  { address, secret }: SharedDocument,
-  link: LinkToEtcd,
-): AgentHost {
-  const announceFile = scope.path(host.name, 'announce');
-  const hook = scope.path(host.name, 'announce-hook');
-  writeFileSync(hook, `#!/bin/sh\necho "$CIDECAR_ANNOUNCE" > ${announceFile}\n`);
-  chmodSync(hook, 0o755);
-  return new AgentHost({
-    host,
-    link,
-    announceFile,
-    agent: new Agent(scope, host, address, {
-      entry: 'test/proofs/agent-main',
-      env: { CIDECAR_FLEET_TIMES: JSON.stringify(TIMES) },
-    }),
-    flags: [
-      ...['--agent', host.name, '--cluster-secret', secret, '--lease-ttl', String(LEASE_TTL)],
-      ...['--announce-hook', hook, '--withdraw-when-stale', String(WITHDRAW_AFTER)],
-      ...['--cooldown', '2'],
-    ],
-  });
-}
-
-function serverHost(
-  scope: Scope,
-  host: Host,
-  { address, secret }: SharedDocument,
-  link: LinkToEtcd,
-  tls: TlsPaths,
-): ServerHost {
-  const sidecar = new Sidecar(scope, host, address, {
-    decapsulates: true,
-    reissueSeconds: REISSUE_SECONDS,
-    cidLifetimeSeconds: CID_LIFETIME_SECONDS,
-    more: [
-      ...['--pool', POOL, '--address', host.address4, '--cluster-secret', secret],
-      ...['--deregister-on-stop', '--lease-ttl', String(LEASE_TTL)],
-    ],
-  });
-  const server = new QuicServerProcess(scope, host, {
-    ...{ tls, body: scope.path('body'), cids: { sidecar: sidecar.socket } },
-    witness: scope.path(host.name, 'given-cids'),
-  });
-  return new ServerHost(host, sidecar, server, link);
 }

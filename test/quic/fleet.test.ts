@@ -50,7 +50,7 @@ afterEach(async () => {
 async function open(comeBack: boolean): Promise<void> {
   const targets = [{ server: { host: HOST, port: server.port }, addresses: [HOST] }];
   const options = { targets, timeoutMs: 20_000, parallel: COUNT, comeBack };
-  fleet = new Fleet(options, quicheConfig(null));
+  fleet = new Fleet(options, [quicheConfig(null)]);
   expect(await fleet.open(COUNT)).toBe(COUNT);
 }
 

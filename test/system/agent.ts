@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Status } from '../../lb-agent/observe/status.js';
-import { inNamespace, tryRun } from '../netns/command.js';
+import { inNamespace, run, tryRun } from '../netns/command.js';
 import { nodeArgv, type WorkerProcess } from '../netns/process.js';
 import type { Scope } from '../netns/scope.js';
 import type { Host } from '../netns/topology.js';
@@ -10,7 +10,7 @@ const START_LIMIT_MS = 180_000;
 const APPLY_LIMIT_MS = 15_000;
 
 export interface AgentProgram {
-  /** The program, by the path of its source without `.ts`. Default: `lb-agent/main`. */
+  /** The program, by the path of its source without its ending. Default: that of the agent. */
   readonly entry?: string;
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -83,6 +83,13 @@ export class Agent {
   async kill(): Promise<void> {
     this.#process?.signal('SIGKILL');
     await this.#process?.exited;
+  }
+
+  /** Takes the program of an agent that does not run off its interface, as a reboot does. */
+  async detach(): Promise<void> {
+    const argv = [...nodeArgv('lb-agent/main'), 'detach', '--pin-dir', this.pinFolder];
+    const state = ['--state-dir', this.#scope.path(this.host.name, 'state')];
+    await run(inNamespace(this.host.namespace, [...argv, ...state]));
   }
 
   /** What `lb-agent status --json` says, which runs as a process of its own. */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setTimeout as pause } from 'node:timers/promises';
-import { LEASE_TTL } from '../proving-fleet.js';
+import { until } from '../../etcd/until.js';
+import { LEASE_TTL } from '../fleet-parts.js';
+import { PATIENCE_MS } from '../operator.js';
 import type { Candidates } from './candidates.js';
 import { isWhole } from './candidates.js';
 import type { Operation } from './operation.js';
@@ -76,6 +78,18 @@ export const OPERATIONS_OF_AGENTS: Readonly<Record<string, Operation>> = {
       } finally {
         process.kill(pid, 'SIGCONT');
       }
+      return undefined;
+    },
+  },
+  'reboot host': {
+    weight: 3,
+    to: spare,
+    run: async (now, name) => {
+      const { agent } = now.agent(name);
+      const { router } = now.fleet;
+      await agent.kill();
+      await until('the router knows it', () => !router.announced.includes(name), PATIENCE_MS);
+      await agent.detach();
       return undefined;
     },
   },

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setTimeout as pause } from 'node:timers/promises';
+import { LEASE_TTL } from '../fleet-parts.js';
 import { POOL } from '../operator.js';
-import { LEASE_TTL } from '../proving-fleet.js';
 import type { Candidates } from './candidates.js';
 import type { Operation } from './operation.js';
 
@@ -50,6 +50,30 @@ export const OPERATIONS_OF_POOL: Readonly<Record<string, Operation>> = {
       return undefined;
     },
   },
+  'compact history': {
+    weight: 4,
+    to: ({ fleet }) => [fleet.network.members.address],
+    run: async ({ fleet }) => {
+      const client = fleet.network.members.client();
+      try {
+        await client.kv.compact((await client.status()).revision);
+      } finally {
+        client.close();
+      }
+      return undefined;
+    },
+  },
+  'restart all members': {
+    weight: 2,
+    to: ({ fleet }) => [fleet.network.members.address],
+    run: async ({ fleet }) => {
+      const { members } = fleet.network;
+      await Promise.all(members.all.map((member) => member.kill()));
+      for (const member of members.all) member.start();
+      await members.healthy();
+      return undefined;
+    },
+  },
   'restart member': {
     weight: 3,
     to: ({ fleet }) => fleet.network.members.all.map(({ place }) => place.name),
@@ -67,6 +91,7 @@ export const OPERATIONS_OF_POOL: Readonly<Record<string, Operation>> = {
 async function asked({ fleet }: Candidates, ...flags: string[]): Promise<string | undefined> {
   const { code, out, err } = await fleet.operator.cidctl('rotate', POOL, '--no-wait', ...flags);
   // The step may be another one by now: then it is refused by its words.
-  if (code !== 0 && code !== 2) throw new Error(`cidctl rotate ${flags.join(' ')}: ${err}`);
+  const refused = code === 2 || err.includes('REGISTRY_UNAVAILABLE');
+  if (code !== 0 && !refused) throw new Error(`cidctl rotate ${flags.join(' ')}: ${err}`);
   return (code === 0 ? out : err).trim().split('\n').at(-1);
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setTimeout as pause } from 'node:timers/promises';
+import { LEASE_TTL } from '../fleet-parts.js';
 import { POOL } from '../operator.js';
-import { LEASE_TTL } from '../proving-fleet.js';
 import type { Candidates } from './candidates.js';
 import { isSound } from './candidates.js';
 import type { Operation } from './operation.js';
 
 const named = (hosts: readonly { readonly name: string }[]) => hosts.map(({ name }) => name);
+/** Milliseconds after which a sidecar that should stop is killed, at most. */
+const HURRY_MS = 400;
 /** Servers that have to stay active. */
 const LEAST_ACTIVE = 2;
 
@@ -45,6 +47,23 @@ export const OPERATIONS_OF_SERVERS: Readonly<Record<string, Operation>> = {
       await now.fleet.operator.must('down', name);
       host.isIn = false;
       await host.sidecar.stop();
+      await host.server.kill();
+      return undefined;
+    },
+  },
+  'remove in a hurry': {
+    weight: 3,
+    to: (now) => (now.serversServing.every(isSound) ? named(now.serversIn('draining')) : []),
+    run: async (now, name) => {
+      const host = now.server(name);
+      await now.fleet.leave(host);
+      await now.fleet.operator.must('down', name);
+      host.isIn = false;
+      // It may be killed before, while and after it leaves the pool.
+      const stopping = host.sidecar.stop();
+      await pause(now.fleet.random() * HURRY_MS);
+      await host.sidecar.kill();
+      await stopping;
       await host.server.kill();
       return undefined;
     },
@@ -146,7 +165,8 @@ export const OPERATIONS_OF_LOST_SERVERS: Readonly<Record<string, Operation>> = {
 async function told(now: Candidates, ...args: string[]): Promise<string | undefined> {
   const { code, out, err } = await now.fleet.operator.cidctl(...args);
   // 2: refused by its words; 3: it would lose connections, or is at rest.
-  if (code !== 0 && code !== 2 && code !== 3) {
+  const refused = code === 2 || code === 3 || err.includes('REGISTRY_UNAVAILABLE');
+  if (code !== 0 && !refused) {
     throw new Error(`cidctl ${args.join(' ')} ended with ${code}: ${err}`);
   }
   return code === 0 ? undefined : `${code}: ${(err || out).trim().split('\n').at(-1)}`;
