@@ -157,7 +157,8 @@ describe('an agent that restarts while the document is bad', () => {
     expect(host.status()).toMatchObject({ revision, revisionParts: { document, pools: [pool] } });
 
     host.write(good);
-    await expect.poll(times, { timeout: 60_000 }).toMatchObject({ refusedSince: 0 });
+    await host.logged('desired state applied');
+    expect(await times()).toMatchObject({ refusedSince: 0 });
     await host.change(documentOf([TWO]));
     expect(host.route(cidOf('ed793b'))).toBe(TWO.address);
     expect((await times()).since).toBeGreaterThan(started.since);
