@@ -30,6 +30,18 @@ it('tells which revision is in force since when, and what was refused since when
   health.applied('bb');
   expect(await value('cidecar_registry_refused_since_seconds')).toBe(0);
   expect(await value('cidecar_registry_revision_since_seconds')).toBe(30);
+  const parts = { document: 'dd', pools: [{ name: 'web', cids: 'cc', resetTokens: 'tt' }] };
+  now = 40_000;
+  health.applyFailed();
+  now = 50_000;
+  health.applyFailed();
+  expect(await value('cidecar_registry_apply_failing_since_seconds')).toBe(40);
+  expect(await value('cidecar_registry_revision_since_seconds')).toBe(30);
+  health.applied('bb', parts);
+  expect(await value('cidecar_registry_apply_failing_since_seconds')).toBe(0);
+  expect(await value('cidecar_registry_document_info{revision="dd"}')).toBe(1);
+  const pool = 'cidecar_registry_pool_info{pool="web",cids="cc",reset_tokens="tt"}';
+  expect(await value(pool)).toBe(1);
   const text = await metrics.metrics();
   expect(text).toContain('cidecar_registry_revision_info{revision="bb"} 1');
   expect(text).not.toContain('revision="aa"');

@@ -3,7 +3,7 @@ import { Counter, Gauge, Registry } from 'prom-client';
 import { buildInfo } from './version.js';
 
 /** Revisions that cover fewer keys than the whole one, for hosts that read different ones. */
-interface RevisionParts {
+export interface RevisionParts {
   readonly document: string;
   readonly pools: readonly {
     readonly name: string;
@@ -22,6 +22,7 @@ export class RegistryHealth {
   #refusedSince: Date | undefined;
   #refusal = '';
   #refusals = 0;
+  #failingSince: Date | undefined;
 
   /** @param now milliseconds since 1970; tests pass their own clock */
   constructor(now: () => number = Date.now) {
@@ -63,6 +64,11 @@ export class RegistryHealth {
     return this.#refusals;
   }
 
+  /** Since when a state that was accepted cannot be put in force; undefined where it can. */
+  get failingSince(): Date | undefined {
+    return this.#failingSince;
+  }
+
   /** The newest document is good; it may still have to be applied. */
   accepted(): void {
     this.#refusedSince = undefined;
@@ -74,9 +80,15 @@ export class RegistryHealth {
     this.#parts = parts;
     const now = new Date(this.#now());
     this.#lastApply = now;
+    this.#failingSince = undefined;
     if (this.#revision === revision && this.#since !== undefined) return;
     this.#revision = revision;
     this.#since = now;
+  }
+
+  /** An attempt to put an accepted state in force failed. */
+  applyFailed(): void {
+    this.#failingSince ??= new Date(this.#now());
   }
 
   refused(why: string): void {
@@ -145,6 +157,11 @@ export function daemonMetrics(program: string, health: RegistryHealth): Registry
     'cidecar_registry_refused_since_seconds',
     'Unix time since which documents are refused; 0 where the newest is in force.',
     () => health.refusedSince,
+  );
+  seconds(
+    'cidecar_registry_apply_failing_since_seconds',
+    'Unix time since which a state that was accepted cannot be put in force; 0 where it can.',
+    () => health.failingSince,
   );
   new Counter({
     name: 'cidecar_registry_refused_total',

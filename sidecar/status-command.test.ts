@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFileSync } from 'node:child_process';
 import { expect, it } from 'vitest';
+import { openRegistry } from '../registry/index.js';
 import { poolDocument, quicLb } from './testing/pool-document.js';
 import { program } from './testing/sidecar-process.js';
 import { sidecarsPerFile } from './testing/test-sidecars.js';
@@ -23,6 +24,13 @@ it('shows what runs, the revision in force, and what was refused', {
   expect(text).toMatch(/cid-sidecar \d+\.\d+\.\d+.*, up \d+ s/);
   expect(text).toMatch(/registry revision [0-9a-f]+, in force for \d+ s/);
   expect(text).not.toContain('refused');
+  // The same as on other hosts, and as cidctl prints them.
+  const { revision, parts } = await openRegistry(folder.document).read();
+  const [pool] = parts?.pools ?? [];
+  expect(text).toContain(`registry revision ${revision}, in force`);
+  expect(text).toContain(
+    `of the document alone ${parts?.document}; of this pool with CID keys ${pool?.cids}, with reset keys ${pool?.resetTokens}`,
+  );
 
   await folder.write({ pools: 3 });
   await sidecar.logs('the registry document is refused; the last good one stays in force');

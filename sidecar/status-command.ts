@@ -49,6 +49,12 @@ export function statusText(status: StatusResponse, now: Date): string {
     `cid-sidecar ${status.version}${status.commit === '' ? '' : ` (${status.commit.slice(0, 12)})`}, up ${age(status.started, now)}`,
     `registry revision ${status.registryRevision}, in force for ${age(status.registrySince, now)}`,
   ];
+  if (status.documentRevision !== '') {
+    const { cids = 'unknown', resetTokens = 'unknown' } = status.poolRevision ?? {};
+    lines.push(
+      `  of the document alone ${status.documentRevision}; of this pool with CID keys ${cids}, with reset keys ${resetTokens}`,
+    );
+  }
   if (status.registryError !== '') {
     lines.push(
       `a newer document is refused, for ${age(status.registryRefusedSince, now)}: ${status.registryError}`,

@@ -39,7 +39,12 @@ export async function followDocument(of: Following, opened: Opened): Promise<Fol
   reached(desired);
   if (of.fromDisk) fleet.saved(desired.revision);
   const loop = new ReconcileLoop(async (goal) => {
-    await agent.reconcile(goal);
+    try {
+      await agent.reconcile(goal);
+    } catch (error) {
+      health.applyFailed();
+      throw error;
+    }
     reached(goal.desired);
     await opened.changes?.applied(goal.desired);
   }, log);

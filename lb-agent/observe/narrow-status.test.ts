@@ -53,3 +53,15 @@ it('and in the metrics, which leave out the others', async () => {
     'cidecar_balancer_tunnel_mtu_octets{pool="web",server="web-1"} 1500',
   ]);
 });
+
+it('revisions are printed for each pool where they are recorded', () => {
+  const parts = { document: 'd1', pools: [{ name: 'web', cids: 'c1', resetTokens: 't1' }] };
+  const described = { ifindex: 2, programId: 7, ...describe(balancer, { ...record, parts }) };
+  expect(described).toMatchObject({ revision: 'r1', revisionParts: parts });
+  const [, section = ''] = statusText(described).split('REVISIONS (of the document alone d1)\n');
+  expect(section.split('\n\n')[0]).toMatch(
+    /^ {2}POOL +WITH CID KEYS +WITH RESET KEYS\n {2}web +c1 +t1$/,
+  );
+  const bare = { ifindex: 2, programId: 7, ...describe(balancer, record) };
+  expect(statusText(bare)).not.toContain('REVISIONS');
+});

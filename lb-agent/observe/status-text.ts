@@ -11,6 +11,7 @@ export function statusText(status: Status): string {
       : (status.interface ?? `interface ${ifindex}`);
   const parts = [
     `program ${programId} on ${where}${mode === null ? '' : ` (${mode})`}, revision ${revision ?? 'unknown'}${sampleEvery === 0 ? '' : `, one packet in ${sampleEvery} sampled`}`,
+    ...revisions(status),
     section(
       'VIPS',
       ['POOL', 'VIP', 'QUIC'],
@@ -60,6 +61,15 @@ export function statusText(status: Status): string {
     ),
   ];
   return `${parts.join('\n\n')}\n`;
+}
+
+/** As `cidctl validate` and `cid-sidecar status` print them. */
+function revisions({ revisionParts }: Status): string[] {
+  if (revisionParts === null) return [];
+  const { document, pools } = revisionParts;
+  const rows = pools.map(({ name, cids, resetTokens }) => [name, cids, resetTokens]);
+  const title = `REVISIONS (of the document alone ${document})`;
+  return [section(title, ['POOL', 'WITH CID KEYS', 'WITH RESET KEYS'], rows)];
 }
 
 /** Only where there is something to say. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Balancer, NO_MTU, type ReasonCounters } from '../../bpf/tables/index.js';
+import type { RevisionParts } from '../../registry/index.js';
 import type { AgentRecord } from '../reconcile/record.js';
 import { monotonicSeconds, type NarrowTunnel, narrowTunnels } from './narrow-tunnels.js';
 
@@ -11,6 +12,8 @@ export interface Status {
   readonly mode: string | null;
   readonly programId: number;
   readonly revision: string | null;
+  /** Revisions of parts, to compare with hosts that read other keys; null where not recorded. */
+  readonly revisionParts: RevisionParts | null;
   /** One packet in so many is an event; 0 unless `lb-agent events` runs, or was killed. */
   readonly sampleEvery: number;
   readonly vips: readonly VipStatus[];
@@ -120,6 +123,7 @@ export function describe(
     interface: record?.interface ?? null,
     mode: record?.mode ?? null,
     revision: record?.revision ?? null,
+    revisionParts: record?.parts ?? null,
     sampleEvery: balancer.settings.sampleEvery,
     vips: balancer.vips().map(({ vip, address, port, protocol, quic, pool }) => {
       const of = { address, port, protocol, quic, pool: poolName(pool) };

@@ -204,6 +204,54 @@ describe('plan', () => {
     expect(first).toMatchObject({ kind: 'set-ids', changes: [{ real: 2 }] });
   });
 
+  it('takes a pool away in the order: VIP, ring, configs, reals, index noted', () => {
+    const codec = createCodec({
+      scheme: 'quic-lb',
+      configId: 0,
+      serverIdLength: 1,
+      nonceLength: 4,
+      serverUseLength: 0,
+      lengthSelfEncoded: true,
+      key: null,
+    });
+    const vip = { address: '192.0.2.1', port: 1, protocol: 'udp', quic: true } as const;
+    const reals = Uint32Array.of(1, 1);
+    const actual: Tables = {
+      ...NO_TABLES,
+      vips: new Map([[vipKey(vip), { ...vip, row: 1, pool: 0, ring: 7 }]]),
+      rings: new Map([[7, reals]]),
+      reals: new Map([
+        [
+          1,
+          {
+            address: '10.0.0.1',
+            encapsulation: 'ipip',
+            incarnation: 1,
+            down: false,
+            nextHop: REPLY,
+          },
+        ],
+      ]),
+      pools: new Map([
+        [
+          0,
+          {
+            configs: new Map([
+              [0, { decodePlan: codec.decodePlan, ids: listsOf(new Map([['aa', 1]])) }],
+            ]),
+          },
+        ],
+      ]),
+    };
+    expect(plan(actual, NO_TABLES)).toMatchObject([
+      { kind: 'remove-vip' },
+      { kind: 'free-ring', ring: 7 },
+      { kind: 'clear-config', pool: 0, config: 0 },
+      { kind: 'clear-real', index: 1 },
+      { kind: 'sweep' },
+    ]);
+  });
+
   it('turns VIPs to one ring where an agent died while they named two', () => {
     const vip = (port: number, ring: number) => {
       const entry = { address: '192.0.2.1', port, protocol: 'udp', quic: true } as const;

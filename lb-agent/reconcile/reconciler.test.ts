@@ -184,6 +184,34 @@ describe('a reconciler', () => {
     expect(addresses()).toHaveLength(3);
   });
 
+  it('finds new tables by reading them where they took over and the rest failed', async () => {
+    const one = agent();
+    await one.reconcile(goal(2));
+    driver.outdated = true;
+    driver.switched = () => {
+      throw new Error('old pins stay');
+    };
+    await expect(one.reconcile(goal(4))).rejects.toThrow('old pins stay');
+    expect(addresses()).toHaveLength(4);
+    driver.switched = () => {};
+    // What is known of the former tables is known of none that are in force.
+    await one.reconcile(goal(1));
+    expect([driver.installations, driver.reads]).toEqual([2, 2]);
+    expect(addresses()).toEqual(['10.0.0.1']);
+  });
+
+  it('reads the present tables again after each installation that failed', async () => {
+    const one = agent();
+    await one.reconcile(goal(2));
+    driver.outdated = true;
+    failOn('set-real', 2);
+    for (let attempt = 0; attempt < 2; attempt++) {
+      await expect(one.reconcile(goal(3))).rejects.toThrow('no set-real');
+    }
+    await one.reconcile(goal(3));
+    expect([driver.installations, driver.reads]).toEqual([2, 3]);
+  });
+
   it('sets next hops also while nothing else can be changed', async () => {
     const one = agent();
     await one.reconcile(goal(2));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { ServerState } from '../../registry/index.js';
+import type { RevisionParts, ServerState } from '../../registry/index.js';
 import type { Assignment } from './assign.js';
 import type { Goal } from './goal.js';
 import type { IndexInCooldown } from './index-cooldown.js';
@@ -11,6 +11,8 @@ import type { IndexInCooldown } from './index-cooldown.js';
 export interface AgentRecord extends Attached {
   /** Of the desired state that was applied last, or is being applied. */
   readonly revision: string;
+  /** Revisions of its parts; agents before this one did not record any. */
+  readonly parts?: RevisionParts | undefined;
   readonly pools: readonly { readonly name: string; readonly index: number }[];
   readonly servers: readonly ServerRecord[];
   readonly configs: readonly ConfigRecord[];
@@ -59,13 +61,14 @@ export interface RecordStore {
 export function namesOf(
   { desired, verdicts }: Goal,
   assignment: Assignment,
-): Pick<AgentRecord, 'revision' | 'pools' | 'servers' | 'configs'> {
+): Pick<AgentRecord, 'revision' | 'parts' | 'pools' | 'servers' | 'configs'> {
   const pools = desired.pools.flatMap((pool) => {
     const index = assignment.pools.get(pool.name);
     return index === undefined ? [] : [{ pool, index }];
   });
   return {
     revision: desired.revision,
+    parts: desired.parts,
     pools: pools.map(({ pool, index }) => ({ name: pool.name, index })),
     servers: pools.flatMap(({ pool }) =>
       pool.servers.map(({ name, address, weight, state }) => {

@@ -17,6 +17,7 @@ const RECORD: AgentRecord = {
   interface: 'eth0',
   mode: 'native',
   revision: 'r1',
+  parts: { document: 'd1', pools: [{ name: 'web', cids: 'c1', resetTokens: 't1' }] },
   pools: [{ name: 'web', index: 0 }],
   servers: [
     { name: 'a', pool: 'web', real: 1, address: '10.0.0.1', weight: 100, state: 'active' },

@@ -16,6 +16,12 @@ const stateShape = z.object({
   interface: z.string(),
   mode: z.enum(['native', 'generic']),
   revision: z.string(),
+  parts: z
+    .object({
+      document: z.string(),
+      pools: z.array(z.object({ name: z.string(), cids: z.string(), resetTokens: z.string() })),
+    })
+    .optional(),
   pools: z.array(z.object({ name: z.string(), index })),
   servers: z.array(
     z.object({

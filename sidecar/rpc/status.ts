@@ -74,6 +74,8 @@ export function statusOf(source: StatusSource): StatusResponse {
     configs: view.configs.map((config) => configStatus(config, issuer)),
     registryRevision: view.revision,
     registryError: registry.refusal,
+    documentRevision: registry.parts?.document ?? '',
+    poolRevision: registry.parts?.pools.find(({ name }) => name === view.poolName),
     started,
     decapsulation: decapsulation && {
       interface: decapsulation.interface,

@@ -85,8 +85,23 @@ export class BalancerHost {
     return this.scope.path('state');
   }
 
+  get stateArgs(): string[] {
+    return ['--state-dir', this.stateFolder];
+  }
+
+  /** Keeps agents from writing what they remember; they can neither create nor replace a file. */
+  block(): void {
+    renameSync(this.stateFolder, `${this.stateFolder}.away`);
+    writeFileSync(this.stateFolder, '');
+  }
+
+  unblock(): void {
+    rmSync(this.stateFolder);
+    renameSync(`${this.stateFolder}.away`, this.stateFolder);
+  }
+
   args(...more: string[]): string[] {
-    const folders = ['--pin-dir', this.pins.path, '--state-dir', this.stateFolder];
+    const folders = ['--pin-dir', this.pins.path, ...this.stateArgs];
     return ['run', '--registry', this.document, '--interface', 'eth0', ...folders, ...more];
   }
 

@@ -140,9 +140,10 @@ describe('the metrics of a running agent', () => {
       /a process listens on .*metrics\.sock \(SOCKET_BUSY\)/,
     );
     await expect
-      .poll(async () => (await scrape()).get('cidecar_balancer_attached'), { timeout: 60_000 })
-      .toBe(1);
-    await served?.agent.stop(10_000);
+      .poll(() => readFileSync(served?.log ?? '', 'utf8'), { timeout: 60_000 })
+      .toContain('"msg":"ready"');
+    expect((await scrape()).get('cidecar_balancer_attached')).toBe(1);
+    expect(await served?.agent.stop(60_000)).toMatchObject({ code: 0 });
     expect(existsSync(socket)).toBe(false);
     rmSync(AgentLock.file(other), { force: true });
   });

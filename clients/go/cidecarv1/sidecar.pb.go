@@ -2217,6 +2217,12 @@ type StatusResponse struct {
 	OlderCids *OlderCids `protobuf:"bytes,20,opt,name=older_cids,json=olderCids,proto3" json:"older_cids,omitempty"`
 	// The first 64 clients with Sessions, those that hold up a rotation first.
 	Clients []*ClientStatus `protobuf:"bytes,21,rep,name=clients,proto3" json:"clients,omitempty"`
+	// Of the text of the document alone: equal on two hosts if their texts are, whichever keys they
+	// read. Empty where the registry is no document.
+	DocumentRevision string `protobuf:"bytes,22,opt,name=document_revision,json=documentRevision,proto3" json:"document_revision,omitempty"`
+	// Of the document and keys of the pool alone, for hosts that do not read those of other pools.
+	// Absent where the registry is no document.
+	PoolRevision *PoolRevision `protobuf:"bytes,23,opt,name=pool_revision,json=poolRevision,proto3" json:"pool_revision,omitempty"`
 	// What it has to do with the others; absent where the registry is a file.
 	Fleet         *Fleet `protobuf:"bytes,30,opt,name=fleet,proto3" json:"fleet,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -2400,11 +2406,81 @@ func (x *StatusResponse) GetClients() []*ClientStatus {
 	return nil
 }
 
+func (x *StatusResponse) GetDocumentRevision() string {
+	if x != nil {
+		return x.DocumentRevision
+	}
+	return ""
+}
+
+func (x *StatusResponse) GetPoolRevision() *PoolRevision {
+	if x != nil {
+		return x.PoolRevision
+	}
+	return nil
+}
+
 func (x *StatusResponse) GetFleet() *Fleet {
 	if x != nil {
 		return x.Fleet
 	}
 	return nil
+}
+
+// Both are of the whole text and of keys of one pool. They end in "-without-N-keys" where some of
+// those were not read. `lb-agent status` and `cidctl validate` print them too.
+type PoolRevision struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// With the keys that CIDs are read and made with: what agents and sidecars have to share.
+	Cids string `protobuf:"bytes,1,opt,name=cids,proto3" json:"cids,omitempty"`
+	// With the keys of stateless reset tokens: what the sidecars of the pool have to share.
+	ResetTokens   string `protobuf:"bytes,2,opt,name=reset_tokens,json=resetTokens,proto3" json:"reset_tokens,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PoolRevision) Reset() {
+	*x = PoolRevision{}
+	mi := &file_cidecar_v1_sidecar_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PoolRevision) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PoolRevision) ProtoMessage() {}
+
+func (x *PoolRevision) ProtoReflect() protoreflect.Message {
+	mi := &file_cidecar_v1_sidecar_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PoolRevision.ProtoReflect.Descriptor instead.
+func (*PoolRevision) Descriptor() ([]byte, []int) {
+	return file_cidecar_v1_sidecar_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *PoolRevision) GetCids() string {
+	if x != nil {
+		return x.Cids
+	}
+	return ""
+}
+
+func (x *PoolRevision) GetResetTokens() string {
+	if x != nil {
+		return x.ResetTokens
+	}
+	return ""
 }
 
 // Of a registry that hosts share.
@@ -2426,7 +2502,7 @@ type Fleet struct {
 
 func (x *Fleet) Reset() {
 	*x = Fleet{}
-	mi := &file_cidecar_v1_sidecar_proto_msgTypes[29]
+	mi := &file_cidecar_v1_sidecar_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2438,7 +2514,7 @@ func (x *Fleet) String() string {
 func (*Fleet) ProtoMessage() {}
 
 func (x *Fleet) ProtoReflect() protoreflect.Message {
-	mi := &file_cidecar_v1_sidecar_proto_msgTypes[29]
+	mi := &file_cidecar_v1_sidecar_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2451,7 +2527,7 @@ func (x *Fleet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fleet.ProtoReflect.Descriptor instead.
 func (*Fleet) Descriptor() ([]byte, []int) {
-	return file_cidecar_v1_sidecar_proto_rawDescGZIP(), []int{29}
+	return file_cidecar_v1_sidecar_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Fleet) GetConnected() bool {
@@ -2502,7 +2578,7 @@ type GateWait struct {
 
 func (x *GateWait) Reset() {
 	*x = GateWait{}
-	mi := &file_cidecar_v1_sidecar_proto_msgTypes[30]
+	mi := &file_cidecar_v1_sidecar_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2514,7 +2590,7 @@ func (x *GateWait) String() string {
 func (*GateWait) ProtoMessage() {}
 
 func (x *GateWait) ProtoReflect() protoreflect.Message {
-	mi := &file_cidecar_v1_sidecar_proto_msgTypes[30]
+	mi := &file_cidecar_v1_sidecar_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2527,7 +2603,7 @@ func (x *GateWait) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateWait.ProtoReflect.Descriptor instead.
 func (*GateWait) Descriptor() ([]byte, []int) {
-	return file_cidecar_v1_sidecar_proto_rawDescGZIP(), []int{30}
+	return file_cidecar_v1_sidecar_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *GateWait) GetConfigId() uint32 {
@@ -2564,7 +2640,7 @@ type WaitingAgent struct {
 
 func (x *WaitingAgent) Reset() {
 	*x = WaitingAgent{}
-	mi := &file_cidecar_v1_sidecar_proto_msgTypes[31]
+	mi := &file_cidecar_v1_sidecar_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2576,7 +2652,7 @@ func (x *WaitingAgent) String() string {
 func (*WaitingAgent) ProtoMessage() {}
 
 func (x *WaitingAgent) ProtoReflect() protoreflect.Message {
-	mi := &file_cidecar_v1_sidecar_proto_msgTypes[31]
+	mi := &file_cidecar_v1_sidecar_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2589,7 +2665,7 @@ func (x *WaitingAgent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitingAgent.ProtoReflect.Descriptor instead.
 func (*WaitingAgent) Descriptor() ([]byte, []int) {
-	return file_cidecar_v1_sidecar_proto_rawDescGZIP(), []int{31}
+	return file_cidecar_v1_sidecar_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *WaitingAgent) GetName() string {
@@ -2633,7 +2709,7 @@ type OlderCids struct {
 
 func (x *OlderCids) Reset() {
 	*x = OlderCids{}
-	mi := &file_cidecar_v1_sidecar_proto_msgTypes[32]
+	mi := &file_cidecar_v1_sidecar_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2645,7 +2721,7 @@ func (x *OlderCids) String() string {
 func (*OlderCids) ProtoMessage() {}
 
 func (x *OlderCids) ProtoReflect() protoreflect.Message {
-	mi := &file_cidecar_v1_sidecar_proto_msgTypes[32]
+	mi := &file_cidecar_v1_sidecar_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2658,7 +2734,7 @@ func (x *OlderCids) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OlderCids.ProtoReflect.Descriptor instead.
 func (*OlderCids) Descriptor() ([]byte, []int) {
-	return file_cidecar_v1_sidecar_proto_rawDescGZIP(), []int{32}
+	return file_cidecar_v1_sidecar_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *OlderCids) GetConnections() uint64 {
@@ -2701,7 +2777,7 @@ type ClientStatus struct {
 
 func (x *ClientStatus) Reset() {
 	*x = ClientStatus{}
-	mi := &file_cidecar_v1_sidecar_proto_msgTypes[33]
+	mi := &file_cidecar_v1_sidecar_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2713,7 +2789,7 @@ func (x *ClientStatus) String() string {
 func (*ClientStatus) ProtoMessage() {}
 
 func (x *ClientStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_cidecar_v1_sidecar_proto_msgTypes[33]
+	mi := &file_cidecar_v1_sidecar_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2726,7 +2802,7 @@ func (x *ClientStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientStatus.ProtoReflect.Descriptor instead.
 func (*ClientStatus) Descriptor() ([]byte, []int) {
-	return file_cidecar_v1_sidecar_proto_rawDescGZIP(), []int{33}
+	return file_cidecar_v1_sidecar_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ClientStatus) GetClientName() string {
@@ -2786,7 +2862,7 @@ type Decapsulation struct {
 
 func (x *Decapsulation) Reset() {
 	*x = Decapsulation{}
-	mi := &file_cidecar_v1_sidecar_proto_msgTypes[34]
+	mi := &file_cidecar_v1_sidecar_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2798,7 +2874,7 @@ func (x *Decapsulation) String() string {
 func (*Decapsulation) ProtoMessage() {}
 
 func (x *Decapsulation) ProtoReflect() protoreflect.Message {
-	mi := &file_cidecar_v1_sidecar_proto_msgTypes[34]
+	mi := &file_cidecar_v1_sidecar_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2811,7 +2887,7 @@ func (x *Decapsulation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Decapsulation.ProtoReflect.Descriptor instead.
 func (*Decapsulation) Descriptor() ([]byte, []int) {
-	return file_cidecar_v1_sidecar_proto_rawDescGZIP(), []int{34}
+	return file_cidecar_v1_sidecar_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Decapsulation) GetInterface() string {
@@ -2854,7 +2930,7 @@ type DecapsulationCounter struct {
 
 func (x *DecapsulationCounter) Reset() {
 	*x = DecapsulationCounter{}
-	mi := &file_cidecar_v1_sidecar_proto_msgTypes[35]
+	mi := &file_cidecar_v1_sidecar_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2866,7 +2942,7 @@ func (x *DecapsulationCounter) String() string {
 func (*DecapsulationCounter) ProtoMessage() {}
 
 func (x *DecapsulationCounter) ProtoReflect() protoreflect.Message {
-	mi := &file_cidecar_v1_sidecar_proto_msgTypes[35]
+	mi := &file_cidecar_v1_sidecar_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2879,7 +2955,7 @@ func (x *DecapsulationCounter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecapsulationCounter.ProtoReflect.Descriptor instead.
 func (*DecapsulationCounter) Descriptor() ([]byte, []int) {
-	return file_cidecar_v1_sidecar_proto_rawDescGZIP(), []int{35}
+	return file_cidecar_v1_sidecar_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *DecapsulationCounter) GetReason() string {
@@ -2917,7 +2993,7 @@ type ConfigStatus struct {
 
 func (x *ConfigStatus) Reset() {
 	*x = ConfigStatus{}
-	mi := &file_cidecar_v1_sidecar_proto_msgTypes[36]
+	mi := &file_cidecar_v1_sidecar_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2929,7 +3005,7 @@ func (x *ConfigStatus) String() string {
 func (*ConfigStatus) ProtoMessage() {}
 
 func (x *ConfigStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_cidecar_v1_sidecar_proto_msgTypes[36]
+	mi := &file_cidecar_v1_sidecar_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2942,7 +3018,7 @@ func (x *ConfigStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigStatus.ProtoReflect.Descriptor instead.
 func (*ConfigStatus) Descriptor() ([]byte, []int) {
-	return file_cidecar_v1_sidecar_proto_rawDescGZIP(), []int{36}
+	return file_cidecar_v1_sidecar_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ConfigStatus) GetConfigId() uint32 {
@@ -2991,7 +3067,7 @@ type LeaseNoncesRequest struct {
 
 func (x *LeaseNoncesRequest) Reset() {
 	*x = LeaseNoncesRequest{}
-	mi := &file_cidecar_v1_sidecar_proto_msgTypes[37]
+	mi := &file_cidecar_v1_sidecar_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3003,7 +3079,7 @@ func (x *LeaseNoncesRequest) String() string {
 func (*LeaseNoncesRequest) ProtoMessage() {}
 
 func (x *LeaseNoncesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cidecar_v1_sidecar_proto_msgTypes[37]
+	mi := &file_cidecar_v1_sidecar_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3016,7 +3092,7 @@ func (x *LeaseNoncesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseNoncesRequest.ProtoReflect.Descriptor instead.
 func (*LeaseNoncesRequest) Descriptor() ([]byte, []int) {
-	return file_cidecar_v1_sidecar_proto_rawDescGZIP(), []int{37}
+	return file_cidecar_v1_sidecar_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *LeaseNoncesRequest) GetCount() uint32 {
@@ -3058,7 +3134,7 @@ type LeaseNoncesResponse struct {
 
 func (x *LeaseNoncesResponse) Reset() {
 	*x = LeaseNoncesResponse{}
-	mi := &file_cidecar_v1_sidecar_proto_msgTypes[38]
+	mi := &file_cidecar_v1_sidecar_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3070,7 +3146,7 @@ func (x *LeaseNoncesResponse) String() string {
 func (*LeaseNoncesResponse) ProtoMessage() {}
 
 func (x *LeaseNoncesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cidecar_v1_sidecar_proto_msgTypes[38]
+	mi := &file_cidecar_v1_sidecar_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3083,7 +3159,7 @@ func (x *LeaseNoncesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseNoncesResponse.ProtoReflect.Descriptor instead.
 func (*LeaseNoncesResponse) Descriptor() ([]byte, []int) {
-	return file_cidecar_v1_sidecar_proto_rawDescGZIP(), []int{38}
+	return file_cidecar_v1_sidecar_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *LeaseNoncesResponse) GetGeneration() uint64 {
@@ -3192,7 +3268,7 @@ type ExportResetKeysRequest struct {
 
 func (x *ExportResetKeysRequest) Reset() {
 	*x = ExportResetKeysRequest{}
-	mi := &file_cidecar_v1_sidecar_proto_msgTypes[39]
+	mi := &file_cidecar_v1_sidecar_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3204,7 +3280,7 @@ func (x *ExportResetKeysRequest) String() string {
 func (*ExportResetKeysRequest) ProtoMessage() {}
 
 func (x *ExportResetKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cidecar_v1_sidecar_proto_msgTypes[39]
+	mi := &file_cidecar_v1_sidecar_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3217,7 +3293,7 @@ func (x *ExportResetKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportResetKeysRequest.ProtoReflect.Descriptor instead.
 func (*ExportResetKeysRequest) Descriptor() ([]byte, []int) {
-	return file_cidecar_v1_sidecar_proto_rawDescGZIP(), []int{39}
+	return file_cidecar_v1_sidecar_proto_rawDescGZIP(), []int{40}
 }
 
 type ExportResetKeysResponse struct {
@@ -3232,7 +3308,7 @@ type ExportResetKeysResponse struct {
 
 func (x *ExportResetKeysResponse) Reset() {
 	*x = ExportResetKeysResponse{}
-	mi := &file_cidecar_v1_sidecar_proto_msgTypes[40]
+	mi := &file_cidecar_v1_sidecar_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3244,7 +3320,7 @@ func (x *ExportResetKeysResponse) String() string {
 func (*ExportResetKeysResponse) ProtoMessage() {}
 
 func (x *ExportResetKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cidecar_v1_sidecar_proto_msgTypes[40]
+	mi := &file_cidecar_v1_sidecar_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3257,7 +3333,7 @@ func (x *ExportResetKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportResetKeysResponse.ProtoReflect.Descriptor instead.
 func (*ExportResetKeysResponse) Descriptor() ([]byte, []int) {
-	return file_cidecar_v1_sidecar_proto_rawDescGZIP(), []int{40}
+	return file_cidecar_v1_sidecar_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ExportResetKeysResponse) GetKeys() []*ResetKey {
@@ -3286,7 +3362,7 @@ type ResetKey struct {
 
 func (x *ResetKey) Reset() {
 	*x = ResetKey{}
-	mi := &file_cidecar_v1_sidecar_proto_msgTypes[41]
+	mi := &file_cidecar_v1_sidecar_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3298,7 +3374,7 @@ func (x *ResetKey) String() string {
 func (*ResetKey) ProtoMessage() {}
 
 func (x *ResetKey) ProtoReflect() protoreflect.Message {
-	mi := &file_cidecar_v1_sidecar_proto_msgTypes[41]
+	mi := &file_cidecar_v1_sidecar_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3311,7 +3387,7 @@ func (x *ResetKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetKey.ProtoReflect.Descriptor instead.
 func (*ResetKey) Descriptor() ([]byte, []int) {
-	return file_cidecar_v1_sidecar_proto_rawDescGZIP(), []int{41}
+	return file_cidecar_v1_sidecar_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ResetKey) GetConfigId() uint32 {
@@ -3494,7 +3570,7 @@ const file_cidecar_v1_sidecar_proto_rawDesc = "" +
 	"cid_length\x18\x02 \x01(\rR\tcidLength\"!\n" +
 	"\rIsOwnResponse\x12\x10\n" +
 	"\x03own\x18\x01 \x01(\fR\x03own\"\x0f\n" +
-	"\rStatusRequest\"\x9e\a\n" +
+	"\rStatusRequest\"\x8a\b\n" +
 	"\x0eStatusResponse\x12\x1f\n" +
 	"\vserver_name\x18\x01 \x01(\tR\n" +
 	"serverName\x12\x1b\n" +
@@ -3522,8 +3598,13 @@ const file_cidecar_v1_sidecar_proto_rawDesc = "" +
 	"\x06commit\x18\x13 \x01(\tR\x06commit\x124\n" +
 	"\n" +
 	"older_cids\x18\x14 \x01(\v2\x15.cidecar.v1.OlderCidsR\tolderCids\x122\n" +
-	"\aclients\x18\x15 \x03(\v2\x18.cidecar.v1.ClientStatusR\aclients\x12'\n" +
-	"\x05fleet\x18\x1e \x01(\v2\x11.cidecar.v1.FleetR\x05fleet\"\xb6\x01\n" +
+	"\aclients\x18\x15 \x03(\v2\x18.cidecar.v1.ClientStatusR\aclients\x12+\n" +
+	"\x11document_revision\x18\x16 \x01(\tR\x10documentRevision\x12=\n" +
+	"\rpool_revision\x18\x17 \x01(\v2\x18.cidecar.v1.PoolRevisionR\fpoolRevision\x12'\n" +
+	"\x05fleet\x18\x1e \x01(\v2\x11.cidecar.v1.FleetR\x05fleet\"E\n" +
+	"\fPoolRevision\x12\x12\n" +
+	"\x04cids\x18\x01 \x01(\tR\x04cids\x12!\n" +
+	"\freset_tokens\x18\x02 \x01(\tR\vresetTokens\"\xb6\x01\n" +
 	"\x05Fleet\x12\x1c\n" +
 	"\tconnected\x18\x01 \x01(\bR\tconnected\x121\n" +
 	"\x14disconnected_seconds\x18\x02 \x01(\x01R\x13disconnectedSeconds\x12\x1a\n" +
@@ -3628,7 +3709,7 @@ func file_cidecar_v1_sidecar_proto_rawDescGZIP() []byte {
 }
 
 var file_cidecar_v1_sidecar_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_cidecar_v1_sidecar_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_cidecar_v1_sidecar_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_cidecar_v1_sidecar_proto_goTypes = []any{
 	(CidOwner)(0),                   // 0: cidecar.v1.CidOwner
 	(*CidBatch)(nil),                // 1: cidecar.v1.CidBatch
@@ -3660,20 +3741,21 @@ var file_cidecar_v1_sidecar_proto_goTypes = []any{
 	(*IsOwnResponse)(nil),           // 27: cidecar.v1.IsOwnResponse
 	(*StatusRequest)(nil),           // 28: cidecar.v1.StatusRequest
 	(*StatusResponse)(nil),          // 29: cidecar.v1.StatusResponse
-	(*Fleet)(nil),                   // 30: cidecar.v1.Fleet
-	(*GateWait)(nil),                // 31: cidecar.v1.GateWait
-	(*WaitingAgent)(nil),            // 32: cidecar.v1.WaitingAgent
-	(*OlderCids)(nil),               // 33: cidecar.v1.OlderCids
-	(*ClientStatus)(nil),            // 34: cidecar.v1.ClientStatus
-	(*Decapsulation)(nil),           // 35: cidecar.v1.Decapsulation
-	(*DecapsulationCounter)(nil),    // 36: cidecar.v1.DecapsulationCounter
-	(*ConfigStatus)(nil),            // 37: cidecar.v1.ConfigStatus
-	(*LeaseNoncesRequest)(nil),      // 38: cidecar.v1.LeaseNoncesRequest
-	(*LeaseNoncesResponse)(nil),     // 39: cidecar.v1.LeaseNoncesResponse
-	(*ExportResetKeysRequest)(nil),  // 40: cidecar.v1.ExportResetKeysRequest
-	(*ExportResetKeysResponse)(nil), // 41: cidecar.v1.ExportResetKeysResponse
-	(*ResetKey)(nil),                // 42: cidecar.v1.ResetKey
-	(*timestamppb.Timestamp)(nil),   // 43: google.protobuf.Timestamp
+	(*PoolRevision)(nil),            // 30: cidecar.v1.PoolRevision
+	(*Fleet)(nil),                   // 31: cidecar.v1.Fleet
+	(*GateWait)(nil),                // 32: cidecar.v1.GateWait
+	(*WaitingAgent)(nil),            // 33: cidecar.v1.WaitingAgent
+	(*OlderCids)(nil),               // 34: cidecar.v1.OlderCids
+	(*ClientStatus)(nil),            // 35: cidecar.v1.ClientStatus
+	(*Decapsulation)(nil),           // 36: cidecar.v1.Decapsulation
+	(*DecapsulationCounter)(nil),    // 37: cidecar.v1.DecapsulationCounter
+	(*ConfigStatus)(nil),            // 38: cidecar.v1.ConfigStatus
+	(*LeaseNoncesRequest)(nil),      // 39: cidecar.v1.LeaseNoncesRequest
+	(*LeaseNoncesResponse)(nil),     // 40: cidecar.v1.LeaseNoncesResponse
+	(*ExportResetKeysRequest)(nil),  // 41: cidecar.v1.ExportResetKeysRequest
+	(*ExportResetKeysResponse)(nil), // 42: cidecar.v1.ExportResetKeysResponse
+	(*ResetKey)(nil),                // 43: cidecar.v1.ResetKey
+	(*timestamppb.Timestamp)(nil),   // 44: google.protobuf.Timestamp
 }
 var file_cidecar_v1_sidecar_proto_depIdxs = []int32{
 	3,  // 0: cidecar.v1.SessionRequest.open:type_name -> cidecar.v1.SessionOpen
@@ -3694,45 +3776,46 @@ var file_cidecar_v1_sidecar_proto_depIdxs = []int32{
 	20, // 15: cidecar.v1.WatchResponse.minting:type_name -> cidecar.v1.MintingChanged
 	21, // 16: cidecar.v1.WatchResponse.reissue:type_name -> cidecar.v1.Reissue
 	19, // 17: cidecar.v1.WatchResponse.alive:type_name -> cidecar.v1.Alive
-	43, // 18: cidecar.v1.Reissue.deadline:type_name -> google.protobuf.Timestamp
+	44, // 18: cidecar.v1.Reissue.deadline:type_name -> google.protobuf.Timestamp
 	0,  // 19: cidecar.v1.InspectResponse.owner:type_name -> cidecar.v1.CidOwner
-	37, // 20: cidecar.v1.StatusResponse.configs:type_name -> cidecar.v1.ConfigStatus
-	43, // 21: cidecar.v1.StatusResponse.started:type_name -> google.protobuf.Timestamp
-	35, // 22: cidecar.v1.StatusResponse.decapsulation:type_name -> cidecar.v1.Decapsulation
-	43, // 23: cidecar.v1.StatusResponse.registry_since:type_name -> google.protobuf.Timestamp
-	43, // 24: cidecar.v1.StatusResponse.registry_refused_since:type_name -> google.protobuf.Timestamp
-	33, // 25: cidecar.v1.StatusResponse.older_cids:type_name -> cidecar.v1.OlderCids
-	34, // 26: cidecar.v1.StatusResponse.clients:type_name -> cidecar.v1.ClientStatus
-	30, // 27: cidecar.v1.StatusResponse.fleet:type_name -> cidecar.v1.Fleet
-	31, // 28: cidecar.v1.Fleet.waits:type_name -> cidecar.v1.GateWait
-	32, // 29: cidecar.v1.GateWait.agents:type_name -> cidecar.v1.WaitingAgent
-	36, // 30: cidecar.v1.Decapsulation.counters:type_name -> cidecar.v1.DecapsulationCounter
-	42, // 31: cidecar.v1.ExportResetKeysResponse.keys:type_name -> cidecar.v1.ResetKey
-	2,  // 32: cidecar.v1.SidecarService.Session:input_type -> cidecar.v1.SessionRequest
-	12, // 33: cidecar.v1.SidecarService.Issue:input_type -> cidecar.v1.IssueRequest
-	14, // 34: cidecar.v1.SidecarService.IssueStream:input_type -> cidecar.v1.IssueStreamRequest
-	17, // 35: cidecar.v1.SidecarService.Watch:input_type -> cidecar.v1.WatchRequest
-	22, // 36: cidecar.v1.SidecarService.Inspect:input_type -> cidecar.v1.InspectRequest
-	24, // 37: cidecar.v1.SidecarService.ResetToken:input_type -> cidecar.v1.ResetTokenRequest
-	26, // 38: cidecar.v1.SidecarService.IsOwn:input_type -> cidecar.v1.IsOwnRequest
-	28, // 39: cidecar.v1.SidecarService.Status:input_type -> cidecar.v1.StatusRequest
-	38, // 40: cidecar.v1.SidecarService.LeaseNonces:input_type -> cidecar.v1.LeaseNoncesRequest
-	40, // 41: cidecar.v1.SidecarService.ExportResetKeys:input_type -> cidecar.v1.ExportResetKeysRequest
-	9,  // 42: cidecar.v1.SidecarService.Session:output_type -> cidecar.v1.SessionResponse
-	13, // 43: cidecar.v1.SidecarService.Issue:output_type -> cidecar.v1.IssueResponse
-	15, // 44: cidecar.v1.SidecarService.IssueStream:output_type -> cidecar.v1.IssueStreamResponse
-	18, // 45: cidecar.v1.SidecarService.Watch:output_type -> cidecar.v1.WatchResponse
-	23, // 46: cidecar.v1.SidecarService.Inspect:output_type -> cidecar.v1.InspectResponse
-	25, // 47: cidecar.v1.SidecarService.ResetToken:output_type -> cidecar.v1.ResetTokenResponse
-	27, // 48: cidecar.v1.SidecarService.IsOwn:output_type -> cidecar.v1.IsOwnResponse
-	29, // 49: cidecar.v1.SidecarService.Status:output_type -> cidecar.v1.StatusResponse
-	39, // 50: cidecar.v1.SidecarService.LeaseNonces:output_type -> cidecar.v1.LeaseNoncesResponse
-	41, // 51: cidecar.v1.SidecarService.ExportResetKeys:output_type -> cidecar.v1.ExportResetKeysResponse
-	42, // [42:52] is the sub-list for method output_type
-	32, // [32:42] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	38, // 20: cidecar.v1.StatusResponse.configs:type_name -> cidecar.v1.ConfigStatus
+	44, // 21: cidecar.v1.StatusResponse.started:type_name -> google.protobuf.Timestamp
+	36, // 22: cidecar.v1.StatusResponse.decapsulation:type_name -> cidecar.v1.Decapsulation
+	44, // 23: cidecar.v1.StatusResponse.registry_since:type_name -> google.protobuf.Timestamp
+	44, // 24: cidecar.v1.StatusResponse.registry_refused_since:type_name -> google.protobuf.Timestamp
+	34, // 25: cidecar.v1.StatusResponse.older_cids:type_name -> cidecar.v1.OlderCids
+	35, // 26: cidecar.v1.StatusResponse.clients:type_name -> cidecar.v1.ClientStatus
+	30, // 27: cidecar.v1.StatusResponse.pool_revision:type_name -> cidecar.v1.PoolRevision
+	31, // 28: cidecar.v1.StatusResponse.fleet:type_name -> cidecar.v1.Fleet
+	32, // 29: cidecar.v1.Fleet.waits:type_name -> cidecar.v1.GateWait
+	33, // 30: cidecar.v1.GateWait.agents:type_name -> cidecar.v1.WaitingAgent
+	37, // 31: cidecar.v1.Decapsulation.counters:type_name -> cidecar.v1.DecapsulationCounter
+	43, // 32: cidecar.v1.ExportResetKeysResponse.keys:type_name -> cidecar.v1.ResetKey
+	2,  // 33: cidecar.v1.SidecarService.Session:input_type -> cidecar.v1.SessionRequest
+	12, // 34: cidecar.v1.SidecarService.Issue:input_type -> cidecar.v1.IssueRequest
+	14, // 35: cidecar.v1.SidecarService.IssueStream:input_type -> cidecar.v1.IssueStreamRequest
+	17, // 36: cidecar.v1.SidecarService.Watch:input_type -> cidecar.v1.WatchRequest
+	22, // 37: cidecar.v1.SidecarService.Inspect:input_type -> cidecar.v1.InspectRequest
+	24, // 38: cidecar.v1.SidecarService.ResetToken:input_type -> cidecar.v1.ResetTokenRequest
+	26, // 39: cidecar.v1.SidecarService.IsOwn:input_type -> cidecar.v1.IsOwnRequest
+	28, // 40: cidecar.v1.SidecarService.Status:input_type -> cidecar.v1.StatusRequest
+	39, // 41: cidecar.v1.SidecarService.LeaseNonces:input_type -> cidecar.v1.LeaseNoncesRequest
+	41, // 42: cidecar.v1.SidecarService.ExportResetKeys:input_type -> cidecar.v1.ExportResetKeysRequest
+	9,  // 43: cidecar.v1.SidecarService.Session:output_type -> cidecar.v1.SessionResponse
+	13, // 44: cidecar.v1.SidecarService.Issue:output_type -> cidecar.v1.IssueResponse
+	15, // 45: cidecar.v1.SidecarService.IssueStream:output_type -> cidecar.v1.IssueStreamResponse
+	18, // 46: cidecar.v1.SidecarService.Watch:output_type -> cidecar.v1.WatchResponse
+	23, // 47: cidecar.v1.SidecarService.Inspect:output_type -> cidecar.v1.InspectResponse
+	25, // 48: cidecar.v1.SidecarService.ResetToken:output_type -> cidecar.v1.ResetTokenResponse
+	27, // 49: cidecar.v1.SidecarService.IsOwn:output_type -> cidecar.v1.IsOwnResponse
+	29, // 50: cidecar.v1.SidecarService.Status:output_type -> cidecar.v1.StatusResponse
+	40, // 51: cidecar.v1.SidecarService.LeaseNonces:output_type -> cidecar.v1.LeaseNoncesResponse
+	42, // 52: cidecar.v1.SidecarService.ExportResetKeys:output_type -> cidecar.v1.ExportResetKeysResponse
+	43, // [43:53] is the sub-list for method output_type
+	33, // [33:43] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_cidecar_v1_sidecar_proto_init() }
@@ -3769,14 +3852,14 @@ func file_cidecar_v1_sidecar_proto_init() {
 		(*WatchResponse_Reissue)(nil),
 		(*WatchResponse_Alive)(nil),
 	}
-	file_cidecar_v1_sidecar_proto_msgTypes[33].OneofWrappers = []any{}
+	file_cidecar_v1_sidecar_proto_msgTypes[34].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cidecar_v1_sidecar_proto_rawDesc), len(file_cidecar_v1_sidecar_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   42,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

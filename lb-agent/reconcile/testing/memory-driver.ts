@@ -26,6 +26,8 @@ export class MemoryDriver implements Driver {
   reads = 0;
   /** Called before each operation, and before new tables take over; may throw. */
   before: (operation: InstallOperation | { readonly kind: 'switch' }) => void = () => {};
+  /** Called when new tables have taken over and the installation is not over; may throw. */
+  switched: () => void = () => {};
 
   /** Rings get other numbers, as with a balancer that does not know those of the plan. */
   read(): Tables {
@@ -78,6 +80,7 @@ export class MemoryDriver implements Driver {
     this.limits = limits;
     this.outdated = false;
     this.installations++;
+    this.switched();
   }
 }
 

@@ -75,6 +75,7 @@ export class PrefixWatch {
 
   check(last: Tables, now: Tables): void {
     this.#checkCids(now);
+    this.#checkIds(now);
     this.#checkVips(now);
     this.#checkRings(now);
     this.#checkReals(last, now);
@@ -90,6 +91,20 @@ export class PrefixWatch {
     for (const [cid, address] of after ?? []) {
       if (before?.get(cid) !== address) continue;
       must(found.get(cid) === address, `${cid} is lost, but means the same before and after`);
+    }
+  }
+
+  /** Also of pools to which no VIP leads: their configs can come into use again. */
+  #checkIds({ pools, reals }: Tables): void {
+    for (const [pool, { configs }] of pools) {
+      for (const [config, { ids }] of configs) {
+        for (const real of ids.keys()) {
+          must(
+            reals.has(real),
+            `config ${config} of pool ${pool} names real ${real}, which is none`,
+          );
+        }
+      }
     }
   }
 
