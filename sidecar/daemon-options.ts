@@ -31,7 +31,7 @@ export interface DaemonOptions extends RpcListeners {
   /** Where metrics are served; without it there are none. */
   readonly metrics?: MetricsAddress;
   readonly log: Log;
-  /** What unwraps the balancers' tunnels; left out, this process attaches nothing. */
+  /** What unwraps the balancers' tunnels, to be started; left out, this process attaches nothing. */
   readonly decapsulation?: DecapsulationKeeper;
 }
 

@@ -58,6 +58,7 @@ export class Daemon {
   #metricsServer: MetricsServer | undefined;
   #rounds: NodeJS.Timeout | undefined;
   #own: OwnServer;
+  #first: DesiredState | undefined;
   #serving: Serving | undefined;
   #started = false;
   #failed = false;
@@ -79,6 +80,11 @@ export class Daemon {
     });
   }
 
+  /** The state with which it started; undefined before that is known. */
+  get first(): DesiredState | undefined {
+    return this.#first;
+  }
+
   /** The sidecar serves when this resolves. On an error everything that was begun is undone. */
   async start(): Promise<void> {
     try {
@@ -98,6 +104,8 @@ export class Daemon {
       await this.#register(this.#options.registration);
     }
     const state = await this.#kept.firstState();
+    this.#first = state;
+    await decapsulation?.start();
     const serverName = nameOfOwnServer(this.#own, state);
     const view = viewOf(state, serverName);
     // From now on it is this server, whichever IDs later documents give it.

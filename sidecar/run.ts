@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-
-import { join } from 'node:path';
-import { LastGood } from '../daemon/last-good.js';
 import { createLog, type Log } from '../daemon/log.js';
 import { warnOfOldNames } from '../daemon/options/old-names.js';
-import { openRegistry, type Registry } from '../registry/index.js';
+import { type DesiredState, openRegistry } from '../registry/index.js';
 import { Daemon } from './daemon.js';
-import { firstVips, vipsOf } from './host/decap-vips.js';
+import { vipsOf } from './host/decap-vips.js';
 import { DecapsulationKeeper } from './host/decapsulation-keeper.js';
 import type { SidecarOptions } from './options.js';
 
@@ -24,7 +21,11 @@ export async function run(options: SidecarOptions): Promise<void> {
       decapsulation?.allowVips(vipsOf(state));
     },
   });
-  const decapsulation = keeperOf(options, registry, { log, onChange: () => daemon.check() });
+  const decapsulation = keeperOf(options.decap, {
+    log,
+    first: () => daemon.first,
+    onChange: () => daemon.check(),
+  });
   const daemon: Daemon = new Daemon({
     ...options,
     registry,
@@ -45,12 +46,8 @@ export async function run(options: SidecarOptions): Promise<void> {
   });
   process.on('SIGHUP', () => void daemon.reload());
 
-  const start = async () => {
-    await decapsulation?.start();
-    if (!stopping) await daemon.start();
-  };
   // A signal during the start ends it: what has begun by then is let go of by stop().
-  await Promise.race([start(), stopped]);
+  await Promise.race([daemon.start(), stopped]);
   await stopped;
   decapsulation?.close();
   await daemon.stop();
@@ -58,18 +55,14 @@ export async function run(options: SidecarOptions): Promise<void> {
 }
 
 function keeperOf(
-  { decap, stateFolder, clusterSecret }: SidecarOptions,
-  registry: Registry,
-  { log, onChange }: { log: Log; onChange(): void },
+  decap: SidecarOptions['decap'],
+  { log, first, onChange }: { log: Log; first(): DesiredState | undefined; onChange(): void },
 ): DecapsulationKeeper | undefined {
   if (decap === undefined) return undefined;
-  const lastGood = new LastGood(join(stateFolder, 'last-good'), log);
   return new DecapsulationKeeper({
     interface: decap.interface,
     sources: decap.sources,
-    ...(decap.to === 'vips'
-      ? { vips: () => firstVips(registry, lastGood, { clusterSecret }) }
-      : {}),
+    ...(decap.to === 'vips' && { vips: () => vipsOf(first()) }),
     attach: async (vips) =>
       (await import('./host/decapsulation.js')).attachDecapsulation(decap, vips),
     log,

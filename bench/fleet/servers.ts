@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { CidecarError } from '../../core/index.js';
 import type { EtcdRegistry } from '../../registry/etcd/index.js';
-import { Registrants } from '../../test/etcd/registrants.js';
+import { Registrants, readyAtLast } from '../../test/etcd/registrants.js';
 import { serveParent } from '../../test/netns/worker.js';
 
 export interface Registering {
@@ -14,36 +13,38 @@ export interface Registering {
   readonly ttl: number;
 }
 
-/** Connections to etcd that the servers of this process share, each with its own desired state. */
-const CONNECTIONS = 10;
+/** Desired states that are kept in this process; each server looks at one of them. */
+const STATES = 4;
+/** Servers that share a connection to etcd. */
+const SHARED = 20;
 
 let registrants: Registrants | undefined;
-let registries: readonly EtcdRegistry[] = [];
+const states: EtcdRegistry[] = [];
+let begun = 0;
+let shared: EtcdRegistry | undefined;
 
 /** Registers servers, all at once; ends when each of them has its IDs. */
 serveParent({
   register: async ({ endpoints, prefix, from, count, ttl }: Registering) => {
-    if (registrants === undefined) {
-      const all = new Registrants(endpoints, prefix);
-      registries = Array.from({ length: CONNECTIONS }, () => all.registry());
-      registrants = all;
-    }
+    registrants ??= new Registrants(endpoints, prefix);
+    while (states.length < STATES) states.push(registrants.registry());
     const servers = Array.from({ length: count }, (_, i) => i + from);
     await Promise.all(servers.map((number) => register(number, ttl)));
   },
 });
 
 async function register(number: number, ttl: number): Promise<void> {
-  const registry = registries[number % registries.length];
-  const registration = registry && registrants?.begin(`web-${number}`, registry, { ttl });
-  if (registration === undefined) throw new Error('there is a registry');
-  // Where members are starved of CPU a read may fail; a sidecar would be started again.
-  while (!(await registration.ready().then(isReady, isAway)));
+  const registration = registrants?.begin(`web-${number}`, nextRegistry(), { ttl });
+  if (registration === undefined) throw new Error('nothing is open yet');
+  await readyAtLast(registration);
 }
 
-const isReady = () => true;
-
-function isAway(error: unknown): false {
-  if (error instanceof CidecarError && error.code === 'REGISTRY_UNAVAILABLE') return false;
-  throw error;
+/** One that reads the state of another connection: 2,000 states would not fit here. */
+function nextRegistry(): EtcdRegistry {
+  const state = states[begun % STATES];
+  if (shared === undefined || begun % SHARED === 0) shared = registrants?.registry();
+  begun += 1;
+  if (state === undefined || shared === undefined) throw new Error('nothing is open yet');
+  const { client, keys } = shared;
+  return { client, keys, read: () => state.read() } as unknown as EtcdRegistry;
 }

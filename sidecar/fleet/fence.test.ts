@@ -54,3 +54,25 @@ it('has a hold on disk before the request says it, the shorter of two (FENCE_SAV
   disk = false;
   await expect(fence.requestWillSay(200)).rejects.toThrow(/cannot be saved/);
 });
+
+it('goes by a hold that its request may say (HOLD_PENDING)', async () => {
+  let now = 0;
+  const file = { read: async () => undefined, save: async () => true } as unknown as FenceFile;
+  const clock = { bootId: 'boot', now: () => now };
+  const fence = new Fence({ clock, file, cidLifetime: 1_000 });
+  fence.requestSays(undefined);
+  fence.poolHas(600);
+  await fence.requestWillSay(600);
+  // The reply is lost, the hold is taken away, and the request was written all the same.
+  fence.poolHas(undefined);
+  fence.proven(1);
+  now = 600_000;
+  expect(fence.reason).toMatch(/may be taken back/);
+  fence.requestSays(undefined);
+  expect(fence.reason).toMatch(/may be taken back/);
+  await fence.requestWillSay(undefined);
+  expect(fence.reason).toMatch(/may be taken back/);
+  // What was sent last stands there: nothing earlier can be written any more.
+  fence.requestSays(undefined);
+  expect(fence.reason).toBeUndefined();
+});

@@ -23,6 +23,10 @@ export class Fence {
   /** Seconds. */
   #poolHold: number | undefined;
   #requestHold: number | undefined;
+  /** HOLD_PENDING: the shortest hold that the request may say since it was sent. */
+  #pendingHold: number | undefined;
+  /** What was sent last; null for no hold, undefined where nothing is on the way. */
+  #sentHold: number | null | undefined;
   /** CLOCK_BOOTTIME at which the IDs were known to be its own; undefined for never. */
   #provenAt: number | undefined;
   #savedAt: number | undefined;
@@ -51,13 +55,16 @@ export class Fence {
 
   /**
    * FENCE_SAVED: to be awaited before the request in etcd says this hold, by which IDs are taken
-   * back. Until the request says it, the disk has the shorter of the two.
+   * back. Until the request is known to say it, the shorter of the two counts, here and on disk: it
+   * may be written without a reply.
    *
    * @throws CidecarError STATE_UNWRITABLE
    */
   async requestWillSay(hold: number | undefined): Promise<void> {
     const { clock, file } = this.#options;
-    const shorter = holdToObey(this.#requestHold, hold);
+    this.#pendingHold = holdToObey(this.#pendingHold, hold);
+    this.#sentHold = hold ?? null;
+    const shorter = this.#ownHold;
     if (shorter === undefined || shorter === this.#savedHold) return;
     // Where nothing was proven, that is so after a restart as well: no boot has this ID.
     const [bootId, provenAt] =
@@ -71,6 +78,11 @@ export class Fence {
   /** The hold that the request in etcd says. */
   requestSays(hold: number | undefined): void {
     this.#requestHold = hold;
+    // Then no earlier request can be written any more.
+    if (this.#sentHold === (hold ?? null)) {
+      this.#pendingHold = undefined;
+      this.#sentHold = undefined;
+    }
     this.#saveWhereDue();
   }
 
@@ -84,7 +96,7 @@ export class Fence {
   /** Why nothing may be issued under IDs that were handed out; undefined where it may. */
   get reason(): string | undefined {
     const { clock, cidLifetime } = this.#options;
-    const hold = holdToObey(this.#poolHold, this.#requestHold);
+    const hold = holdToObey(this.#poolHold, this.#ownHold);
     const limit = issuesForMs(hold, cidLifetime);
     if (limit === undefined) return undefined;
     if (limit <= 0) {
@@ -96,10 +108,15 @@ export class Fence {
     return `the registry has not been heard of for most of the pool's hold of ${hold} s: the server's IDs may be taken back`;
   }
 
+  /** The hold that its request says or may say, the shorter of them. */
+  get #ownHold(): number | undefined {
+    return holdToObey(this.#requestHold, this.#pendingHold);
+  }
+
   #saveWhereDue(): void {
     const { clock, file, cidLifetime } = this.#options;
     const provenAt = this.#provenAt;
-    const hold = this.#requestHold;
+    const hold = this.#ownHold;
     const limit = issuesForMs(holdToObey(this.#poolHold, hold), cidLifetime);
     if (provenAt === undefined || (limit === undefined && hold === this.#savedHold)) return;
     const age = this.#savedAt === undefined ? Number.POSITIVE_INFINITY : provenAt - this.#savedAt;

@@ -1,49 +1,77 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { LastGood } from '../../daemon/last-good.js';
-import { openRegistry, type StateSource } from '../../registry/index.js';
-import { firstVips } from './decap-vips.js';
+import { openFileRegistry, type Registry, type StateSource } from '../../registry/index.js';
+import { Daemon } from '../daemon.js';
+import { poolDocument, quicLb } from '../testing/pool-document.js';
+import { SidecarFolder } from '../testing/sidecar-folder.js';
+import { vipsOf } from './decap-vips.js';
+import { DecapsulationKeeper } from './decapsulation-keeper.js';
 
-let folder: string;
-let lastGood: LastGood;
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'cdc-vips-'));
-  lastGood = new LastGood(join(folder, 'last-good'), pino({ level: 'silent' }));
+let folder: SidecarFolder;
+let daemons: Daemon[];
+beforeEach(async () => {
+  folder = await SidecarFolder.create();
+  daemons = [];
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(async () => {
+  for (const daemon of daemons) await daemon.stop();
+  await folder.remove();
+});
 
-const document = (...vips: [address: string, port: number][]) => {
-  const pool = (list: typeof vips) => ({
-    vips: list.map(([address, port]) => ({ address, port, protocol: 'udp', quic: false })),
-    configs: [],
-    servers: [],
+/** Starts a sidecar that unwraps tunnels to VIPs; what it did, in its order. */
+async function start(stateStart: 'init' | 'existing'): Promise<string[]> {
+  const did: string[] = [];
+  const log = pino({ level: 'silent' });
+  const file = openFileRegistry(folder.document, {
+    onSource: (state, source: StateSource) => daemon.noteSource(state, source),
   });
-  return JSON.stringify({ pools: { web: pool(vips.slice(0, 2)), dns: pool(vips.slice(2)) } });
-};
-
-it('are those of all pools, each once; of the last good document where this one is bad', async () => {
-  const path = join(folder, 'cidecar.yaml');
-  writeFileSync(
-    path,
-    document(['198.51.100.10', 443], ['2001:db8:64::10', 443], ['198.51.100.10', 53]),
-  );
-  let source: StateSource | undefined;
-  const registry = openRegistry(path, {
-    onSource: (_, each) => {
-      source = each;
+  const registry: Registry = {
+    watch: (handlers) => file.watch(handlers),
+    read: () => {
+      did.push('read');
+      return file.read();
+    },
+  };
+  const decapsulation = new DecapsulationKeeper({
+    ...{ interface: 'eth0', sources: [], log, onChange: () => {} },
+    vips: () => vipsOf(daemon.first),
+    attach: async (vips) => {
+      did.push(`attached to ${vips?.join(' ')}`);
+      const nothing = { attached: () => true, counters: () => [], close: () => {} };
+      return { ...nothing, allowVips: () => {} };
     },
   });
-  const vips = ['198.51.100.10', '2001:db8:64::10'];
-  expect(await firstVips(registry, lastGood)).toEqual(vips);
-  if (source === undefined) throw new Error('no source');
-  writeFileSync(path, 'pools: 7');
-  await expect(firstVips(registry, lastGood)).rejects.toMatchObject({ code: 'DOCUMENT_INVALID' });
-  const saved = source.serialize();
-  if (saved === undefined) throw new Error('nothing to save');
-  await lastGood.save({ serialize: () => saved });
-  expect(await firstVips(registry, lastGood)).toEqual(vips);
+  const daemon: Daemon = new Daemon({
+    ...{ serverName: 'web-1', stateFolder: folder.state, stateStart, registry, decapsulation, log },
+    ...{ reissueWithin: 1000, allowKeyExport: false, cidLifetime: 60_000, maxStreams: 10 },
+    ...{ guard: false, socket: { path: folder.socket, mode: 0o600 } },
+  });
+  daemons.push(daemon);
+  await daemon.start();
+  return did;
+}
+
+it('are those of all pools, each once', () => {
+  const vip = (address: string, port: number) => ({ address, port, protocol: 'udp', quic: false });
+  const pools = [
+    { vips: [vip('198.51.100.10', 443), vip('2001:db8:64::10', 443)] },
+    { vips: [vip('198.51.100.10', 53)] },
+  ];
+  const state = { pools } as unknown as Parameters<typeof vipsOf>[0];
+  expect(vipsOf(state)).toEqual(['198.51.100.10', '2001:db8:64::10']);
+});
+
+it('are known from the one look at the registry with which a sidecar starts', async () => {
+  await folder.write(poolDocument([quicLb(0, 'minting')]));
+  expect(await start('init')).toEqual(['read', 'attached to 198.51.100.10']);
+});
+
+it('are those of the last good document where this one is bad', async () => {
+  await folder.write(poolDocument([quicLb(0, 'minting')]));
+  await start('init');
+  await daemons.pop()?.stop();
+  writeFileSync(folder.document, 'pools: 7');
+  expect(await start('existing')).toContain('attached to 198.51.100.10');
 });

@@ -28,7 +28,7 @@ function host({ sources = [] as string[], vips = undefined as string[] | undefin
     onChange: () => {
       state.changes += 1;
     },
-    ...(vips === undefined ? {} : { vips: async () => vips }),
+    ...(vips === undefined ? {} : { vips: () => vips }),
     attach: async (list): Promise<Attachment> => {
       if (!state.present) throw new Error('no interface eth0');
       state.allowed = list && [...list];

@@ -27,7 +27,7 @@ export interface KeeperOptions {
    * The addresses that tunnels may lead to at first; undefined: any address of this host, and
    * {@link DecapsulationKeeper.allowVips} changes nothing.
    */
-  readonly vips?: () => Promise<readonly string[]>;
+  readonly vips?: () => readonly string[];
   /** @param vips the addresses that tunnels may lead to; undefined: any */
   attach(vips: readonly string[] | undefined): Promise<Attachment>;
   readonly log: Log;
@@ -61,7 +61,7 @@ export class DecapsulationKeeper {
   /** Attaches for the first time; rejects where that fails. */
   async start(): Promise<void> {
     const { sources, log, vips, interface: name } = this.#options;
-    if (vips !== undefined) this.#vips = new Set(await vips());
+    if (vips !== undefined) this.#vips = new Set(vips());
     if (this.#closed) return;
     await this.#attach();
     if (sources.length === 0) {

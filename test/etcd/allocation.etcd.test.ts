@@ -8,7 +8,7 @@ import { Keys, valueText } from '../../registry/etcd/layout/index.js';
 import { putPool } from './fleet-document.js';
 import { MemberProxy } from './member-proxy.js';
 import { Members } from './members.js';
-import { Registrants } from './registrants.js';
+import { Registrants, readyAtLast } from './registrants.js';
 import { TestAgent } from './test-agent.js';
 import { until } from './until.js';
 
@@ -76,7 +76,7 @@ async function registerAtOnce(count: number, clients = 10): Promise<number> {
       const registry = registries[i % clients];
       if (registry === undefined) throw new Error('there is a registry');
       const registration = registrants.begin(`web-${i + 1}`, registry, { ttl: 60 });
-      await registration.ready();
+      await readyAtLast(registration);
     }),
   );
   return performance.now() - began;

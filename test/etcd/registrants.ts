@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
+import { CidecarError } from '../../core/index.js';
 import { EtcdClient } from '../../registry/etcd/client/index.js';
 import { EtcdRegistry } from '../../registry/etcd/index.js';
 import { keyring } from '../../registry/etcd/testing/documents.js';
@@ -29,6 +30,15 @@ export interface RegistrantOptions {
   readonly clock?: TestClock;
   /** Whether its disk takes what it saves. */
   readonly saves?: () => boolean;
+}
+
+/** Waits as a sidecar does that is started again where etcd is starved of CPU and does not answer. */
+export async function readyAtLast(registration: Registration): Promise<void> {
+  const isAway = (error: unknown) => {
+    if (error instanceof CidecarError && error.code === 'REGISTRY_UNAVAILABLE') return false;
+    throw error;
+  };
+  while (!(await registration.ready().then(() => true, isAway)));
 }
 
 /** Registrations in this process, as sidecars have them, over registries that they may share. */

@@ -24,6 +24,7 @@ bool pair;                    /* the key of ID 1 counts two: it covers ID 2 as w
 bool rest[IDS];               /* rest/ */
 byte last = IDS - 1;          /* allocation.last of the pool */
 byte poolMod;                 /* the mod_revision of the pool's key */
+byte configMod;               /* ... and of the config's, which says how long IDs are */
 byte identity[NAMES];         /* requests/<pool>/<server>: 1 + the host that it is */
 byte granted[NAMES] = NONE;   /* ... and the ID that it was granted */
 byte requestMod[NAMES];
@@ -37,6 +38,7 @@ byte wantName[ALLOCATORS] = NONE;
 byte wantId[ALLOCATORS];
 byte seenRequest[ALLOCATORS];
 byte seenPool[ALLOCATORS];
+byte seenConfig[ALLOCATORS];
 byte releases;
 bool shrunk;
 
@@ -59,6 +61,7 @@ inline decide(w, may, s, n) {
   d_step { may && wantName[w] == NONE && identity[s] != 0 && free(n) &&
     (granted[s] == NONE || !GUARD_GRANT) ->
     wantName[w] = s; wantId[w] = n; seenRequest[w] = requestMod[s]; seenPool[w] = poolMod;
+    seenConfig[w] = configMod;
     printf("allocator %d decides: ID %d for server %d\n", w, n, s) }
 }
 
@@ -70,14 +73,16 @@ inline commit(w) {
        (!rest[wantId[w]] || !GUARD_AT_REST) &&
        (requestMod[wantName[w]] == seenRequest[w] || !GUARD_GRANT) &&
        (poolMod == seenPool[w] || !GUARD_POOL_SEEN) &&
+       (configMod == seenConfig[w] || !GUARD_CONFIG_SEEN) &&
        (w >= 2 || !GUARD_CONTROLLER || (holder == w && terms == myTerm[w])) ->
        owner[wantId[w]] = wantName[w];
        granted[wantName[w]] = wantId[w];
        requestMod[wantName[w]]++;
-       printf("allocator %d commits: ID %d for server %d\n", w, wantId[w], wantName[w])
+       printf("allocator %d commits: ID %d for server %d\n", w, wantId[w], wantName[w]);
+       INVARIANT(FITS, seenConfig[w] == configMod)
     :: else
     fi;
-    wantName[w] = NONE; wantId[w] = 0; seenRequest[w] = 0; seenPool[w] = 0;
+    wantName[w] = NONE; wantId[w] = 0; seenRequest[w] = 0; seenPool[w] = 0; seenConfig[w] = 0;
     check() }
 }
 
@@ -151,6 +156,9 @@ active proctype world() {
   :: rested(0)
   :: rested(1)
   :: rested(2)
+  /* The config is removed, and its config ID is that of one whose IDs are longer. */
+  :: d_step { configMod == 0 && ownedBy(0) == 0 && ownedBy(1) == 0 && !pair -> configMod++;
+       printf("the config has IDs of another length\n") }
   /* An operator takes IDs 1 and 2 out of the range of allocation and gives them to a document. */
   :: d_step { !shrunk -> shrunk = true; last = 0; poolMod++;
        printf("the range of allocation ends at ID 0\n") }

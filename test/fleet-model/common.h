@@ -7,6 +7,7 @@
 #define ONE_MEANING 3
 #define AS_ASKED 4
 #define KEPT 5
+#define FITS 6
 
 /* What a run has to be able to reach: WANTED is the number of a goal, or 0 for none. */
 #define GOAL(which, reached) INVARIANT(9, WANTED != which || !(reached))

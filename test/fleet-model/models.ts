@@ -7,6 +7,7 @@ export const INVARIANTS = {
   3: 'a config ID gets no new meaning while a CID of the former may live',
   4: 'a server has no more IDs than it asked for',
   5: 'a config that connections are on is not quarantined',
+  6: 'an ID that is handed out is one that its config can carry',
 } as const;
 
 export type Invariant = keyof typeof INVARIANTS;
@@ -46,6 +47,7 @@ export const MODELS: readonly Model[] = [
       POOL_SEEN: { means: 'the range of allocation is as it was seen', violates: 1 },
       RUN_RANGE: { means: 'a run of a document overlaps no key', violates: 1 },
       IDENTITY: { means: 'a server name belongs to one state folder', violates: 1 },
+      CONFIG_SEEN: { means: 'the config is as it was seen', violates: 6 },
       CONTROLLER: { means: 'the lease of the controller is still held', violates: 'none' },
     },
   },
@@ -74,6 +76,7 @@ export const MODELS: readonly Model[] = [
       'the second owner issues while an agent is stale that acknowledged the removal',
       'the ID has come back to its first owner',
       'an ID is reclaimed from a sidecar that is cut off, and its CIDs live',
+      'a sidecar that an ID was taken from puts its mark anew',
     ],
     guards: {
       FENCE: { means: 'a sidecar that is cut off stops before its hold is over', violates: 2 },
@@ -82,6 +85,8 @@ export const MODELS: readonly Model[] = [
       RETURN_SEEN: { means: 'the server has not been back since the hold began', violates: 2 },
       STOP_SAVED: { means: 'that it stopped is on disk before the ID is given back', violates: 2 },
       AGE: { means: 'an ID rests for the longest connection age', violates: 1 },
+      OWNER_STOPPED: { means: 'the former owner has said that it stopped', violates: 1 },
+      AGE_FROM_STOP: { means: 'the rest begins when the former owner has stopped', violates: 1 },
       REST_SEEN: { means: 'a clock of a rest counts for that rest', violates: 1 },
       REMOVAL_ACKED: { means: 'agents have acknowledged the removal', violates: 1 },
       STALE_ACKED: { means: 'stale agents have, too', violates: 1 },
@@ -89,6 +94,21 @@ export const MODELS: readonly Model[] = [
       ACK_DISK: { means: ACK_DISK, violates: 1 },
       OUT_CAUGHT_UP: { means: 'an agent that was counted out catches up first', violates: 1 },
       OUT_SAVED: { means: '... on its disk too', violates: 1 },
+    },
+  },
+  {
+    name: 'hold',
+    bounds: {},
+    goals: [
+      'an ID is reclaimed by the hold that a request says, the longer one',
+      'an ID is reclaimed by the hold of its pool, the longer one',
+      'a sidecar that is cut off issues within its hold',
+    ],
+    guards: {
+      FENCE: { means: 'a sidecar that is cut off stops before its hold is over', violates: 2 },
+      HOLD_KNOWN: { means: 'reclaiming goes by the longer hold', violates: 2 },
+      HOLD_PENDING: { means: 'a hold that a request may say counts already', violates: 2 },
+      FENCE_SAVED: { means: 'the shorter hold is on disk before a request says it', violates: 2 },
     },
   },
   {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One ID that goes from one server to the other and back: held, lost with its server's sign of
- * life or given back, at rest, free, given again. One agent stands for all: freeing asks each of
+ * life, given back or taken away by an operator, at rest, free, given again. One agent stands for all: freeing asks each of
  * them the same, so that the slowest decides. It lags, loses its lease, restarts from its disk,
  * goes stale, is counted out and returns; its tables route all the while.
  *
@@ -26,6 +26,7 @@ byte revision;
 byte ownerAt[MAX_REVISION + 1] = NONE;   /* the owner of the ID in the state of a revision */
 bool rests;
 byte removedAt;
+byte takenFrom = NONE;        /* an operator took the ID; uses/ of this server is older than that */
 bool live;                    /* live/servers/ of the owner */
 byte requestMod;              /* requests/ of the owner, rewritten when it comes back */
 byte standing = ACKS;
@@ -76,7 +77,7 @@ inline give(s) {
 }
 
 inline keepAlive(s) {
-  d_step { owner == s && live && silent[s] > 0 -> silent[s] = 0;
+  d_step { ((owner == s && live) || takenFrom == s) && silent[s] > 0 -> silent[s] = 0;
     printf("server %d: a keepalive is answered\n", s) }
 }
 
@@ -95,6 +96,20 @@ inline comeBackBlindly(s) {
     printf("server %d comes back, and does not look whose the ID is\n", s) }
 }
 
+/* By `cidctl ids release --id` or a document: the sidecar is not asked. */
+inline takeAway(s) {
+  d_step { owner == s && issues[s] && !rests && revision < MAX_REVISION ->
+    change(NONE); rests = true; removedAt = revision; takenFrom = s;
+    printf("operator takes the ID from server %d, revision %d\n", s, revision) }
+}
+
+/* Its disk says that it issues under it no more, and its mark is newer than the removal. */
+inline marksAnew(s) {
+  d_step { takenFrom == s && !issues[s] && !saved[s] -> takenFrom = NONE;
+    printf("server %d puts its mark anew\n", s);
+    GOAL(5, restClock == OFF && revision == 2) }
+}
+
 inline hearsOfLoss(s) {
   d_step { issues[s] && owner != s -> issues[s] = false; saved[s] = false; silent[s] = 0;
     printf("server %d hears that the ID is no longer its own\n", s) }
@@ -103,8 +118,8 @@ inline hearsOfLoss(s) {
 inline issue(s) {
   d_step { mayIssue(s) && cid[s] < AGE -> cid[s] = AGE; 
     printf("server %d issues a CID\n", s);
-    /* Agents may drop the ID as soon as the store has. */
-    INVARIANT(DECODABLE, owner == s);
+    /* Agents may drop the ID as soon as the store has; an operator who takes it accepts that. */
+    INVARIANT(DECODABLE, owner == s || takenFrom == s);
     GOAL(1, s == 1 && standing == ACKS && routes && kernel == revision);
     GOAL(2, s == 1 && standing == STALE && acknowledged < revision);
     GOAL(3, s == 0 && revision == MAX_REVISION && ownerAt[3] == 1);
@@ -158,7 +173,7 @@ inline forgetHold() {
 }
 
 inline startRest() {
-  d_step { restClock == OFF && rests -> restClock = 0; restSeen = removedAt;
+  d_step { restClock == OFF && rests && (takenFrom == NONE || !GUARD_AGE_FROM_STOP) -> restClock = 0; restSeen = removedAt;
     printf("controller starts the clock of the rest\n") }
 }
 
@@ -170,9 +185,10 @@ inline forgetRest() {
 inline free(keepsClock) {
   d_step { rests && restClock != OFF && (restClock == AGE || !GUARD_AGE) &&
     (restSeen == removedAt || !GUARD_REST_SEEN) &&
+    (takenFrom == NONE || !GUARD_OWNER_STOPPED) &&
     (standing != ACKS || acknowledged >= removedAt || !GUARD_REMOVAL_ACKED) &&
     (standing != STALE || acknowledged >= removedAt || !GUARD_STALE_ACKED) ->
-    rests = false;
+    rests = false; takenFrom = NONE;
     if
     :: keepsClock
     :: else -> restClock = OFF; restSeen = 0
@@ -223,6 +239,10 @@ active proctype world() {
   :: comeBack(1)
   :: comeBackBlindly(0)
   :: comeBackBlindly(1)
+  :: takeAway(0)
+  :: takeAway(1)
+  :: marksAnew(0)
+  :: marksAnew(1)
   :: hearsOfLoss(0)
   :: hearsOfLoss(1)
   :: issue(0)

@@ -48,9 +48,11 @@ export function decideAllocation(picture: PoolPicture, room: Room = TRANSACTION_
   const grants: Grant[] = [];
   const unmet: Unmet[] = [];
   // Nearly all of them, at nearly each look.
-  const requests = [...view.requests.in(pool.name)].filter(
-    ([server, request]) => !isMet(picture, server, request),
-  );
+  const issued = issuedConfigs(pool);
+  const requests: [server: string, request: Entry<RequestValue>][] = [];
+  for (const entry of view.requests.in(pool.name)) {
+    if (!isMet(picture, issued, ...entry)) requests.push(entry);
+  }
   if (requests.length === 0) return { grants, unmet };
   requests.sort(([, a], [, b]) => a.createRevision - b.createRevision);
   const free = new FreeIds(picture);
@@ -71,6 +73,7 @@ export function decideAllocation(picture: PoolPicture, room: Room = TRANSACTION_
 /** Whether a server has all that it asks for, by what is quick to see. */
 function isMet(
   { pool, usage, elsewhere, vips }: PoolPicture,
+  issued: readonly PoolConfig[],
   server: string,
   { value }: Entry<RequestValue>,
 ): boolean {
@@ -80,7 +83,7 @@ function isMet(
   if (present.address !== value.address || vips.has(value.address)) return false;
   const wanted = wantedIds(value, allocation);
   const has = ({ id }: PoolConfig) => (present.serverIds.get(id)?.length ?? 0) >= wanted;
-  return issuedConfigs(pool).every(has) && !elsewhere.has(server);
+  return issued.every(has) && !elsewhere.has(server);
 }
 
 /** The request itself, the server, and the IDs. */

@@ -12,6 +12,8 @@ const BITS = Uint8Array.from({ length: 256 }, (_, octet) =>
 /** A set of numbers from 0 to 2^32 - 1, a bit each: server IDs are dense. */
 export class NumberSet {
   readonly #pages = new Map<number, Uint8Array>();
+  /** Numbers of the set on each page. */
+  readonly #counts = new Map<number, number>();
   #size = 0;
 
   get size(): number {
@@ -34,7 +36,7 @@ export class NumberSet {
     }
     const at = number % PAGE;
     page[at >> 3] = (page[at >> 3] ?? 0) | (1 << (at & 7));
-    this.#size += 1;
+    this.#count(index, 1);
   }
 
   delete(number: number): void {
@@ -42,7 +44,12 @@ export class NumberSet {
     const page = this.#pages.get(Math.floor(number / PAGE));
     const at = number % PAGE;
     if (page !== undefined) page[at >> 3] = (page[at >> 3] ?? 0) & ~(1 << (at & 7));
-    this.#size -= 1;
+    this.#count(Math.floor(number / PAGE), -1);
+  }
+
+  #count(page: number, by: 1 | -1): void {
+    this.#size += by;
+    this.#counts.set(page, (this.#counts.get(page) ?? 0) + by);
   }
 
   /** The lowest number from `from` on that is not in the set. */
@@ -64,20 +71,25 @@ export class NumberSet {
     let count = 0;
     for (const [index, page] of this.#pages) {
       const begin = index * PAGE;
-      if (begin > last || begin + PAGE <= first) continue;
-      for (const [at, octet] of page.entries()) {
-        if (octet === 0) continue;
-        const number = begin + at * 8;
-        if (number >= first && number + 7 <= last) {
-          count += BITS[octet] ?? 0;
-          continue;
-        }
-        for (let bit = 0; bit < 8; bit += 1) {
-          const each = number + bit;
-          if ((octet & (1 << bit)) !== 0 && each >= first && each <= last) count += 1;
-        }
-      }
+      const from = Math.max(first - begin, 0);
+      const to = Math.min(last - begin, PAGE - 1);
+      if (from === 0 && to === PAGE - 1) count += this.#counts.get(index) ?? 0;
+      else count += countOn(page, from, to);
     }
     return count;
   }
+}
+
+/** @param from the first number that counts, on this page; nothing counts where it is over `to` */
+function countOn(page: Uint8Array, from: number, to: number): number {
+  let count = 0;
+  for (let number = from; number <= to; number += 1) {
+    const octet = page[number >> 3] ?? 0;
+    // Eight at a time where all of them count.
+    if ((number & 7) === 0 && number + 7 <= to) {
+      count += BITS[octet] ?? 0;
+      number += 7;
+    } else if ((octet & (1 << (number & 7))) !== 0) count += 1;
+  }
+  return count;
 }

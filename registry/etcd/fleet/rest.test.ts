@@ -87,6 +87,18 @@ it('waits for a former owner that may go on issuing (OWNER_STOPPED), and says so
   expect(free(clock, rest(), ack('lb-1', 10), mark(11))).toEqual(['000001']);
 });
 
+it('rests from when its former owner has stopped (AGE_FROM_STOP)', () => {
+  const clock = clocks();
+  const agent = ack('lb-1', 10);
+  expect(free(clock, rest(), agent, mark(9))).toEqual([]);
+  now += AGE;
+  expect(free(clock, rest(), agent, mark(11))).toEqual([]);
+  now += AGE - 1;
+  expect(free(clock, rest(), agent, mark(12))).toEqual([]);
+  now += 1;
+  expect(free(clock, rest(), agent, mark(13))).toEqual(['000001']);
+});
+
 const request = (value: object = {}, modRevision = 5) =>
   entry(
     keys.request('web', 'web-1'),

@@ -18,11 +18,15 @@ import type { FleetView } from './fleet-view.js';
 import { type DecidedOn, desiredIs } from './grant.js';
 
 // An ID that was taken from its owner is at rest until nothing of the former owner can be left:
-// - AGE: the longest connection is over. The clock begins when the removal is in the registry,
-//   and anew with each controller, from the seconds that were saved.
+// - AGE, AGE_FROM_STOP: the longest connection is over. The clock begins when the removal is in the
+//   registry and the former owner has stopped, and anew with each controller, from the seconds that
+//   were saved.
 // - REMOVAL_ACKED, STALE_ACKED: no agent, awake or away, can still route it to the former owner.
 // - OWNER_STOPPED: the former owner has no mark under the config, or put it anew since the
 //   removal, and then without the ID. A sidecar that is cut off goes on issuing under it.
+
+/** Begins the names of clocks that run whether the owner has stopped or not. */
+const STOP = 'stop ';
 
 /** Runs of one transaction. */
 const AT_ONCE = 40;
@@ -56,7 +60,10 @@ export function decideRest(pool: Pool, view: FleetView, clocks: Clocks): RestDec
   const { allocation } = pool;
   if (allocation === undefined) return { free: [], save: [], agents: [], owners: [] };
   const prefix = `rest ${pool.name}/`;
-  clocks.retain((what) => !what.startsWith(prefix) || view.rests.get(what.slice(5)) !== undefined);
+  clocks.retain((what) => {
+    const rest = what.startsWith(STOP) ? what.slice(STOP.length) : what;
+    return !rest.startsWith(prefix) || view.rests.get(rest.slice(5)) !== undefined;
+  });
   const free: Resting[] = [];
   const save: (Resting & { seconds: number })[] = [];
   const agents = new Map<string, Waiting>();
@@ -70,6 +77,12 @@ export function decideRest(pool: Pool, view: FleetView, clocks: Clocks): RestDec
       // REST_SEEN: a key that was made anew is another rest.
       const { createRevision } = entry;
       const what = `${prefix}${config}/${hex}`;
+      const known = clocks.elapsed(`${STOP}${what}`, createRevision) / 1000;
+      if (!ownerStopped(view, pool.name, resting)) {
+        // Most of them stop at once.
+        if (known >= allocation.connectionAge) owners.add(entry.value.server);
+        continue;
+      }
       const seconds = clocks.elapsed(what, createRevision, 1000 * restedSeconds) / 1000;
       if (seconds < allocation.connectionAge) {
         if (seconds - restedSeconds >= allocation.connectionAge / SAVES) {
@@ -79,9 +92,7 @@ export function decideRest(pool: Pool, view: FleetView, clocks: Clocks): RestDec
       }
       const waiting = waitingToForget(view, removedAt(entry));
       for (const each of waiting) agents.set(each.agent, each);
-      const stopped = ownerStopped(view, pool.name, resting);
-      if (!stopped) owners.add(entry.value.server);
-      if (waiting.length === 0 && stopped) free.push(resting);
+      if (waiting.length === 0) free.push(resting);
     }
   }
   return {
