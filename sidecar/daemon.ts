@@ -123,7 +123,7 @@ export class Daemon {
     });
     this.#issuer = issuer;
     logIssuer(issuer, log);
-    issuer.on('minting', () => this.#check());
+    issuer.on('minting', () => this.check());
     issuer.on('recorded', () => this.#nonceSupply.check(issuer.sources));
     await issuer.start();
     await issuer.ready();
@@ -145,7 +145,7 @@ export class Daemon {
         this.#registration?.desired(state);
         this.#registration?.inForce(state.revision);
         this.#kept.keep(this.#health.revision);
-        this.#check();
+        this.check();
       },
     });
     this.#follower = follower;
@@ -193,7 +193,7 @@ export class Daemon {
     await this.#server.listen(this.#options);
     // Not before: a start that fails leaves nothing that a later one would begin with.
     this.#kept.keep(this.#health.revision);
-    this.#check();
+    this.check();
     this.#rounds = setInterval(() => {
       service.flushRefusals();
       this.#nonceSupply.measure(issuer.sources);
@@ -293,10 +293,6 @@ export class Daemon {
 
   /** To be called when something beside the registry changed that decides whether it serves. */
   check(): void {
-    this.#check();
-  }
-
-  #check(): void {
     if (this.#issuer === undefined || this.#serving === undefined) return; // It is starting.
     this.#serving.check();
     this.#nonceSupply.check(this.#issuer.sources);

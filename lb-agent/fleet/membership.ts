@@ -7,25 +7,11 @@ import type {
   Transaction,
   TransactionResult,
 } from '../../registry/etcd/client/index.js';
-import {
-  acknowledge,
-  announce,
-  comeAlive,
-  isNameOfAnother,
-  type SeenName,
-} from '../../registry/etcd/fleet/index.js';
-import type { AgentNameValue } from '../../registry/etcd/layout/index.js';
+import { acknowledge, announce, comeAlive } from '../../registry/etcd/fleet/index.js';
 import type { MembershipOptions } from './membership-options.js';
+import { logNameTaken, otherOf, ownerOf, seenOf } from './name-owner.js';
 import { followOwnRecord, type OwnRecord, readOwnRecord } from './own-record.js';
 import type { Standing } from './standing.js';
-
-/** Another agent that has the name. */
-interface Other {
-  /** Whether it gives no sign of life. */
-  readonly away: boolean;
-  readonly identity: string | undefined;
-  readonly host: string | undefined;
-}
 
 /** Milliseconds between looks at a name that is taken. */
 const LOOK_AGAIN_MS = 2_000;
@@ -237,7 +223,8 @@ export class Membership {
     const holds = this.#holds;
     // What it holds is older than it has to be, or is of the time before etcd was restored.
     if (holds < this.#snapshot || holds > own.at) return false;
-    const transaction = announce(keys, { agent, owner: this.#owner, holds, seen: seenOf(own) });
+    const owner = ownerOf(this.#options);
+    const transaction = announce(keys, { agent, owner, holds, seen: seenOf(own) });
     const result = await this.#txn('announcement', transaction);
     if (!result.held) return true;
     const revision = result.results.at(-1);
@@ -272,38 +259,16 @@ export class Membership {
   /** Whether another agent has this name, which then is looked at again later. */
   #isTaken(own: OwnRecord): boolean {
     const { agent, identity, log } = this.#options;
-    const other = this.#otherOf(own);
+    const other = otherOf(own, this.#options);
     if (other === undefined) return false;
     this.#goal = undefined;
     this.#stand('name taken');
     if (this.#said.isNews(`taken ${other.away}`, 'standing')) {
-      log.error(
-        { agent, identity, other: other.identity, host: other.host },
-        other.away
-          ? `another agent has this name, and others wait for it though it is away: give this one another --agent, or see to it that the other gets no packets and run cidctl agents count-out ${agent}. This one does not join`
-          : 'another agent has this name: give one of them another --agent. This one does not join',
-      );
+      logNameTaken(log, agent, identity, other);
     }
     clearTimeout(this.#lookAgain);
     this.#lookAgain = setTimeout(() => this.#go(), LOOK_AGAIN_MS).unref();
     return true;
-  }
-
-  /** ACK_OWNER: the other agent of this name, awake or not. */
-  #otherOf({ name, live }: OwnRecord): Other | undefined {
-    const alive = live.modRevision !== 0;
-    if (alive && live.value?.identity !== this.#options.identity) {
-      // Its own before it lost its state folder is over in a moment.
-      return { away: false, identity: live.value?.identity, host: live.value?.host };
-    }
-    const owner = name.value;
-    if (owner === undefined || !isNameOfAnother(owner, this.#owner)) return undefined;
-    return { away: !alive, identity: owner.identity, host: owner.host };
-  }
-
-  get #owner(): AgentNameValue {
-    const { identity, machine, host } = this.#options;
-    return { identity, ...(machine !== undefined && { machine }), host };
   }
 
   #learn({ held, revision }: TransactionResult, holds: number): void {
@@ -331,8 +296,4 @@ export class Membership {
     if (this.#closed || !this.#said.isNews(error, 'trouble')) return;
     this.#options.log.warn({ error }, 'etcd does not take what this agent says; trying again');
   }
-}
-
-function seenOf({ name, live }: OwnRecord): SeenName {
-  return { name: name.modRevision, live: live.modRevision };
 }
