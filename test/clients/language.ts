@@ -44,7 +44,8 @@ export async function* runLanguage(
     began = performance.now();
     return { language, ...part, seconds };
   };
-  for (const prepare of [toolchains, packages, check]) {
+  // Some toolchains are in packages.
+  for (const prepare of [packages, toolchains, check]) {
     const part = await prepare(client, options);
     yield timed(part);
     if (part.state === 'FAILED') return;

@@ -6,8 +6,8 @@ import { nodeArgv, type WorkerProcess } from '../netns/process.js';
 import type { Scope } from '../netns/scope.js';
 import type { Host } from '../netns/topology.js';
 
-const START_LIMIT_MS = 30_000;
-const APPLY_LIMIT_MS = 15_000;
+const START_LIMIT_MS = 90_000;
+const APPLY_LIMIT_MS = 60_000;
 
 /** The lb-agent of one balancer host, which can be killed and started again. */
 export class Agent {
