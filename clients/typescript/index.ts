@@ -5,6 +5,7 @@
 // tokens and errors are those of the sidecar. The references of tsconfig.json refuse the rest.
 
 export type { PooledCid } from './batch-queue.js';
+export { CidLease, type CidLeaseOptions } from './cid-lease.js';
 export { CidPool } from './cid-pool.js';
 export {
   type PaceClock,

@@ -45,6 +45,8 @@ export function isProduct(path: string): boolean {
   return (
     !/^(test|bench)\//.test(path) &&
     !/(^|\/)(testing|testdata)\//.test(path) &&
+    // Tests and test programs of clients in other languages.
+    !/^clients\/[^/]+\/(contract|tests)\//.test(path) &&
     !/\.test\.ts$/.test(path)
   );
 }

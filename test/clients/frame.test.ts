@@ -112,23 +112,24 @@ describe('docs/clients.md', () => {
 });
 
 describe('with the real sidecar', { timeout: 240_000 }, () => {
-  const minting = (...breaks: string[]) => ({
-    contract: [process.execPath, ...program('test/clients/real-sidecar/minting-main'), ...breaks],
+  const programOf = (name: string, ...breaks: string[]) => ({
+    contract: [process.execPath, ...program(name), ...breaks],
     folder: PACKAGE_ROOT,
   });
+  const typescript = programOf('clients/typescript/contract/main');
+  const minting = (breaks: string) => programOf('test/clients/real-sidecar/minting-main', breaks);
 
-  it('two processes that mint from leases pass', () => leases(minting()));
+  it('two processes of the TypeScript client mint from leases', () => leases(typescript));
 
-  it('one that mints with counters twice does not', async () => {
+  it('a client that mints with counters twice fails', async () => {
     await expect(leases(minting('again'))).rejects.toThrow(/four pass: the CID \w+ came twice/);
   });
 
-  it('one whose tokens are others does not', async () => {
+  it('a client whose tokens are others fails', async () => {
     await expect(leases(minting('token'))).rejects.toThrow(/has the token/);
   });
 
-  it('two processes of the TypeScript client keep to their octets and counts', async () => {
-    const contract = [process.execPath, ...program('clients/typescript/contract/main')];
-    await twoProcesses({ contract, folder: PACKAGE_ROOT }, false);
+  it('two processes of the TypeScript client keep to their octets and counts', () => {
+    return twoProcesses(typescript, false);
   });
 });

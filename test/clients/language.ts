@@ -6,9 +6,9 @@ import type { ClientFile, StackServer } from '../../clients/contract/client-file
 import { playAll } from '../../clients/contract/play-all.js';
 import { readScenarios } from '../../clients/contract/scenario.js';
 import { PACKAGE_ROOT } from '../netns/process.js';
-import type { Scope } from '../netns/scope.js';
 import { endToEnd } from './end-to-end/run.js';
 import type { Outcome } from './outcome.js';
+import type { Hold } from './real-sidecar/rig.js';
 import { REAL_SCENARIOS, type RealScenario } from './real-sidecar/scenarios.js';
 import { findToolchain } from './toolchain.js';
 
@@ -19,8 +19,7 @@ export interface RunOptions {
   readonly strictTiming: boolean;
   /** Takes what the run says as it goes on. */
   readonly say: (text: string) => void;
-  /** Takes what a stack has on the machine, for one who interrupts the run. */
-  readonly onScope: (scope: Scope) => void;
+  readonly hold: Hold;
 }
 
 type Part = Omit<Outcome, 'language' | 'seconds'>;
@@ -45,7 +44,8 @@ export async function* runLanguage(
     began = performance.now();
     return { language, ...part, seconds };
   };
-  for (const prepare of [toolchains, packages, check]) {
+  // Some toolchains are in packages.
+  for (const prepare of [packages, toolchains, check]) {
     const part = await prepare(client, options);
     yield timed(part);
     if (part.state === 'FAILED') return;
@@ -115,14 +115,14 @@ async function contract(client: ClientFile, options: RunOptions): Promise<Part> 
 async function realScenario(
   { name, needs, run }: RealScenario,
   client: ClientFile,
-  { long, say }: RunOptions,
+  { long, say, hold }: RunOptions,
 ): Promise<Part> {
   if (needs !== undefined && !client[needs]) {
     const said = `client.json does not say "${needs}": true`;
     return { part: name, state: 'left out', said };
   }
   try {
-    await run(client, long);
+    await run(client, long, hold);
     say(`passed  ${name}`);
     return { part: name, state: 'passed', said: 'with the real sidecar' };
   } catch (error) {
@@ -135,8 +135,8 @@ async function realScenario(
 const STATES = { kept: 'passed', failed: 'FAILED', cannot: 'cannot' } as const;
 
 async function* stackParts(client: ClientFile, stack: StackServer, options: RunOptions) {
-  const { say, onScope } = options;
-  for await (const { name, state, said } of endToEnd(client, stack, onScope)) {
+  const { say, hold } = options;
+  for await (const { name, state, said } of endToEnd(client, stack, hold)) {
     say(`${STATES[state]}  ${stack.stack}: ${name}: ${said}`);
     yield { part: `${stack.stack}: ${name}`, state: STATES[state], said };
   }

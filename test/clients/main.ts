@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { readClients } from '../../clients/contract/client-file.js';
+import { type ClientFile, readClients } from '../../clients/contract/client-file.js';
 import { stackTable } from '../../clients/contract/stack-table.js';
 import { PACKAGE_ROOT } from '../netns/process.js';
-import type { Scope } from '../netns/scope.js';
 import { runLanguage } from './language.js';
 import { type Outcome, outcomeTable } from './outcome.js';
 
@@ -22,7 +21,7 @@ const { values } = parseArgs({
 });
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
-const all = readClients(join(PACKAGE_ROOT, 'clients'));
+const all = read();
 if (values.table) {
   say(stackTable(all).join('\n'));
   process.exit();
@@ -37,11 +36,11 @@ const clients = all.filter(({ language }) => {
   return values.only.length === 0 || values.only.includes(language);
 });
 
-let scope: Scope | undefined;
+let held: { dispose(): Promise<void> } | undefined;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => {
     say(`${signal}: removing namespaces, pins and processes`);
-    void (scope?.dispose() ?? Promise.resolve()).then(() => process.exit(1));
+    void (held?.dispose() ?? Promise.resolve()).then(() => process.exit(1));
   });
 }
 
@@ -52,8 +51,8 @@ for (const client of clients) {
     long: values.long,
     strictTiming: values['strict-timing'],
     say,
-    onScope: (next) => {
-      scope = next;
+    hold: (next) => {
+      held = next;
     },
   });
   for await (const outcome of run) outcomes.push(outcome);
@@ -62,3 +61,12 @@ say(`\n${outcomeTable(outcomes)}`);
 const failed = outcomes.filter(({ state }) => state === 'FAILED');
 if (failed.length > 0) say(`\n${failed.length} of ${outcomes.length} failed`);
 process.exitCode = failed.length === 0 ? 0 : 1;
+
+function read(): ClientFile[] {
+  try {
+    return readClients(join(PACKAGE_ROOT, 'clients'));
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n`);
+    process.exit(1);
+  }
+}

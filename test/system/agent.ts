@@ -7,7 +7,7 @@ import type { Scope } from '../netns/scope.js';
 import type { Host } from '../netns/topology.js';
 
 const START_LIMIT_MS = 180_000;
-const APPLY_LIMIT_MS = 15_000;
+const APPLY_LIMIT_MS = 60_000;
 
 export interface AgentProgram {
   /** The program, by the path of its source without its ending. Default: that of the agent. */

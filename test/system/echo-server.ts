@@ -6,8 +6,8 @@ import type { Scope } from '../netns/scope.js';
 import { type Host, VIP_PORT, VIP4, VIP6 } from '../netns/topology.js';
 import type { HostServer, ServerPlace } from './system.js';
 
-const START_LIMIT_MS = 30_000;
-const ANSWER_LIMIT_MS = 10_000;
+const START_LIMIT_MS = 90_000;
+const ANSWER_LIMIT_MS = 30_000;
 const END_LIMIT_MS = 10_000;
 
 const count = z.number().int().nonnegative();

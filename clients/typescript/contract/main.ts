@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createInterface } from 'node:readline';
-import { CidPool, type CidPoolOptions, paceReissue } from '../index.js';
+import { CidLease, CidPool, type CidPoolOptions, paceReissue } from '../index.js';
 
 // The test program of this client: clients/contract/README.md has the commands.
 
@@ -9,6 +9,12 @@ type Fields = Readonly<Record<string, unknown>>;
 let pool: CidPool | undefined;
 let held: readonly (readonly [number, number])[] = [];
 const events: object[] = [];
+let lease: CidLease | undefined;
+
+/** CIDs of one lease. */
+const LEASED = 1_000;
+
+const packed = (all: readonly Uint8Array[]) => Buffer.concat(all).toString('base64');
 
 function started(): CidPool {
   if (pool === undefined) throw new Error('there was no start');
@@ -56,7 +62,6 @@ const COMMANDS: Readonly<Record<string, (fields: Fields) => object | Promise<obj
       if (run?.generation === generation && run.routable === routable) run.count += 1;
       else runs.push({ generation, routable, count: 1 });
     }
-    const packed = (all: Uint8Array[]) => Buffer.concat(all).toString('base64');
     return { cids: packed(cids), tokens: packed(tokens), runs };
   },
   stats: () => {
@@ -82,6 +87,19 @@ const COMMANDS: Readonly<Record<string, (fields: Fields) => object | Promise<obj
     const all = Array.from({ length: Number(items) }, (_, item) => item);
     await paceReissue(all, () => at.push(Date.now() - began), { deadline });
     return { at_ms: at };
+  },
+  mint: async ({ socket, count }) => {
+    const cids: Uint8Array[] = [];
+    const tokens: Uint8Array[] = [];
+    while (cids.length < Number(count)) {
+      const next = lease?.take();
+      if (next === undefined) lease = await CidLease.take({ socket: String(socket) }, LEASED);
+      else {
+        cids.push(next.cid);
+        tokens.push(next.token);
+      }
+    }
+    return { cids: packed(cids), tokens: packed(tokens) };
   },
   close: () => {
     pool?.close();

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { ClientFile, StackServer } from '../../../clients/contract/client-file.js';
 import { Scope, sweepLeftovers } from '../../netns/scope.js';
+import type { Hold } from '../real-sidecar/rig.js';
 import { Stand } from './stand.js';
 import { STEPS } from './steps.js';
 
@@ -19,16 +20,16 @@ export interface StepResult {
  * Takes one stack through all steps behind two balancers. What comes after a step that failed would
  * say nothing, so it ends there.
  *
- * @param onScope takes what the run has on the machine
+ * @param hold takes what the run has on the machine
  */
 export async function* endToEnd(
   client: ClientFile,
   stack: StackServer,
-  onScope: (scope: Scope) => void,
+  hold: Hold,
 ): AsyncGenerator<StepResult> {
   await sweepLeftovers(FAMILY);
   const scope = new Scope(FAMILY);
-  onScope(scope);
+  hold(scope);
   let stand: Stand | undefined;
   let began = performance.now();
   const lap = () => {

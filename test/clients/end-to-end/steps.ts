@@ -5,6 +5,7 @@ import { codecOf } from '../../system/codec.js';
 import { Rotation } from '../../system/rotation.js';
 import { SidecarApi } from '../../system/sidecar-api.js';
 import { hotRestart } from './hot-restart.js';
+import { OlderWatch } from './older-watch.js';
 import { CONFIG, CONNECTIONS, type Stand } from './stand.js';
 
 /** What a stack has to keep, one after the other on the same connections. */
@@ -19,7 +20,7 @@ export interface Step {
 const REBINDS = 2;
 const MIGRATIONS = 2;
 const TRAFFIC_PAUSE_MS = 100;
-const SERVING_LIMIT_MS = 30_000;
+const SERVING_LIMIT_MS = 90_000;
 
 export const STEPS: readonly Step[] = [
   { name: 'handshakes', run: handshakes },
@@ -59,12 +60,18 @@ async function rotation(stand: Stand): Promise<string> {
   const steps = new Rotation(system, { ...CONFIG, id: CONFIG.id + 1 });
   await clients.startTraffic(TRAFFIC_PAUSE_MS);
   await steps.stage();
-  await steps.mint();
-  const moved = await steps.moved();
+  const watch = new OlderWatch(system.sidecars);
+  const moved = await steps
+    .mint()
+    .then(() => steps.moved())
+    .finally(() => watch.stop());
   if (moved !== CONNECTIONS) {
     throw new Error(`${moved} of ${CONNECTIONS} connections use the new config`);
   }
   await steps.givenUp();
+  if ((await watch.stop()) === 0) {
+    throw new Error('no server said that connections hold older CIDs');
+  }
   await steps.quarantine();
   await steps.finish();
   await clients.stopTraffic();

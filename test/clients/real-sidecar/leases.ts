@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ask as call } from '../../../sidecar/testing/calls.js';
 import { poolDocument, quicLb } from '../../../sidecar/testing/pool-document.js';
-import { ask, checkDistinct, givenOut, Rig, type TestProgram } from './rig.js';
+import { ask, checkDistinct, givenOut, type Hold, Rig, type TestProgram } from './rig.js';
 
 const SERVER = { name: 'web-1', address: '10.0.1.11', serverId: 'ed793a' };
 /** Server ID, nonce and server-use octets behind the first octet. */
@@ -26,10 +26,10 @@ const ISSUED = 1_000;
  * Two processes mint CIDs from leases, while the sidecar issues some: none comes twice, each is
  * the server's own, and has the token that the sidecar makes.
  */
-export async function leases(program: TestProgram): Promise<void> {
+export async function leases(program: TestProgram, hold?: Hold): Promise<void> {
   for (const one of CASES) {
     try {
-      await Rig.with(program, (rig) => mintInTwo(rig, one));
+      await Rig.with(program, (rig) => mintInTwo(rig, one), hold);
     } catch (error) {
       throw new Error(`${one.title}: ${(error as Error).message}`, { cause: error });
     }

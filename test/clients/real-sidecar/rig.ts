@@ -19,6 +19,9 @@ export interface GivenOut {
   readonly generations: readonly number[];
 }
 
+/** Takes what a part of the run has on the machine, for one who interrupts it. */
+export type Hold = (held: { dispose(): Promise<void> }) => void;
+
 const WITHIN_MS = 60_000;
 
 /** A real sidecar, and test programs of one client. */
@@ -34,17 +37,30 @@ export class Rig {
     this.folder = folder;
   }
 
-  /** Runs a scenario, and removes everything after it. */
-  static async with(program: TestProgram, run: (rig: Rig) => Promise<void>): Promise<void> {
+  /**
+   * Runs a scenario, and removes everything after it.
+   *
+   * @param hold takes the rig, for one who interrupts the run
+   */
+  static async with(
+    program: TestProgram,
+    run: (rig: Rig) => Promise<void>,
+    hold: Hold = () => undefined,
+  ): Promise<void> {
     const rig = new Rig(program, await SidecarFolder.create());
+    hold(rig);
     try {
       await run(rig);
     } finally {
-      await Promise.all(rig.#drivers.map((driver) => driver.stop()));
-      rig.#client?.close();
-      await rig.#sidecar?.stop();
-      await rig.folder.remove();
+      await rig.dispose();
     }
+  }
+
+  async dispose(): Promise<void> {
+    await Promise.all(this.#drivers.map((driver) => driver.stop()));
+    this.#client?.close();
+    await this.#sidecar?.stop();
+    await this.folder.remove();
   }
 
   async startSidecar(...flags: string[]): Promise<void> {

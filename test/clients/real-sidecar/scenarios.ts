@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ClientFile } from '../../../clients/contract/client-file.js';
 import { leases } from './leases.js';
+import type { Hold } from './rig.js';
 import { twoProcesses } from './two-processes.js';
 
 /** A scenario that is played by the real sidecar, because it is about what that counts or makes. */
@@ -9,10 +10,14 @@ export interface RealScenario {
   /** A field of client.json without which it is left out. */
   readonly needs?: 'minting';
   /** Throws what the client did wrong. */
-  run(client: ClientFile, long: boolean): Promise<void>;
+  run(client: ClientFile, long: boolean, hold: Hold): Promise<void>;
 }
 
 export const REAL_SCENARIOS: readonly RealScenario[] = [
   { name: 'two-processes', run: twoProcesses },
-  { name: 'leases-in-two-processes', needs: 'minting', run: leases },
+  {
+    name: 'leases-in-two-processes',
+    needs: 'minting',
+    run: (client, _long, hold) => leases(client, hold),
+  },
 ];

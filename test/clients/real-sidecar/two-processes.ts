@@ -7,6 +7,7 @@ import {
   checkDistinct,
   type GivenOut,
   givenOut,
+  type Hold,
   Rig,
   type TestProgram,
   until,
@@ -25,8 +26,12 @@ const LEFT = 3;
  *
  * @param long also waits until what it said counts no more, 30 s after its end
  */
-export async function twoProcesses(program: TestProgram, long: boolean): Promise<void> {
-  await Rig.with(program, async (rig) => {
+export async function twoProcesses(
+  program: TestProgram,
+  long: boolean,
+  hold?: Hold,
+): Promise<void> {
+  const scenario = async (rig: Rig) => {
     const keys = [await rig.folder.key('0.key'), await rig.folder.key('1.key')];
     const mint = (first: string, second: string) =>
       rig.folder.write(
@@ -38,8 +43,8 @@ export async function twoProcesses(program: TestProgram, long: boolean): Promise
     const second = await begin(rig, '02');
     const taken = [await take(first, '01'), await take(second, '02')];
     const [generation = 0] = taken[0]?.generations ?? [];
-    await hold(first, { [generation]: HELD });
-    await hold(second, { [generation]: HELD });
+    await say(first, { [generation]: HELD });
+    await say(second, { [generation]: HELD });
 
     await mint('retiring', 'minting');
     await untilOlder(rig, 2 * HELD);
@@ -47,8 +52,8 @@ export async function twoProcesses(program: TestProgram, long: boolean): Promise
     taken.push(await take(first, '01'), await take(second, '02'));
     const next = taken.at(-1)?.generations[0] ?? 0;
     if (next <= generation) throw new Error(`CIDs of generation ${next} after the reissue`);
-    await hold(first, { [generation]: LEFT, [next]: HELD - LEFT });
-    await hold(second, { [next]: HELD });
+    await say(first, { [generation]: LEFT, [next]: HELD - LEFT });
+    await say(second, { [next]: HELD });
     await untilOlder(rig, LEFT);
 
     await rig.stopSidecar();
@@ -65,7 +70,8 @@ export async function twoProcesses(program: TestProgram, long: boolean): Promise
       throw new Error(`${olderCids?.connections} connections count after the end, not ${LEFT}`);
     }
     if (long) await untilOlder(rig, 0);
-  });
+  };
+  await Rig.with(program, scenario, hold);
 }
 
 async function begin(rig: Rig, serverUse: string): Promise<Driver> {
@@ -89,7 +95,7 @@ async function take(driver: Driver, serverUse: string): Promise<GivenOut> {
   return taken;
 }
 
-async function hold(driver: Driver, generations: Readonly<Record<number, number>>): Promise<void> {
+async function say(driver: Driver, generations: Readonly<Record<number, number>>): Promise<void> {
   await ask(driver, 'hold', { generations });
 }
 

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { ServiceError } from '@grpc/grpc-js';
+import {
+  type CidCodec,
+  createCodec,
+  Minter,
+  RESET_TOKEN_LENGTH,
+  type ResetTokenKind,
+  tokenMaker,
+} from '../../cid/index.js';
+import { CidecarError, Secret } from '../../core/index.js';
+import type { LeaseNoncesResponse } from '../../proto/gen/cidecar/v1/sidecar.js';
+import { BatchQueue, type PooledCid } from './batch-queue.js';
+import { type CidPoolOptions, connectClient, readIntroduction } from './pool-options.js';
+import { refusalOf } from './refusal.js';
+
+export type CidLeaseOptions = Pick<CidPoolOptions, 'socket' | 'channel' | 'serverUse'>;
+
+/** How many CIDs are minted at a time. */
+const BATCH = 512;
+
+/**
+ * A range of nonces that a sidecar with --allow-key-export gave this process, which mints CIDs from
+ * it without asking anybody. It belongs to one generation: stop taking from it when the generation
+ * of the pool is another, since a rotation has made its CIDs void then.
+ */
+export class CidLease {
+  readonly generation: number;
+  readonly #minter: Minter;
+  readonly #serverUse: Uint8Array | undefined;
+  readonly #configId: number;
+  readonly #minted = new BatchQueue();
+  #next: bigint;
+  #unminted: number;
+
+  /**
+   * Rejects with ARGUMENT_INVALID, or with SIDECAR_UNAVAILABLE, whose cause is the answer of gRPC:
+   * PERMISSION_DENIED where the sidecar hands out no keys.
+   *
+   * @param count CIDs that are wanted, 1 to 16777216; the lease can hold fewer
+   */
+  static async take(options: CidLeaseOptions, count: number): Promise<CidLease> {
+    const { serverUse } = readIntroduction(options);
+    const client = connectClient(options);
+    try {
+      const lease = await new Promise<LeaseNoncesResponse>((resolve, reject) => {
+        client.leaseNonces({ count }, (error: ServiceError | null, response) => {
+          if (error === null) resolve(response);
+          else reject(refusalOf('LeaseNonces', error, options.socket));
+        });
+      });
+      return new CidLease(lease, serverUse);
+    } finally {
+      client.close();
+    }
+  }
+
+  private constructor(lease: LeaseNoncesResponse, serverUse: Uint8Array | undefined) {
+    this.generation = lease.generation;
+    this.#configId = lease.configId;
+    this.#serverUse = serverUse;
+    this.#next = BigInt(`0x${Buffer.from(lease.firstCounter).toString('hex')}`);
+    this.#unminted = lease.count;
+    this.#minter = new Minter({
+      codec: codecOf(lease),
+      serverId: lease.serverId,
+      // Not used where a key hides the nonces; the sidecar then sends none.
+      permutationKey: new Secret(lease.key.length > 0 ? lease.key : lease.permutationKey),
+      resetTokens: tokenMaker(kindOf(lease), new Secret(lease.resetKey)),
+    });
+  }
+
+  /** How many CIDs are left. */
+  get left(): number {
+    return this.#minted.size + this.#unminted;
+  }
+
+  /** A CID that was never used before; undefined when none is left. */
+  take(): PooledCid | undefined {
+    if (this.#minted.size === 0) this.#mint();
+    return this.#minted.shift();
+  }
+
+  #mint(): void {
+    const count = Math.min(BATCH, this.#unminted);
+    if (count === 0) return;
+    const { cidLength } = this.#minter.codec;
+    const cids = new Uint8Array(count * cidLength);
+    const tokens = new Uint8Array(count * RESET_TOKEN_LENGTH);
+    this.#minter.mint(this.#next, count, cids, tokens, this.#serverUse);
+    this.#next += BigInt(count);
+    this.#unminted -= count;
+    const { generation } = this;
+    const configId = this.#configId;
+    const fixed = { cidLength, configId, generation, routable: true, lifetimeMs: 0 };
+    this.#minted.push({ cids, tokens, count, ...fixed });
+  }
+}
+
+function codecOf(lease: LeaseNoncesResponse): CidCodec {
+  const { scheme, configId, cidLength, nonceLength, serverUseLength, lengthSelfEncoded } = lease;
+  if (scheme === 'katran') {
+    return createCodec({ scheme, version: (configId / 2) as 1 | 2 | 3, cidLength });
+  }
+  if (scheme !== 'quic-lb') {
+    throw new CidecarError('CONFIG_UNUSABLE', `this client does not know the scheme "${scheme}"`);
+  }
+  return createCodec({
+    scheme,
+    configId,
+    serverIdLength: lease.serverId.length,
+    nonceLength,
+    serverUseLength,
+    lengthSelfEncoded,
+    key: lease.key.length > 0 ? new Secret(lease.key) : null,
+  });
+}
+
+function kindOf({ resetTokens }: LeaseNoncesResponse): ResetTokenKind {
+  if (resetTokens === 'cmac' || resetTokens === 'hmac-sha256') return resetTokens;
+  throw new CidecarError('CONFIG_UNUSABLE', `this client makes no "${resetTokens}" reset tokens`);
+}
