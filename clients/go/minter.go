@@ -68,7 +68,7 @@ func newMinter(terms *cidecarv1.LeaseNoncesResponse, use []byte) (*minter, error
 	case len(use) > m.useLength:
 		return nil, fmt.Errorf("room for %d server-use octets, where %d are wanted", m.useLength, len(use))
 	case m.katran && (m.useLength > 0 || len(terms.GetKey()) > 0):
-		return nil, errors.New("Katran's CIDs with a key, or with server use") //nolint:staticcheck // A name.
+		return nil, errors.New("a key, or server-use octets, in CIDs of Katran")
 	}
 	if err := m.takeKeys(terms, block); err != nil {
 		return nil, err

@@ -76,7 +76,7 @@ func (s *server) kill() {
 
 // connect makes a connection, and returns both ends of it.
 func (s *server) connect(t *testing.T) (client, accepted *quic.Conn) {
-	config := &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"echo"}} //nolint:gosec // A test.
+	config := &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"echo"}}
 	client, err := quic.DialAddr(soon(t), s.address.String(), config, idleTimeout)
 	if err != nil {
 		t.Fatal(err)
@@ -241,7 +241,7 @@ func TestConnContextOfTheServer(t *testing.T) {
 			return context.WithValue(ctx, key{}, "theirs"), nil
 		},
 	}, "127.0.0.1:0")
-	config := &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"echo"}} //nolint:gosec // A test.
+	config := &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"echo"}}
 	if _, err := quic.DialAddr(soon(t), s.address.String(), config, idleTimeout); err == nil {
 		t.Error("it was not refused")
 	}
