@@ -72,7 +72,7 @@ fn tls(arguments: &Arguments) -> Result<rustls::Server, Failure> {
             arguments.private_key.as_path(),
         )?
         .with_application_protocols(["echo"].into_iter())?;
-    Ok(server.build()?)
+    server.build()
 }
 
 fn statistics(cids: &S2nCids) -> Statistics {
