@@ -186,7 +186,10 @@ def test_one_for_which_the_pool_is_dry_gets_its_cids_later(files: tuple[Path, Pa
             supply.pool.take()  # A new connection is faster.
             await one.echo()
             assert {cid[0] for cid in one.known} == {1}
+            [connection] = endpoint._open
+            assert connection._retire_prior_to == 0
             supply.fill(100)
+            assert connection._retire_prior_to == 8  # At once, rather than with its next packet.
             await until(lambda: endpoint.stats.moved == 1)
             assert {cid[0] for cid in one.known} == {2}
 
@@ -202,14 +205,14 @@ def test_connections_are_closed_where_the_stack_cannot_retire(files: tuple[Path,
             async with client(port) as other:
                 await other.echo()
                 supply.order(1)
+                await until(lambda: endpoint.stats.closed_for_reissue == 1)
+                assert endpoint.held_generations() == {2: 1}  # At once, though it is draining.
                 await until(lambda: one.ended is not None)
                 assert one.ended is not None
                 assert (one.ended.error_code, one.ended.reason_phrase) == (0, "moved")
                 assert one.ended.frame_type is None  # By the application.
                 await other.echo()
                 assert other.ended is None
-                assert endpoint.held_generations() == {2: 1}
-                assert endpoint.stats.closed_for_reissue == 1
 
     asyncio.run(main())
 
