@@ -327,6 +327,63 @@ def test_a_frame_that_is_sent_again_retires_only_what_came_before_it(
     asyncio.run(main())
 
 
+class Answers(asyncio.DatagramProtocol):
+    """Notes what comes back."""
+
+    def __init__(self) -> None:
+        self.received: list[bytes] = []
+
+    def datagram_received(self, data: bytes, addr: object) -> None:  # noqa: ARG002
+        self.received.append(data)
+
+
+def test_resets_are_for_cids_of_an_earlier_process(
+    files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = bytes(range(16))
+    theirs, nobodys = bytes([5]) * LENGTH, bytes([6]) * LENGTH
+    asked: list[bytes] = []
+
+    async def reset_token(cid: bytes) -> bytes | None:
+        asked.append(cid)
+        return token if cid == theirs else None
+
+    async def main() -> None:
+        supply = Supply(can_retire=True)
+        monkeypatch.setattr(supply.pool, "reset_token", reset_token)
+        async with serving(supply, files) as (endpoint, port), client(port) as one:
+            await one.echo()
+            await until(lambda: len(one.known) == 8)
+            retired = one.cid
+            supply.mint(2)
+            supply.order(1)
+            await until(lambda: endpoint.stats.moved == 1)
+            loop = asyncio.get_running_loop()
+            transport, answers = await loop.create_datagram_endpoint(
+                Answers, remote_addr=("127.0.0.1", port)
+            )
+            for cid in (retired, nobodys, theirs):
+                transport.sendto(b"\x40" + cid + bytes(30))
+            await until(lambda: bool(answers.received))
+            transport.close()
+            # A packet that was late for a CID of our own is no reason to ask, let alone to reset.
+            assert asked == [nobodys, theirs]
+            [reset] = answers.received
+            assert reset.endswith(token)
+            assert len(reset) < 43
+            assert endpoint.stats.resets == 1
+
+    asyncio.run(main())
+
+
+def test_an_endpoint_may_be_closed_twice(files: tuple[Path, Path]) -> None:
+    async def main() -> None:
+        async with serving(Supply(can_retire=False), files) as (endpoint, _):
+            await endpoint.close()
+
+    asyncio.run(main())
+
+
 def test_a_server_does_not_start_without_the_length(files: tuple[Path, Path]) -> None:
     with pytest.raises(SidecarUnavailableError, match="length"):
         Endpoint(CidPool(socket="nobody"), server_configuration(files))

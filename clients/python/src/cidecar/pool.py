@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from collections import Counter
@@ -183,7 +184,12 @@ class CidPool(CidStock):
         """
         self._counters.append(held_generations)
         self.report_held()
-        return lambda: self._counters.remove(held_generations)
+
+        def stop() -> None:
+            with contextlib.suppress(ValueError):
+                self._counters.remove(held_generations)
+
+        return stop
 
     def report_held(self) -> None:
         """Says at once that connections gave up CIDs; else it is looked at once a second."""
