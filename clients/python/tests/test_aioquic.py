@@ -186,7 +186,10 @@ def test_one_for_which_the_pool_is_dry_gets_its_cids_later(files: tuple[Path, Pa
             supply.pool.take()  # A new connection is faster.
             await one.echo()
             assert {cid[0] for cid in one.known} == {1}
+            [connection] = endpoint._open
+            assert connection._retire_prior_to == 0
             supply.fill(100)
+            assert connection._retire_prior_to == 8  # At once, rather than with its next packet.
             await until(lambda: endpoint.stats.moved == 1)
             assert {cid[0] for cid in one.known} == {2}
 
@@ -202,14 +205,14 @@ def test_connections_are_closed_where_the_stack_cannot_retire(files: tuple[Path,
             async with client(port) as other:
                 await other.echo()
                 supply.order(1)
+                await until(lambda: endpoint.stats.closed_for_reissue == 1)
+                assert endpoint.held_generations() == {2: 1}  # At once, though it is draining.
                 await until(lambda: one.ended is not None)
                 assert one.ended is not None
                 assert (one.ended.error_code, one.ended.reason_phrase) == (0, "moved")
                 assert one.ended.frame_type is None  # By the application.
                 await other.echo()
                 assert other.ended is None
-                assert endpoint.held_generations() == {2: 1}
-                assert endpoint.stats.closed_for_reissue == 1
 
     asyncio.run(main())
 
@@ -320,6 +323,63 @@ def test_a_frame_that_is_sent_again_retires_only_what_came_before_it(
                 each.was_sent = False
             await one.echo()
             assert one.ended is None  # 1000 in all of them would be a FRAME_ENCODING_ERROR.
+
+    asyncio.run(main())
+
+
+class Answers(asyncio.DatagramProtocol):
+    """Notes what comes back."""
+
+    def __init__(self) -> None:
+        self.received: list[bytes] = []
+
+    def datagram_received(self, data: bytes, addr: object) -> None:  # noqa: ARG002
+        self.received.append(data)
+
+
+def test_resets_are_for_cids_of_an_earlier_process(
+    files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = bytes(range(16))
+    theirs, nobodys = bytes([5]) * LENGTH, bytes([6]) * LENGTH
+    asked: list[bytes] = []
+
+    async def reset_token(cid: bytes) -> bytes | None:
+        asked.append(cid)
+        return token if cid == theirs else None
+
+    async def main() -> None:
+        supply = Supply(can_retire=True)
+        monkeypatch.setattr(supply.pool, "reset_token", reset_token)
+        async with serving(supply, files) as (endpoint, port), client(port) as one:
+            await one.echo()
+            await until(lambda: len(one.known) == 8)
+            retired = one.cid
+            supply.mint(2)
+            supply.order(1)
+            await until(lambda: endpoint.stats.moved == 1)
+            loop = asyncio.get_running_loop()
+            transport, answers = await loop.create_datagram_endpoint(
+                Answers, remote_addr=("127.0.0.1", port)
+            )
+            for cid in (retired, nobodys, theirs):
+                transport.sendto(b"\x40" + cid + bytes(30))
+            await until(lambda: bool(answers.received))
+            transport.close()
+            # A packet that was late for a CID of our own is no reason to ask, let alone to reset.
+            assert asked == [nobodys, theirs]
+            [reset] = answers.received
+            assert reset.endswith(token)
+            assert len(reset) < 43
+            assert endpoint.stats.resets == 1
+
+    asyncio.run(main())
+
+
+def test_an_endpoint_may_be_closed_twice(files: tuple[Path, Path]) -> None:
+    async def main() -> None:
+        async with serving(Supply(can_retire=False), files) as (endpoint, _):
+            await endpoint.close()
 
     asyncio.run(main())
 

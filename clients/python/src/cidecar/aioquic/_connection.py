@@ -139,8 +139,6 @@ class RoutedConnection(QuicConnection):
 
     def _replenish_connection_ids(self) -> None:
         self._handshaken = True
-        if not self.routable:
-            return
         self._move()
         self._fill_budget()
         while len(self._host_cids) < self._room and self._budget >= 1 and self._issue():

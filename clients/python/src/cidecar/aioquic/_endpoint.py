@@ -15,21 +15,19 @@ from typing import Any, Self
 
 from aioquic.asyncio.protocol import QuicConnectionProtocol, QuicStreamHandler
 from aioquic.buffer import Buffer  # type: ignore[attr-defined]
-from aioquic.quic.configuration import SMALLEST_MAX_DATAGRAM_SIZE, QuicConfiguration
+from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.packet import (
     QuicErrorCode,
     QuicHeader,
     QuicPacketType,
-    encode_quic_retry,
-    encode_quic_version_negotiation,
     pull_quic_header,
 )
-from aioquic.quic.retry import QuicRetryTokenHandler
 from aioquic.tls import SessionTicketFetcher, SessionTicketHandler
 
 from .._reissue_orders import Reissue
 from ..events import PoolEvent, Recovered
 from ..pool import CidPool
+from ._admission import Admission, Admitted
 from ._connection import RoutedConnection
 from ._private import check_aioquic
 from ._reissuing import Reissuing
@@ -38,8 +36,6 @@ from ._sockets import Paths, Socket
 
 _log = logging.getLogger("cidecar.aioquic")
 
-_SHORTEST_CHOICE = 8
-"""Octets of the DCID that a client chooses for its first packet (RFC 9000, section 7.2)."""
 _REMEMBERED = 4096
 _REMEMBERED_SECONDS = 10.0
 """For packets on a CID that was retired while they were on their way: those get no reset."""
@@ -106,7 +102,7 @@ class Endpoint:
             "session_ticket_fetcher": session_ticket_fetcher,
             "session_ticket_handler": session_ticket_handler,
         }
-        self._retry = QuicRetryTokenHandler() if retry else None
+        self._admission = Admission(pool, configuration.supported_versions, retry=retry)
         self._sockets: list[asyncio.DatagramTransport] = []
         self._open: dict[RoutedConnection, _Open] = {}
         self._by_cid: dict[bytes, RoutedConnection] = {}
@@ -188,85 +184,28 @@ class Endpoint:
             each.protocol.close(error_code=QuicErrorCode.INTERNAL_ERROR)
 
     def _receive_unknown(
-        self,
-        data: bytes,
-        header: QuicHeader,
-        addr: Any,
-        transport: asyncio.DatagramTransport,
+        self, data: bytes, header: QuicHeader, addr: Any, transport: asyncio.DatagramTransport
     ) -> RoutedConnection | None:
+        cid = header.destination_cid
         if header.packet_type == QuicPacketType.ONE_RTT:
-            if not self._was_retired(header.destination_cid):
-                reset = self._resets.answer
-                reset(header.destination_cid, len(data), lambda sent: transport.sendto(sent, addr))
+            if not self._was_retired(cid):
+                self._resets.answer(cid, len(data), lambda sent: transport.sendto(sent, addr))
             return None
-        if len(data) < SMALLEST_MAX_DATAGRAM_SIZE or header.version is None:
+        decided = self._admission.decide(len(data), header, addr, asyncio.get_running_loop().time())
+        if isinstance(decided, bytes):
+            transport.sendto(decided, addr)
             return None
-        versions = self._configuration.supported_versions
-        if header.version not in versions:
-            if header.packet_type != QuicPacketType.VERSION_NEGOTIATION:
-                answer = encode_quic_version_negotiation(
-                    source_cid=header.destination_cid,
-                    destination_cid=header.source_cid,
-                    supported_versions=versions,
-                )
-                transport.sendto(answer, addr)
-            return None
-        begins = header.packet_type == QuicPacketType.INITIAL
-        if not begins or len(header.destination_cid) < _SHORTEST_CHOICE:
-            return None
-        if self._retry is None:
-            return self._accept(header.destination_cid, header.destination_cid, None, transport)
-        return self._accept_after_retry(header, addr, transport)
-
-    def _accept_after_retry(
-        self,
-        header: QuicHeader,
-        addr: Any,
-        transport: asyncio.DatagramTransport,
-    ) -> RoutedConnection | None:
-        assert self._retry is not None  # noqa: S101 (for the type)
-        now = asyncio.get_running_loop().time()
-        if header.token:
-            try:
-                original = self._retry.validate_token(
-                    address=addr,
-                    destination_cid=header.destination_cid,
-                    token=header.token,
-                    now=now,
-                )
-            except ValueError:
-                return None
-            return self._accept(header.destination_cid, original, header.destination_cid, transport)
-        source_cid = self._pool.retry_source_cid()
-        token = self._retry.create_token(
-            address=addr,
-            original_destination_connection_id=header.destination_cid,
-            retry_source_connection_id=source_cid,
-            now=now,
-        )
-        answer = encode_quic_retry(
-            version=header.version or 0,
-            source_cid=source_cid,
-            destination_cid=header.source_cid,
-            original_destination_cid=header.destination_cid,
-            retry_token=token,
-        )
-        transport.sendto(answer, addr)
-        return None
+        return None if decided is None else self._accept(cid, decided, transport)
 
     def _accept(
-        self,
-        clients_choice: bytes,
-        original: bytes,
-        retry_source: bytes | None,
-        transport: asyncio.DatagramTransport,
+        self, clients_choice: bytes, admitted: Admitted, transport: asyncio.DatagramTransport
     ) -> RoutedConnection:
         connection = RoutedConnection(
             pool=self._pool,
             host=self,
             configuration=self._configuration,
-            original_destination_connection_id=original,
-            retry_source_connection_id=retry_source,
+            original_destination_connection_id=admitted.original,
+            retry_source_connection_id=admitted.retry_source,
             **self._tickets,
         )
         protocol = self._create_protocol(connection, stream_handler=self._stream_handler)

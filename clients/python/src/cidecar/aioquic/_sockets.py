@@ -38,25 +38,29 @@ class Paths(asyncio.DatagramTransport):
 
     def __init__(self, first: asyncio.DatagramTransport) -> None:
         super().__init__()
-        self._last = first
+        self._first = first
         self._by_peer: OrderedDict[Any, asyncio.DatagramTransport] = OrderedDict()
+        # An address of IPv4 on a socket of IPv6 is an error by which asyncio closes the socket.
+        self._by_shape: dict[int, asyncio.DatagramTransport] = {}
 
     def came(self, addr: Any, transport: asyncio.DatagramTransport) -> None:
-        """A packet of this connection came from ``addr``."""
-        self._last = transport
+        """A packet of this connection came from ``addr``; anybody can have sent it."""
+        self._by_shape[len(addr)] = transport
         self._by_peer[addr] = transport
         self._by_peer.move_to_end(addr)
         if len(self._by_peer) > _MOST_PEERS:
             self._by_peer.popitem(last=False)
 
     def sendto(self, data: Any, addr: Any = None) -> None:
-        self._by_peer.get(addr, self._last).sendto(data, addr)
+        transport = self._by_peer.get(addr) or self._by_shape.get(len(addr))
+        if transport is not None:
+            transport.sendto(data, addr)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self._last.get_extra_info(name, default)
+        return self._first.get_extra_info(name, default)
 
     def is_closing(self) -> bool:
-        return self._last.is_closing()
+        return self._first.is_closing()
 
     def close(self) -> None:
         """The sockets belong to the endpoint, and stay open."""
