@@ -173,8 +173,10 @@ struct connection *connection_accept(
 #if NGTCP2_VERSION_NUM >= 0x010000
 	params.original_dcid_present = 1;
 #endif
-	if (cidecar_ngtcp2_accept(server->cids, &connection->cids, connection, &scid, &params) ||
-		!start_tls(connection) || !start_quic(connection, path, header, &scid, &params)) {
+	struct cidecar_ngtcp2_cids *cids = &connection->cids;
+	bool began = cidecar_ngtcp2_accept(server->cids, cids, connection, &scid, &params) == 0;
+	if (!began || !start_tls(connection) ||
+		!start_quic(connection, path, header, &scid, &params)) {
 		connection_free(connection);
 		return NULL;
 	}
