@@ -88,7 +88,7 @@ static void move(void *user, void *connection)
 
 static void tell_event(void *user, const struct cidecar_event *event)
 {
-	(void)user;
+	if (event->type == CIDECAR_ANSWERED) server_send_resets(user);
 	if (event->type == CIDECAR_REISSUE) {
 		printf("{\"event\":\"reissue\",\"through_generation\":%" PRIu64 "}\n",
 			event->through_generation);
