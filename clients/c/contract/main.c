@@ -24,6 +24,8 @@ struct waiting {
 };
 
 static cidecar_client *client;
+/* The program was started with --thread. */
+static bool threaded;
 static struct waiting waiting[MAX_WAITING];
 static struct cidecar_held held[CIDECAR_MAX_HELD];
 static size_t held_count;
@@ -90,6 +92,7 @@ static void start(long long id, const char *line)
 	}
 	int failed = cidecar_connect(&client, &options);
 	if (failed) answer_error(id, strerror(-failed));
+	if (!failed && threaded) failed = cidecar_start_thread(client);
 	if (!failed) answer_nothing(id);
 }
 
@@ -353,8 +356,9 @@ static bool read_commands(void)
 	return true;
 }
 
-int main(void)
+int main(int count, char **arguments)
 {
+	threaded = count > 1 && strcmp(arguments[1], "--thread") == 0;
 	events_out = open_memstream(&events, &events_length);
 	for (bool more = true; more;) {
 		int wait = look_at_waiting();

@@ -20,7 +20,7 @@ struct cidecar_client {
 	/* Of cidecar_start_thread(). */
 	bool threaded;
 	bool stop;
-	int notify; /* readable when there are events */
+	int notify; /* readable when there is something to look at */
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t served;
@@ -240,9 +240,12 @@ static void *run(void *argument)
 		poll(&fd, 1, -1);
 		pthread_mutex_lock(&client->lock);
 		bool alarm = client->alarm <= cidecar_now();
+		bool was_ready = is_ready(client);
 		if (!client->stop) service(client);
 		bool stop = client->stop;
-		if (alarm || client->session.events.count > 0) {
+		/* Who waits in a loop until the client is ready is to look again. */
+		bool ready = !was_ready && is_ready(client);
+		if (alarm || ready || client->session.events.count > 0) {
 			uint64_t one = 1;
 			ssize_t written = write(client->notify, &one, sizeof(one));
 			(void)written; /* It fails where the descriptor is readable already. */

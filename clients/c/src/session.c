@@ -30,10 +30,9 @@ static bool read_options(struct cdc_session *session, const struct cidecar_optio
 	if (session->high_water > CDC_MAX_CREDIT) return false;
 	if (session->low_water > session->high_water) return false;
 
-	session->server_use_length = options->server_use == NULL ? 0 : options->server_use_length;
+	session->server_use_length = options->server_use_length;
 	if (session->server_use_length > CDC_MAX_SERVER_USE) return false;
-	if (options->server_use != NULL) {
-		if (session->server_use_length == 0) return false;
+	if (session->server_use_length > 0) {
 		memcpy(session->server_use, options->server_use, session->server_use_length);
 	}
 	session->can_retire = !options->cannot_retire;

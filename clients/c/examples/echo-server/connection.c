@@ -2,6 +2,7 @@
 /* One QUIC connection. Long because the callbacks of ngtcp2 and what calls them belong together. */
 #include <gnutls/crypto.h>
 #include <ngtcp2/ngtcp2_crypto_gnutls.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -40,7 +41,14 @@ static int retired_cid(ngtcp2_conn *quic, const ngtcp2_cid *cid, void *user)
 	struct connection *connection = user;
 	(void)quic;
 	cidecar_ngtcp2_retired(&connection->cids, cid);
-	table_remove(connection->server->table, cid);
+	/* A packet that was long on its way may still carry it. It must not be taken for one of an
+	 * earlier process, or the reset would end this connection. */
+	ngtcp2_cid *kept = &connection->retired[connection->retired_count % KEPT_RETIRED];
+	if (connection->retired_count >= KEPT_RETIRED) {
+		table_remove(connection->server->table, kept);
+	}
+	*kept = *cid;
+	connection->retired_count++;
 	return 0;
 }
 
@@ -173,13 +181,14 @@ struct connection *connection_accept(
 #if NGTCP2_VERSION_NUM >= 0x010000
 	params.original_dcid_present = 1;
 #endif
-	if (cidecar_ngtcp2_accept(server->cids, &connection->cids, connection, &scid, &params) ||
-		!start_tls(connection) || !start_quic(connection, path, header, &scid, &params)) {
+	struct cidecar_ngtcp2_cids *cids = &connection->cids;
+	bool began = cidecar_ngtcp2_accept(server->cids, cids, connection, &scid, &params) == 0;
+	if (!began || !start_tls(connection) ||
+		!start_quic(connection, path, header, &scid, &params)) {
 		connection_free(connection);
 		return NULL;
 	}
 	server->accepted++;
-	if (params.disable_active_migration) server->dry++;
 	return connection;
 }
 
@@ -261,6 +270,7 @@ static void fail(struct connection *connection, int failed)
 		linger(connection);
 		return;
 	}
+	fprintf(stderr, "echo-server: a connection ends: %s\n", ngtcp2_strerror(failed));
 	close_error_default(&error);
 	close_error_liberr(&error, failed, NULL, 0);
 	say_farewell(connection, &error);

@@ -15,11 +15,10 @@
 struct arguments {
 	const char *listen[MAX_SOCKETS];
 	size_t listen_count;
-	const char *sidecar;
+	struct cidecar_options client;
 	const char *certificate;
 	const char *private_key;
 	uint8_t server_use[14];
-	size_t server_use_length;
 };
 
 static void fail(const char *what, const char *why)
@@ -40,14 +39,15 @@ static void read_server_use(struct arguments *arguments, const char *hex)
 	size_t digits = strlen(hex);
 	if (digits % 2 != 0 || digits / 2 > sizeof(arguments->server_use)) usage();
 	if (strspn(hex, "0123456789abcdefABCDEF") != digits) usage();
-	arguments->server_use_length = digits / 2;
+	arguments->client.server_use = arguments->server_use;
+	arguments->client.server_use_length = digits / 2;
 	for (size_t i = 0; i < digits / 2; i++) {
 		const char octet[] = {hex[2 * i], hex[2 * i + 1], '\0'};
 		arguments->server_use[i] = (uint8_t)strtoul(octet, NULL, 16);
 	}
 }
 
-static struct arguments read_arguments(int count, char **values)
+static void read_arguments(int count, char **values, struct arguments *arguments)
 {
 	static const struct option options[] = {
 		{"listen", required_argument, NULL, 'l'},
@@ -57,29 +57,29 @@ static struct arguments read_arguments(int count, char **values)
 		{"server-use", required_argument, NULL, 'u'},
 		{0},
 	};
-	struct arguments arguments = {0};
+	*arguments = (struct arguments){.client.client_name = "echo-server-ngtcp2/0.1"};
 	for (int option; (option = getopt_long(count, values, "", options, NULL)) != -1;) {
-		if (option == 'l' && arguments.listen_count < MAX_SOCKETS) {
-			arguments.listen[arguments.listen_count] = optarg;
-			arguments.listen_count++;
+		if (option == 'l' && arguments->listen_count < MAX_SOCKETS) {
+			arguments->listen[arguments->listen_count] = optarg;
+			arguments->listen_count++;
 		} else if (option == 's')
-			arguments.sidecar = optarg;
+			arguments->client.socket = optarg;
 		else if (option == 'c')
-			arguments.certificate = optarg;
+			arguments->certificate = optarg;
 		else if (option == 'k')
-			arguments.private_key = optarg;
+			arguments->private_key = optarg;
 		else if (option == 'u')
-			read_server_use(&arguments, optarg);
+			read_server_use(arguments, optarg);
 		else
 			usage();
 	}
-	if (optind != count || arguments.listen_count == 0 || arguments.sidecar == NULL) usage();
-	if (arguments.certificate == NULL || arguments.private_key == NULL) usage();
-	return arguments;
+	if (optind != count || arguments->listen_count == 0 || arguments->client.socket == NULL)
+		usage();
+	if (arguments->certificate == NULL || arguments->private_key == NULL) usage();
 }
 
 /* The order to reissue came: this connection's time to go. */
-static void close_moved(void *user, void *connection)
+static void move(void *user, void *connection)
 {
 	struct server *server = user;
 	server->closed_for_reissue++;
@@ -88,7 +88,7 @@ static void close_moved(void *user, void *connection)
 
 static void tell_event(void *user, const struct cidecar_event *event)
 {
-	(void)user;
+	if (event->type == CIDECAR_ANSWERED) server_send_resets(user);
 	if (event->type == CIDECAR_REISSUE) {
 		printf("{\"event\":\"reissue\",\"through_generation\":%" PRIu64 "}\n",
 			event->through_generation);
@@ -98,20 +98,11 @@ static void tell_event(void *user, const struct cidecar_event *event)
 
 static void join(struct server *server, const struct arguments *arguments)
 {
-	/* Joining the sidecar begins here. */
 	struct cidecar_ngtcp2_options options = {
-		.client = {.socket = arguments->sidecar, .client_name = "echo-server-ngtcp2/0.1"},
-		.close = close_moved,
-		.event = tell_event,
-		.user = server,
-	};
-	options.client.server_use = arguments->server_use_length > 0 ? arguments->server_use : NULL;
-	options.client.server_use_length = arguments->server_use_length;
+		.client = arguments->client, .close = move, .event = tell_event, .user = server};
 	int failed = cidecar_ngtcp2_connect(&server->cids, &options);
 	if (failed) fail("cidecar", strerror(-failed));
 	server->client = cidecar_ngtcp2_client(server->cids);
-	cidecar_wait_ready(server->client, -1);
-	/* Joining the sidecar ends here. */
 }
 
 static void tell_statistics(const struct server *server)
@@ -163,7 +154,16 @@ static int tick(struct server *server)
 	return next <= now ? 0 : (int)((next - now) / NGTCP2_MILLISECONDS) + 1;
 }
 
-static void run(struct server *server, int signals)
+static void open_sockets(struct server *server, const struct arguments *arguments)
+{
+	for (size_t i = 0; i < arguments->listen_count; i++) {
+		server->sockets[i] = udp_open(arguments->listen[i], &server->bound[i]);
+		if (server->sockets[i] < 0) fail(arguments->listen[i], strerror(errno));
+		server->socket_count++;
+	}
+}
+
+static void run(struct server *server, const struct arguments *arguments, int signals)
 {
 	enum { SIGNALS, SIDECAR, INPUT, SOCKETS };
 	struct pollfd fds[SOCKETS + MAX_SOCKETS] = {
@@ -171,27 +171,27 @@ static void run(struct server *server, int signals)
 		[SIDECAR] = {.fd = cidecar_fd(server->client), .events = POLLIN},
 		[INPUT] = {.fd = STDIN_FILENO, .events = POLLIN},
 	};
-	for (size_t i = 0; i < server->socket_count; i++) {
-		fds[SOCKETS + i] = (struct pollfd){.fd = server->sockets[i], .events = POLLIN};
+	for (size_t i = 0; i < MAX_SOCKETS; i++) {
+		fds[SOCKETS + i] = (struct pollfd){.fd = -1, .events = POLLIN};
 	}
-	printf("{\"event\":\"listening\"}\n");
+	bool listening = false;
 	while (!(fds[SIGNALS].revents & POLLIN)) {
 		fflush(stdout);
 		poll(fds, SOCKETS + server->socket_count, tick(server));
 		if (fds[SIDECAR].revents) cidecar_ngtcp2_service(server->cids);
 		if (fds[INPUT].revents && !read_commands(server)) fds[INPUT].fd = -1;
+		/* Without the CID length a server cannot read a packet. */
+		if (!listening && cidecar_ready(server->client)) {
+			listening = true;
+			open_sockets(server, arguments);
+			printf("{\"event\":\"listening\"}\n");
+			for (size_t i = 0; i < server->socket_count; i++) {
+				fds[SOCKETS + i].fd = server->sockets[i];
+			}
+		}
 		for (size_t i = 0; i < server->socket_count; i++) {
 			if (fds[SOCKETS + i].revents) server_receive(server, i);
 		}
-	}
-}
-
-static void listen_on(struct server *server, const struct arguments *arguments)
-{
-	for (size_t i = 0; i < arguments->listen_count; i++) {
-		server->sockets[i] = udp_open(arguments->listen[i], &server->bound[i]);
-		if (server->sockets[i] < 0) fail(arguments->listen[i], strerror(errno));
-		server->socket_count++;
 	}
 }
 
@@ -207,7 +207,8 @@ static int take_signals(void)
 
 int main(int count, char **values)
 {
-	struct arguments arguments = read_arguments(count, values);
+	struct arguments arguments;
+	read_arguments(count, values, &arguments);
 	static struct server server;
 	gnutls_certificate_allocate_credentials(&server.certificate);
 	int failed = gnutls_certificate_set_x509_key_file(server.certificate, arguments.certificate,
@@ -215,9 +216,8 @@ int main(int count, char **values)
 	if (failed < 0) fail(arguments.certificate, gnutls_strerror(failed));
 	server.table = table_new();
 	if (server.table == NULL) fail("memory", strerror(ENOMEM));
-	listen_on(&server, &arguments);
 	join(&server, &arguments);
-	run(&server, take_signals());
+	run(&server, &arguments, take_signals());
 
 	for (struct connection *each = server.first; each != NULL; each = each->next) {
 		connection_close(each, "the server ends");

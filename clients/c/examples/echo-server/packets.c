@@ -13,13 +13,11 @@
 #define MIN_RESET 21
 #define MAX_RESET 43
 
-static void negotiate_version(const struct server *server, int fd, const ngtcp2_path *path,
-	const ngtcp2_version_cid *header)
+static void negotiate_version(int fd, const ngtcp2_path *path, const ngtcp2_version_cid *header)
 {
 	static const uint32_t versions[] = {NGTCP2_PROTO_VER_V1};
 	uint8_t packet[1280];
 	uint8_t random;
-	(void)server;
 	gnutls_rnd(GNUTLS_RND_NONCE, &random, 1);
 	ngtcp2_ssize length = ngtcp2_pkt_write_version_negotiation(packet, sizeof(packet), random,
 		header->scid, header->scidlen, header->dcid, header->dcidlen, versions, 1);
@@ -40,27 +38,67 @@ static bool may_reset(struct server *server)
 	return server->resets <= RESETS_A_SECOND;
 }
 
-/* For a connection of an earlier process. The first packet asks the sidecar for the token, and the
- * peer, who repeats itself, gets the reset for a later one. It is shorter than what it answers, so
- * that two servers never reset each other for ever. */
-static void reset(struct server *server, int fd, const ngtcp2_path *path, const uint8_t *cid,
-	size_t packet_length)
+/* It is shorter than what it answers, so that two servers never reset each other for ever. */
+static void send_reset(struct server *server, const struct short_header *header,
+	const uint8_t token[CIDECAR_TOKEN])
 {
-	uint8_t token[CIDECAR_TOKEN];
 	uint8_t random[MAX_RESET - CIDECAR_TOKEN];
 	uint8_t packet[MAX_RESET];
-	size_t length = packet_length - 1 < MAX_RESET ? packet_length - 1 : MAX_RESET;
-	if (packet_length <= MIN_RESET) return;
-	size_t cid_length = cidecar_cid_length(server->client);
-	if (cidecar_reset_token(server->client, cid, cid_length, token) != CIDECAR_YES) return;
+	size_t length = header->length - 1 < MAX_RESET ? header->length - 1 : MAX_RESET;
 	if (!may_reset(server)) return;
 	gnutls_rnd(GNUTLS_RND_NONCE, random, sizeof(random));
 	ngtcp2_ssize written = ngtcp2_pkt_write_stateless_reset(
 		packet, length, token, random, length - CIDECAR_TOKEN);
 	if (written <= 0) return;
-	udp_send(fd, (const struct sockaddr *)path->local.addr,
-		(const struct sockaddr *)path->remote.addr, path->remote.addrlen, packet,
-		(size_t)written);
+	udp_send(header->fd, &header->local.of.any, &header->remote.of.any, header->remote.length,
+		packet, (size_t)written);
+}
+
+/* Returns false where the answer is still to come. */
+static bool reset(struct server *server, const struct short_header *header)
+{
+	uint8_t token[CIDECAR_TOKEN];
+	switch (cidecar_reset_token(server->client, header->cid, header->cid_length, token)) {
+	case CIDECAR_YES:
+		send_reset(server, header, token);
+		return true;
+	case CIDECAR_PENDING:
+		return false;
+	default:
+		return true;
+	}
+}
+
+void server_send_resets(struct server *server)
+{
+	size_t left = 0;
+	for (size_t i = 0; i < server->waiting_count; i++) {
+		if (reset(server, &server->waiting[i])) continue;
+		server->waiting[left] = server->waiting[i];
+		left++;
+	}
+	server->waiting_count = left;
+}
+
+/* For a connection of an earlier process. Where the token is not known yet, the packet is
+ * remembered until the sidecar has answered. */
+static void take_stray(struct server *server, int fd, const ngtcp2_path *path,
+	const ngtcp2_version_cid *packet, size_t length)
+{
+	struct short_header header = {
+		.fd = fd,
+		.length = length,
+		.cid_length = packet->dcidlen,
+		.local = {.length = path->local.addrlen},
+		.remote = {.length = path->remote.addrlen},
+	};
+	if (length <= MIN_RESET) return;
+	memcpy(&header.local.of, path->local.addr, path->local.addrlen);
+	memcpy(&header.remote.of, path->remote.addr, path->remote.addrlen);
+	memcpy(header.cid, packet->dcid, packet->dcidlen);
+	if (reset(server, &header) || server->waiting_count == MAX_WAITING) return;
+	server->waiting[server->waiting_count] = header;
+	server->waiting_count++;
 }
 
 static void take_packet(struct server *server, int fd, const ngtcp2_path *path,
@@ -70,7 +108,7 @@ static void take_packet(struct server *server, int fd, const ngtcp2_path *path,
 	size_t cid_length = cidecar_cid_length(server->client);
 	int failed = ngtcp2_pkt_decode_version_cid(&header, packet, length, cid_length);
 	if (failed == NGTCP2_ERR_VERSION_NEGOTIATION) {
-		if (length >= 1200) negotiate_version(server, fd, path, &header);
+		if (length >= 1200) negotiate_version(fd, path, &header);
 		return;
 	}
 	if (failed) return;
@@ -78,7 +116,7 @@ static void take_packet(struct server *server, int fd, const ngtcp2_path *path,
 	if (connection == NULL) {
 		ngtcp2_pkt_hd initial;
 		if (!(packet[0] & 0x80)) {
-			reset(server, fd, path, header.dcid, length);
+			take_stray(server, fd, path, &header, length);
 			return;
 		}
 		if (ngtcp2_accept(&initial, packet, length) != 0) return;

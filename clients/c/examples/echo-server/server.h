@@ -13,7 +13,23 @@
 
 #define MAX_SOCKETS 8
 
+/* Packets that wait for the answer whether there is a reset token. */
+#define MAX_WAITING 16
+
+/* CIDs that a connection has no more, and that packets may still carry. */
+#define KEPT_RETIRED 8
+
 struct connection;
+
+/* A packet of a connection that is not here. */
+struct short_header {
+	int fd;
+	struct udp_address local;
+	struct udp_address remote;
+	size_t length; /* of the packet */
+	uint8_t cid[CIDECAR_MAX_CID];
+	size_t cid_length;
+};
 
 struct server {
 	cidecar_ngtcp2 *cids;
@@ -30,6 +46,8 @@ struct server {
 	uint64_t dry;         /* connections that began with a 0b111 CID */
 	int64_t resets_until; /* the second in which resets are counted */
 	unsigned resets;
+	struct short_header waiting[MAX_WAITING];
+	size_t waiting_count;
 };
 
 struct connection {
@@ -38,6 +56,8 @@ struct connection {
 	struct connection *next;
 	struct connection **place;
 	struct cidecar_ngtcp2_cids cids;
+	ngtcp2_cid retired[KEPT_RETIRED]; /* the last ones */
+	size_t retired_count;
 	ngtcp2_conn *quic;
 	gnutls_session_t tls;
 	struct table_owner owner; /* of its CIDs, the one that the client chose too */
@@ -51,6 +71,8 @@ struct connection {
 
 /* In packets.c. */
 void server_receive(struct server *server, size_t socket);
+/* Answers came of the sidecar. */
+void server_send_resets(struct server *server);
 
 /* In connection.c. */
 struct connection *connection_accept(

@@ -57,7 +57,7 @@ struct cidecar_options {
 	const char *client_name;
 	/* What the server-use octets of every routable CID begin with, such as the number of a
 	 * worker: 1 to 14 octets, at most as many as the config has (`serverUseLength` in the
-	 * registry). NULL for none. 0b111 CIDs carry none. */
+	 * registry). None where the length is 0. 0b111 CIDs carry none. */
 	const uint8_t *server_use;
 	size_t server_use_length;
 	/* The stack cannot make its peers retire CIDs (retire_prior_to), so the server closes the
@@ -162,8 +162,9 @@ int cidecar_connect(cidecar_client **client, const struct cidecar_options *optio
 /* Ends the Session and the thread, if there is one, and frees the client. NULL is allowed. */
 void cidecar_close(cidecar_client *client);
 
-/* A file descriptor that is readable when cidecar_service() has something to do; with
- * cidecar_start_thread(), when cidecar_next_event() has. That call changes it, and nothing else. */
+/* A file descriptor that is readable when cidecar_service() has something to do. After
+ * cidecar_start_thread() it is another one, which is readable when there are events, when the
+ * client has become ready, and at the time of the alarm. Nothing else changes it. */
 int cidecar_fd(const cidecar_client *client);
 
 /*

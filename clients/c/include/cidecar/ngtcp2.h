@@ -92,7 +92,9 @@ int cidecar_ngtcp2_accept(cidecar_ngtcp2 *server, struct cidecar_ngtcp2_cids *ci
 int cidecar_ngtcp2_new_cid(
 	struct cidecar_ngtcp2_cids *cids, ngtcp2_cid *cid, uint8_t *token, size_t length);
 
-/* For the callback remove_connection_id. */
+/* For the callback remove_connection_id. A server that sends stateless resets goes on taking
+ * packets with the CID for those of this connection: one that was long on its way would be answered
+ * with a reset, which ends a connection that is alive. */
 void cidecar_ngtcp2_retired(struct cidecar_ngtcp2_cids *cids, const ngtcp2_cid *cid);
 
 /* The peer sent something other than a sign of life: the connection is not idle. */
