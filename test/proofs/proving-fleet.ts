@@ -187,6 +187,21 @@ export class ProvingFleet {
     await this.#refuseLosses();
   }
 
+  /** Looks again and again until something is over. */
+  async checkUntil(done: Promise<void>): Promise<void> {
+    let over = false;
+    const end = done.finally(() => {
+      over = true;
+    });
+    // What fails meanwhile is told by the await at the end, also where a look fails first.
+    end.catch(() => undefined);
+    while (!over) {
+      await this.check();
+      await pause(50);
+    }
+    await end;
+  }
+
   /** The ID of the config to which connections send, and how many do. */
   async configsInUse(): Promise<Map<number, number>> {
     const counts = new Map<number, number>();
