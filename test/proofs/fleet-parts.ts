@@ -102,9 +102,10 @@ export function serverHost(
       ...['--deregister-on-stop', '--lease-ttl', String(LEASE_TTL)],
     ],
   });
+  const givenFile = scope.path('logs', `${host.name}-given-cids.log`);
   const server = new QuicServerProcess(scope, host, {
     ...{ tls, body: scope.path('body'), cids: { sidecar: sidecar.socket } },
-    witness: scope.path(host.name, 'given-cids'),
+    witness: givenFile,
   });
-  return new ServerHost(host, sidecar, server, link);
+  return new ServerHost({ host, sidecar, server, link, givenFile });
 }
