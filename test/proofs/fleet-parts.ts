@@ -21,13 +21,13 @@ const GRACE_MS = 24_000;
 const TIMES: FleetTimes = {
   graceMs: GRACE_MS,
   countEvery: 1,
-  rotation: { quietSeconds: 2, readAgainMs: 500, lookEveryMs: 250 },
+  rotation: { quietSeconds: 1, readAgainMs: 500, lookEveryMs: 250 },
 };
 /** Seconds in which connections replace their CIDs. */
-const REISSUE_SECONDS = 2;
+const REISSUE_SECONDS = 1;
 const CID_LIFETIME_SECONDS = 60;
 /** Seconds for which what was freed rests. */
-const CONNECTION_AGE = 2;
+const CONNECTION_AGE = 1;
 
 export interface SharedDocument {
   readonly address: string;
