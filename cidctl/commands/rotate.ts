@@ -49,7 +49,8 @@ export function addRotate(program: Command, io: Io, setExitCode: SetExitCode): v
     .description(
       'Bring a pool of the registry that hosts share to a new config with a new key, without ' +
         'losing a connection. The balancer that is the controller of the pool takes the steps; ' +
-        'this command asks for them and watches, and can be ended and run again at any time.',
+        'this command asks for them and watches, and can be ended at any time: --resume watches ' +
+        'on, from any machine.',
     )
     .argument('<pool>', 'the pool');
   addSharedRegistry(command)
@@ -62,7 +63,7 @@ export function addRotate(program: Command, io: Io, setExitCode: SetExitCode): v
     .option('--no-wait', 'do not watch')
     .option('--status', 'say how far the rotation is')
     .option('--pause', 'take no further step')
-    .option('--resume', 'go on after --pause')
+    .option('--resume', 'go on after --pause, and watch; also watches what nobody paused')
     .option('--abort', 'go back to the former config')
     .option('--force <step>', `take the next step nevertheless: ${FORCEABLE_STEPS.join(', ')}`)
     .option('--reason <text>', 'why, for the record')

@@ -21,13 +21,13 @@ const GRACE_MS = 24_000;
 const TIMES: FleetTimes = {
   graceMs: GRACE_MS,
   countEvery: 1,
-  rotation: { quietSeconds: 2, readAgainMs: 500, lookEveryMs: 250 },
+  rotation: { quietSeconds: 1, readAgainMs: 500, lookEveryMs: 250 },
 };
 /** Seconds in which connections replace their CIDs. */
-const REISSUE_SECONDS = 2;
+const REISSUE_SECONDS = 1;
 const CID_LIFETIME_SECONDS = 60;
 /** Seconds for which what was freed rests. */
-const CONNECTION_AGE = 2;
+const CONNECTION_AGE = 1;
 
 export interface SharedDocument {
   readonly address: string;
@@ -102,9 +102,10 @@ export function serverHost(
       ...['--deregister-on-stop', '--lease-ttl', String(LEASE_TTL)],
     ],
   });
+  const givenFile = scope.path('logs', `${host.name}-given-cids.log`);
   const server = new QuicServerProcess(scope, host, {
     ...{ tls, body: scope.path('body'), cids: { sidecar: sidecar.socket } },
-    witness: scope.path(host.name, 'given-cids'),
+    witness: givenFile,
   });
-  return new ServerHost(host, sidecar, server, link);
+  return new ServerHost({ host, sidecar, server, link, givenFile });
 }

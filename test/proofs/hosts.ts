@@ -73,11 +73,26 @@ export class ServerHost {
   /** Whether it is meant to serve. */
   isIn = false;
 
-  constructor(host: Host, sidecar: Sidecar, server: QuicServerProcess, link: LinkToEtcd) {
-    this.host = host;
-    this.sidecar = sidecar;
-    this.server = server;
-    this.#link = link;
+  readonly #givenFile: string;
+
+  /** @param givenFile the list of CIDs that its server gave out */
+  constructor(parts: {
+    readonly host: Host;
+    readonly sidecar: Sidecar;
+    readonly server: QuicServerProcess;
+    readonly link: LinkToEtcd;
+    readonly givenFile: string;
+  }) {
+    this.host = parts.host;
+    this.sidecar = parts.sidecar;
+    this.server = parts.server;
+    this.#link = parts.link;
+    this.#givenFile = parts.givenFile;
+  }
+
+  /** Whether its server ever gave this CID out, in hex. */
+  hasGiven(cid: string): boolean {
+    return existsSync(this.#givenFile) && readFileSync(this.#givenFile, 'latin1').includes(cid);
   }
 
   get name(): string {

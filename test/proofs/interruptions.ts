@@ -65,6 +65,7 @@ export async function proveInterruptions(
 ): Promise<InterruptionsResult> {
   const client = fleet.network.members.client();
   const steps = new StepWatch(client);
+  await steps.ready;
   try {
     for (const [moment, victim] of pairs) {
       await interrupted(fleet, steps, random, moment, victim);
@@ -93,13 +94,12 @@ async function interrupted(
     const command = operator.start('rotate', POOL, '--watch');
     const came = await comesTo(fleet, steps, moment, last);
     if (came) await KILLS[victim](fleet, random, command);
-    await operator.untilRotated();
+    // The command ends with the rotation, where nobody killed it.
+    await fleet.checkUntil(command.exited.then(() => operator.untilRotated()));
     const config = await operator.mintingConfig();
     if ((config === before) !== moment.aborted && came) {
       throw new Error(`config ${before} minted, and ${config} does now`);
     }
-    // The command ends with the rotation, where nobody killed it.
-    await command.exited;
     await fleet.traffic();
     await fleet.check();
     const moved = (await fleet.configsInUse()).get(config) ?? 0;

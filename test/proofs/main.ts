@@ -151,3 +151,5 @@ try {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
 }
+// What a proof that failed had begun must not hold up the end.
+process.exit();

@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { EtcdNetwork } from '../etcd/network.js';
+import { until } from '../etcd/until.js';
 import type { Scope } from '../netns/scope.js';
 import { type Host, Topology } from '../netns/topology.js';
 import { Clients, TARGET4, TARGET6 } from '../system/clients.js';
@@ -9,7 +10,7 @@ import { passObject } from '../system/decap.js';
 import { makeCertificate } from '../system/tls.js';
 import { agentHost, applyDocument, serverHost } from './fleet-parts.js';
 import type { AgentHost, LinkToEtcd, ServerHost } from './hosts.js';
-import { Operator } from './operator.js';
+import { Operator, PATIENCE_MS } from './operator.js';
 import { Router } from './router.js';
 import { Witnesses } from './witnesses.js';
 
@@ -145,8 +146,7 @@ export class ProvingFleet {
   /** The connections of a server end, as they do in their own time, and come again elsewhere. */
   async leave(host: ServerHost): Promise<void> {
     const { clients } = this;
-    const alive = await clients.leave(await host.server.heldCids());
-    const gone = this.#connections - alive;
+    const gone = this.#connections - (await this.#end(host));
     this.say(`${gone} connections of ${host.name} end, and come again`);
     // The traffic of those that are opened begins with the next round of it.
     await clients.stopTraffic();
@@ -158,7 +158,7 @@ export class ProvingFleet {
   /** The QUIC server of a host is killed, whose connections end before, and started again. */
   async restartServer(host: ServerHost, deadMs: number): Promise<void> {
     const { clients } = this;
-    await clients.leave(await host.server.heldCids());
+    await this.#end(host);
     await host.server.kill();
     await pause(deadMs);
     await host.server.start();
@@ -187,6 +187,21 @@ export class ProvingFleet {
     await this.#refuseLosses();
   }
 
+  /** Looks again and again until something is over. */
+  async checkUntil(done: Promise<void>): Promise<void> {
+    let over = false;
+    const end = done.finally(() => {
+      over = true;
+    });
+    // What fails meanwhile is told by the await at the end, also where a look fails first.
+    end.catch(() => undefined);
+    while (!over) {
+      await this.check();
+      await pause(50);
+    }
+    await end;
+  }
+
   /** The ID of the config to which connections send, and how many do. */
   async configsInUse(): Promise<Map<number, number>> {
     const counts = new Map<number, number>();
@@ -212,6 +227,22 @@ export class ProvingFleet {
   async dispose(): Promise<void> {
     await this.router.close();
     await this.network.members.dispose();
+  }
+
+  /** The connections of a server end. Returns how many there are elsewhere. */
+  async #end({ name, server }: ServerHost): Promise<number> {
+    let alive = this.#connections;
+    // In a rotation a client may send to a CID that is newer than what was asked for.
+    await until(
+      `the connections of ${name} are over`,
+      async () => {
+        const held = await server.heldCids();
+        alive = await this.clients.leave(held);
+        return held.length === 0;
+      },
+      PATIENCE_MS,
+    );
+    return alive;
   }
 
   /** Opens what is missing. A connection whose server had no routable CID at hand is no subject. */

@@ -19,7 +19,7 @@ export async function proveRotations(
   const began = performance.now();
   for (let done = 1; done <= rotations; done += 1) {
     const before = await operator.mintingConfig();
-    await operator.rotate();
+    await fleet.checkUntil(operator.rotate());
     const config = await operator.mintingConfig();
     if (config === before) throw new Error(`config ${config} still mints after a rotation`);
     // What was replaced long ago is gone: a connection that still used it would be lost by now.

@@ -26,6 +26,7 @@ export async function proveStandstill(
   const client = network.members.client();
   const keys = new Keys(client.prefix);
   const steps = new StepWatch(client);
+  await steps.ready;
   const put: string[] = [];
   const { revision } = await client.kv.list(keys.allStale);
   const watch = client.follow([keys.allStale, keys.rest(POOL)], {

@@ -9,6 +9,11 @@ export class StepWatch {
   readonly #follow: Follow;
   #record: RotationRecord | undefined;
   #waiting: (() => void)[] = [];
+  #known: () => void = () => {};
+  /** Resolves when the rotation is known that is there to begin with. */
+  readonly ready = new Promise<void>((resolve) => {
+    this.#known = resolve;
+  });
 
   constructor(client: EtcdClient) {
     const key = new Keys(client.prefix).rotation(POOL);
@@ -19,6 +24,7 @@ export class StepWatch {
     this.#follow = client.follow([key], {
       onSnapshot: ({ entries }) => {
         for (const { value } of entries) see(value.toString());
+        this.#known();
       },
       onChanges: ({ changes }) => {
         for (const each of changes) if (each.kind === 'put') see(each.entry.value.toString());

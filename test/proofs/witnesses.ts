@@ -10,6 +10,7 @@ import { PATIENCE_MS } from './operator.js';
 /** What a look at the servers needs of each. */
 export interface WitnessedServer {
   readonly name: string;
+  hasGiven(cid: string): boolean;
   readonly server: {
     readonly running: boolean;
     heldCids(): Promise<string[]>;
@@ -57,8 +58,9 @@ export class Witnesses {
     const running = servers.filter(({ server }) => server.running);
     const wrong: string[] = [];
     for (const { name, server } of running) {
-      for (const cid of await server.foreign()) {
-        wrong.push(`a packet with CID ${cid} came to ${name}, which never gave it out`);
+      for (const cid of new Set(await server.foreign())) {
+        const giver = servers.find((each) => each.hasGiven(cid));
+        wrong.push(`a packet with CID ${cid} of ${giver?.name ?? 'nobody'} came to ${name}`);
       }
     }
     const held = await heldBy(running);

@@ -148,7 +148,8 @@ export class ClientConnection {
     this.#leave(left);
   }
 
-  close(): void {
+  /** @param lingerMs milliseconds for which sockets are kept, so that the server hears of it */
+  close(lingerMs = 0): void {
     clearTimeout(this.#timer);
     try {
       this.#quic.close(true, 0, Buffer.alloc(0));
@@ -157,7 +158,7 @@ export class ClientConnection {
       // It is closed already.
     }
     clearTimeout(this.#timer);
-    for (const socket of this.#sockets.values()) closeSoon(socket, 0);
+    for (const socket of this.#sockets.values()) closeSoon(socket, lingerMs);
     this.#sockets.clear();
   }
 

@@ -51,6 +51,9 @@ interface Member {
   address: number;
 }
 
+/** Milliseconds in which a server hears that a connection is over. */
+const FAREWELL_MS = 1_000;
+
 /** Many connections that take the same steps. A connection that is lost stays lost. */
 export class Fleet {
   readonly #options: FleetOptions;
@@ -178,7 +181,7 @@ export class Fleet {
   leave(cids: readonly string[]): number {
     const wanted = new Set(cids);
     for (const member of [...this.#alive]) {
-      if (wanted.has(member.connection.destinationCid)) this.#drop(member);
+      if (wanted.has(member.connection.destinationCid)) this.#drop(member, FAREWELL_MS);
     }
     return this.alive;
   }
@@ -230,8 +233,8 @@ export class Fleet {
     }
   }
 
-  #drop(member: Member): void {
-    member.connection.close();
+  #drop(member: Member, lingerMs = 0): void {
+    member.connection.close(lingerMs);
     this.#alive = this.#alive.filter((each) => each !== member);
   }
 

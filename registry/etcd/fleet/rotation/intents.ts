@@ -68,7 +68,7 @@ function begun(
 ): Unstamped | undefined {
   if (record?.id === id) return undefined;
   if (record !== undefined && !isOver(record)) {
-    const message = `a rotation is under way, which ${record.by} began: --status shows it`;
+    const message = `a rotation is under way, which ${record.by} began: --status shows it, and --resume watches it`;
     throw new CidecarError('ARGUMENT_INVALID', message);
   }
   return { id, step: 'asked', by, why, asked, forced: [] };
