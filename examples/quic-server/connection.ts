@@ -5,10 +5,13 @@ import { IssuedCids } from './issued-cids.js';
 
 /** What a connection needs of its server. */
 export interface ConnectionHost {
+  /** How many addresses quiche follows a client to, the first one included. */
+  readonly paths: number;
   take(): PooledCid;
   register(cid: Uint8Array, connection: EchoConnection): void;
   unregister(cid: Uint8Array): void;
   send(datagram: Uint8Array, to: Host): void;
+  log(line: string): void;
   /** The connection has ended, because of `error` if there is one. */
   closed(connection: EchoConnection, error?: unknown): void;
 }
@@ -23,6 +26,8 @@ export class EchoConnection {
   /** What was read but not sent, because the client's flow control windows have no room. */
   readonly #unsent = new Map<number, { readonly data: Uint8Array; readonly fin: boolean }>();
   #timer: NodeJS.Timeout | undefined;
+  /** Addresses that the client has come from. */
+  #paths = 1;
   #over = false;
 
   constructor(host: ConnectionHost, quic: Connection, first: PooledCid, clientsChoice: Uint8Array) {
@@ -44,6 +49,7 @@ export class EchoConnection {
       }
       this.#cids.update();
       for (const stream of [...this.#unsent.keys(), ...this.#quic.readable()]) this.#echo(stream);
+      this.#countPaths();
     });
   }
 
@@ -77,6 +83,24 @@ export class EchoConnection {
     } catch (error) {
       this.#end(error);
     }
+  }
+
+  /**
+   * quiche drops what comes from one address more than it follows, and the client would wait in
+   * vain until it gives up. So the connection is closed while the client can still be told, at its
+   * last address, and comes back at once.
+   */
+  #countPaths(): void {
+    const before = this.#paths;
+    // quiche keeps these events until they are read.
+    for (let event = this.#quic.pathEventNext(); event; event = this.#quic.pathEventNext()) {
+      if (event.type === 'New') this.#paths += 1;
+    }
+    const { paths } = this.#host;
+    if (this.#paths < paths || before >= paths || this.#quic.isClosed()) return;
+    this.#flush(); // The answers come first.
+    this.#quic.close(true, 0, Buffer.from('come back: no more addresses can be followed'));
+    this.#host.log(`a connection was closed, since its client has had ${paths} addresses`);
   }
 
   #end(error?: unknown): void {

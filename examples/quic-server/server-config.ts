@@ -6,8 +6,8 @@ import type { Config } from '@matrixai/quic/native/types.js';
  * How often a connection's client may come from another address, plus one. quiche has one number
  * for this and for the CIDs that it takes from a client (active_connection_id_limit). It frees
  * the place of an address that was left only if the client gives up its CID for it, which hardly
- * any client does, and then drops what comes from a further one: with 8, the eighth rebind of a
- * NAT ends the connection.
+ * any client does, and then drops what comes from a further one. A connection that has come so far
+ * is closed (connection.ts): with 8, at the seventh rebind of a NAT.
  */
 export const PATHS = 1024;
 

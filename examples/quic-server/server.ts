@@ -20,6 +20,7 @@ import {
   versionNegotiation,
 } from './datagram.js';
 import { hex, tokenNumber } from './octets.js';
+import { PATHS } from './server-config.js';
 import { ResetLimit, statelessReset } from './stateless-reset.js';
 
 /** What the server needs of a CidPool. */
@@ -46,17 +47,23 @@ export class EchoServer implements ConnectionHost {
   readonly #resets = new ResetLimit();
   #lastOrder: Reissue | undefined;
 
-  readonly #log: (line: string) => void;
+  /** Writes one line for a person, without its end. */
+  readonly log: (line: string) => void;
+  readonly paths: number;
 
-  /** @param log gets one line for a person each time, without its end */
-  constructor(pool: Pool, config: Config, local: Host, log = writeLine) {
+  /**
+   * @param log gets one line for a person each time, without its end
+   * @param paths the active_connection_id_limit of the config
+   */
+  constructor(pool: Pool, config: Config, local: Host, log = writeLine, paths = PATHS) {
     this.#pool = pool;
-    this.#log = log;
+    this.log = log;
+    this.paths = paths;
     this.#config = config;
     this.#local = local;
     this.#socket = createSocket('udp4', (datagram, from) => this.#receive(datagram, from));
     // After binding, errors come from ICMP and concern one client. QUIC notices that by its timer.
-    this.#socket.on('error', (error) => this.#log(error.message));
+    this.#socket.on('error', (error) => this.log(error.message));
     pool.on('reissue', this.#reissue);
     pool.on('recovered', this.#reissueRest);
   }
@@ -113,7 +120,7 @@ export class EchoServer implements ConnectionHost {
 
   closed(connection: EchoConnection, error?: unknown): void {
     this.#connections.delete(connection);
-    if (error !== undefined) this.#log(`a connection ended: ${String(error)}`);
+    if (error !== undefined) this.log(`a connection ended: ${String(error)}`);
   }
 
   #receive(datagram: Buffer, { address, port }: RemoteInfo): void {
@@ -188,7 +195,7 @@ export class EchoServer implements ConnectionHost {
     await setTimeout(left, undefined, { signal });
     const late = [...this.#connections].filter((each) => each.holds(throughGeneration)).length;
     if (late === 0) return;
-    this.#log(
+    this.log(
       `${late} of ${this.#connections.size} connections still have CIDs of generation ${throughGeneration} or before, which could not be replaced: they are lost when these are withdrawn`,
     );
   }

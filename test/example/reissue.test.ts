@@ -186,6 +186,27 @@ it.each([2, 24])(
   },
 );
 
+it('closes the connection of a client that has had as many addresses as can be followed', {
+  timeout: 60_000,
+}, async () => {
+  await rig.stop();
+  rig = await Rig.start({ limit: 8 });
+  const [client, other] = [await rig.open(8), await rig.open(8)];
+  const { connection } = client;
+  for (let i = 0; i < 6; i++) {
+    await connection.rebind();
+    await connection.echo();
+  }
+  expect(rig.log).toEqual([]);
+  await connection.rebind();
+  // It is answered, or told at once; either way it is closed then, and nobody has waited.
+  await connection.echo().catch(() => {});
+  await expect(connection.echo()).rejects.toMatchObject({ ending: 'closed' });
+  expect(rig.log).toEqual(['a connection was closed, since its client has had 8 addresses']);
+  await other.connection.echo();
+  await (await rig.open(8)).connection.echo();
+});
+
 it('obeys no orders after it was closed', async () => {
   await openAll();
   rig.pool.emit('reissue', { throughGeneration: 1, deadline: new Date(Date.now() + 3_600_000) });

@@ -69,7 +69,8 @@ export class Rig {
     if (options.limit !== undefined) config.setActiveConnectionIdLimit(options.limit);
     const any = { host: '127.0.0.1', port: 0 };
     const rig = new Rig(
-      ({ pool, log }) => new FarServer(options, pool, config, any, (line) => log.push(line)),
+      ({ pool, log }) =>
+        new FarServer(options, pool, config, any, (line) => log.push(line), options.limit),
       scope,
     );
     await rig.server.listen();

@@ -108,7 +108,7 @@ async function refusal(...flags: string[]): Promise<string> {
   return refused.output;
 }
 
-describe('TCP with mutual TLS', { timeout: 60_000 }, () => {
+describe('TCP with mutual TLS', { timeout: 300_000 }, () => {
   it('serves a client with a certificate of the authority', async () => {
     const good = await showing(await ours.issue('good'));
     expect(await ask(client(good), 'status', {})).toMatchObject({ serving: true });
