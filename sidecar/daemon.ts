@@ -18,6 +18,7 @@ import {
   readyOrAway,
 } from './fleet/open-registration.js';
 import type { Registration } from './fleet/registration.js';
+import { observeRegistration } from './fleet/registration-metrics.js';
 import { SidecarFleet } from './fleet/sidecar-fleet.js';
 import { Issuer } from './issuing/issuer.js';
 import { logIssuer } from './issuing/issuer-log.js';
@@ -58,7 +59,8 @@ export class Daemon {
   #metricsServer: MetricsServer | undefined;
   #rounds: NodeJS.Timeout | undefined;
   #own: OwnServer;
-  #first: DesiredState | undefined;
+  /** The state with which it started; undefined before that is known. */
+  first: DesiredState | undefined;
   #serving: Serving | undefined;
   #started = false;
   #failed = false;
@@ -80,11 +82,6 @@ export class Daemon {
     });
   }
 
-  /** The state with which it started; undefined before that is known. */
-  get first(): DesiredState | undefined {
-    return this.#first;
-  }
-
   /** The sidecar serves when this resolves. On an error everything that was begun is undone. */
   async start(): Promise<void> {
     try {
@@ -104,7 +101,7 @@ export class Daemon {
       await this.#register(this.#options.registration);
     }
     const state = await this.#kept.firstState();
-    this.#first = state;
+    this.first = state;
     await decapsulation?.start();
     const serverName = nameOfOwnServer(this.#own, state);
     const view = viewOf(state, serverName);
@@ -123,7 +120,7 @@ export class Daemon {
     });
     this.#issuer = issuer;
     logIssuer(issuer, log);
-    issuer.on('minting', () => this.#check());
+    issuer.on('minting', () => this.check());
     issuer.on('recorded', () => this.#nonceSupply.check(issuer.sources));
     await issuer.start();
     await issuer.ready();
@@ -145,7 +142,7 @@ export class Daemon {
         this.#registration?.desired(state);
         this.#registration?.inForce(state.revision);
         this.#kept.keep(this.#health.revision);
-        this.#check();
+        this.check();
       },
     });
     this.#follower = follower;
@@ -193,7 +190,7 @@ export class Daemon {
     await this.#server.listen(this.#options);
     // Not before: a start that fails leaves nothing that a later one would begin with.
     this.#kept.keep(this.#health.revision);
-    this.#check();
+    this.check();
     this.#rounds = setInterval(() => {
       service.flushRefusals();
       this.#nonceSupply.measure(issuer.sources);
@@ -244,6 +241,7 @@ export class Daemon {
     if (!(registry instanceof EtcdRegistry)) return;
     const of = { ...flags, registry, stateFolder, ttl, cidLifetime, log };
     this.#registration = await openRegistration(of);
+    observeRegistration(this.#metrics.registry, this.#registration);
     await readyOrAway(this.#registration, log);
   }
 
@@ -293,10 +291,6 @@ export class Daemon {
 
   /** To be called when something beside the registry changed that decides whether it serves. */
   check(): void {
-    this.#check();
-  }
-
-  #check(): void {
     if (this.#issuer === undefined || this.#serving === undefined) return; // It is starting.
     this.#serving.check();
     this.#nonceSupply.check(this.#issuer.sources);

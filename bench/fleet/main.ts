@@ -15,7 +15,7 @@ import { AgentProcess } from './agent-process.js';
 import type { AgentsOptions, Reached } from './agents.js';
 import { now } from './clock.js';
 import type { FleetRow } from './fleet.js';
-import { loadOf } from './load.js';
+import { cpuOf, loadOf } from './load.js';
 import type { Registering } from './servers.js';
 
 /** Agents that are processes of their own with a kernel, and those in memory in each process. */
@@ -55,7 +55,7 @@ async function measureFleet(): Promise<void> {
   const workers = IN_MEMORY.map((_, at) => worker('agents', `agents-${at}`));
   await Promise.all(workers.map((each, at) => startAgents(each, at, prefix)));
   await measureChanges(client, kernels, workers);
-  await measureRegistrations(client);
+  await measureRegistrations(client, [...kernels, ...workers]);
   for (const each of [...kernels, ...workers]) await each.stop();
   client.close();
 }
@@ -78,19 +78,24 @@ async function measureChanges(
   for (const each of workers) each.on('reached', (data) => reached.push(data as Reached));
   const keys = new Keys(client.prefix);
   const sent = new Map<number, number>();
-  for (let i = 0; i < CHANGES; i += 1) {
+  const change = async (i: number) => {
     const value = { address: `10.0.1.${(i % 100) + 1}`, weight: 50 + i };
     const success = [put(keys.server('web', `static-${i % 100}`), JSON.stringify(value))];
     const at = now();
-    const change = { what: 'change', repeatable: true };
-    const { revision } = await client.kv.txn(transaction(keys, 'bench', { success }), change);
+    const { revision } = await client.kv.txn(transaction(keys, 'bench', { success }), {
+      what: 'change',
+      repeatable: true,
+    });
     sent.set(revision, at);
     await until('all tables have it', () => {
       const inMemory = reached.filter((each) => each.revision === revision);
       const ready = inMemory.length === workers.length;
       return ready && kernels.every((agent) => agent.applied().has(revision));
     });
-  }
+  };
+  const cpu = await cpuOf([...members.all, ...kernels, ...workers], async () => {
+    for (let i = 0; i < CHANGES; i += 1) await change(i);
+  });
   const after = (revision: number, at: number) => {
     const from = sent.get(revision);
     return from === undefined ? [] : [at - from];
@@ -104,12 +109,16 @@ async function measureChanges(
   const all = [...inKernel, ...inMemory];
   add('change to 50 agents, p50', quantile(all, 0.5), 'ms');
   add('change to 50 agents, p99', quantile(all, 0.99), 'ms');
+  add('a change, CPU of all', cpu / CHANGES, 'ms');
   add('change to the kernels of two of them, p50', quantile(inKernel, 0.5), 'ms');
   add('change to the kernels of two of them, p99', quantile(inKernel, 0.99), 'ms');
 }
 
 /** With the 50 agents, one of which is the controller and hands out the IDs. */
-async function measureRegistrations(client: EtcdClient): Promise<void> {
+async function measureRegistrations(
+  client: EtcdClient,
+  agents: readonly { readonly pid: number }[],
+): Promise<void> {
   const { prefix } = client;
   const keys = new Keys(prefix);
   const servers = worker('servers', 'servers');
@@ -120,7 +129,12 @@ async function measureRegistrations(client: EtcdClient): Promise<void> {
     await servers.call('register', of);
     return now() - began;
   };
-  add('200 sidecars register at once', await register(1, AT_ONCE), 'ms');
+  let took = 0;
+  const cpu = await cpuOf([...members.all, ...agents, servers], async () => {
+    took = await register(1, AT_ONCE);
+  });
+  add('200 sidecars register at once', took, 'ms');
+  add('200 sidecars register at once, CPU of all', cpu, 'ms');
   add('IDs that two of them have', await sharedIds(client, AT_ONCE), 'IDs');
   let more = 0;
   for (let from = AT_ONCE + 1; from <= REGISTERED; from += AT_ONCE) {

@@ -18,6 +18,8 @@ import {
 } from '../../registry/etcd/fleet/index.js';
 import { type EventValue, type Keys, revisionNumber } from '../../registry/etcd/layout/index.js';
 import type { DesiredState, Pool } from '../../registry/index.js';
+import { ConfigRevisions } from './config-revisions.js';
+import { ControllerCounts } from './controller-counts.js';
 import type { ControllerOptions } from './controller-options.js';
 import type { Duty, DutyContext, DutyStep } from './duties/duty.js';
 import { DUTIES, WITHOUT_STATE } from './duties/index.js';
@@ -42,7 +44,9 @@ export class Controller {
   readonly #said = new SayOnce();
   readonly #clocks: Clocks;
   readonly #timer: NodeJS.Timeout;
+  readonly counts = new ControllerCounts();
   readonly #survey = new Survey();
+  readonly #revisions: ConfigRevisions;
   /** Who holds which pool. */
   readonly #controllers: FollowedFleet;
   /** Everything; followed only while this agent holds a pool. */
@@ -64,6 +68,7 @@ export class Controller {
     this.#clocks = new Clocks(this.#now);
     const { client, keys } = options;
     this.#events = new EventLog(client, keys);
+    this.#revisions = new ConfigRevisions(client, keys);
     this.#lateness = new Lateness(options, this.#now);
     this.#controllers = followFleet(
       client,
@@ -141,6 +146,7 @@ export class Controller {
     this.#terms = state.pools.flatMap(
       ({ name }) => termOf(this.#controllers.view, name, agent, lease) ?? [],
     );
+    this.counts.retain(this.pools);
     this.#options.onTerms?.();
     if (this.#terms.length === 0) return this.#retire();
     const desired = revisionNumber(state.revision) ?? 0;
@@ -188,7 +194,10 @@ export class Controller {
       const topic = `${pool.name} duty ${at}`;
       try {
         const step = await duty(context);
-        if (step !== undefined && (await this.#do(step))) return true;
+        if (step !== undefined && (await this.#do(step))) {
+          this.counts.done(pool.name, step.task);
+          return true;
+        }
         this.#said.over(topic);
       } catch (error) {
         if (this.#closed) return true;
@@ -241,6 +250,8 @@ export class Controller {
       graceMs,
       log,
       said: this.#said,
+      counts: this.counts,
+      revisionOf: (config) => this.#revisions.of(pool.name, config),
       read: (key) => client.kv.get(key),
       event: (event) => this.#event(event, by, pool.name, view.revision),
     };
@@ -276,6 +287,7 @@ export class Controller {
   /** It holds no pool. Whoever holds one later begins all clocks anew. */
   #retire(): void {
     this.#terms = [];
+    this.counts.retain([]);
     this.#options.onTerms?.();
     this.#clocks.clear();
     this.#fleet?.close();

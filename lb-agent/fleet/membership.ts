@@ -9,14 +9,9 @@ import type {
   Transaction,
   TransactionResult,
 } from '../../registry/etcd/client/index.js';
-import {
-  acknowledge,
-  announce,
-  comeAlive,
-  isNameOfAnother,
-  type SeenName,
-} from '../../registry/etcd/fleet/index.js';
+import { acknowledge, announce, comeAlive } from '../../registry/etcd/fleet/index.js';
 import type { AgentNameValue, Keys } from '../../registry/etcd/layout/index.js';
+import { describeOther, otherOfName, seenOf } from './name-owner.js';
 import { followOwnRecord, type OwnRecord, readOwnRecord } from './own-record.js';
 import type { Standing } from './standing.js';
 
@@ -24,12 +19,8 @@ export interface MembershipOptions {
   readonly client: EtcdClient;
   readonly keys: Keys;
   readonly agent: string;
-  /** UUID of the state folder. */
-  readonly identity: string;
-  /** Of the machine and the pin folder; undefined where the machine has no ID. */
-  readonly machine: string | undefined;
-  /** Name of this host, for people. */
-  readonly host: string;
+  /** Who it is, by which others know it again. */
+  readonly owner: AgentNameValue;
   /** Seconds for which others believe that it is awake after its last word. */
   readonly ttl: number;
   readonly log: Logger;
@@ -37,14 +28,6 @@ export interface MembershipOptions {
   readonly onChange: () => void;
   /** Saves that this agent was counted out; rejects where the disk does not take it. */
   readonly rememberOut: () => Promise<void>;
-}
-
-/** Another agent that has the name. */
-interface Other {
-  /** Whether it gives no sign of life. */
-  readonly away: boolean;
-  readonly identity: string | undefined;
-  readonly host: string | undefined;
 }
 
 /** Milliseconds between looks at a name that is taken. */
@@ -239,7 +222,12 @@ export class Membership {
     const holds = this.#holds;
     // What it holds is older than it has to be, or is of the time before etcd was restored.
     if (holds < this.#snapshot || holds > own.at) return false;
-    const transaction = announce(keys, { agent, owner: this.#owner, holds, seen: seenOf(own) });
+    const transaction = announce(keys, {
+      agent,
+      owner: this.#options.owner,
+      holds,
+      seen: seenOf(own),
+    });
     const result = await this.#txn('announcement', transaction);
     if (!result.held) return true;
     const revision = result.results.at(-1);
@@ -255,10 +243,10 @@ export class Membership {
   }
 
   async #comeAlive(lease: string, holds: number): Promise<boolean> {
-    const { client, keys, agent, identity, host, log } = this.#options;
+    const { client, keys, agent, owner, log } = this.#options;
     const own = await readOwnRecord(client, keys, agent);
     if (this.#isTaken(own) || holds > own.at) return false;
-    const value = { identity, host, since: holds };
+    const value = { identity: owner.identity, host: owner.host, since: holds };
     const of = { agent, lease, value, holds, seen: seenOf(own) };
     const result = await this.#txn('sign of life', comeAlive(keys, of));
     if (result.held) {
@@ -273,39 +261,20 @@ export class Membership {
 
   /** Whether another agent has this name, which then is looked at again later. */
   #isTaken(own: OwnRecord): boolean {
-    const { agent, identity, log } = this.#options;
-    const other = this.#otherOf(own);
+    const { agent, owner, log } = this.#options;
+    const other = otherOfName(own, owner);
     if (other === undefined) return false;
     this.#goal = undefined;
     this.#stand('name taken');
     if (this.#said.isNews(`taken ${other.away}`, 'standing')) {
       log.error(
-        { agent, identity, other: other.identity, host: other.host },
-        other.away
-          ? `another agent has this name, and others wait for it though it is away: give this one another --agent, or see to it that the other gets no packets and run cidctl agents count-out ${agent}. This one does not join`
-          : 'another agent has this name: give one of them another --agent. This one does not join',
+        { agent, identity: owner.identity, other: other.identity, host: other.host },
+        describeOther(agent, other),
       );
     }
     clearTimeout(this.#lookAgain);
     this.#lookAgain = setTimeout(() => this.#go(), LOOK_AGAIN_MS).unref();
     return true;
-  }
-
-  /** ACK_OWNER: the other agent of this name, awake or not. */
-  #otherOf({ name, live }: OwnRecord): Other | undefined {
-    const alive = live.modRevision !== 0;
-    if (alive && live.value?.identity !== this.#options.identity) {
-      // Its own before it lost its state folder is over in a moment.
-      return { away: false, identity: live.value?.identity, host: live.value?.host };
-    }
-    const owner = name.value;
-    if (owner === undefined || !isNameOfAnother(owner, this.#owner)) return undefined;
-    return { away: !alive, identity: owner.identity, host: owner.host };
-  }
-
-  get #owner(): AgentNameValue {
-    const { identity, machine, host } = this.#options;
-    return { identity, ...(machine !== undefined && { machine }), host };
   }
 
   #learn({ held, revision }: TransactionResult, holds: number): void {
@@ -333,8 +302,4 @@ export class Membership {
     if (this.#closed || !this.#said.isNews(error, 'trouble')) return;
     this.#options.log.warn({ error }, 'etcd does not take what this agent says; trying again');
   }
-}
-
-function seenOf({ name, live }: OwnRecord): SeenName {
-  return { name: name.modRevision, live: live.modRevision };
 }
