@@ -24,11 +24,14 @@ import type { ControllerOptions } from './controller-options.js';
 import type { Duty, DutyContext, DutyStep } from './duties/duty.js';
 import { DUTIES, WITHOUT_STATE } from './duties/index.js';
 import { Lateness } from './lateness.js';
+import { Pace } from './pace.js';
 import { Survey } from './survey.js';
 
 const GRACE_MS = 60_000;
 /** Milliseconds between looks at what has no event: clocks. */
 const LOOK_EVERY = 1_000;
+/** Between two allocations in a pool, unless one of them is as large as can be. */
+const ALLOCATE_APART_MS = 100;
 /** Milliseconds for which others may take over what it gave up. */
 const STAY_AWAY_MS = 60_000;
 
@@ -46,6 +49,7 @@ export class Controller {
   readonly #timer: NodeJS.Timeout;
   readonly counts = new ControllerCounts();
   readonly #survey = new Survey();
+  readonly #pace = new Pace(ALLOCATE_APART_MS, () => this.look());
   readonly #revisions: ConfigRevisions;
   /** Who holds which pool. */
   readonly #controllers: FollowedFleet;
@@ -84,12 +88,10 @@ export class Controller {
     return this.#terms.map(({ pool }) => pool);
   }
 
-  /** Its terms, as far as it knows. */
   get terms(): readonly Term[] {
     return this.#terms;
   }
 
-  /** The registry has this state. */
   desired(state: DesiredState): void {
     this.#state = state;
     this.look();
@@ -100,7 +102,6 @@ export class Controller {
     this.#retire();
   }
 
-  /** Something that it goes by may be different. */
   look(): void {
     if (!this.#closed) void this.#work.run();
   }
@@ -196,6 +197,7 @@ export class Controller {
         const step = await duty(context);
         if (step !== undefined && (await this.#do(step))) {
           this.counts.done(pool.name, step.task);
+          if (step.task === 'allocation') this.#pace.note(pool.name);
           return true;
         }
         this.#said.over(topic);
@@ -251,6 +253,7 @@ export class Controller {
       log,
       said: this.#said,
       counts: this.counts,
+      isPaced: (name) => this.#pace.allows(name),
       revisionOf: (config) => this.#revisions.of(pool.name, config),
       read: (key) => client.kv.get(key),
       event: (event) => this.#event(event, by, pool.name, view.revision),

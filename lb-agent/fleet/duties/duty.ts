@@ -22,6 +22,8 @@ export interface DutyContext {
   /** Milliseconds for which an agent may give no sign of life. */
   readonly graceMs: number;
   readonly log: Logger;
+  /** Whether some time passed since IDs were handed out; where not, it is looked again then. */
+  isPaced(pool: string): boolean;
   readonly counts: ControllerCounts;
   /** What was said, for duties that would say the same at each look; topics begin with the pool. */
   readonly said: SayOnce;

@@ -5,6 +5,7 @@ import {
   type Grant,
   grantTransaction,
   levelOf,
+  TRANSACTION_ROOM,
 } from '../../../registry/etcd/fleet/index.js';
 import type { DutyContext, DutyStep } from './duty.js';
 
@@ -20,6 +21,9 @@ export async function handOut(context: DutyContext): Promise<DutyStep | undefine
   tellFill(context);
   context.counts.unmet(pool, unmet.length);
   if (grants.length === 0) return undefined;
+  // Each transaction is a state that every host of the fleet takes. The first request is met at
+  // once, and those that come with it together.
+  if (grants.length < TRANSACTION_ROOM.grants && !context.isPaced(pool)) return undefined;
   const recorded = await event({ what: 'allocate', changes: grants.map(inWords) });
   return {
     task: 'allocation',
