@@ -18,6 +18,7 @@ import {
   readyOrAway,
 } from './fleet/open-registration.js';
 import type { Registration } from './fleet/registration.js';
+import { observeRegistration } from './fleet/registration-metrics.js';
 import { SidecarFleet } from './fleet/sidecar-fleet.js';
 import { Issuer } from './issuing/issuer.js';
 import { logIssuer } from './issuing/issuer-log.js';
@@ -58,7 +59,8 @@ export class Daemon {
   #metricsServer: MetricsServer | undefined;
   #rounds: NodeJS.Timeout | undefined;
   #own: OwnServer;
-  #first: DesiredState | undefined;
+  /** The state with which it started; undefined before that is known. */
+  first: DesiredState | undefined;
   #serving: Serving | undefined;
   #started = false;
   #failed = false;
@@ -80,11 +82,6 @@ export class Daemon {
     });
   }
 
-  /** The state with which it started; undefined before that is known. */
-  get first(): DesiredState | undefined {
-    return this.#first;
-  }
-
   /** The sidecar serves when this resolves. On an error everything that was begun is undone. */
   async start(): Promise<void> {
     try {
@@ -104,7 +101,7 @@ export class Daemon {
       await this.#register(this.#options.registration);
     }
     const state = await this.#kept.firstState();
-    this.#first = state;
+    this.first = state;
     await decapsulation?.start();
     const serverName = nameOfOwnServer(this.#own, state);
     const view = viewOf(state, serverName);
@@ -244,6 +241,7 @@ export class Daemon {
     if (!(registry instanceof EtcdRegistry)) return;
     const of = { ...flags, registry, stateFolder, ttl, cidLifetime, log };
     this.#registration = await openRegistration(of);
+    observeRegistration(this.#metrics.registry, this.#registration);
     await readyOrAway(this.#registration, log);
   }
 

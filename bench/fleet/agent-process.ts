@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { revisionNumber } from '../../registry/etcd/layout/index.js';
 import { until } from '../../test/etcd/until.js';
@@ -23,6 +23,10 @@ export interface AgentProcessOptions {
 export class AgentProcess {
   readonly #process: WorkerProcess;
   readonly #startedAt = now();
+  /** By what it said, when it said so first. */
+  readonly #times = new Map<string, number>();
+  readonly #applied = new Map<number, number>();
+  #readTo = 0;
 
   constructor(options: AgentProcessOptions) {
     const { agent, registry, folder, ttl } = options;
@@ -59,8 +63,8 @@ export class AgentProcess {
 
   /** When the kernel had each revision, by the whole milliseconds of its log. */
   applied(): ReadonlyMap<number, number> {
-    const applied = this.#lines().filter(({ msg }) => msg === 'desired state applied');
-    return new Map(applied.map(({ revision, time }) => [revisionNumber(`${revision}`) ?? 0, time]));
+    this.#read();
+    return this.#applied;
   }
 
   async stop(): Promise<void> {
@@ -68,17 +72,31 @@ export class AgentProcess {
   }
 
   #timeOf(message: string): number | undefined {
-    return this.#lines().find(({ msg }) => msg === message)?.time;
+    this.#read();
+    return this.#times.get(message);
   }
 
-  #lines(): readonly { msg: string; time: number; revision?: unknown }[] {
+  /** Reads what was logged since it was called last. */
+  #read(): void {
     if (!this.#process.running) throw new Error(`the agent ended:\n${this.#process.tail()}`);
-    const lines = readFileSync(this.#process.log, 'utf8').split('\n').slice(0, -1);
-    return lines
-      .filter((line) => line.startsWith('{'))
-      .map((line) => {
-        const { time, ...fields } = JSON.parse(line);
-        return { ...fields, time: Date.parse(time) };
-      });
+    const file = openSync(this.#process.log, 'r');
+    try {
+      const { size } = fstatSync(file);
+      const octets = Buffer.alloc(size - this.#readTo);
+      readSync(file, octets, 0, octets.length, this.#readTo);
+      const end = octets.lastIndexOf('\n') + 1;
+      this.#readTo += end;
+      for (const line of octets.subarray(0, end).toString().split('\n')) {
+        if (line.startsWith('{')) this.#take(JSON.parse(line));
+      }
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  #take({ msg, time, revision }: { msg: string; time: string; revision?: unknown }): void {
+    const at = Date.parse(time);
+    if (!this.#times.has(msg)) this.#times.set(msg, at);
+    if (msg === 'desired state applied') this.#applied.set(revisionNumber(`${revision}`) ?? 0, at);
   }
 }

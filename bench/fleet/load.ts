@@ -19,6 +19,17 @@ export async function loadOf(
   return { cpu, megabytes: Math.max(...members.map(({ pid }) => residentMegabytes(pid))) };
 }
 
+/** Milliseconds of CPU that processes took meanwhile, those of all their threads. */
+export async function cpuOf(
+  processes: readonly { readonly pid: number }[],
+  work: () => Promise<unknown>,
+): Promise<number> {
+  const ticks = () => processes.reduce((sum, { pid }) => sum + ticksOf(pid), 0);
+  const before = ticks();
+  await work();
+  return (ticks() - before) * 10;
+}
+
 /** User and system time, in hundredths of a second. */
 function ticksOf(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

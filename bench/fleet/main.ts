@@ -15,7 +15,7 @@ import { AgentProcess } from './agent-process.js';
 import type { AgentsOptions, Reached } from './agents.js';
 import { now } from './clock.js';
 import type { FleetRow } from './fleet.js';
-import { loadOf } from './load.js';
+import { cpuOf, loadOf } from './load.js';
 import type { Registering } from './servers.js';
 
 /** Agents that are processes of their own with a kernel, and those in memory in each process. */
@@ -43,19 +43,22 @@ const { endpoints } = members;
 async function measureFleet(): Promise<void> {
   const prefix = '/fleet';
   const client = new EtcdClient(endpoints, prefix);
-  const servers = Object.fromEntries(
+  const named = Object.fromEntries(
     Array.from({ length: 100 }, (_, i) => [`static-${i}`, [hexOf(0x100000 + i)]]),
   );
   const allocation = { first: 1, last: 100_000 };
-  await putPool(client, { configs: ['minting'], nonceLength: 4, servers, allocation });
+  await putPool(client, { configs: ['minting'], nonceLength: 4, servers: named, allocation });
   // The first one is the controller: it hands out the IDs.
   const kernels: AgentProcess[] = [];
   for (let at = 0; at < IN_KERNEL; at += 1) kernels.push(agentProcess(prefix, at));
   await Promise.all(kernels.map((agent) => agent.joined()));
+  const servers = worker('servers', 'servers');
+  await servers.ready();
+  await measureAtOnce(client, servers, kernels);
   const workers = IN_MEMORY.map((_, at) => worker('agents', `agents-${at}`));
   await Promise.all(workers.map((each, at) => startAgents(each, at, prefix)));
   await measureChanges(client, kernels, workers);
-  await measureRegistrations(client);
+  await measureMany(client, servers);
   for (const each of [...kernels, ...workers]) await each.stop();
   client.close();
 }
@@ -72,25 +75,30 @@ async function measureChanges(
   workers: readonly WorkerProcess[],
 ): Promise<void> {
   const usage = await loadOf(members.all);
-  add('etcd: 50 agents, nothing changes', usage.cpu, 'ms/s');
+  add('etcd: 50 agents, 200 registered servers, nothing changes', usage.cpu, 'ms/s');
   add('etcd: memory of a member', usage.megabytes, 'MB');
   const reached: Reached[] = [];
   for (const each of workers) each.on('reached', (data) => reached.push(data as Reached));
   const keys = new Keys(client.prefix);
   const sent = new Map<number, number>();
-  for (let i = 0; i < CHANGES; i += 1) {
+  const change = async (i: number) => {
     const value = { address: `10.0.1.${(i % 100) + 1}`, weight: 50 + i };
     const success = [put(keys.server('web', `static-${i % 100}`), JSON.stringify(value))];
     const at = now();
-    const change = { what: 'change', repeatable: true };
-    const { revision } = await client.kv.txn(transaction(keys, 'bench', { success }), change);
+    const { revision } = await client.kv.txn(transaction(keys, 'bench', { success }), {
+      what: 'change',
+      repeatable: true,
+    });
     sent.set(revision, at);
     await until('all tables have it', () => {
       const inMemory = reached.filter((each) => each.revision === revision);
       const ready = inMemory.length === workers.length;
       return ready && kernels.every((agent) => agent.applied().has(revision));
     });
-  }
+  };
+  const cpu = await cpuOf([...members.all, ...kernels, ...workers], async () => {
+    for (let i = 0; i < CHANGES; i += 1) await change(i);
+  });
   const after = (revision: number, at: number) => {
     const from = sent.get(revision);
     return from === undefined ? [] : [at - from];
@@ -104,29 +112,44 @@ async function measureChanges(
   const all = [...inKernel, ...inMemory];
   add('change to 50 agents, p50', quantile(all, 0.5), 'ms');
   add('change to 50 agents, p99', quantile(all, 0.99), 'ms');
+  add('a change, CPU of all', cpu / CHANGES, 'ms');
   add('change to the kernels of two of them, p50', quantile(inKernel, 0.5), 'ms');
   add('change to the kernels of two of them, p99', quantile(inKernel, 0.99), 'ms');
 }
 
-/** With the 50 agents, one of which is the controller and hands out the IDs. */
-async function measureRegistrations(client: EtcdClient): Promise<void> {
-  const { prefix } = client;
-  const keys = new Keys(prefix);
-  const servers = worker('servers', 'servers');
-  await servers.ready();
-  const register = async (from: number, count: number) => {
-    const of: Registering = { endpoints, prefix, from, count, ttl: TTL };
-    const began = now();
-    await servers.call('register', of);
-    return now() - began;
-  };
-  add('200 sidecars register at once', await register(1, AT_ONCE), 'ms');
+/**
+ * With two agents, one of which is the controller and hands out the IDs: on the CPUs of this
+ * machine each agent takes every state that this makes, which it does not on hosts of its own.
+ */
+async function measureAtOnce(
+  client: EtcdClient,
+  servers: WorkerProcess,
+  agents: readonly { readonly pid: number }[],
+): Promise<void> {
+  let took = 0;
+  const cpu = await cpuOf([...members.all, ...agents, servers], async () => {
+    took = await register(servers, 1, AT_ONCE);
+  });
+  add('200 sidecars register at once', took, 'ms');
+  add('200 sidecars register at once, CPU of all', cpu, 'ms');
   add('IDs that two of them have', await sharedIds(client, AT_ONCE), 'IDs');
-  let more = 0;
+}
+
+async function register(servers: WorkerProcess, from: number, count: number): Promise<number> {
+  const of: Registering = { endpoints, prefix: '/fleet', from, count, ttl: TTL };
+  const began = now();
+  await servers.call('register', of);
+  return now() - began;
+}
+
+/** With all of the 50 agents. */
+async function measureMany(client: EtcdClient, servers: WorkerProcess): Promise<void> {
+  const keys = new Keys(client.prefix);
+  let took = 0;
   for (let from = AT_ONCE + 1; from <= REGISTERED; from += AT_ONCE) {
-    more += await register(from, AT_ONCE);
+    took += await register(servers, from, AT_ONCE);
   }
-  add('1,800 more, 200 at a time', more, 'ms');
+  add('1,800 more, 200 at a time, with 50 agents', took, 'ms');
   await measureOctets(keys);
   const { count } = await client.kv.count(withPrefix(keys.root));
   add('keys with 50 agents, 2,000 registered servers', count, 'keys');

@@ -71,15 +71,14 @@ export class AgentFleet implements FleetHealth {
     this.#memberFile = memberFile;
     this.#member = member;
     this.#quiet = new QuietTimes(options);
-    const { registry } = options;
+    const { registry, machine } = options;
     this.#announcer = new Announcer(options);
     if (registry !== undefined) {
       const { client, keys } = registry;
       const common = { ...options, client, keys };
       this.#membership = new Membership({
         ...common,
-        identity,
-        machine: options.machine,
+        owner: { identity, host: options.host, ...(machine !== undefined && { machine }) },
         onChange: () => this.#look(),
         rememberOut: () => this.#memberFile.require('out'),
       });
@@ -170,6 +169,11 @@ export class AgentFleet implements FleetHealth {
   started(): void {
     this.#starting = false;
     this.#look();
+  }
+
+  /** Of the pools that it hands out IDs for. */
+  get controller(): Pick<Controller, 'pools' | 'counts'> | undefined {
+    return this.#controller;
   }
 
   get standing(): Standing | 'alone' {

@@ -18,15 +18,20 @@ import {
 } from '../../registry/etcd/fleet/index.js';
 import { type EventValue, type Keys, revisionNumber } from '../../registry/etcd/layout/index.js';
 import type { DesiredState, Pool } from '../../registry/index.js';
+import { ConfigRevisions } from './config-revisions.js';
+import { ControllerCounts } from './controller-counts.js';
 import type { ControllerOptions } from './controller-options.js';
 import type { Duty, DutyContext, DutyStep } from './duties/duty.js';
 import { DUTIES, WITHOUT_STATE } from './duties/index.js';
 import { Lateness } from './lateness.js';
+import { Pace } from './pace.js';
 import { Survey } from './survey.js';
 
 const GRACE_MS = 60_000;
 /** Milliseconds between looks at what has no event: clocks. */
 const LOOK_EVERY = 1_000;
+/** Between two allocations in a pool, unless one of them is as large as can be. */
+const ALLOCATE_APART_MS = 100;
 /** Milliseconds for which others may take over what it gave up. */
 const STAY_AWAY_MS = 60_000;
 
@@ -42,7 +47,10 @@ export class Controller {
   readonly #said = new SayOnce();
   readonly #clocks: Clocks;
   readonly #timer: NodeJS.Timeout;
+  readonly counts = new ControllerCounts();
   readonly #survey = new Survey();
+  readonly #pace = new Pace(ALLOCATE_APART_MS, () => this.look());
+  readonly #revisions: ConfigRevisions;
   /** Who holds which pool. */
   readonly #controllers: FollowedFleet;
   /** Everything; followed only while this agent holds a pool. */
@@ -64,6 +72,7 @@ export class Controller {
     this.#clocks = new Clocks(this.#now);
     const { client, keys } = options;
     this.#events = new EventLog(client, keys);
+    this.#revisions = new ConfigRevisions(client, keys);
     this.#lateness = new Lateness(options, this.#now);
     this.#controllers = followFleet(
       client,
@@ -79,12 +88,10 @@ export class Controller {
     return this.#terms.map(({ pool }) => pool);
   }
 
-  /** Its terms, as far as it knows. */
   get terms(): readonly Term[] {
     return this.#terms;
   }
 
-  /** The registry has this state. */
   desired(state: DesiredState): void {
     this.#state = state;
     this.look();
@@ -95,7 +102,6 @@ export class Controller {
     this.#retire();
   }
 
-  /** Something that it goes by may be different. */
   look(): void {
     if (!this.#closed) void this.#work.run();
   }
@@ -141,6 +147,7 @@ export class Controller {
     this.#terms = state.pools.flatMap(
       ({ name }) => termOf(this.#controllers.view, name, agent, lease) ?? [],
     );
+    this.counts.retain(this.pools);
     this.#options.onTerms?.();
     if (this.#terms.length === 0) return this.#retire();
     const desired = revisionNumber(state.revision) ?? 0;
@@ -188,7 +195,11 @@ export class Controller {
       const topic = `${pool.name} duty ${at}`;
       try {
         const step = await duty(context);
-        if (step !== undefined && (await this.#do(step))) return true;
+        if (step !== undefined && (await this.#do(step))) {
+          this.counts.done(pool.name, step.task);
+          if (step.task === 'allocation') this.#pace.note(pool.name);
+          return true;
+        }
         this.#said.over(topic);
       } catch (error) {
         if (this.#closed) return true;
@@ -241,6 +252,9 @@ export class Controller {
       graceMs,
       log,
       said: this.#said,
+      counts: this.counts,
+      isPaced: (name) => this.#pace.allows(name),
+      revisionOf: (config) => this.#revisions.of(pool.name, config),
       read: (key) => client.kv.get(key),
       event: (event) => this.#event(event, by, pool.name, view.revision),
     };
@@ -276,6 +290,7 @@ export class Controller {
   /** It holds no pool. Whoever holds one later begins all clocks anew. */
   #retire(): void {
     this.#terms = [];
+    this.counts.retain([]);
     this.#options.onTerms?.();
     this.#clocks.clear();
     this.#fleet?.close();

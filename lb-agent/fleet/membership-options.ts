@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Logger } from 'pino';
 import type { EtcdClient } from '../../registry/etcd/client/index.js';
-import type { Keys } from '../../registry/etcd/layout/index.js';
+import type { AgentNameValue, Keys } from '../../registry/etcd/layout/index.js';
 
 export interface MembershipOptions {
   readonly client: EtcdClient;
   readonly keys: Keys;
   readonly agent: string;
-  /** UUID of the state folder. */
-  readonly identity: string;
-  /** Of the machine and the pin folder; undefined where the machine has no ID. */
-  readonly machine: string | undefined;
-  /** Name of this host, for people. */
-  readonly host: string;
+  /** Who it is, by which others know it again. */
+  readonly owner: AgentNameValue;
   /** Seconds for which others believe that it is awake after its last word. */
   readonly ttl: number;
   readonly log: Logger;

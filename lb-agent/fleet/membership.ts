@@ -9,7 +9,7 @@ import type {
 } from '../../registry/etcd/client/index.js';
 import { acknowledge, announce, comeAlive } from '../../registry/etcd/fleet/index.js';
 import type { MembershipOptions } from './membership-options.js';
-import { logNameTaken, otherOf, ownerOf, seenOf } from './name-owner.js';
+import { describeOther, otherOfName, seenOf } from './name-owner.js';
 import { followOwnRecord, type OwnRecord, readOwnRecord } from './own-record.js';
 import type { Standing } from './standing.js';
 
@@ -223,7 +223,7 @@ export class Membership {
     const holds = this.#holds;
     // What it holds is older than it has to be, or is of the time before etcd was restored.
     if (holds < this.#snapshot || holds > own.at) return false;
-    const owner = ownerOf(this.#options);
+    const { owner } = this.#options;
     const transaction = announce(keys, { agent, owner, holds, seen: seenOf(own) });
     const result = await this.#txn('announcement', transaction);
     if (!result.held) return true;
@@ -240,9 +240,10 @@ export class Membership {
   }
 
   async #comeAlive(lease: string, holds: number): Promise<boolean> {
-    const { client, keys, agent, identity, host, log } = this.#options;
+    const { client, keys, agent, log } = this.#options;
     const own = await readOwnRecord(client, keys, agent);
     if (this.#isTaken(own) || holds > own.at) return false;
+    const { identity, host } = this.#options.owner;
     const value = { identity, host, since: holds };
     const of = { agent, lease, value, holds, seen: seenOf(own) };
     const result = await this.#txn('sign of life', comeAlive(keys, of));
@@ -256,15 +257,16 @@ export class Membership {
     return true;
   }
 
-  /** Whether another agent has this name, which then is looked at again later. */
+  /** Whether another agent has this name, at which it then looks again later. */
   #isTaken(own: OwnRecord): boolean {
-    const { agent, identity, log } = this.#options;
-    const other = otherOf(own, this.#options);
+    const { agent, owner, log } = this.#options;
+    const other = otherOfName(own, owner);
     if (other === undefined) return false;
     this.#goal = undefined;
     this.#stand('name taken');
     if (this.#said.isNews(`taken ${other.away}`, 'standing')) {
-      logNameTaken(log, agent, identity, other);
+      const fields = { agent, identity: owner.identity, other: other.identity, host: other.host };
+      log.error(fields, describeOther(agent, other));
     }
     clearTimeout(this.#lookAgain);
     this.#lookAgain = setTimeout(() => this.#go(), LOOK_AGAIN_MS).unref();

@@ -94,6 +94,11 @@ export const TRANSITIONS = {
     instead:
       'Wait until the balancers have acknowledged the quarantine (`cidctl agents` shows it); `cidctl agents count-out` takes out one that is gone.',
   },
+  'config-not-rested': {
+    severity: 'loses',
+    instead:
+      'Quarantine it, and remove it or give its ID another meaning when the longest connection is over (connectionAge of the allocation, a day without it), as the controller of the pool measures it.',
+  },
   'quarantine-undone': {
     severity: 'note',
     instead: 'This gives connections that were left their route back, if no ID changed hands.',

@@ -749,7 +749,7 @@ describe('a change', () => {
     // What rests is not in the two states; test/etcd/apply.etcd.test.ts has its case.
     names.add('resting-server-id-given');
     // Nor is what hosts do; test/etcd/apply-guards.etcd.test.ts has these.
-    names.add('config-in-use').add('config-not-forgotten');
+    names.add('config-in-use').add('config-not-forgotten').add('config-not-rested');
     expect([...names].sort()).toEqual([...TRANSITION_NAMES].sort());
   });
 

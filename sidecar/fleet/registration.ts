@@ -44,6 +44,8 @@ export class Registration {
   readonly #absence: ControllerAbsence;
   /** Whether the request is its own, as far as is known. */
   #registered = false;
+  /** How often it helped itself to IDs. */
+  selfAllocations = 0;
   #refusal: CidecarError | undefined;
   #state: DesiredState | undefined;
   #waiting: (() => void)[] = [];
@@ -107,6 +109,16 @@ export class Registration {
   /** Why another sidecar has this server; undefined where none has. */
   get refusal(): CidecarError | undefined {
     return this.#refusal;
+  }
+
+  get registered(): boolean {
+    return this.#registered;
+  }
+
+  /** IDs that it asks for and does not have, by the newest state. */
+  get missing(): number {
+    const missing = this.#state === undefined ? 0 : missingIds(this.#state, this.#options);
+    return typeof missing === 'number' ? missing : 0;
   }
 
   get alive(): boolean {
@@ -258,7 +270,9 @@ export class Registration {
     if (!missing || !this.#absence.isLong(seen)) return false;
     const { pool, server } = this.#options;
     const got = await allocateByChain({ registry, pool, server, request });
-    if (got) log.info({ pool, server }, 'the pool has no controller: took IDs without one');
+    if (!got) return false;
+    this.selfAllocations += 1;
+    log.info({ pool, server }, 'the pool has no controller: took IDs without one');
     return false;
   }
 

@@ -55,6 +55,14 @@ const isThere = async () => (await client.kv.get(keys.config('web', 1))) !== und
 const stateNow = async () =>
   JSON.parse((await client.kv.get(keys.config('web', 1)))?.value.toString() ?? '{}').state;
 
+const names = ({ prepared }: Offer) => prepared.transitions.map(({ name }) => name);
+
+/** As the controller of the pool writes it. */
+async function rested(seconds: number): Promise<void> {
+  const of = (await client.kv.get(keys.config('web', 1)))?.modRevision;
+  await client.kv.put(keys.quarantine('web', 1), JSON.stringify({ of, seconds }));
+}
+
 test.each(['quarantined', undefined])('a config with a mark does not become %s', async (state) => {
   await putDocument(client, { configs: ['minting', 'retiring'] });
   await mark();
@@ -84,6 +92,7 @@ test.each([
 ])('a config stays in quarantine until an agent that %s holds that', async (_, keyOf) => {
   const revision = await putDocument(client, { configs: ['minting', 'quarantined'] });
   await client.kv.put(keys.ack('lb-1'), acknowledgement(revision));
+  await rested(86_400);
   await client.kv.put(keyOf(), acknowledgement(revision - 1));
   for (const [state, nonceLength] of [[undefined], ['staged'], ['quarantined', 9]] as const) {
     expect(found(await offer(state, nonceLength))).toEqual(['config-not-forgotten']);
@@ -98,5 +107,46 @@ test.each([
   await expect(offered.put()).rejects.toThrow(/lb-3/);
   await client.kv.remove(keys.ack('lb-3'));
   await offered.put();
+  expect(await isThere()).toBe(false);
+});
+
+test('a config is removed, or has another meaning, when it has rested (AGE)', async () => {
+  const revision = await putDocument(client, { configs: ['minting', 'quarantined'] });
+  await client.kv.put(keys.ack('lb-1'), acknowledgement(revision));
+  for (const seconds of [undefined, 0, 86_399]) {
+    if (seconds !== undefined) await rested(seconds);
+    for (const offered of [await offer(undefined), await offer('quarantined', 9)]) {
+      expect(names(offered)).toContain('config-not-rested');
+      await expect(offered.put(['config-id-reused'])).rejects.toMatchObject({
+        code: 'REGISTRY_CHANGED',
+      });
+    }
+    // The way back is none of these.
+    expect(names(await offer('retiring'))).not.toContain('config-not-rested');
+  }
+  await rested(86_400);
+  const offered = await offer(undefined);
+  expect(names(offered)).toEqual([]);
+  // Another quarantine began meanwhile, and nothing of it has passed.
+  await rested(0);
+  await expect(offered.put()).rejects.toThrow(/after 0 of 86400 seconds of quarantine/);
+  expect(await isThere()).toBe(true);
+  await (await offer(undefined)).put(['config-not-rested']);
+  expect(await isThere()).toBe(false);
+  const { entries } = await client.kv.list(keys.events);
+  const events = entries.map(({ value }) => JSON.parse(value.toString()));
+  expect(events.at(-1)).toMatchObject({ what: 'apply', forced: ['config-not-rested'] });
+});
+
+test('a staged config leaves through quarantine (ABORT_RESTS)', async () => {
+  const revision = await putDocument(client, { configs: ['minting', 'staged'] });
+  expect(names(await offer(undefined))).toEqual([]);
+  await client.kv.put(keys.ack('lb-1'), acknowledgement(revision));
+  const offered = await offer(undefined);
+  expect(names(offered)).toEqual(['config-not-rested']);
+  await expect(offered.put()).rejects.toMatchObject({ code: 'REGISTRY_CHANGED' });
+  expect(await stateNow()).toBe('staged');
+  expect(names(await offer('quarantined'))).toEqual([]);
+  await (await offer(undefined)).put(['config-not-rested']);
   expect(await isThere()).toBe(false);
 });

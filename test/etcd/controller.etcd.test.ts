@@ -81,6 +81,7 @@ test('a task that fails keeps no other from being done', async () => {
     throw new Error('it cannot be read');
   };
   const never = async () => ({
+    task: 'rest' as const,
     what: 'what never holds',
     transaction: { when: [present(`${keys.root}nothing`)], success: [] },
   });
@@ -103,4 +104,45 @@ test('an agent that cannot take the newest state puts others away, and gives its
   second.desired(await registry.read());
   await until('another one is the controller', async () => (await whoControls()) === 'lb-2');
   await until('web-1 has an ID', () => given('web-1'));
+});
+
+test('it says for how long a config has been in quarantine, and anew for another one', async () => {
+  const allocation = { connectionAge: 80 };
+  await putPool(client, { configs: ['minting', 'quarantined'], allocation });
+  let now = 0;
+  const controller = begin('lb-1', { now: () => now });
+  await registry.watch({ onChange: (state) => controller.desired(state), onError: () => {} });
+  controller.desired(await registry.read());
+  const config = async () => (await client.kv.get(keys.config('web', 1)))?.modRevision;
+  const said = async () => {
+    const found = await client.kv.get(keys.quarantine('web', 1));
+    return found && JSON.parse(found.value.toString());
+  };
+  await until('it is the controller', async () => (await whoControls()) === 'lb-1');
+  const first = await config();
+  await until('it has counted a part', async () => {
+    now += 1_000;
+    return (await said()) !== undefined;
+  });
+  const part = await said();
+  expect(part.of).toBe(first);
+  // An eighth is worth to be said; before that nothing was.
+  expect(part.seconds).toBeGreaterThanOrEqual(10);
+  now += 80_000;
+  await until('it has rested', async () => (await said()).seconds >= 80);
+
+  // Another controller goes on from there.
+  await putPool(client, { configs: ['minting', 'retiring'], allocation });
+  await until('it is not quarantined', async () => (await said()) === undefined);
+  await putPool(client, { configs: ['minting', 'quarantined'], allocation });
+  const second = await config();
+  await until('it counts anew', async () => {
+    now += 100;
+    return (await said())?.of === second;
+  });
+  // Nothing of the former quarantine counts, which was over.
+  expect((await said()).seconds).toBeLessThan(80);
+  expect([...controller.counts.steps]).toContainEqual(
+    expect.objectContaining({ pool: 'web', task: 'quarantines' }),
+  );
 });

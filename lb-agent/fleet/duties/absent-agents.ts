@@ -23,6 +23,7 @@ export async function putAbsentAgentsAway(context: DutyContext): Promise<DutySte
   const transaction = due === undefined ? undefined : putAway(keys, view, due);
   if (due === undefined || transaction === undefined) return undefined;
   return {
+    task: 'absent agents',
     what: `putting agent ${due} away`,
     transaction,
     done: () => log.warn({ agent: due }, 'an agent gives no sign of life: nobody waits for it'),

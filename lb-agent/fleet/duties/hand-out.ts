@@ -5,6 +5,7 @@ import {
   type Grant,
   grantTransaction,
   levelOf,
+  TRANSACTION_ROOM,
 } from '../../../registry/etcd/fleet/index.js';
 import type { DutyContext, DutyStep } from './duty.js';
 
@@ -18,13 +19,22 @@ export async function handOut(context: DutyContext): Promise<DutyStep | undefine
     log.error({ pool, server, reason }, 'a server does not get what it asks for');
   }
   tellFill(context);
+  context.counts.unmet(pool, unmet.length);
   if (grants.length === 0) return undefined;
+  // Each transaction is a state that every host of the fleet takes. The first request is met at
+  // once, and those that come with it together.
+  if (grants.length < TRANSACTION_ROOM.grants && !context.isPaced(pool)) return undefined;
   const recorded = await event({ what: 'allocate', changes: grants.map(inWords) });
   return {
+    task: 'allocation',
     what: `allocation of IDs of pool ${pool}`,
     transaction: grantTransaction(keys, pool, grants, on, recorded),
     done: () => {
       for (const grant of grants) log.info({ pool, server: grant.server }, inWords(grant));
+      context.counts.granted(
+        pool,
+        grants.flatMap(({ ids }) => ids.flatMap(({ hexes }) => hexes)),
+      );
     },
   };
 }
@@ -40,9 +50,11 @@ function inWords({ server, isNew, ids }: Grant): string {
 }
 
 /** A pool whose IDs run out is told before they have. */
-function tellFill({ picture, log, said }: DutyContext): void {
+function tellFill({ picture, log, said, counts }: DutyContext): void {
   const pool = picture.pool.name;
-  for (const fill of fillOf(picture)) {
+  const fills = fillOf(picture);
+  counts.fill(pool, fills);
+  for (const fill of fills) {
     const level = levelOf(fill);
     const topic = `${pool} fill ${fill.config.id}`;
     if (level === undefined) {

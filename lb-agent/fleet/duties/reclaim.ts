@@ -16,6 +16,7 @@ export async function reclaim(context: DutyContext): Promise<DutyStep | undefine
   const changes = [`the hold of server ${server} is over: ${ids.length} IDs are at rest`];
   const recorded = await event({ what: 'reclaim', changes });
   return {
+    task: 'reclaim',
     what: `reclaim of the IDs of server ${server}`,
     transaction: reclaimTransaction(keys, { ...due, registered }, on, recorded),
     done: () => {

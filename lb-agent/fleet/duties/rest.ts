@@ -16,6 +16,7 @@ export async function rest(context: DutyContext): Promise<DutyStep | undefined> 
   tellWaiting(context, decision);
   if (free.length > 0) {
     return {
+      task: 'rest',
       what: `freeing of IDs of pool ${pool.name}`,
       transaction: freeTransaction(keys, view, free, on),
       done: () =>
@@ -27,6 +28,7 @@ export async function rest(context: DutyContext): Promise<DutyStep | undefined> 
   }
   if (save.length === 0) return undefined;
   return {
+    task: 'rest',
     what: `saving of rests of pool ${pool.name}`,
     transaction: saveTransaction(keys, save, on.term),
   };

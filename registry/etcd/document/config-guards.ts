@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+
 import { Found, type Transition, type TransitionName } from '../../transitions/index.js';
-import { type Condition, rangeEmpty, unchanged, valueOver } from '../client/index.js';
+import type { Allocation } from '../../types.js';
+import { absent, type Condition, rangeEmpty, unchanged, valueOver } from '../client/index.js';
 import { allForgot, waitingToForget } from '../fleet/acknowledgements.js';
+import { configRestOf, hasRested } from '../fleet/config-rest.js';
 import type { FleetView } from '../fleet/fleet-view.js';
 import { describeWaiting, nobodyIssues, whoIssues } from '../fleet/gate.js';
 import type { Keys } from '../layout/keys.js';
 import { acknowledgement } from '../layout/revision.js';
+import { type ConfigValue, configValueText } from '../layout/values/config.js';
 import type { Assembly } from '../store/assembly.js';
 import type { DesiredSnapshot } from '../store/read-once.js';
 import type { KeyChange } from './key-changes.js';
@@ -27,25 +31,29 @@ export interface ConfigGuard {
 }
 
 /**
- * USES: no config is quarantined or removed while a sidecar has a mark for it. REMOVAL_ACKED,
+ * AGE, ABORT_RESTS: no config is removed or gets another meaning that was not in quarantine for
+ * the longest connection age. USES: no config is quarantined or removed while a sidecar has a mark for it. REMOVAL_ACKED,
  * STALE_ACKED, QUARANTINE_SEEN: none comes out of quarantine, is removed from it or gets another
- * meaning before all agents, those too that are away, hold the quarantine. AGE is up to the
- * operator: a command that ends has no clock that runs for days.
+ * meaning before all agents, those too that are away, hold the quarantine.
  */
 export function configGuards(
   present: Assembly,
   wanted: readonly WantedPool[],
   changes: readonly KeyChange[],
-  { snapshot, keys, view }: { snapshot: DesiredSnapshot; keys: Keys; view: FleetView },
+  seen: Seen,
 ): ConfigGuard[] {
+  const { snapshot, keys, view } = seen;
   const guards: ConfigGuard[] = [];
-  for (const { name: pool, configs } of present.pools) {
+  for (const { name: pool, configs, value } of present.pools) {
     const after = wanted.find(({ name }) => name === pool);
     for (const [id, before] of configs.values) {
       const now = after?.configs.find((each) => each.id === id);
       const key = keys.config(pool, id);
       if (!changes.some((change) => touches(change, key))) continue;
       const path = after === undefined ? ['pools'] : ['pools', pool, 'configs'];
+      if (isReplaced(before, changes, key)) {
+        guards.push(...restGuards({ pool, id, before, path, allocation: value?.allocation }, seen));
+      }
       if (before.shape.state !== 'quarantined') {
         if (now !== undefined && now.shape.state !== 'quarantined') continue;
         const users = whoIssues(view, pool, id);
@@ -75,6 +83,69 @@ export function configGuards(
     }
   }
   return guards;
+}
+
+interface Seen {
+  readonly snapshot: DesiredSnapshot;
+  readonly keys: Keys;
+  readonly view: FleetView;
+}
+
+interface Replaced {
+  readonly pool: string;
+  readonly id: number;
+  readonly before: ConfigValue;
+  readonly path: readonly (string | number)[];
+  readonly allocation: Allocation | undefined;
+}
+
+/** AGE of one that is quarantined, ABORT_RESTS of one that is staged; what mints has other names. */
+function restGuards(
+  { pool, id, before, path, allocation }: Replaced,
+  { snapshot, keys, view }: Seen,
+): ConfigGuard[] {
+  const { state } = before.shape;
+  if (state !== 'staged' && state !== 'quarantined') return [];
+  const name = 'config-not-rested';
+  const key = keys.config(pool, id);
+  // Nobody has heard of it where no agent has joined.
+  const nobody = view.acks.size + view.stale.size === 0;
+  if (nobody || state === 'staged') {
+    const conditions = [rangeEmpty(keys.acks), rangeEmpty(keys.allStale)];
+    const violated = violation(name, pool, path, !nobody, () => {
+      return `Config ${id} of pool ${pool} is staged, and goes or gets another meaning without a quarantine: sidecars that ran out of nonces may have issued under it.`;
+    });
+    return [{ name, key, conditions, violated }];
+  }
+  const rested = view.quarantines.in(pool).get(String(id));
+  const modRevision = snapshot.entries.get(key)?.modRevision ?? 0;
+  const wanted = configRestOf(allocation);
+  const since = rested?.value.of === modRevision ? rested.value.seconds : 0;
+  const isViolated = !hasRested(rested, modRevision, wanted);
+  return [
+    {
+      name,
+      key,
+      // What is not so now was not so when it was prepared; it is prepared anew then.
+      conditions: isViolated
+        ? [absent(keys.revision)]
+        : [unchanged(keys.quarantine(pool, id), rested?.modRevision ?? 0)],
+      violated: violation(name, pool, path, isViolated, () => {
+        return `Config ${id} of pool ${pool} goes or gets another meaning after ${since} of ${wanted} seconds of quarantine, as the controller of the pool has measured it.`;
+      }),
+    },
+  ];
+}
+
+/** Whether the config is removed, or its key and layout become others. */
+function isReplaced(before: ConfigValue, changes: readonly KeyChange[], key: string): boolean {
+  const meaning = (text: string) => {
+    const { state: _, keyFile: __, resetKeyFile: ___, resetKey: ____, ...rest } = JSON.parse(text);
+    return JSON.stringify(rest);
+  };
+  const puts = changes.flatMap((each) => ('put' in each && each.put === key ? [each.value] : []));
+  const now = puts.at(-1);
+  return now === undefined || meaning(now) !== meaning(configValueText(before));
 }
 
 /** Whether a change puts or removes a key. */

@@ -92,7 +92,7 @@ export async function prepareApply(
   const atoms = keyChanges(present, wanted, { ...options, unreadable, resting });
   const transactions = transactionsOf(atoms, most);
   const view = await readFleet(client, keys, snapshot.revision, {
-    parts: ['acks', 'stale', 'liveAgents', 'uses'],
+    parts: ['acks', 'stale', 'liveAgents', 'uses', 'quarantines'],
   });
   const guards = configGuards(present, wanted, transactions.flat(), { snapshot, keys, view });
   const after = stateOf(assembled(entriesAfter(snapshot, transactions, keys), assembling));

@@ -9,6 +9,7 @@ import {
   liveAgentValue,
   liveServerValue,
   pinnedValue,
+  quarantineValue,
   quietValue,
   requestValue,
   restValue,
@@ -47,6 +48,8 @@ function tablesOf(keys: Keys) {
     /** By pool. */
     controllers: table(keys.controllers, 0, controllerValue),
     rotations: table(keys.rotations, 0, z.unknown()),
+    /** In folders of pools, by config ID. */
+    quarantines: table(keys.allQuarantines, 1, quarantineValue),
   };
 }
 
@@ -84,6 +87,7 @@ export const FLEET_PARTS: readonly FleetPart[] = [
   'pinned',
   'controllers',
   'rotations',
+  'quarantines',
 ];
 
 export interface FleetPictureOptions {

@@ -3,6 +3,7 @@ export * from './acknowledgements.js';
 export * from './allocation.js';
 export * from './chain.js';
 export * from './clocks.js';
+export * from './config-rest.js';
 export * from './controller.js';
 export { EventLog } from './events.js';
 export * from './fence.js';

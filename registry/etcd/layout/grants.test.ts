@@ -18,14 +18,14 @@ it('a sidecar writes keys of its own server alone', () => {
 });
 
 it('an agent writes its own keys alone, unless it may be a controller', () => {
-  const own = ['acks', 'stale', 'counted-out', 'live/agents', 'held', 'quiet'];
+  const own = ['agents', 'acks', 'stale', 'counted-out', 'live/agents', 'held', 'quiet'];
   const ownKeys = own.map((folder) => `${folder}/lb-1`);
   expect(writes({ kind: 'agent', agent: 'lb-1' })).toEqual(ownKeys);
   const controller = writes({ kind: 'controller', agent: 'lb-1' });
   expect(controller.slice(0, ownKeys.length)).toEqual(ownKeys);
   const others = ['desired', 'controllers', 'rotations', 'requests', 'rest', 'acks', 'stale'];
   expect(controller.slice(ownKeys.length)).toEqual(
-    [...others, 'events'].map((each) => `${each}/*`),
+    [...others, 'quarantines', 'events'].map((each) => `${each}/*`),
   );
 });
 

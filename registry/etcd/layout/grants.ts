@@ -60,6 +60,7 @@ function ofControllers(keys: Keys): string[] {
     `${root}rest/`,
     keys.acks,
     keys.allStale,
+    keys.allQuarantines,
     keys.events,
   ];
 }

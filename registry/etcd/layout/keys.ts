@@ -229,6 +229,15 @@ export class Keys {
     return `${this.rotations}${pool}`;
   }
 
+  /** Prefix of how long the quarantined configs of pools have rested. */
+  get allQuarantines(): string {
+    return `${this.root}quarantines/`;
+  }
+
+  quarantine(pool: string, config: number): string {
+    return `${this.allQuarantines}${pool}/${config}`;
+  }
+
   get events(): string {
     return `${this.root}events/`;
   }

@@ -88,6 +88,17 @@ export const countedOutValue = z.object({
 });
 export type CountedOutValue = z.infer<typeof countedOutValue>;
 
+/**
+ * `quarantines/<pool>/<config>`: for how long the config has been in quarantine, as controllers
+ * have measured it, each on its own clock. It hangs on no lease.
+ */
+export const quarantineValue = z.object({
+  /** The mod_revision of the config's key in that quarantine. */
+  of: revision,
+  seconds: z.number().min(0),
+});
+export type QuarantineValue = z.infer<typeof quarantineValue>;
+
 /** `controllers/<pool>`, under the lease of the agent that holds it. */
 export const controllerValue = z.object({ agent: name('agent') });
 export type ControllerValue = z.infer<typeof controllerValue>;
