@@ -91,10 +91,7 @@ export class Membership {
     return this.#waitedFor;
   }
 
-  /**
-   * Whether gates waited for this agent when it came, so that nothing was issued that it cannot
-   * decode; undefined where that is not known.
-   */
+  /** Whether gates waited for this agent when it came; undefined where that is not known. */
   get wasAwaited(): boolean | undefined {
     return this.#wasAwaited;
   }
