@@ -7,6 +7,7 @@ import { readClients } from '../../clients/contract/client-file.js';
 import { stackTable } from '../../clients/contract/stack-table.js';
 import { program } from '../../sidecar/testing/sidecar-process.js';
 import { PACKAGE_ROOT } from '../netns/process.js';
+import { runLanguage } from './language.js';
 import { outcomeTable } from './outcome.js';
 import { leases } from './real-sidecar/leases.js';
 import { twoProcesses } from './real-sidecar/two-processes.js';
@@ -89,6 +90,33 @@ describe('a toolchain', () => {
     });
     expect((await find(['no-such-program'], '1')).missing).toMatch(/is not installed; 1 or later/);
     expect((await find(['false'], '1')).missing).toMatch(/false ended with 1/);
+  });
+});
+
+describe('a language', () => {
+  const NODE = { command: [process.execPath, '--version'], atLeast: '20', install: 'nodejs.org' };
+
+  async function partsOf(content: object): Promise<string[]> {
+    write('go', { ...GO, packages: [], toolchain: [NODE], ...content });
+    const [client] = readClients(folder);
+    const options = { long: false, strictTiming: false, say: () => {}, hold: () => {} };
+    const parts: string[] = [];
+    for await (const { part, state } of runLanguage(client!, options)) {
+      parts.push(`${part} ${state}`);
+    }
+    return parts;
+  }
+
+  it('fails at a toolchain that is missing, and nothing of it is run', async () => {
+    const toolchain = [NODE, { ...NODE, command: ['no-such-program'] }];
+    expect(await partsOf({ toolchain })).toEqual(['packages passed', 'toolchain FAILED']);
+  });
+
+  it('fails at its check', async () => {
+    const parts = await partsOf({ check: ['false'] });
+    expect(parts).toEqual(['packages passed', 'toolchain passed', 'check FAILED']);
+    const missing = await partsOf({ check: ['./no-such-check'] });
+    expect(missing.at(-1)).toBe('check FAILED');
   });
 });
 
