@@ -91,8 +91,9 @@ func TestOrders(t *testing.T) {
 	}
 	o.took(5)
 	o.took(6)
-	o.order(5, now.Add(time.Hour))
-	o.order(6, now.Add(time.Minute))
+	o.order(4, now.Add(time.Hour))
+	o.order(5, now.Add(time.Minute))
+	o.order(6, now.Add(time.Hour))
 	o.order(4, now)
 	if _, ok := o.next(6); ok {
 		t.Error("given before there are CIDs of a later generation")
