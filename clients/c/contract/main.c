@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The test program of this client: clients/contract/README.md has the commands. */
+/* The test program of this client: clients/contract/README.md has the commands. Long because each
+ * command and its answer are here. */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
