@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The test program of this client: clients/contract/README.md has the commands. */
+/* The test program of this client: clients/contract/README.md has the commands. Long because each
+ * command and its answer are here. */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,6 +29,8 @@ static cidecar_client *client;
 /* The program was started with --thread. */
 static bool threaded;
 static struct waiting waiting[MAX_WAITING];
+/* With --thread the hook is called in the thread of the library. */
+static pthread_mutex_t held_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct cidecar_held held[CIDECAR_MAX_HELD];
 static size_t held_count;
 /* Events, as JSON with commas between them. */
@@ -37,8 +41,11 @@ static FILE *events_out;
 static size_t say_held(void *user, struct cidecar_held all[CIDECAR_MAX_HELD])
 {
 	(void)user;
-	memcpy(all, held, held_count * sizeof(held[0]));
-	return held_count;
+	pthread_mutex_lock(&held_lock);
+	size_t count = held_count;
+	memcpy(all, held, count * sizeof(held[0]));
+	pthread_mutex_unlock(&held_lock);
+	return count;
 }
 
 static void answer_error(long long id, const char *text)
@@ -163,12 +170,14 @@ static void stats(long long id)
 static void hold(long long id, const char *line)
 {
 	const char *at = json_member(line, "generations");
+	pthread_mutex_lock(&held_lock);
 	held_count = 0;
 	while (at != NULL && held_count < CIDECAR_MAX_HELD) {
 		struct cidecar_held *next = &held[held_count];
 		at = json_next_pair(at, &next->generation, &next->connections);
 		if (at != NULL) held_count++;
 	}
+	pthread_mutex_unlock(&held_lock);
 	answer_nothing(id);
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Long because the callbacks of libnghttp2 and what they share belong together. */
 #include "call.h"
 
 #include <nghttp2/nghttp2.h>

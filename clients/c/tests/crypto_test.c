@@ -134,6 +134,10 @@ void test_failover(void)
 	CHECK(!cdc_failover_make(&form, &first) && !cdc_failover_make(&form, &cid));
 	CHECK(first.cid[0] == 0xf3 && first.length == 20 && memcmp(first.cid, cid.cid, 20) != 0);
 	CHECK(memcmp(first.token, cid.token, CIDECAR_TOKEN) != 0);
+	/* Nobody sees that they come one after the other. */
+	size_t same = 0;
+	for (size_t i = 1; i < 20; i++) same += first.cid[i] == cid.cid[i];
+	CHECK(same < 5);
 
 	struct cdc_failover *one = cdc_failover_of_process(12, false);
 	CHECK(one != NULL && one == cdc_failover_of_process(12, false));

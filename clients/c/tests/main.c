@@ -21,6 +21,7 @@ int main(void)
 	test_pace();
 	test_events();
 	test_questions();
+	test_pool();
 	test_session();
 	test_supply();
 	test_grpc_status();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a session knows and decides, message by message, by a clock of the test. */
+/* What a session knows and decides, message by message, by a clock of the test. Long because all of
+ * it shares the sidecar that is written here. */
 #include <errno.h>
 
 #include "../src/session.h"

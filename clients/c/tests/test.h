@@ -28,6 +28,7 @@ void test_orders(void);
 void test_pace(void);
 void test_events(void);
 void test_questions(void);
+void test_pool(void);
 void test_session(void);
 void test_supply(void);
 void test_grpc_status(void);
