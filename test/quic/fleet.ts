@@ -187,7 +187,7 @@ export class Fleet {
   }
 
   close(): void {
-    for (const { connection } of this.#alive) connection.close();
+    for (const { connection } of this.#alive) connection.close(FAREWELL_MS);
     this.#alive = [];
   }
 
