@@ -31,7 +31,7 @@ beforeAll(async () => {
   certificate = await authority.issue('server');
   other = await authority.issue('other');
   await new Promise<void>((resolve) => busy.listen(0, '127.0.0.1', resolve));
-}, 60_000);
+}, 300_000);
 afterAll(async () => {
   busy.close();
   await running?.stop('SIGKILL');
@@ -198,7 +198,7 @@ function asWritten(output: string): string {
     .replaceAll('|', '\\|');
 }
 
-describe('docs/bad-input.md, the sidecar at its start', { timeout: 60_000 }, () => {
+describe('docs/bad-input.md, the sidecar at its start', { timeout: 300_000 }, () => {
   const table = rows();
 
   it('has a row for each case, and a case for each row', () => {

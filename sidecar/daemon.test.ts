@@ -104,7 +104,7 @@ function next<Message>(
   });
 }
 
-describe('issuing', { timeout: 120_000 }, () => {
+describe('issuing', { timeout: 300_000 }, () => {
   it('mints CIDs that decode to the server, with tokens of the reset key', async () => {
     const keyFile = await folder.key('web.key');
     const resetKeyFile = await folder.key('reset.key');
@@ -298,7 +298,7 @@ describe('issuing', { timeout: 120_000 }, () => {
   });
 });
 
-describe('rotation', { timeout: 120_000 }, () => {
+describe('rotation', { timeout: 300_000 }, () => {
   it('switches at once, voids what is on its way, and orders the reissue', async () => {
     const keys = [await folder.key('a.key'), await folder.key('b.key')];
     const rotated = (first: string, second: string) =>
@@ -461,7 +461,7 @@ describe('rotation', { timeout: 120_000 }, () => {
   });
 });
 
-describe('questions about CIDs', { timeout: 120_000 }, () => {
+describe('questions about CIDs', { timeout: 300_000 }, () => {
   it('tells own from foreign, and answers for a foreign one only when its server is down', async () => {
     const keyFile = await folder.key('web.key');
     const resetKeyFile = await folder.key('reset.key');
@@ -544,7 +544,7 @@ describe('questions about CIDs', { timeout: 120_000 }, () => {
   });
 });
 
-describe('starting and stopping', { timeout: 120_000 }, () => {
+describe('starting and stopping', { timeout: 300_000 }, () => {
   beforeEach(async () => {
     await folder.write(poolDocument([quicLb(0, 'minting', undefined)]));
   });

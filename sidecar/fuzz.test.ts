@@ -35,7 +35,7 @@ beforeAll(async () => {
   client = connect();
   const { batch } = await ask(client, 'issue', { count: 8 });
   issued = batch!.cids;
-}, 60_000);
+}, 300_000);
 
 const uint32 = fc.oneof(
   fc.constantFrom(0, 1, 1024, 1025, 4096, 65_536, 65_537, 1 << 24, (1 << 24) + 1, 4_294_967_295),
@@ -94,7 +94,7 @@ async function leavesNothingBehind(method: string): Promise<void> {
   expect(await ask(client, 'status', {})).toMatchObject({ serving: true, streams: 0 });
 }
 
-describe('unary calls', { timeout: 60_000 }, () => {
+describe('unary calls', { timeout: 300_000 }, () => {
   it.each(UNARY)('$method: random requests', async ({ method, request, answers }) => {
     const seen = new Set<status>();
     await fc.assert(
@@ -229,7 +229,7 @@ function streamingClient(): SidecarServiceClient {
   return streaming;
 }
 
-describe('streams', { timeout: 120_000 }, () => {
+describe('streams', { timeout: 300_000 }, () => {
   it.each(BIDIRECTIONAL)(
     '$method: random credit, acknowledgements and octets in random order',
     async ({ method, path, encode, countIn, refuses }) => {

@@ -7,7 +7,7 @@ import { sidecarsPerTest } from './testing/test-sidecars.js';
 
 const { folder, start, launch, connect } = sidecarsPerTest();
 
-it('can begin with --init again where the start failed late', { timeout: 120_000 }, async () => {
+it('can begin with --init again where the start failed late', { timeout: 300_000 }, async () => {
   await folder.write(poolDocument([quicLb(0, 'minting', await folder.key('a.key'))]));
   await writeFile(folder.metrics, 'no socket');
   const flags = ['--init', '--metrics', folder.metrics];

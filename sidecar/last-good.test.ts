@@ -10,7 +10,7 @@ import { sidecarsPerFile } from './testing/test-sidecars.js';
 const { folder, start } = sidecarsPerFile();
 
 it('starts from the last good document while the present one is bad', {
-  timeout: 90_000,
+  timeout: 300_000,
 }, async () => {
   const good = poolDocument([quicLb(0, 'minting', await folder.key('a.key'))]);
   await folder.write(good);
@@ -38,7 +38,7 @@ it('starts from the last good document while the present one is bad', {
   await folder.key('a.key');
   await folder.write(good);
   await expect
-    .poll(async () => (await ask(again, 'status', {})).registryError, { timeout: 20_000 })
+    .poll(async () => (await ask(again, 'status', {})).registryError, { timeout: 120_000 })
     .toBe('');
   again.close();
   await second.stop();

@@ -17,7 +17,7 @@ const katran = (id: number, cidLength: number) => ({
   state: 'minting',
 });
 
-describe('minting from a lease', { timeout: 120_000 }, () => {
+describe('minting from a lease', { timeout: 300_000 }, () => {
   it.each([
     ['four passes', 'ed793a', true, (key: string) => quicLb(0, 'minting', key), {}],
     [

@@ -16,7 +16,7 @@ beforeEach(async () => {
   await folder.key('b.key');
   await folder.write(rotated('minting', 'staged'));
   sidecar = await start('--init', '--allow-key-export', '--metrics', folder.metrics);
-}, 60_000);
+}, 300_000);
 
 function rotated(first: string, second: string): object {
   return poolDocument([quicLb(0, first, 'a.key'), quicLb(1, second, 'b.key')]);
@@ -25,7 +25,7 @@ function rotated(first: string, second: string): object {
 const now = () => scrape(folder.metrics);
 const issued = (kind: string, config_id = '0') => ({ kind, config_id, routable: 'true' });
 
-describe('metrics', { timeout: 60_000 }, () => {
+describe('metrics', { timeout: 300_000 }, () => {
   it('count what is issued by kind and config, and time the answers', async () => {
     const client = sidecar.client();
     await ask(client, 'issue', { count: 7 });

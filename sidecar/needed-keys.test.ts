@@ -24,7 +24,7 @@ async function twoPools(...more: Parameters<typeof quicLb>[]): Promise<object> {
   };
 }
 
-describe('a sidecar', { timeout: 60_000 }, () => {
+describe('a sidecar', { timeout: 300_000 }, () => {
   it('starts without the keys of other pools, and takes them when they come', async () => {
     await folder.write(await twoPools());
     for (const name of ['api.key', 'api.reset']) await rm(join(folder.path, name));
@@ -43,7 +43,7 @@ describe('a sidecar', { timeout: 60_000 }, () => {
 
     for (const name of ['api.key', 'api.reset']) await folder.key(name);
     await expect
-      .poll(async () => (await ask(client, 'status', {})).registryRevision, { timeout: 20_000 })
+      .poll(async () => (await ask(client, 'status', {})).registryRevision, { timeout: 120_000 })
       .toMatch(/^[0-9a-f]{16}$/);
   });
 
@@ -76,7 +76,7 @@ describe('a sidecar', { timeout: 60_000 }, () => {
     const web = { ...Reflect.get(Reflect.get(document, 'pools'), 'web'), servers: [] };
     await folder.write({ pools: { web } });
     await expect
-      .poll(() => ask(client, 'status', {}), { timeout: 20_000 })
+      .poll(() => ask(client, 'status', {}), { timeout: 120_000 })
       .toMatchObject({ serving: false, serverState: 'absent' });
     const { batch } = await ask(client, 'issue', { count: 1 });
     const { cids = Buffer.alloc(0), cidLength = 0 } = batch ?? {};
@@ -93,7 +93,7 @@ describe('a sidecar', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a sidecar without --server', { timeout: 60_000 }, () => {
+describe('a sidecar without --server', { timeout: 300_000 }, () => {
   it('is the server that owns the ID in AWS_LBC_QUIC_SERVER_ID', async () => {
     await folder.write(await twoPools());
     await rm(join(folder.path, 'web.key')); // Of no pool that it could be in.

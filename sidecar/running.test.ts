@@ -31,7 +31,7 @@ async function refusal(...flags: string[]): Promise<string> {
   return sidecar.output;
 }
 
-describe('the registry', { timeout: 60_000 }, () => {
+describe('the registry', { timeout: 300_000 }, () => {
   it('is no address of etcd with a password', async () => {
     const output = await refusal('--init', '--registry', 'etcd://user:secret@127.0.0.1:2379');
     expect(output).toContain(
@@ -49,7 +49,7 @@ describe('the registry', { timeout: 60_000 }, () => {
   });
 });
 
-describe('the metrics socket', { timeout: 60_000 }, () => {
+describe('the metrics socket', { timeout: 300_000 }, () => {
   it('is taken over from a killed sidecar, for its owner and group, and removed at the end', async () => {
     const flags = ['--metrics', folder.metrics];
     await (await start('--init', ...flags)).stop('SIGKILL');
@@ -80,7 +80,7 @@ describe('the metrics socket', { timeout: 60_000 }, () => {
   });
 });
 
-describe('of two sidecars that start at once', { timeout: 60_000 }, () => {
+describe('of two sidecars that start at once', { timeout: 300_000 }, () => {
   it.each(['--socket', '--metrics'])('with one %s one serves, and one is refused', async (flag) => {
     const path = `${folder.path}/shared`;
     const pair = ['a', 'b'].map((name) => {
@@ -99,7 +99,7 @@ describe('of two sidecars that start at once', { timeout: 60_000 }, () => {
   });
 });
 
-describe('flags by the names of an earlier release', { timeout: 60_000 }, () => {
+describe('flags by the names of an earlier release', { timeout: 300_000 }, () => {
   it('are accepted, with a warning', async () => {
     const sidecar = await start('--init', '--metrics-socket', folder.metrics);
     expect((await scrape(folder.metrics)).value('routable')).toBe(1);
@@ -118,7 +118,7 @@ describe('flags by the names of an earlier release', { timeout: 60_000 }, () => 
   });
 });
 
-describe('signals', { timeout: 60_000 }, () => {
+describe('signals', { timeout: 300_000 }, () => {
   it('SIGHUP reads the document again, and a bad one changes nothing', async () => {
     const sidecar = await start('--init');
     const client = sidecar.client();
@@ -187,7 +187,7 @@ describe('signals', { timeout: 60_000 }, () => {
   });
 });
 
-describe('privileges', { timeout: 60_000 }, () => {
+describe('privileges', { timeout: 300_000 }, () => {
   it('needs none, and gives the socket the mode and group that it is told to', async () => {
     // If this is root, the sidecar runs as another user; or as root without capabilities, where no
     // other user may enter the folder of the checkout. Else there are no privileges anyway.

@@ -98,7 +98,7 @@ async function askAll(): Promise<void> {
   said.push((await scrape(folder.metrics)).text);
 }
 
-describe('secrets', { timeout: 60_000 }, () => {
+describe('secrets', { timeout: 300_000 }, () => {
   it('are found in every form if they are there', () => {
     const secret = randomBytes(16);
     secrets.set('planted', secret);

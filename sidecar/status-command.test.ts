@@ -15,7 +15,7 @@ function run(...args: string[]): string {
 }
 
 it('shows what runs, the revision in force, and what was refused', {
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   await folder.write(poolDocument([quicLb(0, 'minting', await folder.key('a.key'))]));
   const sidecar = await start('--init');

@@ -73,7 +73,7 @@ async function connects(path: string): Promise<void> {
   await once(made, 'connected');
 }
 
-describe('a socket', { timeout: 20_000 }, () => {
+describe('a socket', { timeout: 300_000 }, () => {
   it('may have a path of 107 octets, and none of more', async () => {
     const path = join(folder, 'a'.repeat(107 - folder.length - 1));
     await listen(path);

@@ -169,7 +169,7 @@ it('drops earlier CIDs when the sidecar begins anew at a lower generation, and r
   expect(given).toEqual([{ throughGeneration: 2000, deadline }]);
 });
 
-describe('an order to reissue', { timeout: 20_000 }, () => {
+describe('an order to reissue', { timeout: 300_000 }, () => {
   it.each(['before the switch', 'after it'])('that comes %s waits for CIDs', async (when) => {
     const given: [Reissue, PooledCid][] = [];
     // A server that replaces at once does this.
@@ -222,7 +222,7 @@ describe('an order to reissue', { timeout: 20_000 }, () => {
   });
 });
 
-describe('a pool that hears nothing', { timeout: 20_000 }, () => {
+describe('a pool that hears nothing', { timeout: 300_000 }, () => {
   const LIFETIME = 1000;
   let said: string[];
 
@@ -300,7 +300,7 @@ it('drops CIDs of which only the Watch says that they are void', async () => {
   expect(pool.take().routable).toBe(false);
 });
 
-describe('one of two streams', { timeout: 20_000 }, () => {
+describe('one of two streams', { timeout: 300_000 }, () => {
   it('is no connection', async () => {
     const said: string[] = [];
     pool.on('connected', () => said.push('connected'));

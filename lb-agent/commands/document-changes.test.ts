@@ -16,7 +16,7 @@ function documentOf(...states: string[]): DesiredState {
   return parseDocument(text, { file: 'd', readKeyFile: () => '' }).state;
 }
 
-const SOON = { timeout: 30_000 };
+const SOON = { timeout: 120_000 };
 const MINTED = documentOf('minting');
 const STAGED = documentOf('minting', 'staged');
 const ROTATED = documentOf('retiring', 'minting');

@@ -142,10 +142,10 @@ describe('the announce hook', () => {
       repeatMs: 20,
     });
     each.tell({ announce: false, reason: 'for a test' });
-    await expect.poll(() => told().length, { timeout: 30_000 }).toBeGreaterThan(2);
+    await expect.poll(() => told().length, { timeout: 120_000 }).toBeGreaterThan(2);
     expect(new Set(told())).toEqual(new Set(['down for a test']));
     each.tell({ announce: true });
-    await expect.poll(() => told().at(-1)?.trim(), { timeout: 30_000 }).toBe('up');
+    await expect.poll(() => told().at(-1)?.trim(), { timeout: 120_000 }).toBe('up');
     await each.close();
   });
 
@@ -155,7 +155,7 @@ describe('the announce hook', () => {
   ])('is said to have failed where it does: %s', async (text, more, failure) => {
     const each = hook(text, more);
     each.tell({ announce: true });
-    await expect.poll(() => lines, { timeout: 30_000 }).toMatchObject([{ failure }]);
+    await expect.poll(() => lines, { timeout: 120_000 }).toMatchObject([{ failure }]);
     await each.close();
   });
 

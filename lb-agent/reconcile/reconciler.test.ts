@@ -280,7 +280,7 @@ function addressesIn(record: AgentRecord | undefined): number {
 }
 
 /** An agent that dies at any operation, and the next one, as often as it takes. */
-describe('agents that are killed', { timeout: 60_000 }, () => {
+describe('agents that are killed', { timeout: 300_000 }, () => {
   class Killed extends Error {}
 
   it.each([

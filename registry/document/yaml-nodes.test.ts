@@ -87,7 +87,7 @@ describe('nodes made piece by piece', () => {
     expect(whole.value).toEqual(parse(text));
   });
 
-  it('are those of the whole after any edit, or are refused as it is', { timeout: 60_000 }, () => {
+  it('are those of the whole after any edit, or are refused as it is', { timeout: 300_000 }, () => {
     const fragment = fc.constantFrom(
       ...['- ', ', ', ',', ': ', '? ', '[', ']', '{', '}', '"', "'", '\n', '\n  ', '#', ' # c\n'],
       ...['&a ', '*a', '!!set ', '!x ', '\t', '|\n', '>\n', '---\n', '...\n', 'x', '~'],

@@ -6,6 +6,9 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Watch } from '../types.js';
 import { watchFiles } from './watch-files.js';
 
+/** What is waited for may come late on a busy machine. */
+const SOON = { timeout: 120_000 };
+
 let folder: string;
 let watch: Watch | undefined;
 
@@ -33,7 +36,7 @@ it('sees a change of a file that is not watched yet when it is read', async () =
     return [join(folder, 'document'), key];
   };
   watch = await watchFiles([join(folder, 'document')], check, timing);
-  await vi.waitFor(() => expect(seen.at(-1)).toBe('new'));
+  await vi.waitFor(() => expect(seen.at(-1)).toBe('new'), SOON);
 });
 
 it('watches the folder that took the place of a watched one', async () => {
@@ -44,15 +47,15 @@ it('watches the folder that took the place of a watched one', async () => {
     return [join(folder, 'document'), key];
   };
   watch = await watchFiles([join(folder, 'document'), key], check, timing);
-  await vi.waitFor(() => expect(seen).toBe('old'));
+  await vi.waitFor(() => expect(seen).toBe('old'), SOON);
   renameSync(join(folder, 'keys'), join(folder, 'keys.before'));
   mkdirSync(join(folder, 'keys'));
   writeFileSync(key, 'second');
-  await vi.waitFor(() => expect(seen).toBe('second'));
+  await vi.waitFor(() => expect(seen).toBe('second'), SOON);
   // Long enough for the poll to watch the new folder; from then on only events are left.
   await new Promise((resolve) => setTimeout(resolve, 100));
   writeFileSync(key, 'third');
-  await vi.waitFor(() => expect(seen).toBe('third'));
+  await vi.waitFor(() => expect(seen).toBe('third'), SOON);
 });
 
 it('goes on after a check that throws', async () => {
@@ -66,7 +69,7 @@ it('goes on after a check that throws', async () => {
   watch = await watchFiles([join(folder, 'document')], check, timing);
   expect(await warned).toMatchObject({ message: 'the check is broken' });
   writeFileSync(join(folder, 'document'), 'two');
-  await vi.waitFor(() => expect(calls).toBeGreaterThan(1));
+  await vi.waitFor(() => expect(calls).toBeGreaterThan(1), SOON);
 });
 
 it('sees a change while others come and go in its folder all the time', async () => {
@@ -78,7 +81,7 @@ it('sees a change while others come and go in its folder all the time', async ()
   // Quiet for so long there is never, and no poll will come.
   const slow = { settle: 200, longest: 60_000, poll: 60_000 };
   watch = await watchFiles([join(folder, 'document')], check, slow);
-  await vi.waitFor(() => expect(looks).toBe(1));
+  await vi.waitFor(() => expect(looks).toBe(1), SOON);
   await new Promise((resolve) => setTimeout(resolve, 500)); // The look after the first watch.
   const before = looks;
   const busy = setInterval(() => writeFileSync(join(folder, 'other'), 'x'), 20);
@@ -86,7 +89,7 @@ it('sees a change while others come and go in its folder all the time', async ()
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect(looks).toBe(before); // Others are not looked at.
     writeFileSync(join(folder, 'document'), 'two');
-    await vi.waitFor(() => expect(looks).toBe(before + 1), { timeout: 10_000 });
+    await vi.waitFor(() => expect(looks).toBe(before + 1), { timeout: 120_000 });
   } finally {
     clearInterval(busy);
   }
@@ -102,7 +105,7 @@ it('sees a change of a file that changes all the time', async () => {
   watch = await watchFiles([join(folder, 'document')], check, slow);
   const busy = setInterval(() => writeFileSync(join(folder, 'document'), 'x'), 20);
   try {
-    await vi.waitFor(() => expect(looks).toBeGreaterThan(3), { timeout: 10_000 });
+    await vi.waitFor(() => expect(looks).toBeGreaterThan(3), { timeout: 120_000 });
   } finally {
     clearInterval(busy);
   }
@@ -119,6 +122,6 @@ it('closes without waiting for a check that never ends', async () => {
     },
     timing,
   );
-  await vi.waitFor(() => expect(begun).toBe(true));
+  await vi.waitFor(() => expect(begun).toBe(true), SOON);
   await watch.close();
 });

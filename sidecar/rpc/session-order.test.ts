@@ -191,7 +191,7 @@ beforeEach(async () => {
 afterEach(() => rig.close());
 
 it('keeps the order of its contract through rotations, breaks and slow readers', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const seen = new Set<string>();
   let orders = 0;

@@ -37,7 +37,8 @@ function labelText(labels: readonly [string, string][]): string {
 /** Reads /metrics over a unix socket. */
 export function scrape(socketPath: string): Promise<Scrape> {
   return new Promise((resolve, reject) => {
-    const call = request({ socketPath, path: '/metrics' }, (response) => {
+    // A connection that is used again may be one that the sidecar is about to close as idle.
+    const call = request({ socketPath, path: '/metrics', agent: false }, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (part: string) => {
         text += part;

@@ -81,7 +81,7 @@ describe('an agent whose program is not attached any more', () => {
     await host.addInterface();
     await host.logged(AGAIN);
     // The server must be up in the end, whichever way of looking comes last.
-    await expect.poll(() => host.status().servers[0]?.state, { timeout: 30_000 }).toBe('active');
+    await expect.poll(() => host.status().servers[0]?.state, { timeout: 120_000 }).toBe('active');
     expect(host.route(cidOf('ed793a'))).toBe(near.address);
   });
 
@@ -107,7 +107,7 @@ describe('an agent whose program is not attached any more', () => {
     await ipBatch(host.namespace, ['link del eth0']);
     await host.addInterface();
     // The kernel releases the link some time after the interface is gone.
-    await expect.poll(() => host.status().ifindex, { timeout: 10_000 }).toBe(0);
+    await expect.poll(() => host.status().ifindex, { timeout: 120_000 }).toBe(0);
     await host.start();
     expect(await host.xdp()).toEqual(before);
     expect(host.status().ifindex).not.toBe(0);

@@ -61,17 +61,17 @@ it.each(['native', 'generic'])(
     for (const host of hosts) await host.start('--mode', mode);
     for (const host of hosts) {
       await expect
-        .poll(() => host.status().servers.map(({ state }) => state), { timeout: 20_000 })
+        .poll(() => host.status().servers.map(({ state }) => state), { timeout: 120_000 })
         .toEqual(['active']);
     }
     await send();
-    await expect.poll(() => counted('ttl_expired'), { timeout: 20_000 }).toBe(1);
+    await expect.poll(() => counted('ttl_expired'), { timeout: 120_000 }).toBe(1);
     expect(counted('ring', 'flow')).toBe(HOPS - 1);
 
     // What is attached goes on without the agents.
     for (const host of hosts) await host.kill();
     await send();
-    await expect.poll(() => counted('ttl_expired'), { timeout: 20_000 }).toBe(2);
+    await expect.poll(() => counted('ttl_expired'), { timeout: 120_000 }).toBe(2);
     expect(counted('ring', 'flow')).toBe(2 * (HOPS - 1));
   },
 );

@@ -33,7 +33,7 @@ it('--guard keeps the kernel as it is while a change would lose connections', as
 
   // Neither does a restart go round it.
   const saved = join(host.stateFolder, 'agent-state.json.last-good');
-  await expect.poll(() => existsSync(saved), { timeout: 30_000 }).toBe(true);
+  await expect.poll(() => existsSync(saved), { timeout: 120_000 }).toBe(true);
   await host.kill();
   await host.start('--guard');
   expect(host.lines().map(({ msg }) => msg)).toContain(

@@ -69,12 +69,12 @@ it('the MTU of the interface counts, and is followed; --mtu stays', async () => 
   await host.start();
   expect(mtus()).toEqual({ mtu: 1500, ingressMtu: 1500 });
   await ipBatch(host.namespace, ['link set eth0 mtu 1400']);
-  await expect.poll(mtus, { timeout: 30_000 }).toEqual({ mtu: 1400, ingressMtu: 1400 });
+  await expect.poll(mtus, { timeout: 120_000 }).toEqual({ mtu: 1400, ingressMtu: 1400 });
   await host.agent?.stop();
   await host.start('--mtu', '1600');
   expect(mtus()).toEqual({ mtu: 1600, ingressMtu: 1400 });
   await ipBatch(host.namespace, ['link set eth0 mtu 1450']);
-  await expect.poll(mtus, { timeout: 30_000 }).toEqual({ mtu: 1600, ingressMtu: 1450 });
+  await expect.poll(mtus, { timeout: 120_000 }).toEqual({ mtu: 1600, ingressMtu: 1450 });
 });
 
 it('a balancer is not its own l2 server', async () => {

@@ -100,7 +100,7 @@ describe('the metrics of a running agent', () => {
     await ipBatch(host.namespace, ['link del eth0']);
     // The kernel releases the link some time after the interface is gone.
     await expect
-      .poll(async () => (await scrape()).get('cidecar_balancer_attached'), { timeout: 10_000 })
+      .poll(async () => (await scrape()).get('cidecar_balancer_attached'), { timeout: 120_000 })
       .toBe(0);
     expect((await scrape()).get(outcome('443', 'cid'))).toBe(1);
   });

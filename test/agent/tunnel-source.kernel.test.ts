@@ -51,7 +51,7 @@ describe('the source of tunnels', () => {
       'addr replace 192.0.2.77/24 dev eth0',
     ]);
     await host.logged('tunnels come from another address now');
-    await expect.poll(source, { timeout: 20_000 }).toBe('192.0.2.77');
+    await expect.poll(source, { timeout: 120_000 }).toBe('192.0.2.77');
     expect(host.route(cidOf('ed793a'))).toBe(ONE.address);
   });
 });

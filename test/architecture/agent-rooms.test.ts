@@ -59,7 +59,7 @@ beforeAll(() => {
     { cwd: folder, encoding: 'utf8' },
   );
   output = stdout + stderr;
-}, 60_000);
+}, 300_000);
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function fileOf(from: string, to: string): string {

@@ -34,7 +34,7 @@ async function takeRoutable(pool: CidPool): Promise<PooledCid> {
   }
 }
 
-describe('CidPool', { timeout: 120_000 }, () => {
+describe('CidPool', { timeout: 300_000 }, () => {
   it("gives CIDs that are the server's own, each with the token that the sidecar makes", async () => {
     const client = (await start('--init')).client();
     const pool = connect({ highWater: 64 });

@@ -15,7 +15,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const scenarios = readScenarios(join(import.meta.dirname, '../../clients/contract/scenarios'));
 
-describe('the TypeScript client keeps the contract', { timeout: 120_000 }, () => {
+describe('the TypeScript client keeps the contract', { timeout: 300_000 }, () => {
   it.each(scenarios)('$name', async (scenario) => {
     await play(scenario, {
       command: [process.execPath, ...program('clients/typescript/contract/main')],

@@ -25,7 +25,7 @@ beforeAll(async () => {
   const strictness = { skipLibCheck: false, types: [], noEmitOnError: true };
   const config = { compilerOptions: { ...options, ...strictness } };
   await writeFile(join(project, 'tsconfig.json'), JSON.stringify(config));
-}, 120_000);
+}, 300_000);
 afterAll(() => rm(project, { recursive: true, force: true }));
 
 /**
@@ -53,7 +53,7 @@ const server = (name: string) => `
   pool.close();
 `;
 
-describe('the installed package', { timeout: 120_000 }, () => {
+describe('the installed package', { timeout: 300_000 }, () => {
   it.each(['cidecar/client', 'cidecar/sidecar/client'])('has the client as %s', async (name) => {
     expect(await run(server(name))).toBe('12,16,false\n');
   });

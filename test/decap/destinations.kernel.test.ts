@@ -82,7 +82,7 @@ async function start(...more: string[]): Promise<void> {
     log: scope.path('sidecar.log'),
   });
   await expect
-    .poll(() => sidecar.tail(50), { timeout: 30_000, interval: 50 })
+    .poll(() => sidecar.tail(50), { timeout: 120_000, interval: 50 })
     .toMatch(/"msg":"serving"/);
 }
 
@@ -135,5 +135,5 @@ it('leads them to the VIPs of the document alone where asked to, also to those t
   expect([await answers(MANAGEMENT), await answers(NEXT_VIP)]).toEqual([0, 0]);
   expect(await counted('not_vip')).toBe(2 * TRIES);
   write([VIP, NEXT_VIP]);
-  await expect.poll(() => answers(NEXT_VIP), { timeout: 30_000 }).toBe(TRIES);
+  await expect.poll(() => answers(NEXT_VIP), { timeout: 120_000 }).toBe(TRIES);
 });

@@ -75,7 +75,7 @@ describe.each([
       }
       const warned = () =>
         rig.agents.filter((agent) => /tunnels to this server do not fit/.test(agent.tail(200)));
-      await expect.poll(() => warned().length, { timeout: 10_000 }).toBeGreaterThanOrEqual(1);
+      await expect.poll(() => warned().length, { timeout: 120_000 }).toBeGreaterThanOrEqual(1);
       const lines = warned()
         .flatMap((agent) => agent.tail(200).split('\n'))
         .filter((line) => line.includes('do not fit'));

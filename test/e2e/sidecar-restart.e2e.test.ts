@@ -41,7 +41,7 @@ test('without sidecars, connections live and begin; restarted ones go on without
         return false; // It has not started yet.
       }
     };
-    await expect.poll(serving, { timeout: 20_000 }).toBe(true);
+    await expect.poll(serving, { timeout: 120_000 }).toBe(true);
     api.close();
   }
   expect(await clients.open(CONNECTIONS)).toBe(3 * CONNECTIONS);

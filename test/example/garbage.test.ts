@@ -59,7 +59,7 @@ async function through(): Promise<void> {
   await (await rig.open(2)).connection.echo();
 }
 
-describe('the example server', { timeout: 120_000 }, () => {
+describe('the example server', { timeout: 300_000 }, () => {
   it.each([
     ['a single octet', Uint8Array.of(0xc0)],
     ['nothing', new Uint8Array()],

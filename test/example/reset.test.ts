@@ -43,7 +43,7 @@ async function through(): Promise<void> {
   await (await rig.open(2)).connection.echo();
 }
 
-describe('a packet of no connection', { timeout: 60_000 }, () => {
+describe('a packet of no connection', { timeout: 300_000 }, () => {
   it.each([
     [22, 21],
     [43, 42],

@@ -63,7 +63,7 @@ function takeFrom(pool: CidPool, into: string[]): void {
 }
 
 it('loses no connection and uses no CID twice over a rotation and a hot restart', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   let sidecar = await start('--init', '--reissue-within', '1');
   const first = await serverProcess('first');

@@ -11,7 +11,7 @@ let pool: CidPool | undefined;
 afterEach(() => pool?.close());
 
 it('a pool has CIDs with its server-use octets, over restarts of the sidecar', {
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   const key = await folder.key('a.key');
   await folder.write(poolDocument([quicLb(0, 'minting', key, { serverUseLength: 2 })]));
@@ -39,7 +39,7 @@ it('a pool has CIDs with its server-use octets, over restarts of the sidecar', {
   }
 });
 
-it('a pool says that its config has no room for them', { timeout: 60_000 }, async () => {
+it('a pool says that its config has no room for them', { timeout: 300_000 }, async () => {
   await folder.write(poolDocument([quicLb(0, 'minting', await folder.key('a.key'))]));
   await start('--init');
   pool = CidPool.connect({ socket: folder.socket, serverUse: Uint8Array.of(7) });
@@ -47,6 +47,6 @@ it('a pool says that its config has no room for them', { timeout: 60_000 }, asyn
   pool.on('trouble', (error) => troubles.push(String(error)));
   pool.on('disconnected', (error) => troubles.push(String(error)));
   await expect
-    .poll(() => troubles.join('\n'), { timeout: 20_000 })
+    .poll(() => troubles.join('\n'), { timeout: 120_000 })
     .toMatch(/server-use|server_use|serverUse/);
 });

@@ -27,7 +27,7 @@ beforeAll(async () => {
   server = await ours.issue('server');
   sidecar = await start('--init', '--metrics', folder.metrics, ...tls());
   [, address = ''] = /"tls":"([^"]+)"/.exec(sidecar.output) ?? [];
-}, 60_000);
+}, 300_000);
 afterEach(() => {
   for (const client of clients.splice(0)) client.close();
 });

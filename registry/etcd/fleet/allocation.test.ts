@@ -229,7 +229,7 @@ it('never gives an ID twice, nor one that is not free', () => {
     ),
     { numRuns: 40 },
   );
-}, 60_000);
+}, 300_000);
 
 it('tells at 80, 95 and 100 percent that IDs run out', () => {
   const allocation = { first: 1, last: 20 };
