@@ -88,6 +88,15 @@ describe('the journal', () => {
     expect(await saved()).toBe('another');
   });
 
+  it('stays as it is when it was closed', async () => {
+    const lastGood = open();
+    await lastGood.save(stateOf(0, ''));
+    await lastGood.save(stateOf(1, ''));
+    await lastGood.close();
+    expect(await lastGood.save(stateOf(2, ''))).toBe(false);
+    expect(await saved()).toBe('<0>1\n');
+  });
+
   it('is left out where changes are not known', async () => {
     const lastGood = open();
     await lastGood.save(stateOf(0, ''));

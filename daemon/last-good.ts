@@ -48,6 +48,7 @@ export class LastGood {
   /** Whether the journal may have something. */
   #journaled = true;
   #wroteAt = 0;
+  #closed = false;
   readonly #hurry = new AbortController();
 
   constructor(path: string, log: Log) {
@@ -86,10 +87,13 @@ export class LastGood {
   async close(): Promise<void> {
     this.#hurry.abort();
     await this.#writing.idle();
+    this.#closed = true;
     await this.#journal.close();
   }
 
   async #write(): Promise<boolean> {
+    // What is in the journal stays only while nobody begins another one.
+    if (this.#closed) return false;
     try {
       return (await this.#append()) || (await this.#replace());
     } catch (error) {

@@ -66,6 +66,9 @@ const shape = z.object({
   address: hostAddress.optional(),
   /** IDs under each config; left out, what the pool gives each server. */
   ids: wholeNumber(1, 4096).optional(),
+  /** Of the server, when it is put into the pool. */
+  weight: wholeNumber(0, 65_535).optional(),
+  encapsulation: choice(['ipip', 'gue', 'l2']).optional(),
   deregisterOnStop: z.boolean().default(false),
   stateDir: text,
   socket: text,
@@ -129,7 +132,7 @@ export function readSidecarOptions(
     accepted.oldNames,
   );
   requireLeader(accepted.flags, 'pool', ['address']);
-  requireLeader(accepted.flags, 'address', ['ids', 'deregisterOnStop']);
+  requireLeader(accepted.flags, 'address', ['ids', 'weight', 'encapsulation', 'deregisterOnStop']);
   const { metrics, socketGroup: group } = flags;
   const registration = registrationOf(flags);
   const tls = tlsOf(flags);
@@ -163,6 +166,7 @@ export function readSidecarOptions(
 
 function registrationOf(flags: Flags): SidecarOptions['registration'] {
   const { pool, server, address, ids, deregisterOnStop, registry } = flags;
+  const { weight, encapsulation } = flags;
   if (pool === undefined || address === undefined) return undefined;
   if (!isEtcdAddress(registry)) {
     throw new CidecarError(
@@ -176,7 +180,7 @@ function registrationOf(flags: Flags): SidecarOptions['registration'] {
       '--address needs --server: the name by which this server registers itself',
     );
   }
-  return { pool, server, address, ids, deregisterOnStop };
+  return { pool, server, address, ids, weight, encapsulation, deregisterOnStop };
 }
 
 function ownServerOf(flags: Flags, serverId: string | undefined): OwnServer {

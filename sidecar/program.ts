@@ -42,6 +42,8 @@ function addRun(program: Command): Command {
     )
     .option('--address <address>', 'where the tunnels of the balancers to this server end')
     .option('--ids <n>', 'IDs under each config (default: what the pool gives each server)')
+    .option('--weight <n>', 'of the server, when it registers (default: 100)')
+    .option('--encapsulation <how>', 'ipip, gue or l2, when it registers (default: ipip)')
     .option(
       '--deregister-on-stop',
       'give the IDs back and leave the pool at SIGTERM, with all connections that are left',

@@ -40,7 +40,7 @@ serveParent({
       notifyParent('reached', { revision, at } satisfies Reached);
     };
     for (const agent of names) {
-      const own = join(folder, agent);
+      const own = join(folder, prefix.slice(1), agent);
       mkdirSync(own, { recursive: true });
       const onApplied = ({ revision }: { revision: string }) => note(revisionNumber(revision) ?? 0);
       const driver = new MemoryDriver();

@@ -39,28 +39,78 @@ const rows: FleetRow[] = [];
 const members = await Members.start({ count: 3, flags: ['--grpc-keepalive-min-time=1s'] });
 const { endpoints } = members;
 
-/** A fleet whose state changes, and one that grows. */
+/** A fleet of 50 agents whose state changes. */
 async function measureFleet(): Promise<void> {
   const prefix = '/fleet';
   const client = new EtcdClient(endpoints, prefix);
-  const named = Object.fromEntries(
+  const servers = Object.fromEntries(
     Array.from({ length: 100 }, (_, i) => [`static-${i}`, [hexOf(0x100000 + i)]]),
   );
-  const allocation = { first: 1, last: 100_000 };
-  await putPool(client, { configs: ['minting'], nonceLength: 4, servers: named, allocation });
-  // The first one is the controller: it hands out the IDs.
-  const kernels: AgentProcess[] = [];
-  for (let at = 0; at < IN_KERNEL; at += 1) kernels.push(agentProcess(prefix, at));
-  await Promise.all(kernels.map((agent) => agent.joined()));
-  const servers = worker('servers', 'servers');
-  await servers.ready();
-  await measureAtOnce(client, servers, kernels);
-  const workers = IN_MEMORY.map((_, at) => worker('agents', `agents-${at}`));
-  await Promise.all(workers.map((each, at) => startAgents(each, at, prefix)));
+  await putPool(client, { configs: ['minting'], nonceLength: 4, servers });
+  const kernels = await startKernels(prefix, 0);
+  const workers = await startInMemory(prefix);
+  const usage = await loadOf(members.all);
+  add('etcd: 50 agents, nothing changes', usage.cpu, 'ms/s');
+  add('etcd: memory of a member', usage.megabytes, 'MB');
   await measureChanges(client, kernels, workers);
-  await measureMany(client, servers);
   for (const each of [...kernels, ...workers]) await each.stop();
   client.close();
+}
+
+/**
+ * A fleet that grows while it has two agents, one of which is the controller and hands out the
+ * IDs: on the CPUs of this machine each agent takes every state that this makes, which it does
+ * not on hosts of its own. The other 48 come at the end.
+ */
+async function measureGrowth(): Promise<void> {
+  const prefix = '/growth';
+  const client = new EtcdClient(endpoints, prefix);
+  const allocation = { first: 1, last: 100_000 };
+  await putPool(client, { configs: ['minting'], nonceLength: 4, allocation });
+  const kernels = await startKernels(prefix, IN_KERNEL);
+  const servers = worker('servers', 'servers');
+  await servers.ready();
+  let took = 0;
+  const cpu = await cpuOf([...members.all, ...kernels, servers], async () => {
+    took = await register(servers, 1, AT_ONCE);
+  });
+  add('200 sidecars register at once', took, 'ms');
+  add('200 sidecars register at once, CPU of all', cpu, 'ms');
+  add('IDs that two of them have', await sharedIds(client, AT_ONCE), 'IDs');
+  took = 0;
+  for (let from = AT_ONCE + 1; from <= REGISTERED; from += AT_ONCE) {
+    took += await register(servers, from, AT_ONCE);
+  }
+  add('1,800 more, 200 at a time', took, 'ms');
+  const workers = await startInMemory(prefix);
+  await measureOctets(client);
+  const { count } = await client.kv.count(withPrefix(new Keys(prefix).root));
+  add('keys with 50 agents, 2,000 registered servers', count, 'keys');
+  const usage = await loadOf(members.all);
+  add('etcd: 50 agents, 2,000 registered servers, nothing changes', usage.cpu, 'ms/s');
+  add('etcd: memory of a member, 2,000 registered servers', usage.megabytes, 'MB');
+  for (const each of [servers, ...kernels, ...workers]) await each.stop();
+  client.close();
+}
+
+async function register(servers: WorkerProcess, from: number, count: number): Promise<number> {
+  const of: Registering = { endpoints, prefix: '/growth', from, count, ttl: TTL };
+  const began = now();
+  await servers.call('register', of);
+  return now() - began;
+}
+
+/** Agents that are processes of their own, with a kernel: the first that joins is the controller. */
+async function startKernels(prefix: string, from: number): Promise<AgentProcess[]> {
+  const kernels = Array.from({ length: IN_KERNEL }, (_, at) => agentProcess(prefix, from + at));
+  await Promise.all(kernels.map((agent) => agent.joined()));
+  return kernels;
+}
+
+async function startInMemory(prefix: string): Promise<WorkerProcess[]> {
+  const workers = IN_MEMORY.map((_, at) => worker('agents', `${prefix.slice(1)}-agents-${at}`));
+  await Promise.all(workers.map((each, at) => startAgents(each, at, prefix)));
+  return workers;
 }
 
 /**
@@ -74,9 +124,6 @@ async function measureChanges(
   kernels: readonly AgentProcess[],
   workers: readonly WorkerProcess[],
 ): Promise<void> {
-  const usage = await loadOf(members.all);
-  add('etcd: 50 agents, 200 registered servers, nothing changes', usage.cpu, 'ms/s');
-  add('etcd: memory of a member', usage.megabytes, 'MB');
   const reached: Reached[] = [];
   for (const each of workers) each.on('reached', (data) => reached.push(data as Reached));
   const keys = new Keys(client.prefix);
@@ -117,48 +164,6 @@ async function measureChanges(
   add('change to the kernels of two of them, p99', quantile(inKernel, 0.99), 'ms');
 }
 
-/**
- * With two agents, one of which is the controller and hands out the IDs: on the CPUs of this
- * machine each agent takes every state that this makes, which it does not on hosts of its own.
- */
-async function measureAtOnce(
-  client: EtcdClient,
-  servers: WorkerProcess,
-  agents: readonly { readonly pid: number }[],
-): Promise<void> {
-  let took = 0;
-  const cpu = await cpuOf([...members.all, ...agents, servers], async () => {
-    took = await register(servers, 1, AT_ONCE);
-  });
-  add('200 sidecars register at once', took, 'ms');
-  add('200 sidecars register at once, CPU of all', cpu, 'ms');
-  add('IDs that two of them have', await sharedIds(client, AT_ONCE), 'IDs');
-}
-
-async function register(servers: WorkerProcess, from: number, count: number): Promise<number> {
-  const of: Registering = { endpoints, prefix: '/fleet', from, count, ttl: TTL };
-  const began = now();
-  await servers.call('register', of);
-  return now() - began;
-}
-
-/** With all of the 50 agents. */
-async function measureMany(client: EtcdClient, servers: WorkerProcess): Promise<void> {
-  const keys = new Keys(client.prefix);
-  let took = 0;
-  for (let from = AT_ONCE + 1; from <= REGISTERED; from += AT_ONCE) {
-    took += await register(servers, from, AT_ONCE);
-  }
-  add('1,800 more, 200 at a time, with 50 agents', took, 'ms');
-  await measureOctets(keys);
-  const { count } = await client.kv.count(withPrefix(keys.root));
-  add('keys with 50 agents, 2,000 registered servers', count, 'keys');
-  const usage = await loadOf(members.all);
-  add('etcd: 50 agents, 2,000 registered servers, nothing changes', usage.cpu, 'ms/s');
-  add('etcd: memory of a member, 2,000 registered servers', usage.megabytes, 'MB');
-  await servers.stop();
-}
-
 /** Of the IDs that registered servers have: those with two owners, and what is missing. */
 async function sharedIds(client: EtcdClient, servers: number): Promise<number> {
   const registry = new EtcdRegistry(new EtcdClient(endpoints, client.prefix), {
@@ -180,16 +185,17 @@ async function sharedIds(client: EtcdClient, servers: number): Promise<number> {
   return shared;
 }
 
-async function measureOctets(keys: Keys): Promise<void> {
+async function measureOctets(client: EtcdClient): Promise<void> {
+  const keys = new Keys(client.prefix);
   const counter = await OctetCounter.start(members.member(0).place);
-  const client = new EtcdClient([counter.endpoint], '/fleet');
-  const watching = new EtcdRegistry(client, { keyring: keyring() });
+  const counted = new EtcdClient([counter.endpoint], client.prefix);
+  const watching = new EtcdRegistry(counted, { keyring: keyring() });
   await watching.read();
-  add('octets to a host that starts with 2,100 servers', counter.received, 'octets');
+  add('octets to a host that starts with 2,000 servers', counter.received, 'octets');
   await pause(2_000);
   const before = counter.received;
   for (let i = 0; i < 20; i += 1) {
-    const success = [put(keys.server('web', 'static-1'), `{"address":"10.0.1.2","weight":${i}}`)];
+    const success = [put(keys.server('web', 'web-1'), `{"address":"10.0.0.1","weight":${i}}`)];
     await client.kv.txn(transaction(keys, 'bench', { success }), { repeatable: true });
   }
   await watching.read();
@@ -216,7 +222,7 @@ async function measureMillion(): Promise<void> {
     const success = operations.slice(at, at + 100);
     await client.kv.txn(transaction(keys, 'bench', { success }), { repeatable: true });
   }
-  const agent = agentProcess(prefix, IN_KERNEL);
+  const agent = agentProcess(prefix, 2 * IN_KERNEL);
   add('1M IDs from etcd to the kernel, from the start of the agent', await agent.ready(), 'ms');
   await agent.stop();
   client.close();
@@ -270,6 +276,7 @@ function add(name: string, value: number, unit: FleetRow['unit']): void {
 
 try {
   await measureFleet();
+  await measureGrowth();
   await measureMillion();
 } finally {
   await members.dispose();

@@ -3,6 +3,7 @@ import { CidecarError } from '../../core/index.js';
 import { identityIn } from '../../daemon/identity.js';
 import type { Log } from '../../daemon/log.js';
 import type { EtcdRegistry } from '../../registry/etcd/store/etcd-registry.js';
+import type { Encapsulation } from '../../registry/index.js';
 import { type BootClock, linuxBootClock } from './boot-clock.js';
 import { Fence } from './fence.js';
 import { FenceFile } from './fence-file.js';
@@ -17,6 +18,9 @@ export interface RegistrationFlags {
   readonly address: string;
   /** IDs under each config; undefined: as many as the pool gives each server. */
   readonly ids?: number | undefined;
+  /** Of the server, when it is put into the pool. */
+  readonly weight?: number | undefined;
+  readonly encapsulation?: Encapsulation | undefined;
   /** Whether it leaves the pool when it ends. */
   readonly deregisterOnStop?: boolean;
   /** Milliseconds without a controller after which it helps itself; for tests. */

@@ -2,6 +2,7 @@
 import type { Log } from '../../daemon/log.js';
 import type { Registrant } from '../../registry/etcd/fleet/index.js';
 import type { EtcdRegistry } from '../../registry/etcd/store/etcd-registry.js';
+import type { Encapsulation } from '../../registry/index.js';
 import type { BootClock } from './boot-clock.js';
 import type { Fence } from './fence.js';
 
@@ -11,6 +12,9 @@ export interface RegistrationOptions extends Registrant {
   readonly address: string;
   /** IDs under each config; undefined: as many as the pool gives each server. */
   readonly ids: number | undefined;
+  /** Of the server, when it is put into the pool. */
+  readonly weight?: number | undefined;
+  readonly encapsulation?: Encapsulation | undefined;
   /** Seconds of the lease on which the sign of life hangs. */
   readonly ttl: number;
   readonly fence: Fence;

@@ -138,6 +138,7 @@ export class TestAgent {
   async stop(): Promise<void> {
     this.release();
     await this.#loop.close();
+    await this.#lastGood.close();
     await this.fleet.close();
     await this.registry.close();
   }

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { KeyValue } from '../client/index.js';
 import { type Decision, decideAllocation, requestAfter } from './allocation.js';
 import { fillOf, levelOf } from './fill.js';
+import { grantOperations } from './grant.js';
 import { rangeOf } from './id-numbers.js';
 import { entry, keys, pictureOf } from './testing/picture.js';
 import { addressOf, pictureOfPool, poolOf, type TestPool } from './testing/pools.js';
@@ -243,4 +244,28 @@ it('tells at 80, 95 and 100 percent that IDs run out', () => {
   expect(level(15, rests(0, '000014'))).toBe(80);
   expect(level(15, pins(0, '000010', { count: 4 }))).toBe(95);
   expect(level(15, pins(0, '000100', { count: 5 }))).toBe(undefined);
+});
+
+describe('a server that is put into the pool', () => {
+  /** The values that are put, by key. */
+  const putBy = (pool: TestPool, ...entries: KeyValue[]) =>
+    decide(pool, ...entries)
+      .grants.flatMap((grant) => grantOperations(keys, 'web', grant))
+      .flatMap(({ request }) => {
+        if (request?.$case !== 'requestPut') return [];
+        const { key, value } = request.value;
+        return [[Buffer.from(key).toString(), JSON.parse(Buffer.from(value).toString())]];
+      });
+
+  it('has the weight and the encapsulation that its sidecar asks for', () => {
+    const request = asks('web-1', { weight: 7, encapsulation: 'gue' });
+    expect(putBy({}, request)).toContainEqual([
+      keys.server('web', 'web-1'),
+      { address: addressOf('web-1'), weight: 7, encapsulation: 'gue', registered: true },
+    ]);
+    // One that is there already stays what it is.
+    const again = putBy({ servers: { 'web-1': {} } }, request).map(([key]) => key);
+    expect(again).not.toContain(keys.server('web', 'web-1'));
+    expect(again).toHaveLength(2);
+  });
 });

@@ -66,10 +66,15 @@ export function grantTransaction(
 /** The keys of one grant: the server, its IDs, and the request that says what it got. */
 export function grantOperations(keys: Keys, pool: string, grant: Grant): Operation[] {
   const { server, request, isNew, ids } = grant;
-  const { address } = request.value;
+  const { address, weight, encapsulation } = request.value;
+  const fields = {
+    address,
+    ...(weight !== undefined && { weight }),
+    ...(encapsulation !== undefined && { encapsulation }),
+  };
   const idText = valueText({ server, allocated: true });
   return [
-    ...(isNew ? [put(keys.server(pool, server), valueText({ address, registered: true }))] : []),
+    ...(isNew ? [put(keys.server(pool, server), valueText({ ...fields, registered: true }))] : []),
     ...ids.flatMap(({ config, hexes }) =>
       hexes.map((hex) => put(keys.id(pool, config.id, hex), idText)),
     ),

@@ -55,7 +55,7 @@ export function register(
   keys: Keys,
   { pool, server }: Registrant,
   { request, live }: SeenRegistration,
-  value: Pick<RequestValue, 'address' | 'ids' | 'hold' | 'identity'>,
+  value: Omit<RequestValue, 'granted' | 'reclaimed'>,
 ): Transaction {
   const key = keys.request(pool, server);
   const granted = request?.value.granted ?? {};

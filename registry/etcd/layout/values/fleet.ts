@@ -21,6 +21,9 @@ export const requestValue = z.object({
    * only for less than this after its last sign of life. Left out: it goes on without an end.
    */
   hold: integer(1, 31_536_000).optional(),
+  /** Of the server, when it is put into the pool; left out: as a document's server without them. */
+  weight: integer(0, 65_535).optional(),
+  encapsulation: z.enum(['ipip', 'gue', 'l2']).optional(),
   /** IDs that were handed out to it, in hex, by config ID. */
   granted: z.record(z.string(), z.array(z.string())).default({}),
   /** Its hold is over, and some of its IDs were taken back already. */
