@@ -26,6 +26,8 @@ void test_grpc_status(void)
 	header(&status, "grpc-status", "8");
 	header(&status, "grpc-message", "no%20room 100% %zz%0a%4");
 	CHECK(says(&status, "no room 100% %zz %4 (status 8)"));
+	header(&status, "grpc-message", "at the end: %41");
+	CHECK(says(&status, "at the end: A (status 8)"));
 	/* google.rpc.Status{8, details: Any{value: ErrorInfo{reason: "CREDIT_EXCEEDED"}}} */
 	header(&status, "grpc-status-details-bin", "CAgaExIRCg9DUkVESVRfRVhDRUVERUQ");
 	CHECK(says(&status, "(status 8, CREDIT_EXCEEDED)"));
