@@ -7,7 +7,11 @@ cd "$(dirname "$0")"
 cargo fmt --all --check
 # The lines of the README are those of the examples.
 scripts/fifteen-lines.sh --check
-cargo clippy --quiet --locked --workspace --all-targets --features cidecar/tls -- -D warnings
-cargo test --quiet --locked --workspace --features cidecar/tls
-cargo build --quiet --locked --workspace --all-targets --features cidecar/tls
-RUSTDOCFLAGS='-D warnings' cargo doc --quiet --locked --no-deps -p cidecar --features tls
+# All have the same crates and targets, or cargo would build tokio and BoringSSL once more for each.
+all='--quiet --locked --workspace --features cidecar/tls'
+# shellcheck disable=SC2086
+{
+  cargo clippy $all --all-targets -- -D warnings
+  cargo test $all
+  cargo build $all --all-targets
+}
