@@ -16,7 +16,7 @@ export interface Registering {
 /** Desired states that are kept in this process; each server looks at one of them. */
 const STATES = 4;
 /** Servers that share a connection to etcd. */
-const SHARED = 20;
+const SHARED = 4;
 
 let registrants: Registrants | undefined;
 const states: EtcdRegistry[] = [];
