@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Fill } from '../../registry/etcd/fleet/index.js';
-import type { Task } from './duties/duty.js';
+import type { Task } from './duties/task.js';
 
 /** IDs of one config, as the controller of the pool counts them. */
 export interface IdCount {

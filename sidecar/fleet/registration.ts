@@ -15,12 +15,8 @@ import { SignOfLife } from './sign-of-life.js';
 import { untilRegistered } from './until-registered.js';
 import { isAsWanted, wantedRequest } from './wanted-request.js';
 
-/** Milliseconds between looks at the fence. */
-const LOOK_EVERY = 500;
-/** Looks at the fence for one look at what has no event in etcd, while something is missing. */
-const LOOKS_WHILE_MISSING = 4;
-/** The same while nothing is. */
-const LOOKS_WHILE_SETTLED = 20;
+/** Time between looks at the fence, and how many of them there are for one at the whole record. */
+const LOOKS = { everyMs: 500, whileMissing: 4, whileSettled: 20 };
 
 /**
  * Registers a sidecar as a server of a pool, and keeps its sign of life. IDs come from the
@@ -87,7 +83,7 @@ export class Registration {
       onConnected: () => this.#go(),
     });
     this.#fenced = options.fence.reason;
-    this.#timer = setInterval(() => this.#tick(), LOOK_EVERY).unref();
+    this.#timer = setInterval(() => this.#tick(), LOOKS.everyMs).unref();
   }
 
   /**
@@ -203,7 +199,7 @@ export class Registration {
     this.#lookAtFence();
     this.#ticks += 1;
     // What has no event: that the pool has a controller, and that another one leaves this name.
-    const every = this.#settled ? LOOKS_WHILE_SETTLED : LOOKS_WHILE_MISSING;
+    const every = this.#settled ? LOOKS.whileSettled : LOOKS.whileMissing;
     if (this.#ticks % every === 0) this.#go();
   }
 
@@ -292,7 +288,7 @@ export class Registration {
   async #news(): Promise<void> {
     await Promise.race([
       new Promise<void>((resolve) => this.#waiting.push(resolve)),
-      pause(LOOK_EVERY * LOOKS_WHILE_MISSING, undefined, { ref: false }),
+      pause(LOOKS.everyMs * LOOKS.whileMissing, undefined, { ref: false }),
     ]);
   }
 

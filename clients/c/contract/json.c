@@ -55,6 +55,12 @@ int64_t json_number(const char *json, const char *name, int64_t otherwise)
 	return at == NULL ? otherwise : strtoll(at, NULL, 10);
 }
 
+bool json_is_false(const char *json, const char *name)
+{
+	const char *at = json_member(json, name);
+	return at != NULL && strncmp(at, "false", 5) == 0;
+}
+
 const char *json_next_pair(const char *at, uint64_t *name, uint64_t *value)
 {
 	char *end;

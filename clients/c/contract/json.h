@@ -13,6 +13,7 @@ const char *json_member(const char *json, const char *name);
 /* The value as text, without escapes; false where it is no string or does not fit. */
 bool json_text(const char *json, const char *name, char *text, size_t room);
 int64_t json_number(const char *json, const char *name, int64_t otherwise);
+bool json_is_false(const char *json, const char *name);
 
 /* The next member of an object whose names are numbers, as of `generations`. */
 const char *json_next_pair(const char *at, uint64_t *name, uint64_t *value);

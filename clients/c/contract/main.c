@@ -90,6 +90,7 @@ static void start(long long id, const char *line)
 		.socket = socket,
 		.high_water = (uint32_t)json_number(line, "high_water", 4096),
 		.client_name = "contract-test",
+		.cannot_retire = json_is_false(line, "can_retire"),
 		.held = say_held,
 	};
 	if (!json_text(line, "socket", socket, sizeof(socket))) socket[0] = '\0';

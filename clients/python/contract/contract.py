@@ -39,7 +39,7 @@ class Program:
             high_water=fields.get("high_water", 4096),
             client_name="contract-test",
             server_use=None if server_use is None else bytes.fromhex(server_use),
-            can_retire=True,
+            can_retire=fields.get("can_retire", True),
             held_generations=lambda: self.held,
         )
         self.pool.subscribe(lambda event: self.events.append(described(event)))

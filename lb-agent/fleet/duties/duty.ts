@@ -11,6 +11,7 @@ import type {
 import type { EventValue, Keys } from '../../../registry/etcd/layout/index.js';
 import type { PoolConfig } from '../../../registry/index.js';
 import type { ControllerCounts } from '../controller-counts.js';
+import type { Task } from './task.js';
 
 /** What the controller of a pool knows when it looks for what is to be done. */
 export interface DutyContext {
@@ -34,9 +35,6 @@ export interface DutyContext {
   /** Records what is done, in the same transaction. */
   event(event: Pick<EventValue, 'what' | 'changes'>): Promise<readonly Operation[]>;
 }
-
-export const TASKS = ['absent agents', 'allocation', 'reclaim', 'rest', 'quarantines'] as const;
-export type Task = (typeof TASKS)[number];
 
 /** The next thing that a controller does: one transaction, which compares what it was decided on. */
 export interface DutyStep {

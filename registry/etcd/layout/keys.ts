@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+
+// Long because each key of the layout is here, with what it is for.
+
 import { DEFAULT_PREFIX } from '../client/address.js';
 
 /** Version of the layout; it is part of every key, so that two layouts can stand side by side. */

@@ -102,6 +102,9 @@ impl Program {
         if let Some(server_use) = fields["server_use"].as_str() {
             options = options.server_use(octets(server_use)?);
         }
+        if let Some(can) = fields["can_retire"].as_bool() {
+            options = options.can_retire(can);
+        }
         let (pool, events) = CidPool::connect(options)?;
         *of(&self.pool) = Some(pool);
         *of(&self.events) = Some(events);
