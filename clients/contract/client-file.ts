@@ -23,6 +23,8 @@ const toolchain = z.strictObject({
 const cannot = z.strictObject({
   /** A stateless reset for packets of connections that an earlier process had. */
   reset: z.string().min(1).optional(),
+  /** A client whose address changes without its knowledge, as behind a NAT that forgets. */
+  rebind: z.string().min(1).optional(),
   /** An active migration of the client. */
   migrate: z.string().min(1).optional(),
 });
@@ -39,6 +41,8 @@ const server = z.strictObject({
   resetTokens: z.enum(['cmac', 'hmac-sha256']).default('cmac'),
   /** Whether it needs a sidecar with --allow-key-export. */
   keyExport: z.boolean().default(false),
+  /** Seconds that it needs to replace CIDs: `--reissue-within` of its sidecar. */
+  reissueWithin: z.int().min(1).default(5),
   cannot: cannot.default({}),
 });
 

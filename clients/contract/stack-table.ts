@@ -16,7 +16,7 @@ export function stackTable(clients: readonly ClientFile[]): string[] {
   const rows = clients.flatMap(({ language, servers }) =>
     servers.map((server) => [
       ...[language, `${server.stack} ${server.version}`],
-      'all live',
+      able(server, 'rebind', 'all live'),
       able(server, 'migrate', 'all live'),
       server.canRetire ? 'every CID replaced, all live' : 'each closed by the deadline, and back',
       'each stays with its process',

@@ -6,9 +6,9 @@ import { SidecarApi } from './sidecar-api.js';
 import type { HostServer, System } from './system.js';
 
 const APPLY_LIMIT_MS = 60_000;
-const MOVE_LIMIT_MS = 60_000;
+const MOVE_LIMIT_MS = 120_000;
 /** A sidecar says for 30 s after its start that it cannot know of all connections. */
-const GIVEN_UP_LIMIT_MS = 90_000;
+const GIVEN_UP_LIMIT_MS = 120_000;
 
 /**
  * A rotation of the whole system to its next config, with the steps of an operator: first the

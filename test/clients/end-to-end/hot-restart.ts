@@ -32,7 +32,7 @@ export async function hotRestart(stand: Stand): Promise<string> {
 
   const all = had + CONNECTIONS;
   await stand.check(await clients.open(CONNECTIONS), all);
-  await stand.check(await clients.rebind(1), all);
+  await stand.check(await stand.reach(), all);
   const fresh = await openIn(stand.servers);
   if (fresh !== CONNECTIONS) {
     throw new Error(`${fresh} of ${CONNECTIONS} new connections are in the new processes`);

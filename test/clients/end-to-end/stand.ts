@@ -17,7 +17,6 @@ export const CONFIG: DocumentConfig = {
   state: 'minting',
 };
 export const CONNECTIONS = 12;
-export const REISSUE_SECONDS = 5;
 /** Milliseconds after which a connection without an answer is lost. */
 const TIMEOUT_MS = 10_000;
 const SERVERS = 2;
@@ -40,12 +39,12 @@ export class Stand {
   }
 
   static async start(scope: Scope, client: ClientFile, stack: StackServer): Promise<Stand> {
-    const { command, keyExport, resetTokens } = stack;
+    const { command, keyExport, resetTokens, reissueWithin } = stack;
     const options = {
       balancers: 2,
       servers: SERVERS,
       configs: [CONFIG],
-      reissueSeconds: REISSUE_SECONDS,
+      reissueSeconds: reissueWithin,
       resetTokens,
       sidecarFlags: keyExport ? ['--allow-key-export'] : [],
     };
@@ -64,6 +63,11 @@ export class Stand {
 
   get clients(): Clients {
     return this.system.clients;
+  }
+
+  /** An echo on every connection, from another address where the stack bears that. */
+  async reach(): Promise<number> {
+    return this.stack.cannot.rebind === undefined ? this.clients.rebind(1) : this.clients.echo();
   }
 
   /** How many clients came back since the last look. */

@@ -24,7 +24,7 @@ const SERVING_LIMIT_MS = 90_000;
 
 export const STEPS: readonly Step[] = [
   { name: 'handshakes', run: handshakes },
-  { name: 'NAT rebinds', run: rebinds },
+  { name: 'NAT rebinds', needs: 'rebind', run: rebinds },
   { name: 'migrations', needs: 'migrate', run: migrations },
   { name: 'rotation', run: rotation },
   { name: 'sidecar restart', run: sidecarRestart },
@@ -76,7 +76,7 @@ async function rotation(stand: Stand): Promise<string> {
   await steps.finish();
   await clients.stopTraffic();
   const closed = stack.canRetire ? 0 : CONNECTIONS;
-  await stand.check(await clients.rebind(1), CONNECTIONS, { closed });
+  await stand.check(await stand.reach(), CONNECTIONS, { closed });
 
   const statistics = await Promise.all(stand.servers.map((server) => server.statistics()));
   const sum = (name: 'moved' | 'closed_for_reissue') =>
@@ -91,12 +91,12 @@ async function rotation(stand: Stand): Promise<string> {
 async function sidecarRestart(stand: Stand): Promise<string> {
   const { clients, system } = stand;
   for (const sidecar of system.sidecars) await sidecar.kill();
-  await stand.check(await clients.rebind(1), CONNECTIONS);
+  await stand.check(await stand.reach(), CONNECTIONS);
   // New connections have CIDs of the servers' pools.
   await stand.check(await clients.open(CONNECTIONS), 2 * CONNECTIONS);
   for (const sidecar of system.sidecars) sidecar.start();
   for (const { host, socket } of system.sidecars) await untilServed(host.name, socket);
-  await stand.check(await clients.rebind(1), 2 * CONNECTIONS);
+  await stand.check(await stand.reach(), 2 * CONNECTIONS);
   return `${CONNECTIONS} connections began without it`;
 }
 
