@@ -21,6 +21,11 @@ const JOURNAL_OCTETS = 64 * 1024;
  */
 const MAX_JOURNAL_OCTETS = MAX_OCTETS / 4;
 
+/** The journal of changes beside the last good state at this path. */
+export function journalOf(path: string): Journal {
+  return new Journal(`${path}.journal`);
+}
+
 /** What a state was made of. */
 export interface SavedSource {
   /** All of it; undefined where there is nothing to save any more. */
@@ -60,7 +65,7 @@ export class LastGood {
   constructor(path: string, log: Log) {
     this.path = path;
     this.#log = log;
-    this.#journal = new Journal(`${path}.journal`);
+    this.#journal = journalOf(path);
   }
 
   /** What was saved last; undefined where nothing was. */
