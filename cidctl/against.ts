@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import { CidecarError } from '../core/index.js';
 import { readRegularFile } from '../core/regular-file.js';
+import { journalOf } from '../daemon/last-good.js';
 import { isEtcdAddress } from '../registry/etcd/index.js';
 import {
   type DesiredState,
@@ -51,7 +53,18 @@ export async function findFormer(name: string): Promise<Former> {
   const content = await readRegularFile(name, MAX_SAVED_OCTETS).catch(() => undefined);
   const text = content?.octets.toString();
   if (text === undefined || !isSavedState(text)) return { name, saved: undefined, fromEtcd: false };
-  return { name, saved: text, fromEtcd: isSavedEtcdState(text) };
+  return { name, saved: text + (await journaled(name, text)), fromEtcd: isSavedEtcdState(text) };
+}
+
+/** What changed since a daemon saved a state as a whole. */
+async function journaled(path: string, whole: string): Promise<string> {
+  const journal = journalOf(path);
+  try {
+    return await journal.read(whole, MAX_SAVED_OCTETS);
+  } catch (cause) {
+    const message = 'the journal of this saved state cannot be read';
+    throw new CidecarError('FILE_UNREADABLE', message, { file: journal.path, cause });
+  }
 }
 
 /** What a change loses, as far as the keys of both sides were there. */

@@ -4,6 +4,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { LastGood } from '../daemon/last-good.js';
+import { createLog } from '../daemon/log.js';
+import { Keys } from '../registry/etcd/layout/index.js';
 import { documentSource } from '../registry/index.js';
 import { run } from './program.js';
 
@@ -298,6 +301,36 @@ describe('validate --against', () => {
     expect(code).toBe(3);
     expect(out).toContain('pools.yaml:5: pools.web.configs[0].keyFile: key-changed');
     expect(out).not.toContain('00000000');
+  });
+
+  it('takes what a daemon keeps of etcd with what changed since', async () => {
+    const keys = new Keys();
+    const lines = (...each: unknown[]) => each.map((line) => `${JSON.stringify(line)}\n`).join('');
+    const server = (state: string) => {
+      const value = { address: '10.0.1.12', weight: 100, encapsulation: 'ipip', state };
+      return [keys.server('web', 'web-2'), JSON.stringify(value)];
+    };
+    const vips = [{ address: '198.51.100.10', port: 443, protocol: 'udp' }];
+    const whole = lines(
+      { version: 1, store: 'etcd', root: keys.root, revision: 5 },
+      [keys.pool('web'), JSON.stringify({ vips })],
+      server('down'),
+    );
+    const daemon = new LastGood(file('of-etcd'), createLog('test', 'silent'));
+    await daemon.save({ serialize: () => whole, mark: 0 });
+    const text = `pools: { web: { vips: ${JSON.stringify(vips)}, configs: [], servers:
+      [{ name: web-2, address: 10.0.1.12, serverIds: {}, state: down }] } }`;
+    writeFileSync(file('as-etcd.yaml'), text);
+    const line = 'validate @as-etcd.yaml --against @of-etcd';
+    expect(await cidctl(line)).toMatchObject({ code: 0 });
+    const changes = lines(server('active'), { revision: 6 });
+    await daemon.save({ serialize: () => undefined, mark: 1, changesSince: () => changes });
+    await daemon.close();
+    const { code, out } = await cidctl(line);
+    expect({ code, out }).toMatchObject({ code: 3, out: expect.stringContaining('web-2') });
+    rmSync(file('of-etcd.journal'));
+    mkdirSync(file('of-etcd.journal'));
+    expect((await cidctl(line)).err).toContain('of-etcd.journal: the journal of this saved state');
   });
 
   it('does without keys on both sides where it is told to, and says what that leaves open', async () => {

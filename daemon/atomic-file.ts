@@ -51,7 +51,11 @@ export async function replaceFile(
   await syncFolder(dirname(path), calls);
 }
 
-async function syncFolder(path: string, calls: FileCalls): Promise<void> {
+/** Makes durable which names a folder has. */
+export async function syncFolder(
+  path: string,
+  calls: Pick<FileCalls, 'open'> = FILE_CALLS,
+): Promise<void> {
   const folder = await calls.open(path, 'r');
   try {
     await folder.sync();

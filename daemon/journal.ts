@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from 'node:crypto';
 import { type FileHandle, open, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { z } from 'zod';
 import { readRegularFile } from '../core/regular-file.js';
+import { syncFolder } from './atomic-file.js';
 
 const head = z.strictObject({ journal: z.literal(1), of: z.string() });
 const recordHead = z.strictObject({ octets: z.number().int().min(0), sha256: z.string() });
 
 /**
- * What is to be added to a file, in a file beside it: a record is durable when it was appended,
- * and costs what it is long. It names the content that it adds to, so that a crash between the
- * two files leaves nothing that is added to something else.
+ * What is to be added to a file, in a file beside it. A record is durable when it was appended, and
+ * only its own octets are written. The journal names the content that it adds to, so that after a
+ * crash between the two files nothing is added to another content.
  */
 export class Journal {
   readonly path: string;
@@ -30,13 +32,16 @@ export class Journal {
    * All records together that were added to `content`; empty where there are none.
    *
    * @param maxOctets of the file that is read
+   * @throws what keeps a journal that is there from being read: the content alone may be older
+   * than what was told to others
    */
   async read(content: string, maxOctets: number): Promise<string> {
     let text: Buffer;
     try {
       text = (await readRegularFile(this.path, maxOctets)).octets;
-    } catch {
-      return '';
+    } catch (error) {
+      if (error instanceof Error && Reflect.get(error, 'code') === 'ENOENT') return '';
+      throw error;
     }
     const [first, begin] = lineAt(text, 0);
     const header = head.safeParse(jsonOf(first));
@@ -59,19 +64,20 @@ export class Journal {
   async append(content: () => string, record: string): Promise<void> {
     if (this.#file === undefined) await this.#begin(content());
     const octets = Buffer.byteLength(record);
-    const header = JSON.stringify({ octets, sha256: digestOf(record) });
+    const header = `${JSON.stringify({ octets, sha256: digestOf(record) })}\n`;
     try {
-      await this.#file?.appendFile(`${header}\n${record}`);
+      await this.#file?.appendFile(`${header}${record}`);
       await this.#file?.datasync();
-      this.#octets += octets;
+      this.#octets += header.length + octets;
     } catch (error) {
-      // Half a record hides those after it.
-      await this.end().catch(() => {});
+      // Half a record hides those after it, so nothing follows it. Those before it stay: others
+      // may have been told that they are on disk.
+      await this.close().catch(() => {});
       throw error;
     }
   }
 
-  /** Nothing is added any more to the content of before. */
+  /** Forgets all records; to be called when another content has taken the place of the former. */
   async end(): Promise<void> {
     const file = this.#file;
     this.#file = undefined;
@@ -92,6 +98,8 @@ export class Journal {
     this.#octets = 0;
     this.#file = await open(this.path, 'ax', 0o600);
     await this.#file.appendFile(`${JSON.stringify({ journal: 1, of: digestOf(content) })}\n`);
+    // A record is not durable before the name of the file is.
+    await syncFolder(dirname(this.path));
   }
 }
 

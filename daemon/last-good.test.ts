@@ -1,8 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  type FileHandle,
+  mkdir,
+  mkdtemp,
+  open as openFile,
+  readFile,
+  rm,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { LastGood } from './last-good.js';
 import { createLog } from './log.js';
 
@@ -111,5 +120,72 @@ describe('the journal', () => {
     expect(await lastGood.save({ ...stateOf(1, ''), serialize: () => undefined })).toBe(true);
     expect(await saved()).toBe('<0>1\n');
     await lastGood.close();
+  });
+
+  it('keeps what it has when a record cannot be written, and takes no further one', async () => {
+    const lastGood = open();
+    const whole = (mark: number) => ({ ...stateOf(mark, ''), serialize: () => undefined });
+    await lastGood.save(stateOf(0, ''));
+    await lastGood.save(whole(1));
+    const file = await openFile(path());
+    const handle: FileHandle = Object.getPrototypeOf(file);
+    await file.close();
+    const full = vi.spyOn(handle, 'appendFile').mockImplementationOnce(async function (
+      this: FileHandle,
+      data,
+    ) {
+      await this.write(String(data).slice(0, -1));
+      throw new Error('the disk is full');
+    });
+    try {
+      expect(await lastGood.save(whole(2))).toBe(false);
+      // Others were told that this is on disk.
+      expect(await saved()).toBe('<0>1\n');
+      expect(await lastGood.save(whole(3))).toBe(false);
+      expect(await saved()).toBe('<0>1\n');
+    } finally {
+      full.mockRestore();
+    }
+    expect(await lastGood.save(stateOf(4, ''))).toBe(true);
+    expect(await lastGood.save(whole(5))).toBe(true);
+    expect(await saved()).toBe('<4>5\n');
+    await lastGood.close();
+  });
+
+  it('syncs its folder before the first record counts', async () => {
+    const lastGood = open();
+    await lastGood.save(stateOf(0, ''));
+    const file = await openFile(path());
+    const sync = vi.spyOn(Object.getPrototypeOf(file) as FileHandle, 'sync');
+    await file.close();
+    try {
+      await lastGood.save(stateOf(1, ''));
+      expect(sync).toHaveBeenCalledTimes(1);
+      await lastGood.save(stateOf(2, ''));
+      expect(sync).toHaveBeenCalledTimes(1);
+    } finally {
+      sync.mockRestore();
+    }
+    await lastGood.close();
+  });
+
+  it('has an end where the store has no whole', async () => {
+    const lastGood = open();
+    await lastGood.save(stateOf(0, ''));
+    const huge = `${'x'.repeat(65 * 1024 * 1024)}\n`;
+    const endless = { ...stateOf(1, ''), serialize: () => undefined, changesSince: () => huge };
+    expect(await lastGood.save(endless)).toBe(false);
+    expect(await saved()).toBe('<0>');
+    expect(await lastGood.save(stateOf(2, ''))).toBe(true);
+    expect(await saved()).toBe('<0>1\n2\n');
+    await lastGood.close();
+  });
+
+  it('keeps the file from being used where it is there and cannot be read', async () => {
+    const lastGood = open();
+    await lastGood.save(stateOf(0, ''));
+    await lastGood.close();
+    await mkdir(`${path()}.journal`);
+    expect(await saved()).toBeUndefined();
   });
 });

@@ -15,6 +15,17 @@ const MAX_OCTETS = 256 * 1024 * 1024;
 /** Octets that the journal may have before the file is written as a whole, if that is shorter. */
 const JOURNAL_OCTETS = 64 * 1024;
 
+/**
+ * Octets that the journal has at most, where the store has no whole to be written for long because
+ * it changes all the time. So it can always be read.
+ */
+const MAX_JOURNAL_OCTETS = MAX_OCTETS / 4;
+
+/** The journal of changes beside the last good state at this path. */
+export function journalOf(path: string): Journal {
+  return new Journal(`${path}.journal`);
+}
+
 /** What a state was made of. */
 export interface SavedSource {
   /** All of it; undefined where there is nothing to save any more. */
@@ -31,7 +42,7 @@ export interface SavedSource {
 /**
  * Keeps the text that the state in force was made from in a file of mode 0600, so that a daemon
  * which restarts while its registry holds something bad can start from it. Where changes can be
- * told they are appended to a journal beside it, so that a change costs what it is long, and the
+ * told, they are appended to a journal beside it, so that only what changed is written, and the
  * file is written anew when the journal is as long as it. A failure to write is logged and harms
  * nothing else.
  */
@@ -54,7 +65,7 @@ export class LastGood {
   constructor(path: string, log: Log) {
     this.path = path;
     this.#log = log;
-    this.#journal = new Journal(`${path}.journal`);
+    this.#journal = journalOf(path);
   }
 
   /** What was saved last; undefined where nothing was. */
@@ -113,10 +124,10 @@ export class LastGood {
     if (changes === undefined) return false;
     if (changes !== '') {
       const most = Math.max(JOURNAL_OCTETS, written.length);
+      const octets = this.#journal.octets + Buffer.byteLength(changes);
       // Each octet is written twice at most: here, and with the file as a whole.
-      if (this.#journal.octets + changes.length > most && (await this.#replaceBy(source))) {
-        return true;
-      }
+      if (octets > most && (await this.#replaceBy(source))) return true;
+      if (octets > MAX_JOURNAL_OCTETS) return false;
       this.#mark = undefined;
       this.#journaled = true;
       await this.#journal.append(() => written, changes);

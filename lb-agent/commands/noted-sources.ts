@@ -4,7 +4,7 @@ import type { DesiredState, StateSource } from '../../registry/index.js';
 /** So many states that are not in the kernel yet are remembered. */
 const MAX_NOTED = 1_000;
 
-/** What states were made of, until they are saved: the kernel may be behind by some of them. */
+/** What states were made of, until they are saved: the kernel may lack some of the newest. */
 export class NotedSources {
   /** By revision, the newest last. */
   readonly #sources = new Map<string, StateSource>();

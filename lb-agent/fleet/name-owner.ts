@@ -13,7 +13,7 @@ export interface OtherAgent {
 
 /** ACK_OWNER: the other agent of this name, awake or not; undefined where there is none. */
 export function otherOfName(
-  { name, live }: OwnRecord,
+  { name, live, acknowledged }: OwnRecord,
   own: AgentNameValue,
 ): OtherAgent | undefined {
   const alive = live.modRevision !== 0;
@@ -22,6 +22,8 @@ export function otherOfName(
     return { away: false, identity: live.value?.identity, host: live.value?.host };
   }
   const owner = name.value;
+  // Earlier versions of cidctl and lb-agent count agents out, and detach them, without this key.
+  if (acknowledged === undefined) return undefined;
   if (owner === undefined || !isNameOfAnother(owner, own)) return undefined;
   return { away: !alive, identity: owner.identity, host: owner.host };
 }

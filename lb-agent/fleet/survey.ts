@@ -2,7 +2,7 @@
 import { type FleetView, IdUsage, type PoolPicture } from '../../registry/etcd/fleet/index.js';
 import type { DesiredState, Pool } from '../../registry/index.js';
 
-/** What the desired state says of names, addresses and IDs, for whoever hands them out. */
+/** What the desired state says of names, addresses and IDs, on which handing out is decided. */
 export class Survey {
   readonly #usage = new Map<string, IdUsage>();
   #vips: ReadonlySet<string> = new Set();

@@ -10,8 +10,8 @@ export interface LooksOptions {
   /**
    * Looks at the host. It is called by one at a time, and not after {@link Looks.close}.
    *
-   * @param due whether the host may be different from what was seen: the time for this look has
-   * come. Else somebody asks who has something new to ask
+   * @param due whether the look was scheduled, because the host may be different by now; false
+   * where it was asked for because there is something new to look at
    */
   readonly look: (due: boolean) => Promise<void>;
   /** Called after each look that was scheduled. */

@@ -76,3 +76,17 @@ it('goes by a hold that its request may say (HOLD_PENDING)', async () => {
   fence.requestSays(undefined);
   expect(fence.reason).toBeUndefined();
 });
+
+it('does not take a hold for saved that a keepalive tried to save (FENCE_SAVED)', async () => {
+  let disk = true;
+  const file = { read: async () => undefined, save: async () => disk } as unknown as FenceFile;
+  const fence = new Fence({ clock: { bootId: 'boot', now: () => 7 }, file, cidLifetime: 1_000 });
+  fence.requestSays(undefined);
+  fence.poolHas(600);
+  disk = false;
+  await expect(fence.requestWillSay(600)).rejects.toThrow(/cannot be saved/);
+  fence.proven(7);
+  await expect(fence.requestWillSay(600)).rejects.toThrow(/cannot be saved/);
+  disk = true;
+  await fence.requestWillSay(600);
+});

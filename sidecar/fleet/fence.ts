@@ -2,7 +2,7 @@
 import { CidecarError } from '../../core/index.js';
 import { holdToObey, issuesForMs } from '../../registry/etcd/fleet/index.js';
 import type { BootClock } from './boot-clock.js';
-import type { FenceFile } from './fence-file.js';
+import type { FenceFile, SavedFence } from './fence-file.js';
 
 export interface FenceOptions {
   readonly clock: BootClock;
@@ -31,6 +31,8 @@ export class Fence {
   #provenAt: number | undefined;
   #savedAt: number | undefined;
   #savedHold: number | undefined;
+  /** The hold that is on disk for certain. */
+  #holdOnDisk: number | undefined;
 
   constructor(options: FenceOptions) {
     this.#options = options;
@@ -43,6 +45,7 @@ export class Fence {
     if (saved === undefined) return;
     this.#requestHold = saved.hold;
     this.#savedHold = saved.hold;
+    this.#holdOnDisk = saved.hold;
     if (saved.bootId !== clock.bootId || saved.provenAt > clock.now()) return;
     this.#provenAt = saved.provenAt;
     this.#savedAt = saved.provenAt;
@@ -61,15 +64,15 @@ export class Fence {
    * @throws CidecarError STATE_UNWRITABLE
    */
   async requestWillSay(hold: number | undefined): Promise<void> {
-    const { clock, file } = this.#options;
+    const { clock } = this.#options;
     this.#pendingHold = holdToObey(this.#pendingHold, hold);
     this.#sentHold = hold ?? null;
     const shorter = this.#ownHold;
-    if (shorter === undefined || shorter === this.#savedHold) return;
+    if (shorter === undefined || shorter === this.#holdOnDisk) return;
     // Where nothing was proven, that is so after a restart as well: no boot has this ID.
     const [bootId, provenAt] =
       this.#provenAt === undefined ? ['', 0] : [clock.bootId, this.#provenAt];
-    if (!(await file.save({ bootId, provenAt, hold: shorter }))) {
+    if (!(await this.#save({ bootId, provenAt, hold: shorter }))) {
       throw new CidecarError('STATE_UNWRITABLE', 'the hold of this server cannot be saved');
     }
     this.#savedHold = shorter;
@@ -114,7 +117,7 @@ export class Fence {
   }
 
   #saveWhereDue(): void {
-    const { clock, file, cidLifetime } = this.#options;
+    const { clock, cidLifetime } = this.#options;
     const provenAt = this.#provenAt;
     const hold = this.#ownHold;
     const limit = issuesForMs(holdToObey(this.#poolHold, hold), cidLifetime);
@@ -123,6 +126,14 @@ export class Fence {
     if (hold === this.#savedHold && age < (limit ?? 0) / SAVES) return;
     this.#savedAt = provenAt;
     this.#savedHold = hold;
-    void file.save({ bootId: clock.bootId, provenAt, ...(hold !== undefined && { hold }) });
+    void this.#save({ bootId: clock.bootId, provenAt, ...(hold !== undefined && { hold }) });
+  }
+
+  /** Whether it is on disk. */
+  async #save(fence: SavedFence): Promise<boolean> {
+    const saved = await this.#options.file.save(fence);
+    // A write that failed can have come so far that it counts, or not.
+    this.#holdOnDisk = saved ? fence.hold : undefined;
+    return saved;
   }
 }

@@ -131,7 +131,6 @@ test('it says for how long a config has been in quarantine, and anew for another
   now += 80_000;
   await until('it has rested', async () => (await said()).seconds >= 80);
 
-  // Another controller goes on from there.
   await putPool(client, { configs: ['minting', 'retiring'], allocation });
   await until('it is not quarantined', async () => (await said()) === undefined);
   await putPool(client, { configs: ['minting', 'quarantined'], allocation });

@@ -2,7 +2,7 @@
 import { noteQuarantines } from '../../../registry/etcd/fleet/index.js';
 import type { DutyContext, DutyStep } from './duty.js';
 
-/** Says for how long configs have been in quarantine, for who wants to remove them. */
+/** Says for how long configs have been in quarantine, which decides when they can be removed. */
 export async function quarantines(context: DutyContext): Promise<DutyStep | undefined> {
   const { keys, picture, view, clocks, on, revisionOf } = context;
   const { pool } = picture;

@@ -9,7 +9,7 @@ import type { FleetView } from './fleet-view.js';
 import { DEFAULT_CONNECTION_AGE } from './rotation/situation.js';
 
 // AGE of configs: a command that ends has no clock, so the controller of the pool says for how
-// long a config has been in quarantine, and whoever removes it compares that.
+// long a config has been in quarantine, and the transaction that removes it compares that.
 
 /** The parts of a connection age after which the seconds are saved. */
 const SAVES = 8;

@@ -13,7 +13,7 @@ import type { ChangesUpTo } from './followed-state.js';
 import type { Keyring } from './keyring.js';
 
 // A saved state of etcd is lines of JSON: first what it is, then a key and its value each. Keys of
-// configs stay sealed in it, so it is of no use to who has not the cluster secret. Changes follow
+// configs stay sealed in it, so nobody can use it without the cluster secret. Changes follow
 // in their order: a key and its new value, or null where it was deleted, and after those of each
 // state its revision.
 
@@ -58,7 +58,7 @@ interface Assembled {
   readonly changes: ChangesUpTo;
 }
 
-/** Every key of a valid state with its value, but for that of the revision. */
+/** Every key of a valid state with its value, except that of the revision. */
 export function* entriesOf(
   keys: Keys,
   { pools }: Assembly,

@@ -199,7 +199,7 @@ export class FollowedState {
     for (const { resolve } of ready) resolve(outcome);
   }
 
-  /** @param log where the changes are noted, but for the mark that each transaction leaves */
+  /** @param log where the changes are noted, except the mark that each transaction leaves */
   *#apply(queue: readonly ChangeAt[], log: ChangeLog | undefined): Steps<void> {
     const mark = this.#options.keys.revision;
     let count = 0;
