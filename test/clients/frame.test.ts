@@ -7,7 +7,7 @@ import { readClients } from '../../clients/contract/client-file.js';
 import { stackTable } from '../../clients/contract/stack-table.js';
 import { program } from '../../sidecar/testing/sidecar-process.js';
 import { PACKAGE_ROOT } from '../netns/process.js';
-import { runLanguage } from './language.js';
+import { prepareLanguage, runLanguage } from './language.js';
 import { outcomeTable } from './outcome.js';
 import { leases } from './real-sidecar/leases.js';
 import { twoProcesses } from './real-sidecar/two-processes.js';
@@ -101,6 +101,9 @@ describe('a language', () => {
     const [client] = readClients(folder);
     const options = { long: false, strictTiming: false, say: () => {}, hold: () => {} };
     const parts: string[] = [];
+    const prepared = await prepareLanguage(client!, options);
+    for (const { part, state } of prepared) parts.push(`${part} ${state}`);
+    if (prepared.some(({ state }) => state === 'FAILED')) return parts;
     for await (const { part, state } of runLanguage(client!, options)) {
       parts.push(`${part} ${state}`);
     }

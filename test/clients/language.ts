@@ -29,32 +29,46 @@ const LONG = { outageMs: 100_000, cids: 10_000_000 };
 /** Milliseconds that a step of a scenario has, on a machine that is busy. */
 const WITHIN_MS = 60_000;
 
+/** Installs and looks for what a language needs. It ends at the first thing that is missing. */
+export async function prepareLanguage(client: ClientFile, options: RunOptions): Promise<Outcome[]> {
+  const timed = timer(client);
+  const outcomes: Outcome[] = [];
+  // Some toolchains are in packages.
+  for (const prepare of [packages, toolchains]) {
+    const outcome = timed(await prepare(client, options));
+    outcomes.push(outcome);
+    if (outcome.state === 'FAILED') break;
+  }
+  return outcomes;
+}
+
 /**
- * All that one language has to pass. Where its toolchain is missing or its check fails, there is
- * nothing to play scenarios to, and it ends there.
+ * All that one language has to pass. Where its check fails, there is nothing to play scenarios to,
+ * and it ends there.
  */
 export async function* runLanguage(
   client: ClientFile,
   options: RunOptions,
 ): AsyncGenerator<Outcome> {
-  const { language } = client;
-  let began = performance.now();
-  const timed = (part: Part): Outcome => {
-    const seconds = (performance.now() - began) / 1000;
-    began = performance.now();
-    return { language, ...part, seconds };
-  };
-  // Some toolchains are in packages.
-  for (const prepare of [packages, toolchains, check]) {
-    const part = await prepare(client, options);
-    yield timed(part);
-    if (part.state === 'FAILED') return;
-  }
+  const timed = timer(client);
+  const built = timed(await check(client));
+  yield built;
+  if (built.state === 'FAILED') return;
   yield timed(await contract(client, options));
   for (const scenario of REAL_SCENARIOS) yield timed(await realScenario(scenario, client, options));
   for (const stack of client.servers) {
     for await (const part of stackParts(client, stack, options)) yield timed(part);
   }
+}
+
+/** Adds to each part how long it took since the one before. */
+function timer({ language }: ClientFile): (part: Part) => Outcome {
+  let began = performance.now();
+  return (part) => {
+    const seconds = (performance.now() - began) / 1000;
+    began = performance.now();
+    return { language, ...part, seconds };
+  };
 }
 
 async function toolchains({ toolchain }: ClientFile, { say }: RunOptions): Promise<Part> {
