@@ -33,6 +33,7 @@ export {
   createCodec,
 } from './schemes/index.js';
 export type { KatranConfig } from './schemes/katran.js';
+export { codecOfLease, type LeasedConfig } from './schemes/leased.js';
 export type { QuicLbConfig } from './schemes/quic-lb.js';
 export * from './schemes/scheme.js';
 export * from './types.js';

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ServiceError } from '@grpc/grpc-js';
 import {
-  type CidCodec,
-  createCodec,
+  codecOfLease,
   Minter,
   RESET_TOKEN_LENGTH,
   type ResetTokenKind,
@@ -62,7 +61,7 @@ export class CidLease {
     this.#next = BigInt(`0x${Buffer.from(lease.firstCounter).toString('hex')}`);
     this.#unminted = lease.count;
     this.#minter = new Minter({
-      codec: codecOf(lease),
+      codec: codecOfLease(lease),
       serverId: lease.serverId,
       // Not used where a key hides the nonces; the sidecar then sends none.
       permutationKey: new Secret(lease.key.length > 0 ? lease.key : lease.permutationKey),
@@ -95,25 +94,6 @@ export class CidLease {
     const fixed = { cidLength, configId, generation, routable: true, lifetimeMs: 0 };
     this.#minted.push({ cids, tokens, count, ...fixed });
   }
-}
-
-function codecOf(lease: LeaseNoncesResponse): CidCodec {
-  const { scheme, configId, cidLength, nonceLength, serverUseLength, lengthSelfEncoded } = lease;
-  if (scheme === 'katran') {
-    return createCodec({ scheme, version: (configId / 2) as 1 | 2 | 3, cidLength });
-  }
-  if (scheme !== 'quic-lb') {
-    throw new CidecarError('CONFIG_UNUSABLE', `this client does not know the scheme "${scheme}"`);
-  }
-  return createCodec({
-    scheme,
-    configId,
-    serverIdLength: lease.serverId.length,
-    nonceLength,
-    serverUseLength,
-    lengthSelfEncoded,
-    key: lease.key.length > 0 ? new Secret(lease.key) : null,
-  });
 }
 
 function kindOf({ resetTokens }: LeaseNoncesResponse): ResetTokenKind {

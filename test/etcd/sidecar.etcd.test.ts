@@ -44,12 +44,14 @@ it('a sidecar follows what cidctl applies, and starts from its last good state w
     const revision = async () => (await ask(client, 'status', {})).registryRevision;
     await until('it follows', async () => (await revision()) !== before.registryRevision);
     const followed = await revision();
-    const saved = join(folder.state, 'last-good');
+    const files = ['last-good', 'last-good.journal'].map((name) => join(folder.state, name));
+    const saved = async () =>
+      (await Promise.all(files.map((file) => readFile(file, 'utf8').catch(() => '')))).join('');
     const number = Number(followed.slice('etcd-'.length));
-    const isSaved = async () => (await readFile(saved, 'utf8')).includes(`"revision":${number}}`);
+    const isSaved = async () => (await saved()).includes(`"revision":${number}}`);
     await until('it is saved', isSaved);
     const key = await readFile(join(folder.path, 'a.key'), 'utf8');
-    expect(await readFile(saved, 'utf8')).not.toContain(key);
+    expect(await saved()).not.toContain(key);
     client.close();
     await first.stop();
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { StatusResponse } from '../../proto/gen/cidecar/v1/sidecar.js';
@@ -336,8 +336,11 @@ function passesOnDisk(): Record<string, { ids: string[] }> {
   return JSON.parse(readFileSync(join(folder.state, 'passes'), 'utf8')).passes;
 }
 
+/** The saved state, and the changes that were saved since. */
 function lastGood(): string {
-  return readFileSync(join(folder.state, 'last-good'), 'utf8');
+  const saved = join(folder.state, 'last-good');
+  const journal = `${saved}.journal`;
+  return readFileSync(saved, 'utf8') + (existsSync(journal) ? readFileSync(journal, 'utf8') : '');
 }
 
 async function textOf(key: string): Promise<Buffer> {
