@@ -150,6 +150,8 @@ describe('signals', { timeout: 300_000 }, () => {
     const client = sidecar.client();
     const stream = client.issueStream();
     const watch = client.watch({}).resume();
+    // An error is told as a status too.
+    for (const each of [stream, watch]) each.on('error', () => {});
     const ends = [stream, watch].map(
       (each) => new Promise((resolve) => each.on('status', ({ code }) => resolve(code))),
     );
