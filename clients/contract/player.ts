@@ -60,6 +60,8 @@ class Player {
   /** Events that no step has looked at. */
   #events: Answer[] = [];
   #last = Buffer.alloc(0);
+  /** In hexadecimal, as the client gave it with the last CID. */
+  #lastToken = '';
 
   constructor(options: PlayOptions) {
     this.#options = options;
@@ -111,6 +113,9 @@ class Player {
     if ((answer.error === undefined) === (step.fails === true)) {
       throw new Error(`the answer is ${JSON.stringify(answer)}`);
     }
+    if (step.client === 'reset-token' && step.about === 'last' && step.fails !== true) {
+      if (answer.token !== this.#lastToken) throw new Error(`the token is ${answer.token}`);
+    }
     if (step.client === 'pace') checkPace(answer, step.with ?? {});
     if (!holds(answer, step.expect)) throw new Error(`the answer is ${JSON.stringify(answer)}`);
   }
@@ -147,6 +152,7 @@ class Player {
       for (let i = 0; i < run.count; i += 1, at += 1) {
         this.#last = cids.subarray(at * length, (at + 1) * length);
         const token = tokens.subarray(at * 16, (at + 1) * 16);
+        this.#lastToken = token.toString('hex');
         this.sidecar.ledger.take(this.#last, token, run.routable, this.sidecar.form);
         if (run.routable) routable += 1;
       }

@@ -28,6 +28,8 @@ var (
 type Lease struct {
 	pool       *Pool
 	generation uint64
+	// anew is that of the pool before the lease was asked for.
+	anew uint64
 
 	mu     sync.Mutex
 	minter *minter
@@ -45,6 +47,9 @@ func (p *Pool) Lease(ctx context.Context, count int) (*Lease, error) {
 	if !ok {
 		return nil, ErrLengthUnknown
 	}
+	p.mu.Lock()
+	anew := p.anew
+	p.mu.Unlock()
 	link, err := p.dialer.dial()
 	if err != nil {
 		return nil, err
@@ -63,7 +68,8 @@ func (p *Pool) Lease(ctx context.Context, count int) (*Lease, error) {
 		return nil, unavailable("a lease that cannot be used", err)
 	}
 	return &Lease{
-		pool: p, generation: terms.GetGeneration(), minter: minter, left: int(terms.GetCount()),
+		pool: p, generation: terms.GetGeneration(), anew: anew,
+		minter: minter, left: int(terms.GetCount()),
 	}, nil
 }
 
@@ -77,7 +83,7 @@ func (l *Lease) Left() int {
 // Take makes a CID that nobody else has. It never waits. The error is [ErrLeaseUsedUp] or
 // [ErrLeaseVoid]: [Pool.Take] has a CID then.
 func (l *Lease) Take() (CID, error) {
-	if !l.pool.minted(l.generation) {
+	if !l.pool.minted(l.generation, l.anew) {
 		return CID{}, ErrLeaseVoid
 	}
 	l.mu.Lock()
@@ -91,12 +97,13 @@ func (l *Lease) Take() (CID, error) {
 	return cid, nil
 }
 
-// minted tells whether CIDs of a generation may be made, and notes that one is given out.
-func (p *Pool) minted(generation uint64) bool {
+// minted tells whether CIDs of a generation may be made, and notes that one is given out. One of
+// before the sidecar lost its state may not, also where its number has come again.
+func (p *Pool) minted(generation, anew uint64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.checkFresh()
-	if p.fresh.passed || p.generation != generation {
+	if p.fresh.passed || p.generation != generation || p.anew != anew {
 		return false
 	}
 	p.orders.took(generation)

@@ -128,3 +128,21 @@ func TestTermsThatCannotBeUsed(t *testing.T) {
 		}
 	}
 }
+
+func TestALeaseIsVoidWhenItsGenerationComesAgain(t *testing.T) {
+	p, s := offline(t)
+	m, err := newMinter(plainTerms(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lease := &Lease{pool: p, generation: 2, minter: m, left: 3}
+	for number, generation := range []uint64{2, 1, 2} {
+		s.greeted = false // Each is of another Session.
+		if lie := p.receive(s, helloOf(generation)); lie != nil {
+			t.Fatal(lie)
+		}
+		if _, err := lease.Take(); (err == nil) != (number == 0) {
+			t.Errorf("hello %d, of generation %d: %v", number, generation, err)
+		}
+	}
+}

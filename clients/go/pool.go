@@ -24,15 +24,17 @@ type Pool struct {
 	tokens   *tokenQuestions
 	stop     context.CancelFunc
 
-	mu          sync.Mutex
-	queue       batchQueue
-	fresh       *freshness
-	looks       *time.Timer
-	orders      orders
-	session     *session
-	greeted     *Sidecar
-	form        failoverForm
-	generation  uint64
+	mu         sync.Mutex
+	queue      batchQueue
+	fresh      *freshness
+	looks      *time.Timer
+	orders     orders
+	session    *session
+	greeted    *Sidecar
+	form       failoverForm
+	generation uint64
+	// anew counts how often the sidecar lost its state, after which generations come again.
+	anew        uint64
 	outstanding int
 	// arrived is closed when CIDs come.
 	arrived     chan struct{}

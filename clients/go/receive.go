@@ -94,6 +94,7 @@ func (p *Pool) voidUnused(s *session, minting *cidecarv1.Minting) {
 	p.form.zeroHostID = minting.GetZeroHostId()
 	if generation < p.generation {
 		p.orders.startAnew(generation, p.generation)
+		p.anew++
 	}
 	p.generation = generation
 	p.queue.keep(func(b *batch) bool { return b.routable && b.generation == generation })

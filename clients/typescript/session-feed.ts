@@ -120,9 +120,9 @@ export class SessionFeed implements Feed {
       this.#giveUp('the first message of the sidecar is no hello, or a later one is');
       return;
     }
-    if (event?.$case === 'hello') this.#greeted(event.value);
-    else if (event?.$case === 'minting') this.#minting(event.value, {});
-    if (!this.#connected) return;
+    // What cannot be used does not show that the CIDs of the pool are good.
+    if (event?.$case === 'hello' && !this.#greeted(event.value)) return;
+    if (event?.$case === 'minting' && !this.#minting(event.value, {})) return;
     handlers.onHeard();
     if (event?.$case === 'batch' && !handlers.onBatch(event.value)) this.#stream.abandon();
     else if (event?.$case === 'reissue') {
@@ -131,23 +131,28 @@ export class SessionFeed implements Feed {
     } else if (event?.$case === 'answer') this.#questions.answered(event.value);
   }
 
-  #greeted({ minting, cidLength, lifetimeMs }: SessionHello): void {
+  /** False where the Session was given up. */
+  #greeted({ minting, cidLength, lifetimeMs, questionLimit }: SessionHello): boolean {
     if (minting === undefined) {
       this.#giveUp('the hello of the sidecar does not say what is minted');
-      return;
+      return false;
     }
     this.#connected = true;
+    this.#questions.limit(questionLimit);
     this.#options.errors.connected();
     this.#options.handlers.onConnected();
-    this.#minting(minting, { cidLength, lifetimeMs });
+    return this.#minting(minting, { cidLength, lifetimeMs });
   }
 
-  #minting({ number, generation, zeroHostId, makesVoid }: Minting, lengths: Partial<SessionHello>) {
+  /** False where the Session was given up. */
+  #minting(minting: Minting, { cidLength, lifetimeMs }: Partial<SessionHello>): boolean {
+    const { number, generation, zeroHostId, makesVoid } = minting;
     this.#number = number;
-    if (!makesVoid) return;
-    const { cidLength, lifetimeMs } = lengths;
+    if (!makesVoid) return true;
     const now = { generation, zeroHostId, cidLength, lifetimeMs };
-    if (!this.#options.handlers.onIssuedNow(now)) this.#stream.abandon();
+    const usable = this.#options.handlers.onIssuedNow(now);
+    if (!usable) this.#stream.abandon();
+    return usable;
   }
 
   #giveUp(message: string): void {

@@ -7,6 +7,9 @@ import { refusalOf } from './refusal.js';
 /** Milliseconds for an answer. A stateless reset that comes later helps nobody. */
 const ANSWER_WITHIN_MS = 2_000;
 
+/** Questions that may wait for an answer, where the sidecar does not say fewer. */
+const MOST_QUESTIONS = 64;
+
 /** With these the sidecar says that the CID is none for which this server may answer. */
 const NOT_OURS: ReadonlySet<string> = new Set([
   'FOREIGN_CID',
@@ -30,12 +33,29 @@ interface Waiting {
 /** The questions that wait for an answer on a Session. */
 export class SidecarQuestions {
   readonly #waiting = new Map<number, Waiting>();
+  /** Those that the sidecar has not answered, also where nobody waits any more. */
+  readonly #unanswered = new Set<number>();
+  #limit = MOST_QUESTIONS;
   #number = 0;
 
-  /** Rejects with SIDECAR_UNAVAILABLE where no answer comes in time, or the stream is lost. */
+  /** @param most questions that may wait, above which the sidecar ends the Session; 0: not said */
+  limit(most: number): void {
+    this.#limit = most === 0 ? MOST_QUESTIONS : Math.min(most, MOST_QUESTIONS);
+  }
+
+  /**
+   * Rejects with SIDECAR_UNAVAILABLE where no answer comes in time, the stream is lost, or too many
+   * wait for one.
+   */
   ask(about: NonNullable<Question['about']>, send: (question: Question) => void): Promise<Result> {
+    if (this.#unanswered.size >= this.#limit) {
+      return Promise.reject(
+        unavailable(`${this.#limit} questions wait for an answer, as many as may`),
+      );
+    }
     this.#number += 1;
     const number = this.#number;
+    this.#unanswered.add(number);
     return new Promise((done, reject) => {
       const over = () => {
         clearTimeout(timer);
@@ -59,11 +79,13 @@ export class SidecarQuestions {
   }
 
   answered({ number, result }: Answer): void {
+    this.#unanswered.delete(number);
     this.#waiting.get(number)?.done(result);
   }
 
   /** No answers come any more. */
   lost(): void {
+    this.#unanswered.clear();
     const error = unavailable('the connection was lost before the answer came');
     for (const { failed } of this.#waiting.values()) failed(error);
   }

@@ -184,7 +184,7 @@ static enum cidecar_answer look(cidecar_client *client, enum cdc_about about, st
 	lock(client);
 	struct cdc_session *session = &client->session;
 	bool may_ask =
-		session->connected && session->questions.open_count < session->most_questions;
+		session->connected && session->questions.unanswered < session->most_questions;
 	enum cidecar_answer answer;
 	answer =
 		cdc_questions_look(&session->questions, session->now(), may_ask, about, cid, token);
@@ -239,13 +239,15 @@ static void *run(void *argument)
 	for (;;) {
 		poll(&fd, 1, -1);
 		pthread_mutex_lock(&client->lock);
-		bool alarm = client->alarm <= cidecar_now();
+		int64_t alarm = client->alarm;
 		bool was_ready = is_ready(client);
 		if (!client->stop) service(client);
 		bool stop = client->stop;
 		/* Who waits in a loop until the client is ready is to look again. */
 		bool ready = !was_ready && is_ready(client);
-		if (alarm || ready || client->session.events.count > 0) {
+		/* The service calls the alarm off when its time has come. */
+		bool rang = client->alarm != alarm;
+		if (rang || ready || client->session.events.count > 0) {
 			uint64_t one = 1;
 			ssize_t written = write(client->notify, &one, sizeof(one));
 			(void)written; /* It fails where the descriptor is readable already. */

@@ -57,6 +57,7 @@ static enum cidecar_answer ask(struct cdc_questions *questions, struct cdc_quest
 		return CIDECAR_UNAVAILABLE;
 	}
 	questions->numbers++;
+	questions->unanswered++;
 	*question = (struct cdc_question){
 		.state = CDC_UNSENT,
 		.about = about,
@@ -141,6 +142,7 @@ static int result_of(struct cdc_question *question, const struct cdc_answer *ans
 bool cdc_questions_answered(
 	struct cdc_questions *questions, int64_t now, const struct cdc_answer *answer)
 {
+	if (questions->unanswered > 0) questions->unanswered--;
 	for (unsigned i = 0; i < questions->open_count; i++) {
 		struct cdc_question *question = questions->open[i];
 		if (question->number != answer->number || question->state != CDC_SENT) continue;
@@ -156,6 +158,9 @@ bool cdc_questions_tick(struct cdc_questions *questions, int64_t now, int64_t *n
 	for (unsigned i = questions->open_count; i-- > 0;) {
 		int64_t until = questions->open[i]->at + CDC_ANSWER_WITHIN;
 		if (until <= now) {
+			/* It will not be sent any more. */
+			bool unsent = questions->open[i]->state == CDC_UNSENT;
+			if (unsent && questions->unanswered > 0) questions->unanswered--;
 			end(questions, i, now, CDC_FAILED);
 			late = true;
 		} else if (until < *next) {
@@ -168,6 +173,7 @@ bool cdc_questions_tick(struct cdc_questions *questions, int64_t now, int64_t *n
 bool cdc_questions_lost(struct cdc_questions *questions)
 {
 	bool lost = questions->open_count > 0;
+	questions->unanswered = 0;
 	for (unsigned i = questions->open_count; i-- > 0;) {
 		end(questions, i, questions->open[i]->at, CDC_FAILED);
 	}

@@ -14,6 +14,9 @@
 
 /* Questions without an answer at one time. */
 #define CDC_OPEN_QUESTIONS 16
+/* Questions that may wait for the sidecar, where it does not say fewer. Above that it ends the
+ * Session. */
+#define CDC_UNANSWERED_QUESTIONS 64
 /* An answer that comes later helps nobody. */
 #define CDC_ANSWER_WITHIN (2 * CDC_SECOND)
 #define CDC_ANSWER_KEPT (10 * CDC_SECOND)
@@ -41,6 +44,9 @@ struct cdc_questions {
 	struct cdc_question buckets[CDC_BUCKETS][CDC_WAYS];
 	struct cdc_question *open[CDC_OPEN_QUESTIONS];
 	unsigned open_count;
+	/* Of the present Session: those that were or will be sent and that the sidecar has not
+	 * answered, also those for which nobody waits any more. */
+	unsigned unanswered;
 	uint64_t numbers;
 	/* Places are found by a hash with a key, because attackers choose the CIDs. */
 	struct cdc_aes hash;

@@ -132,8 +132,8 @@ static bool take_hello(struct cdc_session *session, const struct cdc_hello *hell
 	if (hello->credit_limit != 0 && hello->credit_limit < session->most) {
 		session->most = hello->credit_limit;
 	}
-	session->most_questions = CDC_OPEN_QUESTIONS;
-	if (hello->question_limit != 0 && hello->question_limit < CDC_OPEN_QUESTIONS) {
+	session->most_questions = CDC_UNANSWERED_QUESTIONS;
+	if (hello->question_limit != 0 && hello->question_limit < CDC_UNANSWERED_QUESTIONS) {
 		session->most_questions = hello->question_limit;
 	}
 	cdc_events_forget_told(&session->events);

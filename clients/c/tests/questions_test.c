@@ -78,11 +78,19 @@ void test_questions(void)
 	CHECK(!cdc_questions_tick(&questions, CDC_ANSWER_WITHIN - 1, &next));
 	CHECK(next == CDC_ANSWER_WITHIN);
 	CHECK(cdc_questions_tick(&questions, CDC_ANSWER_WITHIN, &next));
-	CHECK(questions.open_count == 15);
+	/* The sidecar counts it until it has answered it, late as that is. */
+	CHECK(questions.open_count == 15 && questions.unanswered == 16);
 	CHECK(!answer(CDC_ANSWER_WITHIN, 1, CDC_TOKEN_RESULT, ""));
+	CHECK(questions.unanswered == 15);
 	CHECK(look(CDC_ANSWER_WITHIN, CDC_ABOUT_TOKEN, 0) == CIDECAR_UNAVAILABLE);
 	CHECK(look(CDC_ANSWER_WITHIN, CDC_ABOUT_TOKEN, 0) == CIDECAR_PENDING);
+	/* One that was never sent is none to the sidecar. */
+	CHECK(questions.unanswered == 16);
+	CHECK(cdc_questions_tick(&questions, 3 * CDC_ANSWER_WITHIN, &next));
+	CHECK(questions.open_count == 0 && questions.unanswered == 15);
+	CHECK(look(3 * CDC_ANSWER_WITHIN, CDC_ABOUT_TOKEN, 77) == CIDECAR_PENDING);
 	CHECK(cdc_questions_lost(&questions) && questions.open_count == 0);
+	CHECK(questions.unanswered == 0);
 	CHECK(!cdc_questions_lost(&questions));
 	CHECK(look(CDC_ANSWER_WITHIN, CDC_ABOUT_TOKEN, 5) == CIDECAR_UNAVAILABLE);
 

@@ -49,6 +49,15 @@ static void test_cids(void)
 	cid.data[0] = cid.data[1] = 3;
 	cidecar_ngtcp2_retired(&cids, &cid);
 	CHECK(cids.count == 1 && cids.oldest == CDC_NOT_ROUTABLE);
+
+	/* What was taken first is the oldest, also where generations began anew at a lower one. */
+	cids = (struct cidecar_ngtcp2_cids){.server = server, .count = 3, .oldest = 2000};
+	cids.cids[0] = (struct cidecar_ngtcp2_cid){2000, 2, {1, 1}};
+	cids.cids[1] = (struct cidecar_ngtcp2_cid){2001, 2, {2, 2}};
+	cids.cids[2] = (struct cidecar_ngtcp2_cid){1000, 2, {3, 3}};
+	cid.data[0] = cid.data[1] = 1;
+	cidecar_ngtcp2_retired(&cids, &cid);
+	CHECK(cids.count == 2 && cids.oldest == 2001);
 }
 
 void test_spread(void)

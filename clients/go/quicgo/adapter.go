@@ -132,7 +132,8 @@ func (a *Adapter) Attach(transport *quic.Transport) {
 				return nil, err
 			}
 		}
-		r := &record{generation: a.pool.Generation()}
+		r := &record{after: a.order.Load()} // Before the generation, which an order follows.
+		r.generation = a.pool.Generation()
 		a.connections.add(r)
 		g.newest.Store(r)
 		context.AfterFunc(ctx, func() {
@@ -157,7 +158,7 @@ func (a *Adapter) Track(conn *quic.Conn) {
 	}
 	a.connections.accepted(r, conn)
 	a.accepted.Add(1)
-	if order := a.order.Load(); order != nil && r.generation <= order.ThroughGeneration {
+	if order := a.order.Load(); r.misses(order) {
 		a.move([]*record{r}, *order) // The order came in its handshake.
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/quic-go/quic-go"
+
+	cidecar "github.com/cidecar/cidecar/clients/go"
 )
 
 // A connection is what the adapter needs of a [quic.Conn].
@@ -21,6 +23,8 @@ type connection interface {
 type record struct {
 	// generation is the lowest that a CID of the connection can have.
 	generation uint64
+	// after is the newest order that had come when the connection began; nil for none.
+	after *cidecar.Reissue
 	// unroutable says that its first CID began with 0b111: it holds no routable one.
 	unroutable atomic.Bool
 	// closing says that it was closed for a reissue.
@@ -32,6 +36,14 @@ type record struct {
 	octets uint64
 	// activeAt is when that number was first seen.
 	activeAt time.Time
+}
+
+// misses tells whether an order came since the connection began, and covers it. One that had come
+// before covers none of its CIDs, whatever their generation: that is lower than ThroughGeneration
+// where the sidecar lost its state.
+func (r *record) misses(order *cidecar.Reissue) bool {
+	return order != nil && order != r.after && !r.unroutable.Load() &&
+		r.generation <= order.ThroughGeneration
 }
 
 // Connections are all that are open, those in their handshake too.

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/quic-go/quic-go"
+
+	cidecar "github.com/cidecar/cidecar/clients/go"
 )
 
 type fakeConnection struct {
@@ -106,5 +108,23 @@ func TestWhichConnectionsAnOrderCovers(t *testing.T) {
 	}
 	if held := c.held(); len(held) != 4 || held[1] != 2 {
 		t.Errorf("held %v", held)
+	}
+}
+
+// After the sidecar lost its state, generations are lower than what the last order covered.
+func TestAnOrderCoversNoConnectionThatBeganAfterIt(t *testing.T) {
+	order := &cidecar.Reissue{ThroughGeneration: 2000}
+	before, after := &record{generation: 1000}, &record{generation: 1001, after: order}
+	if before.misses(nil) || !before.misses(order) || after.misses(order) {
+		t.Error("it covers those that began after it, or not those before")
+	}
+	next := &cidecar.Reissue{ThroughGeneration: 1001}
+	if !after.misses(next) || (&record{generation: 1002, after: order}).misses(next) {
+		t.Error("the next order covers other connections")
+	}
+	unroutable := &record{generation: 1000}
+	unroutable.unroutable.Store(true)
+	if unroutable.misses(order) {
+		t.Error("it covers a connection that has no routable CID")
 	}
 }

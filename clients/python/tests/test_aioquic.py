@@ -223,8 +223,10 @@ class Fake:
     def __init__(self, active_at: float) -> None:
         self.active_at = active_at
         self.open = True
+        self.looks = 0
 
     def holds(self, _: Reissue) -> bool:
+        self.looks += 1
         return self.open
 
 
@@ -250,6 +252,40 @@ def test_those_whose_streams_rest_longest_are_closed_first(monkeypatch: pytest.M
     monkeypatch.setattr(_reissuing, "pace_reissue", paced)
     asyncio.run(main())
     assert closed == [1, 3, 4, 5, 9]
+
+
+def test_to_close_many_at_once_takes_few_looks_at_each() -> None:
+    connections = [Fake(at) for at in range(1000)]
+
+    def close(connection: object) -> None:
+        assert isinstance(connection, Fake)
+        connection.open = False
+
+    async def main() -> None:
+        reissuing = Reissuing(lambda: connections)  # type: ignore[arg-type, return-value]
+        reissuing.close_idle_first(Reissue(1, datetime.now(UTC), 2), close)
+        await until(lambda: not any(each.open for each in connections))
+
+    asyncio.run(main())
+    assert max(each.looks for each in connections) <= 3
+
+
+def test_cids_from_before_the_sidecar_lost_its_state_are_the_oldest(
+    files: tuple[Path, Path],
+) -> None:
+    async def main() -> None:
+        supply = Supply(can_retire=False)
+        supply.mint(9)
+        async with serving(supply, files) as (endpoint, port), client(port) as one:
+            await one.echo()
+            await until(lambda: len(one.known) == 8)
+            supply.mint(3)
+            one.change_connection_id()
+            await one.echo()
+            await until(lambda: 3 in [cid[0] for cid in one.known])
+            assert endpoint.held_generations() == {9: 1}
+
+    asyncio.run(main())
 
 
 def test_a_0b111_cid_is_the_only_one_and_forbids_migration(files: tuple[Path, Path]) -> None:

@@ -86,13 +86,13 @@ void cidecar_ngtcp2_service(cidecar_ngtcp2 *server)
 	cdc_spread_continue(server);
 }
 
+/* They are in the order in which they were taken. The lowest generation is not the oldest where the
+ * sidecar lost its state. */
 static void find_oldest(struct cidecar_ngtcp2_cids *cids)
 {
 	cids->oldest = CDC_NOT_ROUTABLE;
-	for (size_t i = 0; i < cids->count; i++) {
-		if (cids->cids[i].generation < cids->oldest) {
-			cids->oldest = cids->cids[i].generation;
-		}
+	for (size_t i = 0; i < cids->count && cids->oldest == CDC_NOT_ROUTABLE; i++) {
+		cids->oldest = cids->cids[i].generation;
 	}
 }
 
@@ -105,7 +105,7 @@ static void remember(struct cidecar_ngtcp2_cids *cids, const struct cidecar_cid 
 		memcpy(cid->cid, taken->cid, sizeof(cid->cid));
 		cids->count++;
 	}
-	if (generation < cids->oldest) cids->oldest = generation;
+	if (cids->oldest == CDC_NOT_ROUTABLE) cids->oldest = generation;
 }
 
 static int take(struct cidecar_ngtcp2_cids *cids, ngtcp2_cid *cid, uint8_t *token)
@@ -157,7 +157,7 @@ void cidecar_ngtcp2_retired(struct cidecar_ngtcp2_cids *cids, const ngtcp2_cid *
 		if (each->length != cid->datalen) continue;
 		if (memcmp(each->cid, cid->data, cid->datalen) != 0) continue;
 		cids->count--;
-		*each = cids->cids[cids->count];
+		memmove(each, each + 1, (cids->count - i) * sizeof(*each));
 		find_oldest(cids);
 		return;
 	}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -117,8 +117,8 @@ impl ConnectionCids {
 
     fn report(&self) {
         let routable = self.held.iter().filter(|(cid, _)| cid.routable());
-        let held: HashSet<u64> = routable.map(|(cid, _)| cid.generation()).collect();
-        let held = held.into_iter().collect();
+        let mut held: Vec<u64> = routable.map(|(cid, _)| cid.generation()).collect();
+        held.dedup();
         self.cids.table.holds(self.number, held);
     }
 }

@@ -24,7 +24,8 @@ pub(crate) struct State {
 /// A connection.
 #[derive(Default)]
 pub(crate) struct Entry {
-    /// The generations of the routable CIDs that the client may still use.
+    /// The generations of the routable CIDs that the client may still use, the oldest first. That
+    /// is not the order of their numbers where the sidecar lost its state.
     pub(crate) held: Vec<u64>,
     /// The orders that it has to obey, and has not yet.
     pub(crate) orders: Vec<Reissue>,
@@ -83,7 +84,7 @@ impl Table {
     pub(crate) fn held(&self) -> Vec<(u64, u64)> {
         let mut held = BTreeMap::new();
         for entry in self.state().connections.values() {
-            if let Some(oldest) = entry.held.iter().min() {
+            if let Some(oldest) = entry.held.first() {
                 *held.entry(*oldest).or_insert(0) += 1;
             }
         }

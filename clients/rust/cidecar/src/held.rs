@@ -6,6 +6,9 @@ use crate::wire::{HeldCids, HeldGeneration};
 
 /// Between two looks whether connections gave up CIDs of earlier generations.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked after a report that had to be, whatever that said: stacks tell of a
+/// connection when its handshake is over, and its CID can be of the generation before.
+const LATE_LOOKS: u32 = 30;
 /// The sidecar takes no more generations in one report.
 const MOST: usize = 64;
 
@@ -17,6 +20,7 @@ pub(crate) type HeldHook = Box<dyn Fn() -> Vec<(u64, u64)> + Send + Sync>;
 #[derive(Default)]
 pub(crate) struct HeldReport {
     said: Option<HeldCids>,
+    late_looks: u32,
 }
 
 impl HeldReport {
@@ -24,25 +28,38 @@ impl HeldReport {
     pub(crate) fn say(&mut self, held: Vec<(u64, u64)>, generation: u64) -> HeldCids {
         let report = report(held, generation);
         self.said = Some(report.clone());
+        self.late_looks = LATE_LOOKS;
         report
     }
 
-    /// A report, if it is another than that which was said last.
+    /// A report, if it is another than that which was said last, and one of them has earlier CIDs.
     pub(crate) fn changed(&mut self, held: Vec<(u64, u64)>, generation: u64) -> Option<HeldCids> {
         let report = report(held, generation);
-        if self.said.as_ref() == Some(&report) {
+        let same = self.said.as_ref() == Some(&report);
+        if same || !(self.waited_for(generation) || has_earlier(&report, generation)) {
             return None;
         }
         self.said = Some(report.clone());
         Some(report)
     }
 
-    /// Whether somebody waits for the next report: connections hold earlier CIDs.
-    pub(crate) fn waited_for(&self, generation: u64) -> bool {
-        let earlier = |held: &HeldGeneration| held.generation < generation;
-        let said = self.said.as_ref();
-        said.is_some_and(|said| said.generations.iter().any(earlier))
+    /// Whether connections are to be counted now, a second after the last time.
+    pub(crate) fn is_due(&mut self, generation: u64) -> bool {
+        let late = self.late_looks > 0;
+        self.late_looks = self.late_looks.saturating_sub(1);
+        late || self.waited_for(generation)
     }
+
+    /// Whether somebody waits for the next report: connections hold earlier CIDs.
+    fn waited_for(&self, generation: u64) -> bool {
+        let said = self.said.as_ref();
+        said.is_some_and(|said| has_earlier(said, generation))
+    }
+}
+
+fn has_earlier(held: &HeldCids, generation: u64) -> bool {
+    let earlier = |held: &HeldGeneration| held.generation < generation;
+    held.generations.iter().any(earlier)
 }
 
 fn report(held: Vec<(u64, u64)>, generation: u64) -> HeldCids {
@@ -108,5 +125,18 @@ mod tests {
         assert_eq!(changed.as_ref().map(pairs), Some(vec![(1, 2), (2, 3)]));
         report.changed(vec![(2, 5)], 2);
         assert!(!report.waited_for(2));
+    }
+
+    #[test]
+    fn sees_connections_that_are_told_of_late() {
+        let mut report = HeldReport::default();
+        assert!(!report.is_due(2), "nothing was acknowledged");
+        report.say(vec![], 2);
+        assert!(report.is_due(2));
+        assert_eq!(report.changed(vec![(2, 1)], 2), None, "nobody waits for it");
+        let late = report.changed(vec![(1, 1), (2, 1)], 2);
+        assert_eq!(late.as_ref().map(pairs), Some(vec![(1, 1), (2, 1)]));
+        report.changed(vec![(2, 2)], 2);
+        assert_eq!((0..100).filter(|_| report.is_due(2)).count(), 29);
     }
 }

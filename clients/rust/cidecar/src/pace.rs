@@ -26,7 +26,7 @@ pub async fn pace_reissue<Item>(
     let mut items = items.into_iter();
     let count = items.len();
     let began = Instant::now();
-    let time = within * USED_PERCENT / 100;
+    let time = within / 100 * USED_PERCENT; // In this order nothing is too long.
     let mut done = 0;
     while done < count {
         let due = due(began.elapsed(), time, count).max(done + 1);
@@ -91,5 +91,6 @@ mod tests {
     async fn does_all_at_once_where_no_time_is_left() {
         assert_eq!(turns(100, Duration::ZERO).await, [0; 100]);
         assert_eq!(turns(0, Duration::from_secs(1)).await, []);
+        assert_eq!(turns(1, Duration::MAX).await, [0]);
     }
 }

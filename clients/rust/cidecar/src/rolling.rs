@@ -26,8 +26,9 @@ pub struct RollingCids<Connection> {
 }
 
 struct Shared<Connection> {
-    /// When the last routable CID of each generation was given out.
-    last_given: BTreeMap<u64, Instant>,
+    /// When the last routable CID of each generation was given out, in the order in which the first
+    /// was. That is not the order of their numbers where the sidecar lost its state.
+    last_given: Vec<(u64, Instant)>,
     connections: HashMap<u64, (Instant, Connection)>,
     next: u64,
     counts: RollingCounts,
@@ -53,7 +54,7 @@ impl<Connection: Clone + Send + 'static> RollingCids<Connection> {
         Self {
             lifetime,
             shared: Arc::new(Mutex::new(Shared {
-                last_given: BTreeMap::new(),
+                last_given: Vec::new(),
                 connections: HashMap::new(),
                 next: 0,
                 counts: RollingCounts::default(),
@@ -68,8 +69,7 @@ impl<Connection: Clone + Send + 'static> RollingCids<Connection> {
     /// A CID was given to a connection, whichever.
     pub fn gave(&self, cid: &Cid) {
         if cid.routable() {
-            let mut shared = self.shared();
-            shared.last_given.insert(cid.generation(), Instant::now());
+            self.shared().gave(cid.generation(), Instant::now());
         }
     }
 
@@ -124,16 +124,13 @@ impl<Connection: Clone + Send + 'static> RollingCids<Connection> {
     pub async fn obey(&self, order: Reissue, close: impl Fn(&Connection)) {
         let before = self.holders(order);
         let time = order.time_left();
-        let roll = (time * ROLL_PERCENT / 100).min(self.lifetime + GRACE);
+        let roll = (time / 100 * ROLL_PERCENT).min(self.lifetime + GRACE);
         sleep(roll).await;
         let late = self.holders(order);
         let mut closed = 0;
         pace_reissue(late, time.saturating_sub(roll), |number| {
-            let connection = self.shared().connections.get(&number).cloned();
             // It may have ended or rolled over while others had their turn.
-            if let Some((_, connection)) = connection
-                && self.holders(order).contains(&number)
-            {
+            if let Some(connection) = self.holder(order, number) {
                 close(&connection);
                 closed += 1;
             }
@@ -143,7 +140,9 @@ impl<Connection: Clone + Send + 'static> RollingCids<Connection> {
         let mut shared = self.shared();
         let moved = |number: &&u64| shared.connections.contains_key(number);
         let open = before.iter().filter(moved);
-        let moved = open.filter(|number| !after.contains(number)).count() as u64;
+        let moved = open
+            .filter(|number| after.binary_search(number).is_err())
+            .count() as u64;
         shared.counts.moved += moved;
         shared.counts.closed_for_reissue += closed;
     }
@@ -152,35 +151,53 @@ impl<Connection: Clone + Send + 'static> RollingCids<Connection> {
     fn holders(&self, order: Reissue) -> Vec<u64> {
         let mut shared = self.shared();
         shared.forget(Instant::now(), self.lifetime);
-        let holds = |began: &Instant| {
-            let mut given = shared.last_given.iter();
-            given.any(|(generation, given)| order.covers(*generation) && given >= began)
-        };
         let connections = shared.connections.iter();
         let mut holders: Vec<u64> = connections
-            .filter(|(_, (began, _))| holds(began))
+            .filter(|(_, (began, _))| shared.holds(order, *began))
             .map(|(number, _)| *number)
             .collect();
         holders.sort_unstable();
         holders
     }
+
+    /// The connection of this number, if it may hold CIDs that an order covers.
+    fn holder(&self, order: Reissue, number: u64) -> Option<Connection> {
+        let mut shared = self.shared();
+        shared.forget(Instant::now(), self.lifetime);
+        let (began, connection) = shared.connections.get(&number)?;
+        shared.holds(order, *began).then(|| connection.clone())
+    }
 }
 
 impl<Connection> Shared<Connection> {
+    fn gave(&mut self, generation: u64, now: Instant) {
+        let mut given = self.last_given.iter_mut();
+        match given.find(|(known, _)| *known == generation) {
+            Some((_, last)) => *last = now,
+            None => self.last_given.push((generation, now)),
+        }
+    }
+
     /// Forgets generations of which all CIDs are retired. The newest may go on being given out.
     fn forget(&mut self, now: Instant, lifetime: Duration) {
-        let newest = self.last_given.iter().max_by_key(|(_, given)| **given);
+        let newest = self.last_given.iter().max_by_key(|(_, given)| *given);
         let newest = newest.map(|(generation, _)| *generation);
-        self.last_given.retain(|generation, given| {
+        self.last_given.retain(|(generation, given)| {
             Some(*generation) == newest || *given + lifetime + GRACE > now
         });
+    }
+
+    /// Whether a connection that began at this time may hold CIDs that an order covers.
+    fn holds(&self, order: Reissue, began: Instant) -> bool {
+        let mut given = self.last_given.iter();
+        given.any(|(generation, given)| order.covers(*generation) && *given >= began)
     }
 
     /// The oldest generation of which a CID was given out since a connection began.
     fn oldest(&self, began: Instant) -> Option<u64> {
         let mut given = self.last_given.iter();
         given
-            .find(|(_, given)| **given >= began)
+            .find(|(_, given)| *given >= began)
             .map(|(generation, _)| *generation)
     }
 }
@@ -266,6 +283,7 @@ mod tests {
         open(&rolling, "old", 2000);
         advance(SECOND).await;
         give(&rolling, 1000);
+        assert_eq!(rolling.held(), [(2000, 1)]);
         advance(70 * SECOND).await;
         assert_eq!(rolling.held(), [(1000, 1)]);
     }

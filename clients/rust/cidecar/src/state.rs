@@ -327,7 +327,7 @@ impl State {
     /// Whether it is to be asked which CIDs connections hold.
     pub(crate) fn wants_held(&mut self) -> bool {
         let changed = std::mem::take(&mut self.held_changed);
-        self.connected && (changed || self.report.waited_for(self.generation))
+        self.connected && (self.report.is_due(self.generation) || changed)
     }
 
     pub(crate) fn held_is(&mut self, held: Vec<(u64, u64)>) {

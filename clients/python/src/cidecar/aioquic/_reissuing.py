@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 from collections.abc import Callable, Iterable
 
 from .._pacing import pace_reissue
@@ -26,13 +27,23 @@ class Reissuing:
 
     def close_idle_first(self, order: Reissue, close: Act) -> None:
         """Calls ``close`` for each, each time for the one whose streams rest longest by then."""
+        # A heap, since all may have their turn at once, and each search through all would hold up
+        # the event loop.
+        waiting = [(each.active_at, at, each) for at, each in enumerate(self._covered(order))]
+        heapq.heapify(waiting)
 
         def close_next(_: int) -> None:
-            left = self._covered(order)
-            if left:
-                close(min(left, key=lambda connection: connection.active_at))
+            while waiting:
+                known, at, each = heapq.heappop(waiting)
+                if not each.holds(order):
+                    continue
+                if each.active_at > known:  # It was used since, and is put where it belongs by now.
+                    heapq.heappush(waiting, (each.active_at, at, each))
+                    continue
+                close(each)
+                return
 
-        turns = range(len(self._covered(order)))
+        turns = range(len(waiting))
         self._spread(pace_reissue(turns, close_next, order.deadline))
 
     def stop(self) -> None:
