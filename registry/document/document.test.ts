@@ -281,6 +281,14 @@ describe('parseDocument', () => {
     expect(parse(warned.replace(/vips: .*/, 'vips: []')).warnings).toEqual([]);
   });
 
+  it('says of an empty pool that allocates that sidecars have to register first', () => {
+    const empty = GOOD.replace(/^ {6}- \{ name.*\n/m, '').replace(/servers:\n$/, 'servers: []\n');
+    const { warnings } = parse(`${empty}    allocation: {}\n`);
+    expect(warnings.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/is empty: until sidecars register, new connections/),
+    ]);
+  });
+
   it('warns of an AWS length that nobody has seen work', () => {
     const config = '{ scheme: aws-nlb, nonceLength: 8, state: minting }';
     const warning = expect.objectContaining({
