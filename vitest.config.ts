@@ -3,6 +3,14 @@ import { defineConfig } from 'vitest/config';
 
 const elsewhere = ['**/node_modules/**', 'dist/**'];
 const compile = ['test/compile.ts'];
+
+/** Left out where CIDECAR_SHORT is 1: they take minutes, and see little that depends on Node. */
+const long = [
+  'sidecar/bad-input.test.ts',
+  'test/{soak,crash,example}/**',
+  'test/clients/{contract,package,cid-pool}.test.ts',
+  'registry/document/{mutations,large-documents}.test.ts',
+];
 // What is waited for comes late where the machine has other work; a second is the default.
 const expect = { poll: { timeout: 60_000 } };
 
@@ -19,7 +27,11 @@ export default defineConfig({
           expect,
           globalSetup: compile,
           include: ['**/*.test.ts'],
-          exclude: [...elsewhere, '**/*.{model,etcd,kernel,e2e,release}.test.ts'],
+          exclude: [
+            ...elsewhere,
+            '**/*.{model,etcd,kernel,e2e,release}.test.ts',
+            ...(process.env.CIDECAR_SHORT === '1' ? long : []),
+          ],
           // Many start daemons, which takes long where the machine has other work. What these
           // end is a test that hangs.
           testTimeout: 300_000,

@@ -5,7 +5,7 @@
 # computes. With arguments of vitest it runs vitest with them, in one lane.
 #
 #   scripts/test.sh                                  everything
-#   scripts/test.sh --also-on 20 26                  and the unit tests on these versions of Node
+#   scripts/test.sh --also-on 20 26                  and the shorter unit tests on these versions of Node
 #   scripts/test.sh --project unit core/hex.test.ts  what vitest's arguments say
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -36,7 +36,7 @@ failed=0
 "$vitest" run --project unit --project model || failed=$?
 for version in "${versions[@]}"; do
   printf '\nunit tests on Node %s\n' "$version"
-  scripts/with-node.sh "$version" "$vitest" run --project unit || failed=$?
+  CIDECAR_SHORT=1 scripts/with-node.sh "$version" "$vitest" run --project unit || failed=$?
 done
 wait "$other" || failed=$?
 other=
