@@ -37,11 +37,23 @@ export class Rotation {
   }
 
   /** Waits until all live connections use CIDs of the next config; returns how many do. */
-  async moved(): Promise<number> {
+  moved(): Promise<number> {
+    return this.#waitFor((id) => id === this.#next.id);
+  }
+
+  /**
+   * Waits until no live connection uses a CID of the present config; returns how many do not. A
+   * connection that began while its server had no CIDs has a 0b111 CID, which is of no config.
+   */
+  left(): Promise<number> {
+    return this.#waitFor((id) => id !== this.#present.id);
+  }
+
+  async #waitFor(counts: (id: number | null) => boolean): Promise<number> {
     const end = Date.now() + MOVE_LIMIT_MS;
     for (;;) {
       const inUse = await configsInUse(this.#system);
-      const moved = inUse.filter((id) => id === this.#next.id).length;
+      const moved = inUse.filter(counts).length;
       if (moved === inUse.length || Date.now() > end) return moved;
       await sleep(20);
     }

@@ -63,11 +63,12 @@ async function rotation(stand: Stand): Promise<string> {
   const watch = new OlderWatch(system.sidecars);
   const moved = await steps
     .mint()
-    .then(() => steps.moved())
+    .then(() => (stack.canRetire ? steps.moved() : steps.left()))
     .finally(() => watch.stop());
   if (moved !== CONNECTIONS) {
-    throw new Error(`${moved} of ${CONNECTIONS} connections use the new config`);
+    throw new Error(`${moved} of ${CONNECTIONS} connections have left the old config`);
   }
+  await reopenFailover(stand);
   await steps.givenUp();
   if ((await watch.stop()) === 0) {
     throw new Error('no server said that connections hold older CIDs');
@@ -86,6 +87,17 @@ async function rotation(stand: Stand): Promise<string> {
     throw new Error(`the servers counted ${counted} of ${CONNECTIONS} connections`);
   }
   return stack.canRetire ? 'every CID replaced' : 'every connection closed, and back';
+}
+
+/**
+ * A client that came back while its server had dropped the old CIDs and had no new ones yet has a
+ * 0b111 CID, by which its packets stay where they are only as long as its address does.
+ */
+async function reopenFailover({ clients }: Stand): Promise<void> {
+  const failover = (await clients.destinationCids()).filter((cid) => /^[ef]/.test(cid));
+  if (failover.length === 0) return;
+  await clients.leave(failover);
+  await clients.open(failover.length);
 }
 
 async function sidecarRestart(stand: Stand): Promise<string> {
