@@ -39,7 +39,7 @@ test(
   'rotations in a row lose no connection, whatever its active_connection_id_limit',
   async () => {
     await fleet.open(CONNECTIONS);
-    const { alive } = await proveRotations(fleet, 3);
+    const { alive } = await proveRotations(fleet, 2);
     expect(alive).toBe(CONNECTIONS);
   },
   SLOW_MS,
@@ -78,7 +78,7 @@ test(
     await fleet.open(CONNECTIONS);
     const seed = Math.floor(Math.random() * 2 ** 31);
     try {
-      const { alive } = await replay(fleet, drawing(30, randomFrom(seed)));
+      const { alive } = await replay(fleet, drawing(12, randomFrom(seed)));
       expect(alive).toBe(CONNECTIONS);
     } catch (error) {
       if (!(error instanceof HistoryFailed)) throw error;
