@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { join } from 'node:path';
-import { ipBatch } from '../netns/command.js';
+import { ipBatch, tryRun } from '../netns/command.js';
 import type { Scope } from '../netns/scope.js';
 import { Members, type MembersOptions } from './members.js';
 
@@ -55,6 +55,8 @@ export class EtcdNetwork {
       ]);
     }
     const own = `etcd${process.pid}`.slice(0, 15);
+    // That of a network before can still be there: the kernel removes namespaces a moment later.
+    await tryRun(['ip', 'link', 'del', own]);
     await ipBatch(hub, link('own', 'clients', own, `/proc/${process.pid}/ns/net`));
     await ipBatch(null, [`addr add ${CLIENT_NET}.${OWN_HOST}/24 dev ${own}`, `link set ${own} up`]);
     const members = await Members.startAt(
