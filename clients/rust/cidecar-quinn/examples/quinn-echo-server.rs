@@ -6,7 +6,7 @@ use std::net::UdpSocket;
 use std::sync::Arc;
 
 use cidecar_quinn::QuinnCids;
-use programs::{Arguments, Statistics};
+use programs::Arguments;
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::rustls::pki_types::pem::PemObject;
 use quinn::rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -37,7 +37,7 @@ async fn main() -> Result<(), Failure> {
     }
     programs::listening();
     let counted = cids.clone();
-    programs::answer_statistics(cids.pool().clone(), move || statistics(&counted));
+    programs::answer_statistics(cids.pool().clone(), move || counted.counts().into());
     programs::stopped().await?;
     for endpoint in endpoints {
         endpoint.close(VarInt::from_u32(0), b"the server stops");
@@ -83,14 +83,4 @@ fn server_config(arguments: &Arguments) -> Result<ServerConfig, Failure> {
     Ok(ServerConfig::with_crypto(Arc::new(
         QuicServerConfig::try_from(tls)?,
     )))
-}
-
-fn statistics(cids: &QuinnCids) -> Statistics {
-    let counts = cids.counts();
-    Statistics {
-        open: counts.open,
-        accepted: counts.accepted,
-        moved: counts.moved,
-        closed_for_reissue: counts.closed_for_reissue,
-    }
 }

@@ -17,7 +17,7 @@ use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cidecar::{CidPool, Error, Event, Options, Reissue, ResetTokens, RollingCids, RollingCounts};
+use cidecar::{CidPool, Error, Event, Options, ResetTokens, RollingCids, RollingCounts};
 use quinn::{Connecting, Connection, ConnectionError, Endpoint, EndpointConfig, Incoming};
 use quinn::{RetryError, ServerConfig, TokioRuntime, VarInt};
 use tokio::time::Instant;
@@ -46,21 +46,10 @@ impl QuinnCids {
     pub fn connect(
         options: Options,
         lifetime: Duration,
-        mut tell: impl FnMut(Event) + Send + 'static,
+        tell: impl FnMut(Event) + Send + 'static,
     ) -> Result<Self, Error> {
-        let rolling = RollingCids::new(lifetime);
-        let held = rolling.clone();
-        let options = options.can_retire(true).held(move || held.held());
-        let (pool, mut events) = CidPool::connect(options)?;
-        let orders = rolling.clone();
-        tokio::spawn(async move {
-            while let Some(event) = events.next().await {
-                if let Event::Reissue(order) = event {
-                    tokio::spawn(obey(orders.clone(), order));
-                }
-                tell(event);
-            }
-        });
+        let close = |connection: &Connection| connection.close(VarInt::from_u32(0), b"moved");
+        let (pool, rolling) = RollingCids::connect(options, lifetime, close, tell)?;
         Ok(Self {
             pool,
             lifetime,
@@ -184,9 +173,4 @@ impl Accepting {
         });
         Ok(connection)
     }
-}
-
-async fn obey(rolling: RollingCids<Connection>, order: Reissue) {
-    let close = |connection: &Connection| connection.close(VarInt::from_u32(0), b"moved");
-    rolling.obey(order, close).await;
 }

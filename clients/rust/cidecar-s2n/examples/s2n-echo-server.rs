@@ -4,7 +4,7 @@
 use std::error::Error;
 
 use cidecar_s2n::S2nCids;
-use programs::{Arguments, Statistics};
+use programs::Arguments;
 use s2n_quic::provider::tls::rustls;
 use s2n_quic::stream::BidirectionalStream;
 use s2n_quic::{Connection, Server};
@@ -31,7 +31,7 @@ async fn main() -> Result<(), Failure> {
     }
     programs::listening();
     let counted = cids.clone();
-    programs::answer_statistics(cids.pool().clone(), move || statistics(&counted));
+    programs::answer_statistics(cids.pool().clone(), move || counted.counts().into());
     programs::stopped().await?;
     // join: begin
     cids.close_all().await;
@@ -73,14 +73,4 @@ fn tls(arguments: &Arguments) -> Result<rustls::Server, Failure> {
         )?
         .with_application_protocols(["echo"].into_iter())?;
     server.build()
-}
-
-fn statistics(cids: &S2nCids) -> Statistics {
-    let counts = cids.counts();
-    Statistics {
-        open: counts.open,
-        accepted: counts.accepted,
-        moved: counts.moved,
-        closed_for_reissue: counts.closed_for_reissue,
-    }
 }

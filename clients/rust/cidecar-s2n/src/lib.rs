@@ -13,9 +13,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use cidecar::{
-    CidPool, Error, ErrorKind, Event, Options, Reissue, ResetTokens, RollingCids, RollingCounts,
-};
+use cidecar::{CidPool, Error, ErrorKind, Event, Options, ResetTokens, RollingCids, RollingCounts};
 use s2n_quic::Connection;
 use s2n_quic::application;
 use s2n_quic::connection::Handle;
@@ -56,25 +54,13 @@ impl S2nCids {
     pub fn connect(
         options: Options,
         lifetime: Duration,
-        mut tell: impl FnMut(Event) + Send + 'static,
+        tell: impl FnMut(Event) + Send + 'static,
     ) -> Result<Self, Error> {
         if !LIFETIMES.contains(&lifetime) {
             let message = format!("a lifetime of {lifetime:?}; it goes from 60 s to a day");
             return Err(Error::new(ErrorKind::InvalidArgument, message));
         }
-        let rolling = RollingCids::new(lifetime - ASKED_BEFORE);
-        let held = rolling.clone();
-        let options = options.can_retire(true).held(move || held.held());
-        let (pool, mut events) = CidPool::connect(options)?;
-        let orders = rolling.clone();
-        tokio::spawn(async move {
-            while let Some(event) = events.next().await {
-                if let Event::Reissue(order) = event {
-                    tokio::spawn(obey(orders.clone(), order));
-                }
-                tell(event);
-            }
-        });
+        let (pool, rolling) = RollingCids::connect(options, lifetime - ASKED_BEFORE, close, tell)?;
         let tokens = ResetTokens::new(pool.clone(), lifetime * 2);
         Ok(Self {
             pool,
@@ -115,7 +101,7 @@ impl S2nCids {
     /// Closes all connections that are tracked, and waits until they are gone, for a second at most.
     pub async fn close_all(&self) {
         for connection in self.rolling.open() {
-            connection.close(application::Error::UNKNOWN);
+            close(&connection);
         }
         let end = Instant::now() + Duration::from_secs(1);
         while self.counts().open > 0 && Instant::now() < end {
@@ -134,9 +120,8 @@ impl S2nCids {
     }
 }
 
-async fn obey(rolling: RollingCids<Handle>, order: Reissue) {
-    let close = |connection: &Handle| connection.close(application::Error::UNKNOWN);
-    rolling.obey(order, close).await;
+fn close(connection: &Handle) {
+    connection.close(application::Error::UNKNOWN);
 }
 
 /// A connection that counts among those that hold CIDs.

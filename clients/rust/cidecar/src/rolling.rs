@@ -7,8 +7,12 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::cid::Cid;
+use crate::error::Error;
+use crate::event::Event;
+use crate::options::Options;
 use crate::orders::Reissue;
 use crate::pace::pace_reissue;
+use crate::pool::CidPool;
 
 /// For so long after it was asked to retire a CID a peer may still use it.
 const GRACE: Duration = Duration::from_secs(5);
@@ -60,6 +64,35 @@ impl<Connection: Clone + Send + 'static> RollingCids<Connection> {
                 counts: RollingCounts::default(),
             })),
         }
+    }
+
+    /// A pool for such a stack, which obeys the orders of its sidecar in the background: `close` is
+    /// called for connections whose CIDs do not roll over in time. `tell` hears of all that
+    /// happens, orders included, and must not wait. The lifetime is that of [`new`](Self::new).
+    ///
+    /// # Errors
+    /// As [`CidPool::connect`].
+    pub fn connect(
+        options: Options,
+        lifetime: Duration,
+        close: fn(&Connection),
+        mut tell: impl FnMut(Event) + Send + 'static,
+    ) -> Result<(CidPool, Self), Error> {
+        let rolling = Self::new(lifetime);
+        let held = rolling.clone();
+        let options = options.can_retire(true).held(move || held.held());
+        let (pool, mut events) = CidPool::connect(options)?;
+        let orders = rolling.clone();
+        tokio::spawn(async move {
+            while let Some(event) = events.next().await {
+                if let Event::Reissue(order) = event {
+                    let orders = orders.clone();
+                    tokio::spawn(async move { orders.obey(order, close).await });
+                }
+                tell(event);
+            }
+        });
+        Ok((pool, rolling))
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared<Connection>> {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 use std::io::{self, BufRead, Write};
 
-use cidecar::{CidPool, Event};
+use cidecar::{CidPool, Event, RollingCounts};
 use serde_json::{Value, json};
 
 /// What became of connections.
@@ -15,6 +15,17 @@ pub struct Statistics {
     pub moved: u64,
     /// Connections that were closed for an order.
     pub closed_for_reissue: u64,
+}
+
+impl From<RollingCounts> for Statistics {
+    fn from(counts: RollingCounts) -> Self {
+        Self {
+            open: counts.open,
+            accepted: counts.accepted,
+            moved: counts.moved,
+            closed_for_reissue: counts.closed_for_reissue,
+        }
+    }
 }
 
 fn say(line: &Value) {
