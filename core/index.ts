@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 export { type Address, type AddressReading, readAddress } from './address.js';
 export { Backoff, type BackoffOptions } from './backoff.js';
+export { codeOf } from './error-code.js';
 export {
   CidecarError,
   describeError,
@@ -12,6 +13,7 @@ export {
   exitCodeForDaemon,
 } from './errors.js';
 export { equalOctets, fromHex, toHex } from './hex.js';
+export { parseJson } from './json.js';
 export { makeFolders, removeFolders } from './make-folders.js';
 export { SayOnce } from './say-once.js';
 export { Secret } from './secret.js';

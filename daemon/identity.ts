@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CidecarError } from '../core/index.js';
+import { CidecarError, codeOf } from '../core/index.js';
 import { replaceFile } from './atomic-file.js';
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\n$/;
@@ -45,8 +45,4 @@ async function makeIdentity(file: string): Promise<string> {
     throw new CidecarError('STATE_UNWRITABLE', message, { file, cause });
   }
   return identity;
-}
-
-function codeOf(cause: unknown): unknown {
-  return (cause as NodeJS.ErrnoException).code ?? cause;
 }

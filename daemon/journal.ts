@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
+import { codeOf, parseJson } from '../core/index.js';
 import { readRegularFile } from '../core/regular-file.js';
 import { syncFolder } from './atomic-file.js';
 
@@ -40,16 +41,16 @@ export class Journal {
     try {
       text = (await readRegularFile(this.path, maxOctets)).octets;
     } catch (error) {
-      if (error instanceof Error && Reflect.get(error, 'code') === 'ENOENT') return '';
+      if (codeOf(error) === 'ENOENT') return '';
       throw error;
     }
     const [first, begin] = lineAt(text, 0);
-    const header = head.safeParse(jsonOf(first));
+    const header = head.safeParse(parseJson(first));
     if (!header.success || header.data.of !== digestOf(content)) return '';
     const records: string[] = [];
     for (let at = begin; at < text.length; ) {
       const [line, start] = lineAt(text, at);
-      const record = recordHead.safeParse(jsonOf(line));
+      const record = recordHead.safeParse(parseJson(line));
       if (!record.success) break;
       at = start + record.data.octets;
       // The last one may have been cut off by a crash, and was not relied on then.
@@ -111,12 +112,4 @@ function lineAt(text: Buffer, at: number): [line: string, next: number] {
   const end = text.indexOf('\n', at);
   if (end === -1) return ['', text.length];
   return [text.subarray(at, end).toString(), end + 1];
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

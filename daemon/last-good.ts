@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setTimeout as pause } from 'node:timers/promises';
-import { SerialWork } from '../core/index.js';
+import { codeOf, SerialWork } from '../core/index.js';
 import { readRegularFile } from '../core/regular-file.js';
 import { replaceFile } from './atomic-file.js';
 import { Journal } from './journal.js';
@@ -77,7 +77,7 @@ export class LastGood {
       this.#journaled = more !== '';
       return text + more;
     } catch (error) {
-      if (!(error instanceof Error) || Reflect.get(error, 'code') !== 'ENOENT') {
+      if (codeOf(error) !== 'ENOENT') {
         this.#log.warn({ file: this.path, error }, 'the last good document cannot be read');
       }
       return undefined;

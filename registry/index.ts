@@ -20,3 +20,4 @@ export {
 export { openRegistry } from './open.js';
 export * from './transitions/index.js';
 export * from './types.js';
+export { vipAddresses } from './vip-addresses.js';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type FleetView, IdUsage, type PoolPicture } from '../../registry/etcd/fleet/index.js';
-import type { DesiredState, Pool } from '../../registry/index.js';
+import { type DesiredState, type Pool, vipAddresses } from '../../registry/index.js';
 
 /** What the desired state says of names, addresses and IDs, on which handing out is decided. */
 export class Survey {
@@ -19,7 +19,7 @@ export class Survey {
       this.#usage.set(pool.name, usage);
       usage.update(pool);
     }
-    this.#vips = new Set(state.pools.flatMap(({ vips }) => vips.map(({ address }) => address)));
+    this.#vips = new Set(vipAddresses(state));
   }
 
   /** @param pool of the state that was taken last */

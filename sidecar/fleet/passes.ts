@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { CidecarError } from '../../core/index.js';
+import { CidecarError, codeOf } from '../../core/index.js';
 import { replaceFile } from '../../daemon/atomic-file.js';
 
 const passShape = z.strictObject({
@@ -114,8 +114,4 @@ function passesIn(text: string, file: string, of: { pool: string; server: string
   } catch {
     throw new CidecarError('STATE_CORRUPT', 'this is no list of what may be issued', { file });
   }
-}
-
-function codeOf(cause: unknown): unknown {
-  return (cause as NodeJS.ErrnoException).code ?? cause;
 }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { DesiredState } from '../../registry/index.js';
+import { type DesiredState, vipAddresses } from '../../registry/index.js';
 
 /**
  * The addresses of all VIPs of a document, of whatever pool: which pool a server is in may
  * change here later than on the balancers.
  */
 export function vipsOf(state: DesiredState | undefined): string[] {
-  const vips = state?.pools.flatMap((pool) => pool.vips) ?? [];
-  return [...new Set(vips.map(({ address }) => address))];
+  return state === undefined ? [] : [...new Set(vipAddresses(state))];
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Logger } from 'pino';
 import { CidecarError, SayOnce } from '../../../core/index.js';
-import type { DesiredState, Server } from '../../../registry/index.js';
+import { type DesiredState, type Server, vipAddresses } from '../../../registry/index.js';
 import { type Ip, readDevices } from '../next-hops/ip.js';
 import { type Ingress, ownAddresses } from '../next-hops/resolve.js';
 import { forwardedVips } from './forwarding.js';
@@ -32,7 +32,10 @@ export class HostChecks {
 
   /** What of a state {@link follow} looks at, as text. */
   static questionOf(desired: DesiredState): string {
-    return JSON.stringify([vipsOf(desired), l2Servers(desired).map(({ address }) => address)]);
+    return JSON.stringify([
+      vipAddresses(desired),
+      l2Servers(desired).map(({ address }) => address),
+    ]);
   }
 
   /** Looks at the host as it is now, and warns of what is news. Never rejects. */
@@ -40,7 +43,7 @@ export class HostChecks {
     const { ip, ingress, log } = this.#options;
     this.#sayGeneric();
     try {
-      const vips = vipsOf(desired);
+      const vips = vipAddresses(desired);
       const l2 = l2Servers(desired).map(({ address }) => address);
       const [forwarded, own, devices] = await Promise.all([
         forwardedVips(vips, ingress.name, ip),
@@ -82,10 +85,6 @@ export class HostChecks {
       `${self.name} is an l2 server with an address of this host (${self.address}): what other balancers send it would be balanced here once more. Use ipip or gue for it, or run the balancer elsewhere`,
     );
   }
-}
-
-function vipsOf({ pools }: DesiredState): string[] {
-  return pools.flatMap((pool) => pool.vips).map(({ address }) => address);
 }
 
 /** Of pools that have VIPs: others get no packets. */

@@ -3,7 +3,7 @@ import { BlockList } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { CidecarError, SayOnce } from '../../../core/index.js';
-import type { DesiredState, Server } from '../../../registry/index.js';
+import { type DesiredState, type Server, vipAddresses } from '../../../registry/index.js';
 import { Looks } from '../looks.js';
 import { type Ip, type IpMonitor, readRoutes } from '../next-hops/ip.js';
 import { readAddresses } from './addresses.js';
@@ -141,7 +141,7 @@ export class TunnelSources {
     if (source4 !== undefined) given.addSubnet(source4.address, source4.prefixLength, 'ipv4');
     const { source4: four, source6: six } = this.current;
     const needed = new Set(tunnelled(desired).map(familyOf));
-    for (const vip of vipsOf(desired)) {
+    for (const vip of vipAddresses(desired)) {
       const six6 = vip.includes(':');
       const hit = six6 ? vip === six : vip === four || given.check(vip, 'ipv4');
       if (!hit) continue;
@@ -162,7 +162,7 @@ export class TunnelSources {
       servers.filter((server) => familyOf(server) === family).slice(0, ROUTES),
     );
     const addresses = looked.map(({ address }) => address);
-    const needs = JSON.stringify([wanted, vipsOf(desired)]);
+    const needs = JSON.stringify([wanted, vipAddresses(desired)]);
     return { wanted, addresses, needs, routes: addresses.join(' ') };
   }
 
@@ -198,7 +198,7 @@ export class TunnelSources {
         readAddresses(ip),
         readRoutes(asked.addresses, ip),
       ]);
-      const vips = new Set(vipsOf(desired));
+      const vips = new Set(vipAddresses(desired));
       this.#choices = new Map(
         wanted.map((family) => {
           const to = [...routes].filter(([address]) => address.includes(':') === (family === 6));
@@ -252,10 +252,6 @@ function tunnelled({ pools }: DesiredState): Server[] {
   return pools
     .flatMap(({ servers }) => servers)
     .filter(({ encapsulation }) => encapsulation !== 'l2');
-}
-
-function vipsOf({ pools }: DesiredState): string[] {
-  return pools.flatMap(({ vips }) => vips).map(({ address }) => address);
 }
 
 function familyOf({ address }: Server): 4 | 6 {

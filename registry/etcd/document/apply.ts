@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomBytes, randomUUID } from 'node:crypto';
-import { CidecarError } from '../../../core/index.js';
+import { CidecarError, parseJson } from '../../../core/index.js';
 import { absent, type KeyValue, type Operation, put } from '../client/index.js';
 import { eventPut, leaseForEvents } from '../layout/events.js';
 import { LAYOUT_VERSION } from '../layout/keys.js';
@@ -152,11 +152,7 @@ function changedBy(mark: Buffer | undefined): CidecarError {
 }
 
 function byOf(text: string): string | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    const by = typeof value === 'object' && value !== null && Reflect.get(value, 'by');
-    return typeof by === 'string' ? by : undefined;
-  } catch {
-    return undefined;
-  }
+  const value = parseJson(text);
+  const by = typeof value === 'object' && value !== null && Reflect.get(value, 'by');
+  return typeof by === 'string' ? by : undefined;
 }

@@ -32,9 +32,9 @@ export interface ConfigGuard {
 
 /**
  * AGE, ABORT_RESTS: no config is removed or gets another meaning that was not in quarantine for
- * the longest connection age. USES: no config is quarantined or removed while a sidecar has a mark for it. REMOVAL_ACKED,
- * STALE_ACKED, QUARANTINE_SEEN: none comes out of quarantine, is removed from it or gets another
- * meaning before all agents, those too that are away, hold the quarantine.
+ * the longest connection age. USES: no config is quarantined or removed while a sidecar has a mark
+ * for it. REMOVAL_ACKED, STALE_ACKED, QUARANTINE_SEEN: none comes out of quarantine, is removed
+ * from it or gets another meaning before all agents, those too that are away, hold the quarantine.
  */
 export function configGuards(
   present: Assembly,

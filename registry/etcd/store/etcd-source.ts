@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from 'zod';
-import { CidecarError } from '../../../core/index.js';
+import { CidecarError, parseJson } from '../../../core/index.js';
 import { runInSlices, type Steps } from '../../document/steps.js';
 import type { DesiredState, NeedsKey, StateSource } from '../../types.js';
 import { Keys } from '../layout/keys.js';
@@ -27,7 +27,7 @@ const line = z.union([z.tuple([z.string(), z.string().nullable()]), head.pick({ 
 
 /** Whether {@link etcdSource} wrote this. */
 export function isEtcdSource(saved: string): boolean {
-  return head.safeParse(jsonOf(saved.slice(0, saved.indexOf('\n')))).success;
+  return head.safeParse(parseJson(saved.slice(0, saved.indexOf('\n')))).success;
 }
 
 /** What a state was made of, by an assembly that may go on to a newer one. */
@@ -97,7 +97,7 @@ export async function stateFromEtcdSource(
   const corrupt = () =>
     new CidecarError('STATE_CORRUPT', 'this is no saved state of etcd', { file });
   const [first = '', ...lines] = saved.trimEnd().split('\n');
-  const { success, data } = head.safeParse(jsonOf(first));
+  const { success, data } = head.safeParse(parseJson(first));
   const prefix = /^(.*)\/v1\/$/.exec(data?.root ?? '')?.[1];
   if (!success || prefix === undefined) throw corrupt();
   const keys = new Keys(prefix);
@@ -115,7 +115,7 @@ function* takeLines(
 ): Steps<void> {
   for (const [index, text] of lines.entries()) {
     if (index % 256 === 0) yield;
-    const entry = line.safeParse(jsonOf(text));
+    const entry = line.safeParse(parseJson(text));
     if (!entry.success) throw corrupt();
     if ('revision' in entry.data) {
       assembly.change(keys.revision, Buffer.alloc(0), entry.data.revision);
@@ -123,13 +123,5 @@ function* takeLines(
     }
     const [key, value] = entry.data;
     assembly.change(key, value === null ? undefined : Buffer.from(value), 0);
-  }
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }
