@@ -5,6 +5,7 @@ import type { SessionResponse, SidecarServiceClient } from '../../proto/gen/cide
 import type { FeedHandlers } from './feed.js';
 import { LinkErrors } from './link-errors.js';
 import { SessionFeed } from './session-feed.js';
+import { HELLO } from './testing/hello.js';
 
 class Call extends EventEmitter {
   cancelled = false;
@@ -48,44 +49,17 @@ beforeEach(() => {
 });
 afterEach(() => feed.close());
 
-const HELLO: SessionResponse = {
-  event: {
-    $case: 'hello',
-    value: {
-      cidLength: 12,
-      minting: {
-        number: 1,
-        generation: 1,
-        makesVoid: true,
-        configId: 0,
-        routable: true,
-        reason: '',
-        zeroHostId: false,
-        resetTokens: 'cmac',
-        serverUseLength: 0,
-      },
-      lifetimeMs: 60_000,
-      aliveEveryMs: 15_000,
-      creditLimit: 65_536,
-      batchLimit: 1024,
-      questionLimit: 64,
-      keyExport: false,
-      serverName: '',
-      poolName: '',
-      version: '',
-    },
-  },
-};
+const FIRST: SessionResponse = { event: { $case: 'hello', value: HELLO } };
 
 it('a hello shows that the CIDs of the pool are good', () => {
-  call.emit('data', HELLO);
+  call.emit('data', FIRST);
   expect(onHeard).toHaveBeenCalledOnce();
 });
 
 // Else a sidecar whose CIDs have another length would keep those of the pool from falling stale.
 it('one that the pool cannot use shows nothing, and ends the Session', () => {
   usable = false;
-  call.emit('data', HELLO);
+  call.emit('data', FIRST);
   expect(onHeard).not.toHaveBeenCalled();
   expect(call.cancelled).toBe(true);
 });

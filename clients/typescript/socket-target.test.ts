@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type SessionHello, SidecarServiceService } from '../../proto/gen/cidecar/v1/sidecar.js';
+import { SidecarServiceService } from '../../proto/gen/cidecar/v1/sidecar.js';
 import { CidPool } from './index.js';
+import { HELLO } from './testing/hello.js';
 
 const began = process.cwd();
 let folder: string;
@@ -32,34 +33,10 @@ async function listen(path: string): Promise<void> {
   grpc = server;
   const unused = () => expect.unreachable();
   const others = Object.keys(SidecarServiceService).map((name) => [name, unused] as const);
-  const minting = {
-    number: 1,
-    generation: 1,
-    makesVoid: true,
-    configId: 0,
-    routable: true,
-    reason: '',
-    zeroHostId: false,
-    resetTokens: 'cmac',
-    serverUseLength: 0,
-  };
-  const hello: SessionHello = {
-    minting,
-    cidLength: 12,
-    lifetimeMs: 60_000,
-    aliveEveryMs: 15_000,
-    creditLimit: 65_536,
-    batchLimit: 1024,
-    questionLimit: 64,
-    keyExport: false,
-    serverName: 'web-1',
-    poolName: 'web',
-    version: '',
-  };
   server.addService(SidecarServiceService, {
     ...Object.fromEntries(others),
     session: (call: { write(message: object): void }) =>
-      call.write({ event: { $case: 'hello', value: hello } }),
+      call.write({ event: { $case: 'hello', value: HELLO } }),
   });
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   listener = createServer((connection) => injector.injectConnection(connection));

@@ -15,6 +15,15 @@ import { meant, must, PrefixWatch, routes } from './testing/prefix-watch.js';
 
 const capacity = { reals: 64, vips: 64, pools: 16 };
 const buildRing = RINGS.build;
+const DECODE_PLAN = createCodec({
+  scheme: 'quic-lb',
+  configId: 0,
+  serverIdLength: 1,
+  nonceLength: 4,
+  serverUseLength: 0,
+  lengthSelfEncoded: true,
+  key: null,
+}).decodePlan;
 
 /** Rings hang on VIPs alone here: their numbers may differ, and IDs stand in any order. */
 function comparable(tables: Tables) {
@@ -164,15 +173,7 @@ describe('plan', () => {
 
   it('moves an ID in one step', () => {
     const entry = (ids: [number, string][]) => ({
-      decodePlan: createCodec({
-        scheme: 'quic-lb',
-        configId: 0,
-        serverIdLength: 1,
-        nonceLength: 4,
-        serverUseLength: 0,
-        lengthSelfEncoded: true,
-        key: null,
-      }).decodePlan,
+      decodePlan: DECODE_PLAN,
       ids: listsOf(new Map(ids.map(([real, hex]) => [hex, real]))),
     });
     const real = {
@@ -205,15 +206,6 @@ describe('plan', () => {
   });
 
   it('takes a pool away in the order: VIP, ring, configs, reals, index noted', () => {
-    const codec = createCodec({
-      scheme: 'quic-lb',
-      configId: 0,
-      serverIdLength: 1,
-      nonceLength: 4,
-      serverUseLength: 0,
-      lengthSelfEncoded: true,
-      key: null,
-    });
     const vip = { address: '192.0.2.1', port: 1, protocol: 'udp', quic: true } as const;
     const reals = Uint32Array.of(1, 1);
     const actual: Tables = {
@@ -237,7 +229,7 @@ describe('plan', () => {
           0,
           {
             configs: new Map([
-              [0, { decodePlan: codec.decodePlan, ids: listsOf(new Map([['aa', 1]])) }],
+              [0, { decodePlan: DECODE_PLAN, ids: listsOf(new Map([['aa', 1]])) }],
             ]),
           },
         ],

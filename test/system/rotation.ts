@@ -103,32 +103,37 @@ export async function configsInUse({
 
 /** Waits until a sidecar has exactly these configs; each is `id state`, and they are sorted. */
 async function untilConfigs(host: string, socket: string, wanted: readonly string[]) {
-  const api = new SidecarApi(socket);
-  try {
-    const end = Date.now() + APPLY_LIMIT_MS;
-    for (;;) {
-      const { configs } = await api.status();
-      const held = configs.map(({ configId, state }) => `${configId} ${state}`).sort();
-      if (held.join() === wanted.join()) return;
-      if (Date.now() > end) throw new Error(`${host}'s sidecar holds ${held}, not ${wanted}`);
-      await sleep(20);
-    }
-  } finally {
-    api.close();
-  }
+  await untilStatus(socket, APPLY_LIMIT_MS, 20, ({ configs }) => {
+    const held = configs.map(({ configId, state }) => `${configId} ${state}`).sort();
+    return held.join() === wanted.join() ? '' : `${host}'s sidecar holds ${held}, not ${wanted}`;
+  });
 }
 
 async function untilGivenUp(host: string, socket: string): Promise<void> {
+  await untilStatus(socket, GIVEN_UP_LIMIT_MS, 100, ({ olderCids }) =>
+    olderCids?.complete && olderCids.connections === 0
+      ? ''
+      : `${host}: connections still hold old CIDs: ${JSON.stringify(olderCids)}`,
+  );
+}
+
+type Status = Awaited<ReturnType<SidecarApi['status']>>;
+
+/** @param lacking says what the status of a sidecar lacks; nothing where it is as is waited for */
+async function untilStatus(
+  socket: string,
+  limitMs: number,
+  pauseMs: number,
+  lacking: (status: Status) => string,
+): Promise<void> {
   const api = new SidecarApi(socket);
   try {
-    const end = Date.now() + GIVEN_UP_LIMIT_MS;
+    const end = Date.now() + limitMs;
     for (;;) {
-      const { olderCids } = await api.status();
-      if (olderCids?.complete && olderCids.connections === 0) return;
-      if (Date.now() > end) {
-        throw new Error(`${host}: connections still hold old CIDs: ${JSON.stringify(olderCids)}`);
-      }
-      await sleep(100);
+      const lack = lacking(await api.status());
+      if (lack === '') return;
+      if (Date.now() > end) throw new Error(lack);
+      await sleep(pauseMs);
     }
   } finally {
     api.close();
