@@ -8,14 +8,37 @@ import type { Sidecar } from '../system/sidecar.js';
 /** Cuts a host from etcd (false), or mends that (true). Packets of clients go on. */
 export type LinkToEtcd = (up: boolean) => Promise<void>;
 
-/** A balancer host: its agent, its link to etcd, and what it tells its router. */
-export class AgentHost {
+/** A host whose link to etcd can be cut. */
+class CuttableHost {
   readonly host: Host;
-  readonly agent: Agent;
   readonly #link: LinkToEtcd;
+  isCut = false;
+
+  constructor({ host, link }: { readonly host: Host; readonly link: LinkToEtcd }) {
+    this.host = host;
+    this.#link = link;
+  }
+
+  get name(): string {
+    return this.host.name;
+  }
+
+  async cut(): Promise<void> {
+    this.isCut = true;
+    await this.#link(false);
+  }
+
+  async mend(): Promise<void> {
+    await this.#link(true);
+    this.isCut = false;
+  }
+}
+
+/** A balancer host: its agent, its link to etcd, and what it tells its router. */
+export class AgentHost extends CuttableHost {
+  readonly agent: Agent;
   readonly #flags: readonly string[];
   readonly #announceFile: string;
-  isCut = false;
 
   /** @param announceFile what the announce hook wrote last */
   constructor(parts: {
@@ -25,15 +48,10 @@ export class AgentHost {
     readonly flags: readonly string[];
     readonly announceFile: string;
   }) {
-    this.host = parts.host;
+    super(parts);
     this.agent = parts.agent;
-    this.#link = parts.link;
     this.#flags = parts.flags;
     this.#announceFile = parts.announceFile;
-  }
-
-  get name(): string {
-    return this.host.name;
   }
 
   /** Whether its routing daemon announces it: there is an agent, and its hook said so. */
@@ -51,25 +69,12 @@ export class AgentHost {
     rmSync(this.#announceFile, { force: true });
     return this.agent.start(...this.#flags);
   }
-
-  async cut(): Promise<void> {
-    this.isCut = true;
-    await this.#link(false);
-  }
-
-  async mend(): Promise<void> {
-    await this.#link(true);
-    this.isCut = false;
-  }
 }
 
 /** A server host: sidecar, QUIC server, and its link to etcd. */
-export class ServerHost {
-  readonly host: Host;
+export class ServerHost extends CuttableHost {
   readonly sidecar: Sidecar;
   readonly server: QuicServerProcess;
-  readonly #link: LinkToEtcd;
-  isCut = false;
   /** Whether it is meant to serve. */
   isIn = false;
 
@@ -83,29 +88,14 @@ export class ServerHost {
     readonly link: LinkToEtcd;
     readonly givenFile: string;
   }) {
-    this.host = parts.host;
+    super(parts);
     this.sidecar = parts.sidecar;
     this.server = parts.server;
-    this.#link = parts.link;
     this.#givenFile = parts.givenFile;
   }
 
   /** Whether its server ever gave this CID out, in hex. */
   hasGiven(cid: string): boolean {
     return existsSync(this.#givenFile) && readFileSync(this.#givenFile, 'latin1').includes(cid);
-  }
-
-  get name(): string {
-    return this.host.name;
-  }
-
-  async cut(): Promise<void> {
-    this.isCut = true;
-    await this.#link(false);
-  }
-
-  async mend(): Promise<void> {
-    await this.#link(true);
-    this.isCut = false;
   }
 }

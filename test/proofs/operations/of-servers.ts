@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setTimeout as pause } from 'node:timers/promises';
 import { LEASE_TTL } from '../fleet-parts.js';
+import type { ServerHost } from '../hosts.js';
 import { POOL } from '../operator.js';
 import type { Candidates } from './candidates.js';
 import { isSound } from './candidates.js';
@@ -37,37 +38,14 @@ export const OPERATIONS_OF_SERVERS: Readonly<Record<string, Operation>> = {
     to: (now) => named(now.serversIn('draining')),
     run: (now, name) => told(now, 'undrain', name),
   },
-  remove: {
-    weight: 10,
-    // Connections that come again elsewhere need CIDs there.
-    to: (now) => (now.serversServing.every(isSound) ? named(now.serversIn('draining')) : []),
-    run: async (now, name) => {
-      const host = now.server(name);
-      await now.fleet.leave(host);
-      await now.fleet.operator.must('down', name);
-      host.isIn = false;
-      await host.sidecar.stop();
-      await host.server.kill();
-      return undefined;
-    },
-  },
-  'remove in a hurry': {
-    weight: 3,
-    to: (now) => (now.serversServing.every(isSound) ? named(now.serversIn('draining')) : []),
-    run: async (now, name) => {
-      const host = now.server(name);
-      await now.fleet.leave(host);
-      await now.fleet.operator.must('down', name);
-      host.isIn = false;
-      // It may be killed before, while and after it leaves the pool.
-      const stopping = host.sidecar.stop();
-      await pause(now.fleet.random() * HURRY_MS);
-      await host.sidecar.kill();
-      await stopping;
-      await host.server.kill();
-      return undefined;
-    },
-  },
+  remove: takeOut(10, ({ sidecar }) => sidecar.stop()),
+  // It may be killed before, while and after it leaves the pool.
+  'remove in a hurry': takeOut(3, async ({ sidecar }, random) => {
+    const stopping = sidecar.stop();
+    await pause(random() * HURRY_MS);
+    await sidecar.kill();
+    await stopping;
+  }),
   'kill sidecar': {
     weight: 8,
     to: (now) => named(now.serversServing.filter(({ sidecar }) => sidecar.running)),
@@ -136,19 +114,7 @@ export const OPERATIONS_OF_SERVERS: Readonly<Record<string, Operation>> = {
 
 /** What is done about servers whose sidecar ended without a word. */
 export const OPERATIONS_OF_LOST_SERVERS: Readonly<Record<string, Operation>> = {
-  lose: {
-    weight: 6,
-    to: (now) => (now.serversServing.every(isSound) ? named(now.serversIn('draining')) : []),
-    run: async (now, name) => {
-      const host = now.server(name);
-      await now.fleet.leave(host);
-      await now.fleet.operator.must('down', name);
-      host.isIn = false;
-      await host.sidecar.kill();
-      await host.server.kill();
-      return undefined;
-    },
-  },
+  lose: takeOut(6, ({ sidecar }) => sidecar.kill()),
   forget: {
     weight: 5,
     to: (now) => named(now.serversLost),
@@ -170,4 +136,25 @@ async function told(now: Candidates, ...args: string[]): Promise<string | undefi
     throw new Error(`cidctl ${args.join(' ')} ended with ${code}: ${err}`);
   }
   return code === 0 ? undefined : `${code}: ${(err || out).trim().split('\n').at(-1)}`;
+}
+
+/** Takes a drained server out of the fleet, whose sidecar ends in some way. */
+function takeOut(
+  weight: number,
+  endSidecar: (host: ServerHost, random: () => number) => Promise<unknown>,
+): Operation {
+  return {
+    weight,
+    // Connections that come again elsewhere need CIDs there.
+    to: (now) => (now.serversServing.every(isSound) ? named(now.serversIn('draining')) : []),
+    run: async (now, name) => {
+      const host = now.server(name);
+      await now.fleet.leave(host);
+      await now.fleet.operator.must('down', name);
+      host.isIn = false;
+      await endSidecar(host, () => now.fleet.random());
+      await host.server.kill();
+      return undefined;
+    },
+  };
 }
