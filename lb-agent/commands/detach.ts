@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { CidecarError } from '../../core/index.js';
 import { knownIdentityIn } from '../../daemon/identity.js';
 import { checkFleet, leaveFleet } from '../fleet/leave-fleet.js';
-import { machineAndPins } from '../fleet/machine.js';
+import { placeOf } from '../fleet/machine.js';
 import { AgentLock } from '../installation/pin-folder-lock.js';
 import { PinFolder } from '../installation/pins.js';
 import { agentName, type DetachOptions, stateFile } from '../options.js';
@@ -22,10 +22,10 @@ export async function detach(options: DetachOptions): Promise<void> {
   if (registry !== undefined) checkFleet({ ...options, registry });
   const identity =
     registry === undefined ? undefined : await knownIdentityIn(dirname(stateFile(options)));
+  const place = placeOf(options.pinDir);
   await detachBalancer(options);
   if (registry === undefined) return;
-  const machine = machineAndPins(options.pinDir);
-  await leaveFleet({ ...options, registry, agent, identity, machine });
+  await leaveFleet({ ...options, registry, agent, identity, place });
 }
 
 async function detachBalancer(options: DetachOptions): Promise<void> {

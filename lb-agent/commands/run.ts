@@ -9,7 +9,7 @@ import type { DesiredState } from '../../registry/index.js';
 import { Agent } from '../agent.js';
 import { AgentFleet } from '../fleet/agent-fleet.js';
 import type { FleetTimes } from '../fleet/fleet-times.js';
-import { machineAndPins } from '../fleet/machine.js';
+import { placeOf } from '../fleet/machine.js';
 import { observeAgentFleet } from '../fleet/metrics.js';
 import { AgentLock } from '../installation/pin-folder-lock.js';
 import { PinFolder } from '../installation/pins.js';
@@ -124,7 +124,7 @@ function openFleet({ options, document, log, times }: Run, name: string, agent: 
     registry: document.shared,
     agent: name,
     host: hostname(),
-    machine: machineAndPins(options.pinDir),
+    place: placeOf(options.pinDir),
     stateFile: stateFile(options),
     ttl: options.leaseTtl,
     withdrawAfterMs: options.withdrawWhenStale && options.withdrawWhenStale * 1000,

@@ -10,6 +10,7 @@ import { Announcer, type AnnouncerOptions } from './announcer.js';
 import { Controller } from './controller.js';
 import { Facts } from './facts.js';
 import type { FleetTimes } from './fleet-times.js';
+import type { Place } from './machine.js';
 import { type Member, MemberFile } from './member-file.js';
 import { Membership } from './membership.js';
 import { type PacketCounts, QuietTimes } from './quiet-times.js';
@@ -22,8 +23,8 @@ export interface AgentFleetOptions extends PacketCounts, FleetTimes, AnnouncerOp
   /** Name of the agent. */
   readonly agent: string;
   readonly host: string;
-  /** Of the machine and the pin folder; undefined where the machine has no ID. */
-  readonly machine?: string | undefined;
+  /** By what it is known when it has lost its state folder. */
+  readonly place?: Place;
   /** Path of the agent's state file; what this remembers is beside it. */
   readonly stateFile: string;
   /** Seconds of the lease. */
@@ -71,14 +72,14 @@ export class AgentFleet implements FleetHealth {
     this.#memberFile = memberFile;
     this.#member = member;
     this.#quiet = new QuietTimes(options);
-    const { registry, machine } = options;
+    const { registry, place } = options;
     this.#announcer = new Announcer(options);
     if (registry !== undefined) {
       const { client, keys } = registry;
       const common = { ...options, client, keys };
       this.#membership = new Membership({
         ...common,
-        owner: { identity, host: options.host, ...(machine !== undefined && { machine }) },
+        owner: { identity, host: options.host, ...place },
         onChange: () => this.#look(),
         rememberOut: () => this.#memberFile.require('out'),
       });

@@ -4,6 +4,7 @@ import { absent, unchanged } from '../../registry/etcd/client/index.js';
 import { isNameOfAnother, leave } from '../../registry/etcd/fleet/index.js';
 import { openEtcd } from '../../registry/etcd/index.js';
 import type { AgentNameValue } from '../../registry/etcd/layout/index.js';
+import type { Place } from './machine.js';
 import { readOwnRecord } from './own-record.js';
 
 export interface LeaveOptions {
@@ -12,8 +13,7 @@ export interface LeaveOptions {
   readonly agent: string;
   /** Of the state folder of the agent that was detached; undefined where it has none. */
   readonly identity: string | undefined;
-  /** See machineAndPins. */
-  readonly machine: string | undefined;
+  readonly place: Place;
 }
 
 /** Throws what is wrong with the address and the options of a registry that hosts share. */
@@ -53,8 +53,8 @@ export async function leaveFleet(options: LeaveOptions): Promise<void> {
 }
 
 /** ACK_OWNER: another agent of the name routes on, and has to be waited for. */
-function requireOwn(owner: AgentNameValue, { agent, identity = '', machine }: LeaveOptions): void {
-  if (!isNameOfAnother(owner, { identity, machine, host: '' })) return;
+function requireOwn(owner: AgentNameValue, { agent, identity = '', place }: LeaveOptions): void {
+  if (!isNameOfAnother(owner, { identity, ...place, host: '' })) return;
   throw new CidecarError(
     'STATE_LOCKED',
     `agent ${agent} in the registry is that of host ${owner.host}, and not the one that was detached: give the name of that, or its state folder. cidctl agents count-out ${agent} removes one that is gone for good`,

@@ -261,9 +261,9 @@ export class Membership {
     if (other === undefined) return false;
     this.#goal = undefined;
     this.#stand('name taken');
-    if (this.#said.isNews(`taken ${other.away}`, 'standing')) {
+    if (this.#said.isNews(`taken ${other.away} ${other.isFormer}`, 'standing')) {
       const fields = { agent, identity: owner.identity, other: other.identity, host: other.host };
-      log.error(fields, describeOther(agent, other));
+      log[other.isFormer ? 'info' : 'error'](fields, describeOther(agent, other));
     }
     clearTimeout(this.#lookAgain);
     this.#lookAgain = setTimeout(() => this.#go(), LOOK_AGAIN_MS).unref();

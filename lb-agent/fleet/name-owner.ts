@@ -7,6 +7,8 @@ import type { OwnRecord } from './own-record.js';
 export interface OtherAgent {
   /** Whether it gives no sign of life. */
   readonly away: boolean;
+  /** Whether it is this agent, before it lost its state folder; its lease is not over yet. */
+  readonly isFormer: boolean;
   readonly identity: string | undefined;
   readonly host: string | undefined;
 }
@@ -17,18 +19,23 @@ export function otherOfName(
   own: AgentNameValue,
 ): OtherAgent | undefined {
   const alive = live.modRevision !== 0;
-  // Also its own sign of life from before it lost its state folder, which is over in a moment.
-  if (alive && live.value?.identity !== own.identity) {
-    return { away: false, identity: live.value?.identity, host: live.value?.host };
-  }
   const owner = name.value;
+  if (alive && live.value?.identity !== own.identity) {
+    const { identity, host } = live.value ?? {};
+    const isFormer =
+      owner !== undefined && owner.identity === identity && !isNameOfAnother(owner, own);
+    return { away: false, isFormer, identity, host };
+  }
   // Earlier versions of cidctl and lb-agent count agents out, and detach them, without this key.
   if (acknowledged === undefined) return undefined;
   if (owner === undefined || !isNameOfAnother(owner, own)) return undefined;
-  return { away: !alive, identity: owner.identity, host: owner.host };
+  return { away: !alive, isFormer: false, identity: owner.identity, host: owner.host };
 }
 
-export function describeOther(agent: string, { away }: OtherAgent): string {
+export function describeOther(agent: string, { away, isFormer }: OtherAgent): string {
+  if (isFormer) {
+    return 'this agent has lost its state folder, and its sign of life from before is still there: it joins when the lease of that is over';
+  }
   return away
     ? `another agent has this name, and others wait for it though it is away: give this one another --agent, or see to it that the other gets no packets and run cidctl agents count-out ${agent}. This one does not join`
     : 'another agent has this name: give one of them another --agent. This one does not join';

@@ -223,15 +223,15 @@ test('two agents with one name are told, and the second does not take part', asy
 test('an agent that lost its state folder is the same one, on its machine', async () => {
   await putDocument(client, { configs: ['minting'] });
   const machine = 'machine and pins';
-  const one = await start('lb-1', { fleet: { machine } });
+  const one = await start('lb-1', { fleet: { place: { machine } } });
   await until('it is live', () => one.fleet.alive);
   await one.stop();
   agents.splice(agents.indexOf(one), 1);
-  const two = await start('lb-1', { fleet: { machine } });
+  const two = await start('lb-1', { fleet: { place: { machine } } });
   await until('it is live', () => two.fleet.alive && two.attached);
   await two.stop();
   agents.splice(agents.indexOf(two), 1);
-  const elsewhere = await start('lb-1', { fleet: { machine: 'another' } });
+  const elsewhere = await start('lb-1', { fleet: { place: { machine: 'another' } } });
   await until('it is told', () => says(elsewhere, 'another agent has this name'));
 });
 

@@ -115,8 +115,9 @@ export interface Announcement {
  * and route by its tables all the while.
  */
 export function isNameOfAnother(owner: AgentNameValue, own: AgentNameValue): boolean {
-  if (owner.identity === own.identity) return false;
-  return owner.machine === undefined || owner.machine !== own.machine;
+  const same = (field: 'identity' | 'machine' | 'boot') =>
+    owner[field] !== undefined && owner[field] === own[field];
+  return !(same('identity') || same('machine') || same('boot'));
 }
 
 /**

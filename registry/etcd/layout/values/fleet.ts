@@ -67,6 +67,8 @@ export const agentNameValue = z.object({
    * its state folder, as at a reboot, is the same one.
    */
   machine: z.string().optional(),
+  /** Of the boot of the kernel and the pin folder: what is pinned there is this agent's. */
+  boot: z.string().optional(),
   /** The name of its host, for people. */
   host: z.string().default(''),
 });
