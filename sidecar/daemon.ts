@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { hostname } from 'node:os';
 import { describeError } from '../core/index.js';
 import type { Log } from '../daemon/log.js';
 import { type MetricsServer, serveMetrics } from '../daemon/metrics-server.js';
@@ -111,12 +112,11 @@ export class Daemon {
     this.#state.warnOfNewNonces(store);
 
     const fleet = await this.#openFleet(store, view);
-    const registration = this.#registration;
     const issuer = new Issuer({
       ...this.#options,
       store,
       view: fleet?.admitted ?? view,
-      ...(registration && { fenced: () => registration.fenced !== undefined }),
+      ...(fleet && { fenced: () => fleet.fenced !== undefined }),
     });
     this.#issuer = issuer;
     logIssuer(issuer, log);
@@ -219,7 +219,7 @@ export class Daemon {
     if (!(registry instanceof EtcdRegistry)) return undefined;
     const fleet: SidecarFleet = await SidecarFleet.open(
       {
-        ...{ ...options, registry, ttl },
+        ...{ ...options, registry, ttl, host: hostname() },
         registration: this.#registration,
         older: () => this.#service?.cidStreams.olderCids,
         meaning: ({ id, codec }) => store.fingerprints.config(id, codec),

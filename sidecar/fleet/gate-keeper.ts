@@ -36,6 +36,8 @@ export interface GateKeeperOptions {
   readonly spareWanted: () => boolean;
   /** Whether connections may still have CIDs of a config that is not issued any more. */
   readonly mayBeInUse: (config: number) => boolean;
+  /** Whether the marks are this sidecar's to put and take back, as far as is known. */
+  readonly mayAct: () => boolean;
 }
 
 /** For whom the gate waits before it lets a config, or IDs under it, through. */
@@ -131,7 +133,7 @@ export class GateKeeper {
   }
 
   async #step(): Promise<void> {
-    if (this.#closed) return;
+    if (this.#closed || !this.#options.mayAct()) return;
     try {
       if (!this.#marksRead) await this.#compareMarks();
       const view = await this.#forgetIds();

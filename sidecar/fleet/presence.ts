@@ -1,8 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import { SayOnce, SerialWork } from '../../core/index.js';
 import type { Log } from '../../daemon/log.js';
-import type { EtcdClient, Lease } from '../../registry/etcd/client/index.js';
-import { type Keys, type LiveServerValue, valueText } from '../../registry/etcd/layout/index.js';
+import {
+  type EtcdClient,
+  type KeyValue,
+  type Lease,
+  leaseIs,
+  put,
+  unchanged,
+} from '../../registry/etcd/client/index.js';
+import {
+  type Keys,
+  type LiveServerValue,
+  liveServerValue,
+  readValue,
+  valueText,
+} from '../../registry/etcd/layout/index.js';
 
 export interface PresenceOptions {
   readonly client: EtcdClient;
@@ -14,9 +27,19 @@ export interface PresenceOptions {
   readonly log: Log;
   /** What to say of this sidecar now. */
   readonly value: () => LiveServerValue;
+  /** Whether another sidecar serves this server is known, or is another thing than before. */
+  readonly onOwner: () => void;
 }
 
-/** The sign of life of this sidecar, `live/servers/<pool>/<server>`. No right hangs on it. */
+/** Whose a server is: nobody looked yet, this sidecar's, or that of another one that is awake. */
+type Owner = 'unknown' | 'own' | { readonly identity: string; readonly host: string };
+
+/**
+ * The sign of life of a sidecar whose server stands in the document,
+ * `live/servers/<pool>/<server>`. Two hosts can be told to be the same server by mistake; both
+ * would issue under its IDs, each with nonces of its own. The one that comes second stands back
+ * for as long as the first is awake.
+ */
 export class Presence {
   readonly #options: PresenceOptions;
   readonly #saying = new SerialWork(() => this.#say());
@@ -25,6 +48,7 @@ export class Presence {
   /** What stands in etcd, as far as is known. */
   #present: { readonly lease: string; readonly text: string } | undefined;
   #keptAt: number | undefined;
+  #owner: Owner = 'unknown';
 
   constructor(options: PresenceOptions) {
     this.#options = options;
@@ -43,6 +67,19 @@ export class Presence {
         onTrouble: (error) => this.#trouble(error),
       },
     );
+  }
+
+  /** Whether it was found out whose the server is. */
+  get isKnown(): boolean {
+    return this.#owner !== 'unknown';
+  }
+
+  /** Why nothing may be issued, for people; undefined where no other sidecar serves the server. */
+  get fenced(): string | undefined {
+    if (typeof this.#owner === 'string') return undefined;
+    const { server } = this.#options;
+    const host = this.#owner.host === '' ? '' : ` on host ${this.#owner.host}`;
+    return `another sidecar${host} serves server ${server}: give one of them another --server, or stop the other. This one goes on when the other is gone`;
   }
 
   /** Whether others see it, as far as is known. */
@@ -67,15 +104,26 @@ export class Presence {
   }
 
   async #say(): Promise<void> {
-    const { client, keys, pool, server, value } = this.#options;
+    const { client, value } = this.#options;
     const lease = this.#lease.id;
     if (lease === undefined) return;
     const text = valueText(value());
     if (this.#present?.lease === lease && this.#present.text === text) return;
     try {
-      await client.kv.put(keys.liveServer(pool, server), text, lease);
-      this.#present = { lease, text };
-      this.#said.over();
+      const stands = this.#present?.lease === lease;
+      const before = stands ? undefined : await client.kv.get(this.#key);
+      if (this.#isOfAnother(before)) return;
+      this.#present = undefined;
+      const when = stands
+        ? leaseIs(this.#key, lease)
+        : unchanged(this.#key, before?.modRevision ?? 0);
+      const { held } = await client.kv.txn(
+        { when: [when], success: [put(this.#key, text, lease)] },
+        { what: 'sign of life', repeatable: true },
+      );
+      // Where it did not hold, the next look says why.
+      if (held) this.#present = { lease, text };
+      this.#said.over('trouble');
     } catch (error) {
       // The next look says it again.
       this.#present = undefined;
@@ -83,8 +131,37 @@ export class Presence {
     }
   }
 
+  get #key(): string {
+    const { keys, pool, server } = this.#options;
+    return keys.liveServer(pool, server);
+  }
+
+  #isOfAnother(entry: KeyValue | undefined): boolean {
+    const { log, value, onOwner } = this.#options;
+    const other = entry && readLive(entry);
+    const isOther = other !== undefined && other.identity !== value().identity;
+    const before = this.fenced;
+    const wasKnown = this.isKnown;
+    this.#owner = isOther ? { identity: other.identity, host: other.host ?? '' } : 'own';
+    const { fenced } = this;
+    if (fenced === before && wasKnown) return isOther;
+    if (fenced !== undefined) log.error({ reason: fenced }, 'nothing is issued');
+    else if (before !== undefined) log.info('no other sidecar serves this server any more');
+    onOwner();
+    return isOther;
+  }
+
   #trouble(error: unknown): void {
-    if (!this.#said.isNews(error)) return;
+    if (!this.#said.isNews(error, 'trouble')) return;
     this.#options.log.warn({ error }, 'etcd does not take the sign of life; trying again');
+  }
+}
+
+/** What nobody can read is nobody's. */
+function readLive({ key, value }: KeyValue): LiveServerValue | undefined {
+  try {
+    return readValue(liveServerValue, key, value);
+  } catch {
+    return undefined;
   }
 }

@@ -16,6 +16,8 @@ import type { Registration } from './registration.js';
 export interface SidecarFleetOptions {
   readonly registry: EtcdRegistry;
   readonly stateFolder: string;
+  /** Name of this host, for people. */
+  readonly host: string;
   /** Seconds of the lease. */
   readonly ttl: number;
   /** Milliseconds that connections have to replace the CIDs of a retiring config. */
@@ -73,6 +75,7 @@ export class SidecarFleet implements FleetHealth {
         onWaiting: () => this.#say(),
         spareWanted: () => this.#spareWanted,
         mayBeInUse: (config) => this.#mayBeInUse(config),
+        mayAct: () => this.#mayAct,
       },
       view,
     );
@@ -87,6 +90,11 @@ export class SidecarFleet implements FleetHealth {
     const place = { pool: view.poolName, server: view.server.name };
     const identity = await identityIn(stateFolder);
     return new SidecarFleet(options, view, identity, await PassFile.open(stateFolder, place));
+  }
+
+  /** Why nothing may be issued, for people; undefined where it may. */
+  get fenced(): string | undefined {
+    return (this.#options.registration ?? this.#presence)?.fenced;
   }
 
   /** UUID of the state folder. */
@@ -111,7 +119,14 @@ export class SidecarFleet implements FleetHealth {
     const { client, keys } = registry;
     const value = () => this.#liveValue;
     if (registration !== undefined) registration.serve(value, onAdmitted);
-    else this.#presence = new Presence({ ...this.#options, ...this.#place, client, keys, value });
+    else {
+      const onOwner = () => {
+        this.#gate.readMarks();
+        onAdmitted();
+      };
+      const of = { ...this.#options, ...this.#place, client, keys, value, onOwner };
+      this.#presence = new Presence(of);
+    }
     this.#timer = setInterval(() => this.#look(), LOOK_EVERY).unref();
     this.#gate.start();
     // The fence may have opened, or the gate let something through, before anybody listened.
@@ -162,6 +177,7 @@ export class SidecarFleet implements FleetHealth {
     const issuer = this.#issuer;
     return {
       identity: this.#identity,
+      host: this.#options.host,
       issuing: issuer?.routable ? issuer.configId : null,
       waitingFor: [...agents].sort(),
       older: this.#older,
@@ -200,9 +216,15 @@ export class SidecarFleet implements FleetHealth {
     (this.#options.registration ?? this.#presence)?.say();
   }
 
+  /** Where the server stands in the document, another sidecar may serve it, whose the marks are. */
+  get #mayAct(): boolean {
+    if (this.#options.registration !== undefined) return true;
+    return this.#presence?.isKnown === true && this.fenced === undefined;
+  }
+
   /** FENCE: nothing of what the gate let through, where others may take it by now. */
   #fenced(view: ServerView): ServerView {
-    const reason = this.#options.registration?.fenced;
+    const reason = this.fenced;
     return reason === undefined ? view : { ...view, mintable: [], reason };
   }
 

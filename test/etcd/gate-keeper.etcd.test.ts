@@ -70,6 +70,7 @@ test('a mark is renewed only by a view that the disk follows', async () => {
       onWaiting: () => {},
       spareWanted: () => false,
       mayBeInUse: () => true,
+      mayAct: () => true,
     },
     view(first, '0a'),
   );

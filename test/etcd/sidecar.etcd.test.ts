@@ -3,8 +3,10 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { acknowledgement, Keys } from '../../registry/etcd/layout/index.js';
-import { ask } from '../../sidecar/testing/calls.js';
+import { ask, clientOf } from '../../sidecar/testing/calls.js';
 import { poolDocument, quicLb } from '../../sidecar/testing/pool-document.js';
+import { SidecarFolder } from '../../sidecar/testing/sidecar-folder.js';
+import { SidecarProcess } from '../../sidecar/testing/sidecar-process.js';
 import { sidecarsPerFile } from '../../sidecar/testing/test-sidecars.js';
 import { Members } from './members.js';
 import { type Printed, runCidctl } from './operators.js';
@@ -125,6 +127,52 @@ it('exports what was applied, with its keys only if they are asked for', async (
     const name = await cidctl('apply', folder.document, ...registry, '--force', 'everything');
     expect(name.err).toContain('"everything" is no name of what a change does');
   } finally {
+    await members.dispose();
+  }
+});
+
+it('of two hosts that are told to be one server, the second stands back until the first is gone', async () => {
+  const members = await Members.start();
+  const elsewhere = new SidecarFolder();
+  await elsewhere.make();
+  try {
+    const secret = join(folder.path, 'secret-3');
+    const registry = ['--registry', members.address, '--cluster-secret', secret];
+    await cidctl('keygen', '--cluster-secret', secret);
+    await folder.write(poolDocument([quicLb(0, 'minting', await folder.key('c.key'))]));
+    await cidctl('apply', folder.document, ...registry);
+    const etcd = members.client();
+    const keys = new Keys();
+    await etcd.kv.put(keys.ack('lb-1'), acknowledgement(Number.MAX_SAFE_INTEGER));
+    const flags = ['--init', ...registry, '--lease-ttl', '2'];
+
+    const first = await start(...flags, '--state-dir', join(folder.path, 'state-of-first'));
+    const client = first.client();
+    await until('it serves', async () => (await ask(client, 'status', {})).serving);
+    const mark = keys.use('web', 0, 'web-1');
+    const marked = await etcd.kv.get(mark);
+
+    const second = await SidecarProcess.start(elsewhere, flags);
+    try {
+      const other = clientOf(elsewhere);
+      await until('it is told', () => second.output.includes('serves server web-1'));
+      const status = await ask(other, 'status', {});
+      expect(status.serving).toBe(false);
+      expect(status.reason).toContain('another sidecar on host');
+      // Neither has taken anything from the other.
+      expect(await etcd.kv.get(mark)).toEqual(marked);
+      expect((await ask(client, 'status', {})).serving).toBe(true);
+
+      client.close();
+      await first.stop();
+      await until('it serves', async () => (await ask(other, 'status', {})).serving);
+      expect(second.output).toContain('no other sidecar serves this server any more');
+      other.close();
+    } finally {
+      await second.stop();
+    }
+  } finally {
+    await elsewhere.remove();
     await members.dispose();
   }
 });

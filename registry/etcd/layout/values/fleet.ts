@@ -34,6 +34,8 @@ export type RequestValue = z.infer<typeof requestValue>;
 /** `live/servers/<pool>/<server>`, under the sidecar's lease. */
 export const liveServerValue = z.object({
   identity,
+  /** The name of its host, for people. */
+  host: z.string().optional(),
   /** ID of the config under which it issues; null while it issues 0b111. */
   issuing: integer(0, 6).nullable().default(null),
   /** Agents for which it waits before it issues under something newer. */
