@@ -96,6 +96,8 @@ export class Daemon {
 
   async #start(): Promise<void> {
     const { registry, log, decapsulation } = this.#options;
+    // Tunnels with packets of live connections come meanwhile, and the registry may be slow.
+    if (decapsulation?.needsVips === false) await decapsulation.start();
     // Before it asks for IDs it has a state, and no other sidecar has it.
     if (this.#options.registration !== undefined) {
       await this.#state.open();
@@ -103,7 +105,7 @@ export class Daemon {
     }
     const state = await this.#kept.firstState();
     this.first = state;
-    await decapsulation?.start();
+    if (decapsulation?.needsVips === true) await decapsulation.start();
     const serverName = nameOfOwnServer(this.#own, state);
     const view = viewOf(state, serverName);
     // From now on it is this server, whichever IDs later documents give it.

@@ -58,6 +58,11 @@ export class DecapsulationKeeper {
     this.#options = options;
   }
 
+  /** Whether it can start only when the VIPs of the document are known. */
+  get needsVips(): boolean {
+    return this.#options.vips !== undefined;
+  }
+
   /** Attaches for the first time; rejects where that fails. */
   async start(): Promise<void> {
     const { sources, log, vips, interface: name } = this.#options;

@@ -68,6 +68,13 @@ function write(vips: readonly string[]): void {
 const metrics = () => scope.path('metrics.sock');
 
 async function start(...more: string[]): Promise<void> {
+  launch(document, ...more);
+  await expect
+    .poll(() => sidecar.tail(50), { timeout: 120_000, interval: 50 })
+    .toMatch(/"msg":"serving"/);
+}
+
+function launch(registry: string, ...more: string[]): void {
   const state = scope.path('state');
   mkdirSync(state, { recursive: true, mode: 0o700 });
   sidecar = scope.start({
@@ -75,15 +82,12 @@ async function start(...more: string[]): Promise<void> {
     namespace: server,
     entry: 'sidecar/main',
     args: [
-      ...['--registry', document, '--server', 'web-1', '--state-dir', state],
+      ...['--registry', registry, '--server', 'web-1', '--state-dir', state],
       ...['--socket', scope.path('sidecar.sock'), '--init-if-missing'],
       ...['--metrics', metrics(), '--decap-interface', 'eth0', ...more],
     ],
     log: scope.path('sidecar.log'),
   });
-  await expect
-    .poll(() => sidecar.tail(50), { timeout: 120_000, interval: 50 })
-    .toMatch(/"msg":"serving"/);
 }
 
 /** How many of the stranger's datagrams in GUE are answered. */
@@ -127,6 +131,14 @@ it('leads tunnels to any address of the host by default, and warns of that', asy
   expect(await answers(MANAGEMENT)).toBe(TRIES);
   expect([await counted('gue_ip4'), await counted('not_vip')]).toEqual([2 * TRIES, 0]);
   expect(sidecar.tail(50)).toMatch(/tunnels of anybody are unwrapped/);
+});
+
+it('leads them there while the registry is away and nothing is known of the server yet', async () => {
+  launch('etcd://10.3.1.1:2379');
+  const unwrapped = { timeout: 120_000, interval: 50 };
+  await expect.poll(() => sidecar.tail(50), unwrapped).toMatch(/tunnels are unwrapped/);
+  expect(await answers(VIP)).toBe(TRIES);
+  expect(sidecar.tail(50)).not.toMatch(/"msg":"serving"/);
 });
 
 it('leads them to the VIPs of the document alone where asked to, also to those that come later', async () => {
