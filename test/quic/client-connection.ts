@@ -269,10 +269,10 @@ export class ClientConnection {
         this.#waiters.delete(waiter);
         reject(error);
       };
-      const timer = setTimeout(
-        () => fail(new ConnectionLost(`no ${what} within ${this.#timeoutMs} ms`)),
-        this.#timeoutMs,
-      );
+      const timer = setTimeout(() => {
+        const where = `sending to CID ${this.destinationCid} from ${this.#active.host} ${this.#active.port}`;
+        fail(new ConnectionLost(`no ${what} within ${this.#timeoutMs} ms, ${where}`));
+      }, this.#timeoutMs);
       this.#waiters.add(waiter);
       this.#wake();
     });

@@ -2,9 +2,10 @@
 import { put } from '../../client/index.js';
 import { configValueText } from '../../layout/index.js';
 import type { RotationDecision } from './decision.js';
+import { idsFirst, idsUnder } from './ids-first.js';
 import { quarantine, removeConfig } from './leaving-steps.js';
 import { exchange, inState } from './new-config.js';
-import { type StepDraft, waits } from './step-draft.js';
+import type { StepDraft } from './step-draft.js';
 
 /** ABORT_RESTS: the new config goes through quarantine too, whatever the rotation came to. */
 export function abort(draft: StepDraft): RotationDecision {
@@ -15,24 +16,27 @@ export function abort(draft: StepDraft): RotationDecision {
     case 'staged':
       return withdraw(draft);
     case 'minting':
-      return mintAgain(draft, 'retiring');
+      return mintAgain(draft);
     case 'restoring':
-      return mintAgain(draft, 'staged');
+      return mintAgain(draft);
     case 'withdrawn':
       return quarantine(draft, 'retiring');
     case 'quarantined':
       return draft.config('to')?.value.shape.state === 'minting'
-        ? restore(draft)
+        ? restore(draft, 'quarantined')
         : removeConfig(draft);
     default:
       return { kind: 'none' };
   }
 }
 
-/** Out of quarantine again, as long as the key is there. */
-function restore(draft: StepDraft): RotationDecision {
+/**
+ * Staged again, as long as the key is there: out of quarantine, or because servers came while it
+ * was retiring, which are given IDs under configs that mint or are staged.
+ */
+function restore(draft: StepDraft, state: 'quarantined' | 'retiring'): RotationDecision {
   const from = draft.config('from');
-  if (from?.value.shape.state !== 'quarantined') return draft.notAsLeft('from', 'quarantined');
+  if (from?.value.shape.state !== state) return draft.notAsLeft('from', state);
   return draft.step(
     'restore',
     { step: 'restoring', clock: undefined },
@@ -44,20 +48,25 @@ function restore(draft: StepDraft): RotationDecision {
   );
 }
 
-function mintAgain(draft: StepDraft, state: 'retiring' | 'staged'): RotationDecision {
-  const { fleet, pool } = draft.situation;
+function mintAgain(draft: StepDraft): RotationDecision {
+  const { contents, pool } = draft.situation;
   const { keys } = draft.options;
+  const state = draft.record.step === 'restoring' ? 'staged' : 'retiring';
   const from = draft.config('from');
   const to = draft.config('to');
   if (from?.value.shape.state !== state) return draft.notAsLeft('from', state);
   if (to?.value.shape.state !== 'minting') return draft.notAsLeft('to', 'minting');
-  const open = draft.guards.gate(keys, fleet, from.modRevision);
-  if (open.waits.length > 0) return waits('mint again', open.waits);
+  if (contents === undefined) return { kind: 'read' };
+  if (state === 'retiring' && idsUnder(contents, to.id, from).lacking.length > 0) {
+    return restore(draft, 'retiring');
+  }
+  const ready = idsFirst(draft, 'mint again', { former: to, next: from, contents });
+  if (!('when' in ready)) return ready;
   return draft.step(
     'mint again',
     { step: 'withdrawn' },
     {
-      when: [draft.guards.asSeen(from), draft.guards.asSeen(to), ...open.when],
+      when: [draft.guards.asSeen(from), draft.guards.asSeen(to), ...ready.when],
       success: exchange(to, from, pool, keys).map(([key, text]) => put(key, text)),
       says: [`config ${from.id} mints again, and config ${to.id} is retiring`],
     },

@@ -14,7 +14,8 @@ import { valueText } from '../../layout/index.js';
  *
  * Only after an abort:
  *
- * - `restoring`: `from` was quarantined already, and is staged until balancers hold it again.
+ * - `restoring`: `from` is staged until balancers hold it again, and servers have IDs under it: it
+ *   was quarantined already, or there are servers that came since it was retiring.
  * - `withdrawn`: `from` mints, and `to` is retiring.
  */
 export const ROTATION_STEPS = [
@@ -29,7 +30,7 @@ export const ROTATION_STEPS = [
 
 export type RotationStep = (typeof ROTATION_STEPS)[number];
 
-/** What a person can have done although not everything speaks for it. */
+/** What a person can have done although not everything speaks for it; `mint` also after an abort. */
 export const FORCEABLE_STEPS = ['mint', 'quarantine', 'remove'] as const;
 
 export type ForceableStep = (typeof FORCEABLE_STEPS)[number];

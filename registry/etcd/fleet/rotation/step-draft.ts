@@ -58,7 +58,7 @@ export class StepDraft {
     const { controller, pool } = this.situation;
     const { keys } = this.options;
     const forced = this.record.force;
-    const used = forced !== undefined && forced.step === name ? forced : undefined;
+    const used = forced?.step === (name === 'mint again' ? 'mint' : name) ? forced : undefined;
     const { stamp: _, ...before } = this.record;
     const record = {
       ...before,
