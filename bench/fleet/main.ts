@@ -30,7 +30,7 @@ const RUNS = 1_000;
 const RUN_IDS = 1_000;
 
 /** benchFleet runs this program with a pin folder and a folder of its own as arguments. */
-const [pinFolder = '', folder = ''] = process.argv.slice(2);
+const [pinFolder = '', folder = '', ...wanted] = process.argv.slice(2);
 mkdirSync(folder, { recursive: true });
 
 const rows: FleetRow[] = [];
@@ -275,9 +275,10 @@ function add(name: string, value: number, unit: FleetRow['unit']): void {
 }
 
 try {
-  await measureFleet();
-  await measureGrowth();
-  await measureMillion();
+  const parts = { changes: measureFleet, growth: measureGrowth, million: measureMillion };
+  for (const [name, part] of Object.entries(parts)) {
+    if (wanted.length === 0 || wanted.includes(name)) await part();
+  }
 } finally {
   await members.dispose();
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type {
   EtcdClient,
+  Followed as FollowedKey,
   Follow,
   FollowedChanges,
   FollowHandlers,
@@ -22,11 +23,11 @@ export class Followed {
   /** @param before is awaited before each batch is taken in, as a slow reader would */
   constructor(
     client: EtcdClient,
-    prefixes: readonly string[],
+    followed: readonly FollowedKey[],
     { before, ...options }: FollowOptions & { before?: FollowHandlers['onChanges'] } = {},
   ) {
     this.follow = client.follow(
-      prefixes,
+      followed,
       {
         onSnapshot: ({ revision, entries }) => {
           this.snapshots.push(revision);
