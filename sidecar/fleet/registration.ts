@@ -71,14 +71,11 @@ export class Registration {
       },
     );
     const key = keys.request(pool, server);
-    this.#follow = client.follow([key], {
+    this.#follow = client.follow([{ key }], {
       onSnapshot: () => this.#go(),
-      onChanges: ({ changes }) => {
-        // The prefix is also that of servers whose names begin alike.
-        if (changes.some((each) => (each.kind === 'put' ? each.entry.key : each.key) === key)) {
-          this.#tellNews();
-          this.#go();
-        }
+      onChanges: () => {
+        this.#tellNews();
+        this.#go();
       },
       onConnected: () => this.#go(),
     });

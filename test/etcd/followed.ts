@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import type {
   EtcdClient,
-  Followed as FollowedKey,
   Follow,
   FollowedChanges,
+  Followed as FollowedKey,
   FollowHandlers,
   FollowOptions,
   RegistryCallError,

@@ -76,11 +76,7 @@ export class EtcdClient {
   }
 
   /** @param followed prefixes, and keys alone; none lies within another */
-  follow(
-    followed: readonly Followed[],
-    handlers: FollowHandlers,
-    options?: FollowOptions,
-  ): Follow {
+  follow(followed: readonly Followed[], handlers: FollowHandlers, options?: FollowOptions): Follow {
     return this.#keep(new Follow(this.#connection, this.kv, followed, handlers, options));
   }
 

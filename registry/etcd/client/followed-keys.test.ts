@@ -70,13 +70,12 @@ describe('a followed prefix with three keys at its last change', () => {
 });
 
 describe('keys that are followed', () => {
-  test.each([
-    [['/a/', '/a/b/']],
-    [['/a/', { key: '/a/b' }]],
-    [['/a/', '/a/']],
-  ])('do not lie within one another: %j', (followed) => {
-    expect(() => new FollowedKeys(followed)).toThrow(RangeError);
-  });
+  test.each([[['/a/', '/a/b/']], [['/a/', { key: '/a/b' }]], [['/a/', '/a/']]])(
+    'do not lie within one another: %j',
+    (followed) => {
+      expect(() => new FollowedKeys(followed)).toThrow(RangeError);
+    },
+  );
 
   test('pass what lies between without handing it over', async () => {
     const keys = new FollowedKeys(['/a/', { key: '/c' }]);
