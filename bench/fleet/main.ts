@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describeError } from '../../core/index.js';
 import { measureChanges } from './changes.js';
-import { measureGrowth } from './growth.js';
+import { measureGrowth, measureRegistration } from './growth.js';
 import { measureMillion } from './million.js';
 import type { FleetFailure, FleetRow } from './row.js';
 import { FleetWorld } from './world.js';
 
 /** In this order; each has a prefix of its own in etcd, and ends its agents. */
-const PARTS = { changes: measureChanges, growth: measureGrowth, million: measureMillion };
+const PARTS = {
+  changes: measureChanges,
+  registration: measureRegistration,
+  million: measureMillion,
+  growth: measureGrowth,
+};
 /** Milliseconds that a part may take: on a machine that is too busy the others come nevertheless. */
 const PART_MS = 240_000;
 
@@ -41,6 +46,11 @@ async function bounded(part: Promise<void>): Promise<void> {
   }
 }
 
+/** Without the stack, which says nothing here. */
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : describeError(error);
+}
+
 const world = await FleetWorld.start(pinFolder, folder);
 try {
   for (const [part, measure] of Object.entries(PARTS)) {
@@ -48,8 +58,8 @@ try {
     try {
       await bounded(measure(world, add));
     } catch (error) {
-      process.stderr.write(`fleet: ${part} did not come to its end: ${describeError(error)}\n`);
-      failures.push({ part, reason: describeError(error) });
+      process.stderr.write(`fleet: ${part} did not come to its end: ${reasonOf(error)}\n`);
+      failures.push({ part, reason: reasonOf(error) });
     }
     await world.clear();
   }

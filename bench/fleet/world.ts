@@ -11,7 +11,7 @@ import type { AgentsOptions } from './agents.js';
 export const TTL = 10;
 
 /** Interfaces of the agents that have a kernel: each of them takes one. */
-export const INTERFACES = 5;
+export const INTERFACES = 7;
 
 /** Three members of etcd, and the processes of fleets on them. */
 export class FleetWorld {
