@@ -16,11 +16,10 @@ const LOOK_EVERY = 1_000;
 export async function readProgress(registry: OpenEtcd, pool: string): Promise<RotationProgress> {
   const { client, keys } = registry;
   const picture = new RotationPicture(keys, pool);
-  const prefixes = RotationPicture.prefixes(keys, pool);
   let revision = 0;
   const entries = [];
-  for (const prefix of prefixes) {
-    const part = await client.kv.list(prefix, { revision });
+  for (const each of RotationPicture.followed(keys, pool)) {
+    const part = await client.kv.list(each, { revision });
     revision = part.revision;
     for (const entry of part.entries) entries.push(entry);
   }
@@ -47,7 +46,7 @@ export async function watchProgress(
   let told = '';
   let changed: () => void = () => {};
   let known = false;
-  const follow = client.follow(RotationPicture.prefixes(keys, pool), {
+  const follow = client.follow(RotationPicture.followed(keys, pool), {
     onSnapshot: ({ revision, entries }) => {
       picture.begin(revision, entries);
       known = true;

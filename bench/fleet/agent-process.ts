@@ -21,6 +21,7 @@ export interface AgentProcessOptions {
 
 /** An `lb-agent run` with its balancer in the kernel. What it has done is read from its log. */
 export class AgentProcess {
+  readonly name: string;
   readonly #process: WorkerProcess;
   readonly #startedAt = now();
   /** By what it said, when it said so first. */
@@ -30,6 +31,7 @@ export class AgentProcess {
 
   constructor(options: AgentProcessOptions) {
     const { agent, registry, folder, ttl } = options;
+    this.name = agent;
     this.#process = new WorkerProcess({
       title: agent,
       entry: 'lb-agent/main',

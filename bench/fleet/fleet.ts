@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-import { inNamespace, ipBatch, run } from '../../test/netns/command.js';
+import { spawn } from 'node:child_process';
+import { text } from 'node:stream/consumers';
+import { inNamespace, ipBatch } from '../../test/netns/command.js';
 import { nodeArgv } from '../../test/netns/process.js';
 import { Scope } from '../../test/netns/scope.js';
-
-export interface FleetRow {
-  readonly case: string;
-  readonly value: number;
-  readonly unit: 'ms' | 'ms/s' | 'MB' | 'octets' | 'keys' | 'IDs';
-}
-
-/** Interfaces of the agents that have a kernel: two of each fleet, one for a million IDs. */
-const INTERFACES = 5;
+import type { FleetReport } from './row.js';
+import { INTERFACES } from './world.js';
 
 /**
  * Measures a fleet on a registry in etcd: three members, data on tmpfs. This happens in a
- * namespace, which has the interfaces of the agents that run as processes of their own.
+ * namespace, which has the interfaces of the agents that run as processes of their own. Rows are
+ * also written to standard error as they come.
+ *
+ * @param parts names of parts (main.ts); all, if left out
  */
-export async function benchFleet(): Promise<FleetRow[]> {
+export async function benchFleet(parts: readonly string[] = []): Promise<FleetReport> {
   const scope = new Scope('cdcfleet');
   try {
     const [namespace = ''] = await scope.addNamespaces(['lb']);
@@ -27,10 +25,24 @@ export async function benchFleet(): Promise<FleetRow[]> {
       `link set peer${at} up`,
     ]);
     await ipBatch(namespace, ['link set lo up', ...interfaces.flat()]);
-    const args = [scope.pinFolder('lb'), scope.path('fleet')];
-    const output = await run(inNamespace(namespace, [...nodeArgv('bench/fleet/main'), ...args]));
-    return JSON.parse(output) as FleetRow[];
+    const args = [scope.pinFolder('lb'), scope.path('fleet'), ...parts];
+    const argv = inNamespace(namespace, [...nodeArgv('bench/fleet/main'), ...args]);
+    return JSON.parse(await outputOf(argv)) as FleetReport;
   } finally {
     await scope.dispose();
   }
+}
+
+/** Standard output of a program that ends well; its standard error is that of this one. */
+async function outputOf([program = '', ...args]: readonly string[]): Promise<string> {
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = new Promise<void>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', (code) => {
+      if (code === 0) resolve();
+      else reject(new Error(`the program that measures the fleet ended with ${code}`));
+    });
+  });
+  const [output] = await Promise.all([text(child.stdout), ended]);
+  return output;
 }

@@ -29,17 +29,24 @@ export function buildRing(servers: readonly RingServer[], size: number): Uint32A
   const walkers = servers
     .filter(({ weight }) => weight > 0)
     .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
-    .map((server) => ({ server, ...walkOf(server.key, size), credit: 0 }));
-  const heaviest = Math.max(...walkers.map(({ server }) => server.weight));
+    .map(({ key, real, weight }) => ({ real, weight, ...walkOf(key, size), credit: 0 }));
+  const heaviest = walkers.reduce((most, { weight }) => Math.max(most, weight), 0);
   const taken = new Uint8Array(size);
   for (let filled = 0; walkers.length > 0; ) {
     for (const walker of walkers) {
-      walker.credit += walker.server.weight;
+      walker.credit += walker.weight;
       if (walker.credit < heaviest) continue;
       walker.credit -= heaviest;
-      while (taken[walker.at] === 1) walker.at = (walker.at + walker.step) % size;
-      taken[walker.at] = 1;
-      ring[walker.at] = walker.server.real;
+      let { at } = walker;
+      const { step } = walker;
+      while (taken[at] === 1) {
+        at += step;
+        // A step is shorter than the ring; a division for each would be most of the work.
+        if (at >= size) at -= size;
+      }
+      taken[at] = 1;
+      ring[at] = walker.real;
+      walker.at = at;
       if (++filled === size) return ring;
     }
   }

@@ -87,12 +87,11 @@ export function waitForServer(
       const message = `server ${wait.server} is ${state} meanwhile, and no longer ${wait.state}`;
       end(() => reject(new CidecarError('REGISTRY_CHANGED', message)));
     };
-    const server = client.follow([key], {
-      onSnapshot: ({ entries }) => look(entries.find((entry) => entry.key === key)?.value),
+    const server = client.follow([{ key }], {
+      onSnapshot: ({ entries }) => look(entries[0]?.value),
       onChanges: ({ changes }) => {
         for (const change of changes) {
-          if (change.kind === 'put' && change.entry.key === key) look(change.entry.value);
-          if (change.kind === 'removed' && change.key === key) look(undefined);
+          look(change.kind === 'put' ? change.entry.value : undefined);
         }
       },
     });

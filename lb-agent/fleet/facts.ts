@@ -32,6 +32,8 @@ export class Facts {
   #configs: readonly { readonly pool: string; readonly config: PoolConfig }[] = [];
   #quiet: Record<string, number> = {};
   #salt: string | undefined;
+  /** Of configs as long as they are the same objects. */
+  readonly #digestOf = new WeakMap<PoolConfig, string>();
   /** What stands in etcd, as far as is known, under which lease. */
   #present: { lease: string; held: string; quiet: string } | undefined;
 
@@ -97,10 +99,11 @@ export class Facts {
     const salt = await this.#readSalt();
     if (salt === undefined) return {};
     return Object.fromEntries(
-      this.#configs.map(({ pool, config }) => [
-        `${pool}/${config.id}`,
-        configDigest(salt, pool, config),
-      ]),
+      this.#configs.map(({ pool, config }) => {
+        const digest = this.#digestOf.get(config) ?? configDigest(salt, pool, config);
+        this.#digestOf.set(config, digest);
+        return [`${pool}/${config.id}`, digest];
+      }),
     );
   }
 

@@ -26,7 +26,7 @@ export class Membership {
   readonly #backoff = new Backoff({ firstMs: 100, longestMs: 2_000, jitter: true });
   readonly #said = new SayOnce();
   readonly #lease: Lease;
-  readonly #follow: Follow;
+  readonly #follow: Pick<Follow, 'close'>;
   /** Kernel and disk hold this revision; 0 for nothing. */
   #holds = 0;
   /** What etcd has as the acknowledgement, as far as is known. */

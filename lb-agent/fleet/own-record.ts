@@ -73,6 +73,8 @@ export async function readOwnRecord(
 }
 
 /**
+ * Two keys are followed, each alone: what lies between them are the acknowledgements of all others.
+ *
  * @param isAwaited called with whether gates wait for it, as etcd has it to begin with
  * @param see called with each change of the acknowledgement, and of what an operator counted out
  */
@@ -82,18 +84,22 @@ export function followOwnRecord(
   agent: string,
   isAwaited: (awaited: boolean) => void,
   see: (key: string, entry: KeyValue | undefined, revision: number) => void,
-): Follow {
-  const own = [keys.ack(agent), keys.countedOut(agent)];
-  return client.follow(own, {
-    onSnapshot: ({ entries }) => isAwaited(entries.some(({ key }) => key === keys.ack(agent))),
-    onChanges: ({ revision, changes }) => {
-      for (const change of changes) {
-        const key = change.kind === 'put' ? change.entry.key : change.key;
-        // A prefix is also that of agents whose names begin alike.
-        if (own.includes(key)) see(key, change.kind === 'put' ? change.entry : undefined, revision);
-      }
+): Pick<Follow, 'close'> {
+  const follow = (key: string, onSnapshot: (present: boolean) => void) =>
+    client.follow([{ key }], {
+      onSnapshot: ({ entries }) => onSnapshot(entries.length > 0),
+      onChanges: ({ revision, changes }) => {
+        for (const change of changes) {
+          see(key, change.kind === 'put' ? change.entry : undefined, revision);
+        }
+      },
+    });
+  const follows = [follow(keys.ack(agent), isAwaited), follow(keys.countedOut(agent), () => {})];
+  return {
+    close: () => {
+      for (const each of follows) each.close();
     },
-  });
+  };
 }
 
 function ownKey<Value>(entry: KeyValue | undefined, schema: z.ZodType<Value>): OwnKey<Value> {

@@ -2,6 +2,9 @@
 import type { Pool, Server } from '../../registry/index.js';
 import { type Tables, vipKey } from './tables.js';
 
+/** Indices of reals are below this. */
+const REALS = 65_536;
+
 /** Whether the real with this index serves another pool in the tables than the server should. */
 export type HasMoved = (server: Server, index: number) => boolean;
 
@@ -48,7 +51,13 @@ function poolsOfReals({ pools, vips, rings }: Tables): Map<number, number[]> {
   for (const { pool, ring } of vips.values()) {
     if (ring === null || seen.has(`${pool} ${ring}`)) continue;
     seen.add(`${pool} ${ring}`);
-    for (const real of new Set(rings.get(ring))) add(real, pool);
+    // A ring has a hundred entries and more for each real.
+    const known = new Uint8Array(REALS);
+    for (const real of rings.get(ring) ?? []) {
+      if (known[real] === 1) continue;
+      known[real] = 1;
+      add(real, pool);
+    }
   }
   return serving;
 }

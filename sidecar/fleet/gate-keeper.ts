@@ -5,8 +5,6 @@ import { type EtcdClient, unchanged } from '../../registry/etcd/client/index.js'
 import {
   decideGate,
   describeWaiting,
-  type FollowedFleet,
-  followFleet,
   type Waiting,
   type Wanted,
 } from '../../registry/etcd/fleet/index.js';
@@ -14,6 +12,7 @@ import { type Keys, revisionNumber } from '../../registry/etcd/layout/index.js';
 import type { PoolConfig } from '../../registry/index.js';
 import type { Mintable, ServerView } from '../issuing/server-view.js';
 import { admittedView, missingIn, passOf } from './admitted-view.js';
+import { type AgentsView, FollowedAgents } from './followed-agents.js';
 import { Marks } from './marks.js';
 import { ownKeys } from './own-keys.js';
 import type { PassFile } from './passes.js';
@@ -63,7 +62,7 @@ export class GateKeeper {
   readonly #backoff = new Backoff({ firstMs: 100, longestMs: 2_000, jitter: true });
   readonly #said = new SayOnce();
   readonly #timer: NodeJS.Timeout;
-  #fleet: FollowedFleet | undefined;
+  #agents: FollowedAgents | undefined;
   /** Whether it is known which marks stand in etcd. */
   #marksRead = false;
   /** Configs whose marks are to be put anew: at the start, and after an ID was taken away. */
@@ -117,8 +116,8 @@ export class GateKeeper {
     this.#closed = true;
     clearInterval(this.#timer);
     this.#backoff.cancel();
-    this.#fleet?.close();
-    this.#fleet = undefined;
+    this.#agents?.close();
+    this.#agents = undefined;
     await this.#work.idle();
   }
 
@@ -211,8 +210,8 @@ export class GateKeeper {
       else if (wait !== 'later') waits.push(wait);
     }
     if (missing.length === 0) {
-      this.#fleet?.close();
-      this.#fleet = undefined;
+      this.#agents?.close();
+      this.#agents = undefined;
     }
     this.#wait(waits);
     if (passed) this.#options.onAdmitted();
@@ -230,13 +229,13 @@ export class GateKeeper {
       if (wanted === undefined || view !== this.#view) return 'later';
       this.#wanted.set(config.id, wanted);
     }
-    const fleet = this.#followed;
-    if (fleet === undefined) return 'later';
+    const agents = this.#followed;
+    if (agents === undefined) return 'later';
     // The mark says too that this sidecar issues nothing that was taken from it before.
     const present = this.#view;
     await this.#forgetIds();
     if (present !== this.#view) return 'later';
-    const decision = decideGate(keys, fleet.view, wanted);
+    const decision = decideGate(keys, agents, wanted);
     if (!decision.open) {
       return { config: config.id, revision: decision.revision, agents: decision.waiting };
     }
@@ -253,18 +252,13 @@ export class GateKeeper {
   }
 
   /** The acknowledgements, once there is a first view of them. */
-  get #followed(): FollowedFleet | undefined {
+  get #followed(): AgentsView | undefined {
     const { client, keys, log } = this.#options;
-    this.#fleet ??= followFleet(
-      client,
-      keys,
-      { onChange: () => this.#go() },
-      {
-        parts: ['acks', 'liveAgents'],
-        onUnreadable: (key, error) => log.warn({ key, error }, 'a key of the fleet is unreadable'),
-      },
-    );
-    return this.#fleet.view.revision === 0 ? undefined : this.#fleet;
+    this.#agents ??= new FollowedAgents(client, keys, {
+      onChange: () => this.#go(),
+      onUnreadable: (key, error) => log.warn({ key, error }, 'a key of the fleet is unreadable'),
+    });
+    return this.#agents.view;
   }
 
   /** OLDER_GONE, STOP_SAVED: marks of configs that are issued no more, nor used by connections. */

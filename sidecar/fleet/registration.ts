@@ -1,14 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-import { setTimeout as pause } from 'node:timers/promises';
 import { Backoff, CidecarError, SayOnce, SerialWork } from '../../core/index.js';
-import type { Follow, Lease } from '../../registry/etcd/client/index.js';
-import { register, requireIdentity } from '../../registry/etcd/fleet/index.js';
+import type { Lease } from '../../registry/etcd/client/index.js';
+import {
+  comeToLife,
+  register,
+  requireIdentity,
+  type Sign,
+} from '../../registry/etcd/fleet/index.js';
 import type { LiveServerValue } from '../../registry/etcd/layout/index.js';
 import type { DesiredState } from '../../registry/index.js';
 import { allocateByChain } from './chain-allocation.js';
 import { ControllerAbsence } from './controller-absence.js';
+import { FenceWatch } from './fence-watch.js';
 import { leaveOwnPool } from './leave-own-pool.js';
+import { News } from './news.js';
+import { isSameForServer } from './own-part.js';
 import { missingIds, type OwnKeys, readOwnKeys } from './own-registration.js';
+import { OwnRequest } from './own-request.js';
 import { Ownership } from './ownership.js';
 import type { RegistrationOptions } from './registration-options.js';
 import { SignOfLife } from './sign-of-life.js';
@@ -28,9 +36,8 @@ export class Registration {
   readonly #backoff = new Backoff({ firstMs: 50, longestMs: 2_000, jitter: true });
   readonly #said = new SayOnce();
   readonly #lease: Lease;
-  readonly #follow: Follow;
-  #onFence: () => void = () => {};
-  #fenced: string | undefined;
+  readonly #request: OwnRequest;
+  readonly #fence: FenceWatch;
   /** Whether it has all that it asks for, and is known to be alive. */
   #settled = false;
   #ticks = 0;
@@ -44,7 +51,7 @@ export class Registration {
   selfAllocations = 0;
   #refusal: CidecarError | undefined;
   #state: DesiredState | undefined;
-  #waiting: (() => void)[] = [];
+  readonly #news = new News();
   #closed = false;
 
   constructor(options: RegistrationOptions) {
@@ -65,24 +72,16 @@ export class Registration {
         onKept: (id, _ttl, sentAt) => {
           if (id !== this.#sign.lease) return;
           this.#ownership.heard(sentAt);
-          this.#lookAtFence();
+          this.#fence.look();
         },
         onTrouble: (error) => this.#trouble(error),
       },
     );
-    const key = keys.request(pool, server);
-    this.#follow = client.follow([key], {
-      onSnapshot: () => this.#go(),
-      onChanges: ({ changes }) => {
-        // The prefix is also that of servers whose names begin alike.
-        if (changes.some((each) => (each.kind === 'put' ? each.entry.key : each.key) === key)) {
-          this.#tellNews();
-          this.#go();
-        }
-      },
-      onConnected: () => this.#go(),
+    this.#request = new OwnRequest(client, keys.request(pool, server), {
+      look: () => this.#go(),
+      onNews: () => this.#news.tell(),
     });
-    this.#fenced = options.fence.reason;
+    this.#fence = new FenceWatch(() => this.fenced, options.log);
     this.#timer = setInterval(() => this.#tick(), LOOKS.everyMs).unref();
   }
 
@@ -98,7 +97,7 @@ export class Registration {
       refusal: () => this.#refusal,
       registered: () => this.#registered,
       desired: (state) => this.desired(state),
-      news: () => this.#news(),
+      news: () => this.#news.next(LOOKS.everyMs * LOOKS.whileMissing),
     });
   }
 
@@ -113,8 +112,12 @@ export class Registration {
 
   /** IDs that it asks for and does not have, by the newest state. */
   get missing(): number {
-    const missing = this.#state === undefined ? 0 : missingIds(this.#state, this.#options);
-    return typeof missing === 'number' ? missing : 0;
+    return typeof this.#missing === 'number' ? this.#missing : 0;
+  }
+
+  /** Undefined before there is a state. */
+  get #missing(): ReturnType<typeof missingIds> | undefined {
+    return this.#state && missingIds(this.#state, this.#options);
   }
 
   get alive(): boolean {
@@ -127,17 +130,19 @@ export class Registration {
 
   /** The registry has this state. */
   desired(state: DesiredState): void {
-    if (this.#state === state) return;
+    const before = this.#state;
+    if (before === state) return;
     this.#state = state;
     const pool = state.pools.find(({ name }) => name === this.#options.pool);
     this.#options.fence.poolHas(pool?.allocation?.hold);
-    this.#go();
+    // Each host of a fleet takes each state: what concerns others must cost etcd nothing.
+    if (before === undefined || !isSameForServer(before, state, this.#options)) this.#go();
   }
 
   /** The sidecar issues by the state of this revision. */
   inForce(revision: string): void {
     this.#ownership.inForce(revision);
-    this.#lookAtFence();
+    this.#fence.look();
   }
 
   /**
@@ -148,7 +153,7 @@ export class Registration {
    */
   serve(says: () => Omit<LiveServerValue, 'identity'>, onFence: () => void): void {
     this.#sign.says = says;
-    this.#onFence = onFence;
+    this.#fence.onChange = onFence;
     this.#go();
   }
 
@@ -183,12 +188,8 @@ export class Registration {
     this.#closed = true;
     clearInterval(this.#timer);
     this.#backoff.cancel();
-    this.#follow.close();
-    this.#tellNews();
-  }
-
-  #tellNews(): void {
-    for (const resolve of this.#waiting.splice(0)) resolve();
+    this.#request.close();
+    this.#news.tell();
   }
 
   #go(): void {
@@ -196,21 +197,11 @@ export class Registration {
   }
 
   #tick(): void {
-    this.#lookAtFence();
+    this.#fence.look();
     this.#ticks += 1;
     // What has no event: that the pool has a controller, and that another one leaves this name.
     const every = this.#settled ? LOOKS.whileSettled : LOOKS.whileMissing;
     if (this.#ticks % every === 0) this.#go();
-  }
-
-  #lookAtFence(): void {
-    const { fenced } = this;
-    if (fenced === this.#fenced) return;
-    const { log } = this.#options;
-    if (fenced !== undefined) log.error({ reason: fenced }, 'nothing is issued any more');
-    else log.info('this server may issue again');
-    this.#fenced = fenced;
-    this.#onFence();
   }
 
   async #run(): Promise<void> {
@@ -238,58 +229,68 @@ export class Registration {
       if (!(error instanceof CidecarError)) throw error;
       this.#refusal = error;
       this.#registered = false;
-      this.#tellNews();
+      this.#news.tell();
       this.#sign.lost();
-      this.#lookAtFence();
+      this.#fence.look();
       if (this.#said.isNews(error, 'refusal')) log.error({ error }, 'this server is another one');
       return false;
     }
     const { request } = seen;
+    const lease = this.#lease.id;
     if (request === undefined || !isAsWanted(request.value, this.#options, this.#state)) {
       if (this.#state === undefined) return false;
-      return this.#register(seen);
+      return this.#register(seen, lease);
     }
-    if (!this.#registered) {
-      this.#registered = true;
-      this.#tellNews();
-    }
-    this.#options.fence.requestSays(request.value.hold);
-    const lease = this.#lease.id;
-    if (lease !== undefined && (lease !== this.#sign.lease || seen.live === undefined)) {
-      if (await this.#sign.begin({ ...seen, request }, lease)) this.#lookAtFence();
+    this.#requestSays(request.value.hold);
+    if (lease !== undefined && !this.#sign.stands(seen, lease)) {
+      const own = { ...seen, request };
+      const life = (sign: Sign) =>
+        this.#request.writes(comeToLife(registry.keys, this.#options, own, sign));
+      if (await this.#sign.begin(lease, life)) this.#fence.look();
       return true;
     }
     if (lease !== undefined && seen.live !== undefined) await this.#sign.say(seen.live, lease);
     if (this.#state === undefined) return false;
-    const missing = missingIds(this.#state, this.#options) !== 0;
+    const missing = this.#missing !== 0;
     this.#settled = !missing && this.alive;
     if (!missing || !this.#absence.isLong(seen)) return false;
     const { pool, server } = this.#options;
-    const got = await allocateByChain({ registry, pool, server, request });
-    if (!got) return false;
-    this.selfAllocations += 1;
-    log.info({ pool, server }, 'the pool has no controller: took IDs without one');
+    if (await allocateByChain({ registry, pool, server, request })) {
+      this.selfAllocations += 1;
+      log.info({ pool, server }, 'the pool has no controller: took IDs without one');
+    }
     return false;
   }
 
-  async #register(seen: OwnKeys): Promise<boolean> {
+  /** Whether to look again at once. */
+  async #register(seen: OwnKeys, lease: string | undefined): Promise<boolean> {
     const { registry, fence, log, pool, server } = this.#options;
     const { client, keys } = registry;
     const wanted = wantedRequest(this.#options, this.#state);
     await fence.requestWillSay(wanted.hold);
-    const transaction = register(keys, this.#options, seen, wanted);
+    const ask = (sign?: Sign) =>
+      this.#request.writes(register(keys, this.#options, seen, wanted, sign));
     const what = `registration of server ${server}`;
-    const { held } = await client.kv.txn(transaction, { what, repeatable: true });
-    if (held) log.info({ pool, server }, 'asked for a server and its IDs');
-    return true;
+    // What asks can say that it is alive in the same breath.
+    const isHeld =
+      lease !== undefined && !this.#sign.stands(seen, lease)
+        ? await this.#sign.begin(lease, ask)
+        : (await client.kv.txn(ask(), { what, repeatable: true })).held;
+    if (!isHeld) return true;
+    log.info({ pool, server }, 'asked for a server and its IDs');
+    this.#requestSays(wanted.hold);
+    this.#fence.look();
+    this.#absence.isLong(seen);
+    return false;
   }
 
-  /** Resolves when something may be different. */
-  async #news(): Promise<void> {
-    await Promise.race([
-      new Promise<void>((resolve) => this.#waiting.push(resolve)),
-      pause(LOOKS.everyMs * LOOKS.whileMissing, undefined, { ref: false }),
-    ]);
+  /** The request in etcd is its own. */
+  #requestSays(hold: number | undefined): void {
+    this.#options.fence.requestSays(hold);
+    if (this.#registered) return;
+    this.#registered = true;
+    // Where IDs are missing, it is the answer that is worth a look.
+    if (this.#missing === 0) this.#news.tell();
   }
 
   #trouble(error: unknown): void {

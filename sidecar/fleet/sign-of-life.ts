@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { comeToLife, type Entry } from '../../registry/etcd/fleet/index.js';
-import type { LiveServerValue, RequestValue } from '../../registry/etcd/layout/index.js';
+import type { Transaction } from '../../registry/etcd/client/index.js';
+import type { Entry, Sign } from '../../registry/etcd/fleet/index.js';
+import type { LiveServerValue } from '../../registry/etcd/layout/index.js';
 import type { OwnKeys } from './own-registration.js';
 import type { Ownership } from './ownership.js';
 import type { RegistrationOptions } from './registration-options.js';
@@ -26,23 +27,26 @@ export class SignOfLife {
     return this.#lease;
   }
 
-  /** Returns whether it stands in etcd now. */
-  async begin(
-    seen: OwnKeys & { readonly request: Entry<RequestValue> },
-    lease: string,
-  ): Promise<boolean> {
+  /** Whether it stands in etcd, on this lease. */
+  stands({ live }: Pick<OwnKeys, 'live'>, lease: string): boolean {
+    return lease === this.#lease && live !== undefined;
+  }
+
+  /**
+   * Returns whether it stands in etcd now.
+   *
+   * @param transaction puts it there; its last result is the revision of the desired state then
+   */
+  async begin(lease: string, transaction: (sign: Sign) => Transaction): Promise<boolean> {
     const { registry, identity, clock, log } = this.#options;
-    const { client, keys } = registry;
     const sentAt = clock.now();
     const value = { ...this.says(), identity };
-    const transaction = comeToLife(keys, this.#options, seen, { value, lease });
-    const what = 'sign of life';
     // What was in force in the life before says nothing of who owns the IDs now.
     this.lost();
-    const { held, revision, results } = await client.kv.txn(transaction, {
-      what,
-      repeatable: true,
-    });
+    const { held, revision, results } = await registry.client.kv.txn(
+      transaction({ value, lease }),
+      { what: 'sign of life', repeatable: true },
+    );
     if (!held) return false;
     this.#saidText = JSON.stringify(value);
     this.#lease = lease;

@@ -3,6 +3,7 @@ import type {
   EtcdClient,
   Follow,
   FollowedChanges,
+  Followed as FollowedKey,
   FollowHandlers,
   FollowOptions,
   RegistryCallError,
@@ -22,11 +23,11 @@ export class Followed {
   /** @param before is awaited before each batch is taken in, as a slow reader would */
   constructor(
     client: EtcdClient,
-    prefixes: readonly string[],
+    followed: readonly FollowedKey[],
     { before, ...options }: FollowOptions & { before?: FollowHandlers['onChanges'] } = {},
   ) {
     this.follow = client.follow(
-      prefixes,
+      followed,
       {
         onSnapshot: ({ revision, entries }) => {
           this.snapshots.push(revision);

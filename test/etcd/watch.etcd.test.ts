@@ -141,6 +141,41 @@ test('a transaction under two prefixes comes as one, each in its order', async (
   ).toEqual([['/p/one/a', '/p/two/a'], ['/p/two/b'], ['-/p/one/a', '/p/two/a'], ['/p/one/b']]);
 });
 
+test('a key that is followed alone comes without those that begin alike, and what lies between', async () => {
+  const writer = near();
+  await writer.kv.put('/one/a', '0');
+  await writer.kv.put('/one/a1', '0');
+  const alone = new Followed(near(), [{ key: '/one/a' }]);
+  const both = new Followed(near(), [{ key: '/one/a' }, '/one/z/']);
+  await until('both are connected', () => alone.follow.connected && both.follow.connected);
+  expect([...both.values.keys()]).toEqual(['/one/a']);
+  for (const key of ['/one/a1', '/one/a', '/one/m/x', '/one/z/x', '/one/z']) {
+    await writer.kv.put(key, '1');
+  }
+  await writer.kv.remove('/one/a1');
+  await writer.kv.remove('/one/a');
+  await until('all came', () => !alone.values.has('/one/a') && !both.values.has('/one/a'));
+  expect(alone.told).toEqual(['+/one/a=1', '-/one/a']);
+  expect(both.told).toEqual(['+/one/a=1', '+/one/z/x=1', '-/one/a']);
+});
+
+test('what lies between prefixes does not keep a follower from being connected', async () => {
+  const writer = near();
+  const followed = new Followed(behindProxy(), ['/gap/a/', '/gap/c/']);
+  await until('it is connected', () => followed.follow.connected);
+  await writer.kv.put('/gap/a/1', '1');
+  await until('a change came', () => followed.told.length === 1);
+  await writer.kv.put('/gap/b/1', '1');
+  proxy.cut();
+  await until('it hears of that', () => !followed.follow.connected);
+  await writer.kv.put('/gap/b/2', '1');
+  await writer.kv.put('/gap/c/1', '1');
+  proxy.mend();
+  await until('it is back', () => followed.follow.connected);
+  expect(followed.told).toEqual(['+/gap/a/1=1', '+/gap/c/1=1']);
+  expect(followed.batches.some(({ resync }) => resync)).toBe(false);
+});
+
 test('a handler that failed is given what it may have missed', async () => {
   const writer = near();
   await writer.kv.put('/fault/a', '0');

@@ -10,6 +10,7 @@ import { parseEtcdAddress } from './address.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 import { callError } from './errors.js';
 import { Follow, type FollowHandlers, type FollowOptions } from './follow.js';
+import type { Followed } from './followed-keys.js';
 import { Kv } from './kv.js';
 import { Lease, type LeaseHandlers, type LeaseOptions } from './lease.js';
 import type { KeyRange } from './operations.js';
@@ -74,8 +75,9 @@ export class EtcdClient {
     return this.#keep(new Watch(this.#connection, range, startRevision, handlers));
   }
 
-  follow(prefixes: readonly string[], handlers: FollowHandlers, options?: FollowOptions): Follow {
-    return this.#keep(new Follow(this.#connection, this.kv, prefixes, handlers, options));
+  /** @param followed prefixes, and keys alone; none lies within another */
+  follow(followed: readonly Followed[], handlers: FollowHandlers, options?: FollowOptions): Follow {
+    return this.#keep(new Follow(this.#connection, this.kv, followed, handlers, options));
   }
 
   async members(): Promise<EtcdMember[]> {

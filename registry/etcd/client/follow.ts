@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Backoff, SerialWork } from '../../../core/index.js';
 import type { Connection } from './connection.js';
 import { callError, isCompacted, RegistryCallError } from './errors.js';
-import { FollowedPrefix, readPrefixes } from './followed-prefix.js';
+import { type Followed, FollowedKeys } from './followed-keys.js';
 import { KnownKeys } from './known-keys.js';
 import type { KeyValue, Kv, Snapshot } from './kv.js';
 import type { ChangeSet } from './watch.js';
@@ -43,10 +43,9 @@ const FIRST_LOOK_MS = 20;
 const LAST_LOOK_MS = 3_000;
 
 /**
- * Follows all keys with some prefixes: a snapshot, then each change. Transactions stay whole,
- * also where they change keys under several of the prefixes. For that, etcd is asked at each change
- * whether the other prefixes have one too, which has it read them: so one prefix is best, and
- * several are for small ones.
+ * Follows keys and prefixes: a snapshot, then each change. Transactions stay whole, also where they
+ * change keys under several of the prefixes. For that, the host is sent the changes of everything
+ * that lies between them too, so what is far apart and need not be whole is followed apart.
  */
 export class Follow {
   /** Called when it is closed, also by itself. */
@@ -55,7 +54,7 @@ export class Follow {
   readonly #kv: Kv;
   readonly #handlers: FollowHandlers;
   readonly #options: FollowOptions;
-  readonly #prefixes: readonly FollowedPrefix[];
+  readonly #keys: FollowedKeys;
   readonly #backoff = new Backoff({ firstMs: 50, longestMs: 2_000, jitter: true });
   readonly #delivery = new SerialWork(() => this.#deliver());
   readonly #known = new KnownKeys();
@@ -76,7 +75,7 @@ export class Follow {
   constructor(
     connection: Connection,
     kv: Kv,
-    prefixes: readonly string[],
+    followed: readonly Followed[],
     handlers: FollowHandlers,
     options: FollowOptions = {},
   ) {
@@ -84,11 +83,7 @@ export class Follow {
     this.#kv = kv;
     this.#handlers = handlers;
     this.#options = options;
-    for (const prefix of prefixes) {
-      const inside = prefixes.find((each) => each !== prefix && each.startsWith(prefix));
-      if (inside !== undefined) throw new RangeError(`${inside} lies inside ${prefix}`);
-    }
-    this.#prefixes = prefixes.map((prefix) => new FollowedPrefix(prefix));
+    this.#keys = new FollowedKeys(followed);
     void this.#synchronize();
   }
 
@@ -114,7 +109,7 @@ export class Follow {
     this.#connected = false;
     this.#round += 1;
     this.#backoff.cancel();
-    for (const prefix of this.#prefixes) prefix.stop();
+    this.#keys.stop();
     this.onClosed();
   }
 
@@ -123,13 +118,13 @@ export class Follow {
     this.#round += 1;
     const round = this.#round;
     this.#goal = undefined;
-    for (const prefix of this.#prefixes) prefix.stop();
+    this.#keys.stop();
     await this.#delivery.idle();
     if (this.#stale(round)) return;
     try {
-      const { revision, entries } = await readPrefixes(this.#kv, this.#prefixes, this.#options);
+      const { revision, entries } = await this.#keys.read(this.#kv, this.#options);
       if (this.#stale(round)) return;
-      if (revision < this.#revision) this.#known.distrust();
+      if (revision < this.#came) this.#known.distrust();
       await this.#handOverAll(revision, entries);
       if (this.#stale(round)) return;
       this.#revision = revision;
@@ -142,7 +137,7 @@ export class Follow {
       return;
     }
     this.#backoff.reset();
-    for (const prefix of this.#prefixes) this.#watch(prefix, round);
+    this.#watch(round);
   }
 
   async #handOverAll(revision: number, entries: readonly KeyValue[]): Promise<void> {
@@ -163,13 +158,12 @@ export class Follow {
     this.#revision = changes.revision;
   }
 
-  #watch(prefix: FollowedPrefix, round: number): void {
-    prefix.start(this.#connection, this.#revision, {
+  #watch(round: number): void {
+    this.#keys.start(this.#connection, this.#revision, {
       onChanges: async (sets) => {
         if (this.#stale(round)) return;
-        prefix.receive(sets);
+        this.#keys.receive(sets);
         await this.#delivery.run();
-        if (this.#prefixes.some((each) => each.waiting)) void this.#confirm(round);
       },
       onCompacted: (revision) => {
         if (this.#stale(round)) return;
@@ -185,19 +179,14 @@ export class Follow {
     });
   }
 
-  /**
-   * Hands over the transactions that are whole: that every prefix has come past. Those under one
-   * prefix are whole as they come.
-   */
   async #deliver(): Promise<void> {
     const round = this.#round;
     for (;;) {
-      const passed = Math.min(...this.#prefixes.map((prefix) => prefix.passed));
-      const revision = Math.min(...this.#prefixes.map((prefix) => prefix.firstWaiting));
-      if (revision > passed || this.#stale(round)) return;
-      const changes = this.#prefixes.flatMap((prefix) => prefix.take(revision));
+      if (this.#stale(round)) return;
+      const set = this.#keys.take();
+      if (set === undefined) return;
       try {
-        await this.#handOver({ revision, changes, resync: false });
+        await this.#handOver({ ...set, resync: false });
       } catch (error) {
         if (this.#stale(round)) return;
         this.#disconnect(callError('handing over changes', error));
@@ -209,32 +198,30 @@ export class Follow {
   }
 
   /**
-   * Finds out up to which revision everything came. What came under a prefix up to a revision is
-   * all there is if no key has a later change and their number is the same. (Progress that etcd
-   * itself tells runs ahead of the changes in versions that people have.)
+   * Finds out up to which revision everything came. What came up to a revision is all there is if
+   * no key has a later change and their number is the same. (Progress that etcd itself tells runs
+   * ahead of the changes in versions that people have.)
    */
   async #confirm(round: number): Promise<void> {
     if (this.#confirming === round) return;
     this.#confirming = round;
     let pauseMs = FIRST_LOOK_MS;
     try {
-      while (!this.#stale(round) && this.#prefixes.every((prefix) => prefix.connected)) {
-        for (const prefix of this.#prefixes) {
-          const goal = this.#connected ? this.#latest : this.#goal;
-          if (goal !== undefined && prefix.passed >= goal) continue;
-          const least = this.#revision;
-          const revision = await prefix.confirm(this.#kv);
+      while (!this.#stale(round) && !this.#connected && this.#keys.connected) {
+        if (this.#goal === undefined || this.#keys.passed < this.#goal) {
+          const least = this.#came;
+          const revision = await this.#keys.confirm(this.#kv);
           if (this.#stale(round)) return;
           if (revision < least) return this.#distrust();
           this.#goal ??= revision;
         }
-        const latest = this.#latest;
+        const { passed } = this.#keys;
         await this.#delivery.run();
         if (this.#stale(round)) return;
-        this.#connectAt(Math.min(...this.#prefixes.map((prefix) => prefix.passed)));
-        if (this.#connected && !this.#prefixes.some((prefix) => prefix.waiting)) return;
+        this.#connectAt(passed);
+        if (this.#connected) return;
         await pause(pauseMs);
-        pauseMs = this.#latest === latest ? 2 * pauseMs : FIRST_LOOK_MS;
+        pauseMs = this.#keys.passed === passed ? 2 * pauseMs : FIRST_LOOK_MS;
         if (pauseMs > LAST_LOOK_MS && !this.#stale(round)) return this.#distrust();
       }
     } catch (error) {
@@ -257,15 +244,15 @@ export class Follow {
     void this.#synchronize();
   }
 
-  /** Revision of the latest transaction of which something came. */
-  get #latest(): number {
-    return Math.max(...this.#prefixes.map((prefix) => prefix.passed));
+  /** Up to here something came, or was handed over: etcd itself was at this revision. */
+  get #came(): number {
+    return Math.max(this.#revision, this.#keys.passed);
   }
 
   /** Says that it is connected, if everything came that was there when it began to look. */
   #connectAt(passed: number): void {
     if (this.#connected || this.#goal === undefined || passed < this.#goal) return;
-    if (!this.#prefixes.every((prefix) => prefix.connected)) return;
+    if (!this.#keys.connected) return;
     this.#revision = Math.max(this.#revision, passed);
     this.#connected = true;
     this.#disconnectedAt = undefined;

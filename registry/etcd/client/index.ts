@@ -15,6 +15,7 @@ export {
   openEtcdClient,
 } from './etcd-client.js';
 export type { Follow, FollowedChanges, FollowHandlers, FollowOptions } from './follow.js';
+export type { Followed } from './followed-keys.js';
 export type { KeyValue, Kv, OperationResult, Snapshot, TransactionResult } from './kv.js';
 export type { Lease, LeaseHandlers, LeaseOptions } from './lease.js';
 export * from './operations.js';

@@ -49,7 +49,7 @@ export function prefixEnd(prefix: string): Buffer {
   return end;
 }
 
-export function withPrefix(prefix: string): KeyRange {
+export function withPrefix(prefix: string): KeyRange & { readonly key: string } {
   return { key: prefix, end: prefixEnd(prefix) };
 }
 
@@ -83,12 +83,13 @@ export function createdAt(key: string, createRevision: number): Condition {
 }
 
 /**
- * No key with this prefix was put since `revision`. What was deleted since is not seen; a set of
- * keys is as it was when this holds and their number is the same.
+ * No key with this prefix, or of this range, was put since `revision`. What was deleted since is
+ * not seen; a set of keys is as it was when this holds and their number is the same.
  */
-export function rangeUnchanged(prefix: string, revision: number): Condition {
+export function rangeUnchanged(range: string | KeyRange, revision: number): Condition {
   const value = revision + 1;
-  return compare(withPrefix(prefix), 'LESS', 'MOD', { $case: 'modRevision', value });
+  const whole = typeof range === 'string' ? withPrefix(range) : range;
+  return compare(whole, 'LESS', 'MOD', { $case: 'modRevision', value });
 }
 
 /** There is no key with this prefix. */

@@ -49,14 +49,17 @@ export interface Waiting {
  * The revision up to which all agents hold everything; undefined where no agent acknowledges, and
  * then nothing is held.
  */
-export function heldByAll({ acks }: FleetView): number | undefined {
+export function heldByAll({ acks }: Pick<FleetView, 'acks'>): number | undefined {
   let lowest: number | undefined;
   for (const { value } of acks.in('').values()) lowest = Math.min(lowest ?? value, value);
   return lowest;
 }
 
 /** Whom a gate waits for that is to let through what was written at `revision`; by name. */
-export function waitingToHold(view: FleetView, revision: number): Waiting[] {
+export function waitingToHold(
+  view: Pick<FleetView, 'acks' | 'liveAgents'>,
+  revision: number,
+): Waiting[] {
   const waiting: Waiting[] = [];
   for (const [agent, { value }] of view.acks.in('')) {
     if (value >= revision) continue;

@@ -53,7 +53,11 @@ export function revisionOf({ config, ids }: Wanted): number {
 }
 
 /** Whether the gate looks open. That it is says the transaction, in which the same is compared. */
-export function decideGate(keys: Keys, view: FleetView, wanted: Wanted): GateDecision {
+export function decideGate(
+  keys: Keys,
+  view: Pick<FleetView, 'acks' | 'liveAgents'>,
+  wanted: Wanted,
+): GateDecision {
   const revision = revisionOf(wanted);
   const held = heldByAll(view);
   if (held === undefined || held < revision) {

@@ -50,19 +50,32 @@ export function requireIdentity(of: Registrant, { request, live }: SeenRegistrat
   throw new CidecarError('SERVER_TAKEN', message);
 }
 
-/** Asks for a server and its IDs, or for something else than before. What was granted stays. */
+/** What others know of a sidecar, and the lease on which that hangs. */
+export interface Sign {
+  readonly value: LiveServerValue;
+  readonly lease: string;
+}
+
+/**
+ * Asks for a server and its IDs, or for something else than before. What was granted stays.
+ *
+ * @param sign where the sidecar comes to life with it: what {@link comeToLife} says of that holds
+ * here too, the last result included
+ */
 export function register(
   keys: Keys,
   { pool, server }: Registrant,
   { request, live }: SeenRegistration,
   value: Omit<RequestValue, 'granted' | 'reclaimed'>,
+  sign?: Sign,
 ): Transaction {
   const key = keys.request(pool, server);
   const granted = request?.value.granted ?? {};
   const liveKey = keys.liveServer(pool, server);
+  const asked = put(key, valueText({ ...value, granted }));
   return {
     when: [unchanged(key, request?.modRevision ?? 0), unchanged(liveKey, live?.modRevision ?? 0)],
-    success: [put(key, valueText({ ...value, granted }))],
+    success: sign === undefined ? [asked] : withLife(keys, liveKey, asked, sign),
   };
 }
 
@@ -79,18 +92,18 @@ export function comeToLife(
   keys: Keys,
   { pool, server }: Registrant,
   { request, live }: { readonly request: Entry<RequestValue> } & Pick<SeenRegistration, 'live'>,
-  sign: { readonly value: LiveServerValue; readonly lease: string },
+  sign: Sign,
 ): Transaction {
   const key = keys.liveServer(pool, server);
   const { reclaimed: _, ...value } = request.value;
   return {
     when: [unchanged(request.key, request.modRevision), unchanged(key, live?.modRevision ?? 0)],
-    success: [
-      put(key, valueText(sign.value), sign.lease),
-      put(request.key, valueText(value)),
-      get(keys.revision),
-    ],
+    success: withLife(keys, key, put(request.key, valueText(value)), sign),
   };
+}
+
+function withLife(keys: Keys, key: string, request: Operation, sign: Sign): Operation[] {
+  return [put(key, valueText(sign.value), sign.lease), request, get(keys.revision)];
 }
 
 /** IDs that are put to rest. */

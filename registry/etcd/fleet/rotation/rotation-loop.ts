@@ -83,7 +83,7 @@ export class RotationLoop {
     this.#passed = new PassedTime(this.#now);
     this.#events = new EventLog(client, keys);
     this.#picture = new RotationPicture(keys, pool, schemes);
-    this.#follow = client.follow(RotationPicture.prefixes(keys, pool), {
+    this.#follow = client.follow(RotationPicture.followed(keys, pool), {
       onSnapshot: ({ revision, entries }) => {
         this.#picture.begin(revision, entries);
         this.#go();

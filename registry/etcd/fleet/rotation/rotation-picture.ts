@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Schemes } from '../../../../cid/index.js';
-import type { Change, KeyValue } from '../../client/index.js';
+import type { Change, Followed, KeyValue } from '../../client/index.js';
 import {
   type ConfigValue,
   configValueReader,
@@ -53,10 +53,10 @@ export class RotationPicture {
     this.#fleet = new FleetPicture(keys);
   }
 
-  /** Prefixes of the keys that it is made of. None lies within another. */
-  static prefixes(keys: Keys, pool: string): string[] {
+  /** The keys that it is made of, and their prefixes. None lies within another. */
+  static followed(keys: Keys, pool: string): Followed[] {
     return [
-      keys.pool(pool),
+      { key: keys.pool(pool) },
       keys.configs(pool),
       keys.acks,
       keys.allStale,
@@ -64,8 +64,8 @@ export class RotationPicture {
       keys.allQuiet,
       keys.liveServers(pool),
       keys.uses(pool),
-      keys.controller(pool),
-      keys.rotation(pool),
+      { key: keys.controller(pool) },
+      { key: keys.rotation(pool) },
     ];
   }
 
