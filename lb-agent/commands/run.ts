@@ -7,6 +7,7 @@ import { warnOfOldNames } from '../../daemon/options/old-names.js';
 import { daemonMetrics } from '../../daemon/registry-health.js';
 import type { DesiredState } from '../../registry/index.js';
 import { Agent } from '../agent.js';
+import { degradedBy } from '../announcing/degraded.js';
 import { AgentFleet } from '../fleet/agent-fleet.js';
 import type { FleetTimes } from '../fleet/fleet-times.js';
 import { machineAndPins } from '../fleet/machine.js';
@@ -22,6 +23,7 @@ import { type HostInterface, hostInterface } from '../reachability/next-hops/hos
 import { AgentDocument } from './agent-document.js';
 import { followDocument } from './follow-document.js';
 import { HostView } from './host-view.js';
+import { leaveRouter } from './leave-router.js';
 import { closeOpened, type Opened } from './opened.js';
 import { linkSettings, settingsOf } from './settings.js';
 
@@ -87,6 +89,10 @@ async function runUntilStopped(run: Run): Promise<void> {
     const signal = await stop;
     log.info({ signal }, 'stopping; what is attached stays attached');
     if (early) agent.abandon();
+    else if (options.onStop === 'withdraw') {
+      const limitMs = options.stopWithin * 1000;
+      await leaveRouter({ agent, fleet, limitMs, hurry: stopped(), log });
+    }
   } finally {
     await closeOpened(opened);
   }
@@ -131,6 +137,7 @@ function openFleet({ options, document, log, times }: Run, name: string, agent: 
     hook: options.announceHook,
     log,
     attached: () => agent.attached(),
+    degraded: () => degradedBy(document.health, agent.record?.servers ?? [], Date.now()),
     configPackets: () => configPackets(agent.balancer, agent.record),
     serverPackets: () => serverPackets(agent.balancer, agent.record),
   });
