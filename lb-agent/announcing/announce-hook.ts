@@ -14,6 +14,8 @@ export interface AnnounceHookOptions {
   readonly repeatMs?: number;
   /** Milliseconds after which it is told again what it failed at. */
   readonly retryMs?: number;
+  /** Called with each word before it is told; it is told when this has resolved. */
+  readonly onTelling?: (announcing: Announcing) => Promise<void>;
   /** Called with each word that it was told and that it ended well with. */
   readonly onTold?: (announcing: Announcing) => void;
 }
@@ -65,7 +67,8 @@ export class AnnounceHook {
   async #run(): Promise<void> {
     const announcing = this.#wanted;
     if (announcing === undefined) return;
-    const { program, log, onTold, retryMs = RETRY_MS } = this.#options;
+    const { program, log, onTelling, onTold, retryMs = RETRY_MS } = this.#options;
+    await onTelling?.(announcing);
     const failure = await this.#spawn(announcing);
     this.#failing = failure !== undefined;
     if (failure === undefined) {

@@ -4,8 +4,13 @@ import { z } from 'zod';
 import { replaceFile } from '../../daemon/atomic-file.js';
 
 const shape = z.object({
-  /** What the hook was told last, and ended well; null where an agent has not told it anything. */
+  /**
+   * `true` from before the hook is told to announce, `false` only when it has ended well with
+   * withdrawing; null where no agent has told it anything.
+   */
   announce: z.boolean().nullable(),
+  /** Whether the hook ended well with it. */
+  told: z.boolean(),
   /** Why not; empty where it is announced without restriction. */
   reason: z.string(),
   /** ID of the operator's order that was followed; null where there is none. */

@@ -61,10 +61,16 @@ export class Announcer {
       this.#announced.remove();
       return;
     }
-    this.#hook = new AnnounceHook({ program: hook, log, onTold: (now) => this.#noteTold(now) });
+    this.#hook = new AnnounceHook({
+      ...{ program: hook, log },
+      onTelling: (now) => this.#noteTelling(now),
+      onTold: (now) => this.#noteTold(now),
+    });
     mkdirSync(dirname(options.stateFile), { recursive: true, mode: 0o755 });
     const before = this.#announced.read()?.announce ?? null;
-    void this.#write({ announce: before, reason: 'the agent starts', order: null });
+    void this.#write({
+      ...{ announce: before, told: false, reason: 'the agent starts', order: null },
+    });
   }
 
   get announced(): boolean {
@@ -148,12 +154,18 @@ export class Announcer {
     this.#hook?.tell(now);
   }
 
+  /** Before the hook is told: what ends here may have been announced. */
+  async #noteTelling(now: Announcing): Promise<void> {
+    if (now === this.#told || !now.announce) return;
+    await this.#write({ announce: true, told: false, reason: now.degraded ?? '', order: null });
+  }
+
   #noteTold(now: Announcing): void {
     this.#told = now;
     for (const resolve of this.#waiting.splice(0)) resolve();
-    if (now.announce) {
-      void this.#write({ announce: true, reason: now.degraded ?? '', order: null });
-    } else void this.#write({ announce: false, reason: now.reason, order: now.order ?? null });
+    const { announce } = now;
+    const [reason, order] = announce ? [now.degraded ?? '', null] : [now.reason, now.order ?? null];
+    void this.#write({ announce, told: true, reason, order });
   }
 
   async #write(announced: Parameters<AnnouncedFile['write']>[0]): Promise<void> {

@@ -197,11 +197,11 @@ describe('an order to withdraw', () => {
     const announced = new AnnouncedFile(stateFile());
     const each = new Announcer({ hook, withdrawAfterMs: undefined, stateFile: stateFile(), log });
     each.decide(alone);
-    await expect.poll(() => announced.read()?.announce, SOON).toBe(true);
+    await expect.poll(() => announced.read()?.told, SOON).toBe(true);
     await new WithdrawOrderFile(stateFile()).write(orderOf(''));
     each.decide(alone);
     await expect.poll(() => each.hookFails, SOON).toBe(true);
-    expect(announced.read()).toEqual({ announce: true, reason: '', order: null });
+    expect(announced.read()).toEqual({ announce: true, told: true, reason: '', order: null });
     // It is tried again by itself.
     writeFileSync(go, '');
     await each.withdrawn();
@@ -234,6 +234,16 @@ describe('the announce hook', () => {
     each.tell({ announce: true });
     await expect.poll(() => told().at(-1)?.trim(), { timeout: 120_000 }).toBe('up');
     await each.close();
+  });
+
+  it('is told to announce when that is noted', async () => {
+    const announced = new AnnouncedFile(join(folder, 'state'));
+    const each = hook(`cp ${announced.path} ${folder}/told`, {
+      onTelling: () => announced.write({ announce: true, told: false, reason: '', order: null }),
+    });
+    each.tell({ announce: true });
+    await each.close();
+    expect(JSON.parse(told()[0] ?? '')).toMatchObject({ announce: true, told: false });
   });
 
   it('is told how well, and why not better', async () => {

@@ -52,7 +52,7 @@ export async function announce(options: AnnounceOptions): Promise<void> {
   let now: Announced | undefined;
   const followed = await until(end, () => {
     now = announced.read();
-    return now !== undefined && now.order === null && now.announce !== null;
+    return now?.told === true && now.order === null;
   });
   if (!followed) throw incomplete(`the announce hook has not done it in ${options.within} s`);
   const why = now?.reason === '' ? '' : ` (${now?.reason})`;
