@@ -2,7 +2,7 @@
 import { hostname } from 'node:os';
 import { requireKernelSupport } from '../../bpf/index.js';
 import { createLog, type Log } from '../../daemon/log.js';
-import { serveMetrics } from '../../daemon/metrics-server.js';
+import { type Probes, serveMetrics } from '../../daemon/metrics-server.js';
 import { warnOfOldNames } from '../../daemon/options/old-names.js';
 import { daemonMetrics } from '../../daemon/registry-health.js';
 import type { DesiredState } from '../../registry/index.js';
@@ -16,6 +16,7 @@ import { AgentLock } from '../installation/pin-folder-lock.js';
 import { PinFolder } from '../installation/pins.js';
 import { configPackets } from '../observe/config-packets.js';
 import { metricsText } from '../observe/metrics.js';
+import { agentProbes } from '../observe/probes.js';
 import { serverPackets } from '../observe/server-packets.js';
 import { watchTunnelMtus } from '../observe/tunnel-mtu-warnings.js';
 import { agentName, type RunOptions, stateFile } from '../options.js';
@@ -67,6 +68,7 @@ async function runUntilStopped(run: Run): Promise<void> {
         where: options.metrics,
         collect: () => metricsText(opened.agent, common),
         onError: (error) => log.error({ error }, 'metrics cannot be collected'),
+        probes: probesOf(opened, document),
       });
     }
     await view.followNextHops(desired);
@@ -96,6 +98,20 @@ async function runUntilStopped(run: Run): Promise<void> {
   } finally {
     await closeOpened(opened);
   }
+}
+
+function probesOf(opened: Opened, { health }: AgentDocument): Probes {
+  return agentProbes({
+    attached: () => opened.agent?.attached(),
+    started: () => opened.fleet?.announcer.announcing !== undefined,
+    withdrawn: () => {
+      const now = opened.fleet?.announcer.announcing;
+      return now?.announce === false ? now.reason : undefined;
+    },
+    get failingSince() {
+      return health.failingSince;
+    },
+  });
 }
 
 /** Fills the balancer's tables; it is attached where it goes on from what is attached. */
