@@ -143,6 +143,8 @@ export interface NativeAddon {
   isBpffs(path: string): boolean;
   mountBpffs(path: string): void;
   probe(): NativeProbe;
+  /** By their numbers. Of all threads, in all sets. */
+  limitCapabilities(keep: readonly number[]): void;
   /** Of whatever origin. */
   xdpPrograms(ifindex: number): readonly NativeXdpProgram[];
   driverOf(ifindex: number): NativeDriver;

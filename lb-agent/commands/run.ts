@@ -12,6 +12,7 @@ import { AgentFleet } from '../fleet/agent-fleet.js';
 import type { FleetTimes } from '../fleet/fleet-times.js';
 import { machineAndPins } from '../fleet/machine.js';
 import { observeAgentFleet } from '../fleet/metrics.js';
+import { dropCapabilities } from '../installation/capabilities.js';
 import { AgentLock } from '../installation/pin-folder-lock.js';
 import { PinFolder } from '../installation/pins.js';
 import { configPackets } from '../observe/config-packets.js';
@@ -83,6 +84,7 @@ async function runUntilStopped(run: Run): Promise<void> {
     const { wanted, watch } = await followDocument(following, opened);
     opened.watch = watch;
     const stop = stopped();
+    dropCapabilities(filesOf(options), log);
     const early = await attachOrStop(agent, fleet.mayAttach(etcdAway), stop, log);
     if (!early) {
       fleet.started();
@@ -112,6 +114,13 @@ function probesOf(opened: Opened, { health }: AgentDocument): Probes {
       return health.failingSince;
     },
   });
+}
+
+/** What it reads or writes after its start. */
+function filesOf(options: RunOptions): string[] {
+  const { registry, registryOptions, clusterSecret } = options;
+  const others = [registryOptions, clusterSecret].filter((path) => path !== undefined);
+  return [stateFile(options), ...others, ...(registry.includes('://') ? [] : [registry])];
 }
 
 /** Fills the balancer's tables; it is attached where it goes on from what is attached. */
