@@ -12,3 +12,8 @@ export function interfaceFacts(ifindex: number): InterfaceFacts {
   const native = addon();
   return guarded(() => ({ ...native.driverOf(ifindex), programs: native.xdpPrograms(ifindex) }));
 }
+
+/** What the driver counts, by the names of `ethtool -S`; empty where it counts nothing. */
+export function driverCounters(ifindex: number): Readonly<Record<string, number>> {
+  return guarded(() => addon().driverCounters(ifindex));
+}

@@ -111,6 +111,10 @@ export interface NativeDriver {
   readonly txQueues?: number;
   /** As many as `ethtool -L` could set. */
   readonly mostQueues?: number;
+  /** Whether it joins packets, in hardware or in the driver. */
+  readonly lro?: boolean;
+  /** Whether the stack joins packets. */
+  readonly gro?: boolean;
 }
 
 export interface NativeProbe {
@@ -148,6 +152,8 @@ export interface NativeAddon {
   /** Of whatever origin. */
   xdpPrograms(ifindex: number): readonly NativeXdpProgram[];
   driverOf(ifindex: number): NativeDriver;
+  /** As `ethtool -S` names them. */
+  driverCounters(ifindex: number): Readonly<Record<string, number>>;
 }
 
 /**

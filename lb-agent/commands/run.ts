@@ -16,6 +16,7 @@ import { dropCapabilities } from '../installation/capabilities.js';
 import { AgentLock } from '../installation/pin-folder-lock.js';
 import { PinFolder } from '../installation/pins.js';
 import { configPackets } from '../observe/config-packets.js';
+import { observeInterfaceErrors, watchInterfaceErrors } from '../observe/interface-errors.js';
 import { metricsText } from '../observe/metrics.js';
 import { agentProbes } from '../observe/probes.js';
 import { serverPackets } from '../observe/server-packets.js';
@@ -57,6 +58,7 @@ async function runUntilStopped(run: Run): Promise<void> {
   const name = document.shared && agentName(options);
   const { desired, fromDisk, etcdAway } = await document.first();
   const common = daemonMetrics('lb-agent', document.health);
+  observeInterfaceErrors(common, options.interface);
   const view = new HostView(options, host, log);
   const opened: Opened = { view };
   try {
@@ -77,6 +79,7 @@ async function runUntilStopped(run: Run): Promise<void> {
     opened.agent = agent;
     view.followMtu((mtu) => agent.useSettings(linkSettings(options, mtu)));
     opened.tunnelMtus = watchTunnelMtus(agent, log);
+    opened.interfaceErrors = watchInterfaceErrors(host.name, log);
     const fleet = await openFleet(run, name ?? '', agent);
     opened.fleet = fleet;
     observeAgentFleet(common, fleet);
