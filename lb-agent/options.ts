@@ -126,6 +126,23 @@ const otherOptions = z.object({
 
 export type OtherOptions = z.infer<typeof otherOptions>;
 
+const preflightOptions = otherOptions.omit({ stateDir: true }).extend({
+  interface: z.string().min(1).max(15),
+  mode: choice(['native', 'generic']).default('native'),
+  /** Of which VIPs and servers are looked at. */
+  registry: z.string().min(1).optional(),
+  ...registryShape,
+});
+
+export type PreflightOptions = z.infer<typeof preflightOptions>;
+
+/** @throws CidecarError ARGUMENT_INVALID that names the option */
+export function readPreflightOptions(raw: object): PreflightOptions {
+  const options = readOptions(preflightOptions, raw);
+  requireLeader(raw, 'registry', ['registryOptions', 'clusterSecret']);
+  return options;
+}
+
 const announceOptions = otherOptions.omit({ json: true }).extend({
   /** Seconds. */
   within: wholeNumber(1, 3600).default(DEFAULT_WITHIN),

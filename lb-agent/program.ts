@@ -4,6 +4,7 @@ import { addRegistryOptions } from '../daemon/options/registry.js';
 import { newProgram } from '../daemon/program.js';
 import { detach } from './commands/detach.js';
 import { events } from './commands/events.js';
+import { runPreflight } from './commands/preflight.js';
 import { run } from './commands/run.js';
 import { status } from './commands/status.js';
 import { announce, withdraw } from './commands/withdraw.js';
@@ -14,6 +15,7 @@ import {
   readDetachOptions,
   readEventsOptions,
   readOtherOptions,
+  readPreflightOptions,
   readRunOptions,
   readWithdrawOptions,
 } from './options.js';
@@ -30,6 +32,7 @@ export function agentProgram(times: FleetTimes = {}): Command {
   addRun(program, times);
   addStatus(program);
   addEvents(program);
+  addPreflight(program);
   addWithdraw(program);
   addDetach(program);
   return program;
@@ -134,6 +137,21 @@ function addEvents(program: Command): void {
     .option('--reason <name>', 'with this outcome only, or this reason against their CIDs')
     .option('--json', 'one JSON object a line')
     .action(async (flags: object) => events(readEventsOptions(flags)));
+}
+
+function addPreflight(program: Command): void {
+  const command = program
+    .command('preflight')
+    .description(
+      'Look at this host, and print what is in the way of a balancer and what helps. Changes nothing; ends with 1 where an agent could not run.',
+    )
+    .requiredOption('--interface <name>', 'where the packets for the VIPs come in')
+    .option('--mode <mode>', 'native or generic, as the agent gets it (default: native)')
+    .option('--pin-dir <folder>', `of the agent (default: ${DEFAULT_PIN_FOLDER})`)
+    .option('--registry <where>', 'whose VIPs and servers are looked at (default: none)');
+  addRegistryOptions(command)
+    .option('--json', 'for programs')
+    .action(async (flags: object) => runPreflight(readPreflightOptions(flags)));
 }
 
 function addWithdraw(program: Command): void {

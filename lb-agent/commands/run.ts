@@ -28,6 +28,7 @@ import { followDocument } from './follow-document.js';
 import { HostView } from './host-view.js';
 import { leaveRouter } from './leave-router.js';
 import { closeOpened, type Opened } from './opened.js';
+import { warnOfHost } from './preflight.js';
 import { linkSettings, settingsOf } from './settings.js';
 
 /** What a run has before anything is opened but the registry. */
@@ -64,6 +65,7 @@ async function runUntilStopped(run: Run): Promise<void> {
   try {
     await view.followAddresses(desired);
     view.check(desired);
+    void warnOfHost(options, desired, log);
     opened.lock = await AgentLock.acquire(options.pinDir);
     // Before anything is attached: where they cannot be served, nothing is.
     if (options.metrics !== undefined) {
