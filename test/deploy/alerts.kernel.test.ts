@@ -165,6 +165,19 @@ it('promtool takes the rules, and each has a test', async () => {
   }
 });
 
+it.each(['balancers', 'sidecars'])('promtool takes what the dashboard of %s asks', async (name) => {
+  const path = join(PACKAGE_ROOT, 'deploy/grafana', `${name}.json`);
+  const panels: { targets: { expr: string }[] }[] = JSON.parse(readFileSync(path, 'utf8')).panels;
+  const rules = panels
+    .flatMap(({ targets }) => targets)
+    .map(({ expr }, i) => {
+      return { record: `panel:${i}`, expr: expr.replaceAll('$__rate_interval', '5m') };
+    });
+  const file = scope.path('panels.yaml');
+  writeFileSync(file, stringify({ groups: [{ name, rules }] }));
+  expect(await promtool('check', 'rules', file)).toMatchObject({ code: 0 });
+});
+
 describe.each(Object.entries(CASES))('%s', (alert, series) => {
   it('fires where it should, and nowhere else', async () => {
     expect(await firing(alert, series, true)).toMatchObject({ code: 0 });
