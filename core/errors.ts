@@ -47,6 +47,12 @@ export const ERROR_CATALOGUE = {
     'The kernel tables are too small for the desired state; the agent reloads with larger ones.',
   KERNEL_CALL_FAILED: 'The kernel refused the call named; see errno.',
 
+  HOST_UNFIT: 'Do what stands under each error, and run `lb-agent preflight` again.',
+
+  // The router.
+  WITHDRAW_INCOMPLETE:
+    'The agent goes on trying. Its log says what the announce hook met; a static route to this host has to be taken away at the router.',
+
   // State on disk.
   STATE_MISSING:
     'On the very first start add --init, or always --init-if-missing where the command line cannot change. If the state was lost, start with --reset-nonces and read what that risks.',

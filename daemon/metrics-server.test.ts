@@ -13,6 +13,7 @@ let folder: string;
 let socket: string;
 const servers: MetricsServer[] = [];
 const errors: unknown[] = [];
+let notReady: string[] = [];
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'cdc-metrics-'));
   socket = join(folder, 'metrics.sock');
@@ -28,7 +29,8 @@ async function serve(
   collect = async () => ({ text: 'up 1\n', contentType: 'text/plain; version=0.0.4' }),
 ): Promise<MetricsServer> {
   const onError = (error: unknown) => errors.push(error);
-  const server = await serveMetrics({ where, collect, onError });
+  const probes = { healthz: () => [], readyz: () => notReady };
+  const server = await serveMetrics({ where, collect, onError, probes });
   servers.push(server);
   return server;
 }
@@ -55,6 +57,20 @@ async function stale(path: string): Promise<void> {
   child.kill('SIGKILL');
   await once(child, 'exit');
 }
+
+describe('probes', () => {
+  it('answer 200, or 503 with the reasons', async () => {
+    await serve({ socket });
+    const ask = (path: string) => get({ socketPath: socket, path });
+    expect(await ask('/healthz')).toEqual({ status: 200, type: 'text/plain', text: 'ok\n' });
+    expect(await ask('/readyz')).toMatchObject({ status: 200, text: 'ok\n' });
+    notReady = ['it starts', 'it waits'];
+    expect(await ask('/readyz')).toMatchObject({ status: 503, text: 'it starts\nit waits\n' });
+    expect(await ask('/healthz')).toMatchObject({ status: 200 });
+    notReady = [];
+    expect(await ask('/healthz/')).toMatchObject({ status: 404 });
+  });
+});
 
 describe('metrics on a unix socket', () => {
   it('are for its owner and group, and gone at the end', async () => {

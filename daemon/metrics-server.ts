@@ -19,6 +19,15 @@ export interface MetricsOptions {
   readonly collect: () => Promise<MetricsText>;
   /** Told of what `collect` throws; the scraper gets status 500. */
   readonly onError: (error: unknown) => void;
+  readonly probes: Probes;
+}
+
+/** Each says why not, in sentences; nothing where all is well. They must not throw. */
+export interface Probes {
+  /** Whether a restart would not help. */
+  readonly healthz: () => readonly string[];
+  /** Whether work may be sent here. */
+  readonly readyz: () => readonly string[];
 }
 
 export interface MetricsServer {
@@ -33,14 +42,22 @@ const MAX_CONNECTIONS = 16;
 const IDLE = 5_000;
 
 /**
- * Serves `GET /metrics` over HTTP, on TCP or on a unix socket, which takes the place of one
+ * Serves `GET /metrics` over HTTP, and `/healthz` and `/readyz` (200, or 503 with the reasons), on TCP or on a unix socket, which takes the place of one
  * that a killed process left.
  *
  * @throws CidecarError SOCKET_BUSY, SOCKET_UNUSABLE
  */
 export async function serveMetrics(options: MetricsOptions): Promise<MetricsServer> {
   const server = createServer((request, response) => {
-    if (request.method !== 'GET' || request.url !== '/metrics') {
+    const { method, url } = request;
+    if (method === 'GET' && (url === '/healthz' || url === '/readyz')) {
+      const reasons = url === '/healthz' ? options.probes.healthz() : options.probes.readyz();
+      const text = reasons.length === 0 ? 'ok' : reasons.join('\n');
+      response.writeHead(reasons.length === 0 ? 200 : 503, { 'content-type': 'text/plain' });
+      response.end(`${text}\n`);
+      return;
+    }
+    if (method !== 'GET' || url !== '/metrics') {
       response.writeHead(404).end();
       return;
     }

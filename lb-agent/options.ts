@@ -49,6 +49,8 @@ const serverMtus = textOf((text): ReadonlyMap<string, number> | undefined => {
 }, `must be ADDRESS=OCTETS, comma-separated, each address once, octets from ${SERVER_MTU_MINIMUM} to 65535`);
 
 const DEFAULT_LEASE_TTL = 10;
+/** Seconds to withdraw from the router, and for packets to end. */
+const DEFAULT_WITHIN = 30;
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 const agentNameShape = z
@@ -90,6 +92,10 @@ const runOptions = z.object({
   /** Seconds. */
   withdrawWhenStale: wholeNumber(1, 31_536_000).optional(),
   announceHook: z.string().min(1).optional(),
+  /** What SIGTERM does: leave the router as it is, or withdraw from it first. */
+  onStop: choice(['keep', 'withdraw']).default('keep'),
+  /** Seconds after which the agent stops in any case. */
+  stopWithin: wholeNumber(1, 3600).default(DEFAULT_WITHIN),
   /** Whether changes of the document that lose connections are refused. */
   guard: z.boolean().default(false),
   metrics: metricsAddress.optional(),
@@ -107,7 +113,9 @@ const RENAMED: readonly RenamedOption[] = [{ old: 'quarantine', current: 'cooldo
 /** @throws CidecarError ARGUMENT_INVALID that names the option */
 export function readRunOptions(raw: object): RunOptions {
   const { flags, oldNames } = acceptOldNames(raw, RENAMED);
-  return { ...readOptions(runOptions, flags, oldNames), oldNames };
+  const options = readOptions(runOptions, flags, oldNames);
+  if (options.onStop === 'withdraw') requireLeader(flags, 'announceHook', ['onStop']);
+  return { ...options, oldNames };
 }
 
 const otherOptions = z.object({
@@ -118,7 +126,49 @@ const otherOptions = z.object({
 
 export type OtherOptions = z.infer<typeof otherOptions>;
 
+const preflightOptions = otherOptions.omit({ stateDir: true }).extend({
+  interface: z.string().min(1).max(15),
+  mode: choice(['native', 'generic']).default('native'),
+  /** Of which VIPs and servers are looked at. */
+  registry: z.string().min(1).optional(),
+  ...registryShape,
+});
+
+export type PreflightOptions = z.infer<typeof preflightOptions>;
+
+/** @throws CidecarError ARGUMENT_INVALID that names the option */
+export function readPreflightOptions(raw: object): PreflightOptions {
+  const options = readOptions(preflightOptions, raw);
+  requireLeader(raw, 'registry', ['registryOptions', 'clusterSecret']);
+  return options;
+}
+
+const announceOptions = otherOptions.omit({ json: true }).extend({
+  /** Seconds. */
+  within: wholeNumber(1, 3600).default(DEFAULT_WITHIN),
+});
+
+export type AnnounceOptions = z.infer<typeof announceOptions>;
+
+/** @throws CidecarError ARGUMENT_INVALID that names the option */
+export function readAnnounceOptions(raw: object): AnnounceOptions {
+  return readOptions(announceOptions, raw);
+}
+
+const withdrawOptions = announceOptions.extend({
+  reason: z.string().max(200, 'must have at most 200 characters').default(''),
+});
+
+export type WithdrawOptions = z.infer<typeof withdrawOptions>;
+
+/** @throws CidecarError ARGUMENT_INVALID that names the option */
+export function readWithdrawOptions(raw: object): WithdrawOptions {
+  return readOptions(withdrawOptions, raw);
+}
+
 const detachOptions = otherOptions.extend({
+  /** Whether also what is announced, or gets packets, is taken away. */
+  force: z.boolean().default(false),
   /** The registry that hosts share, which is told that the agent left. */
   registry: z.string().min(1).optional(),
   ...registryShape,

@@ -4,15 +4,20 @@ import { addRegistryOptions } from '../daemon/options/registry.js';
 import { newProgram } from '../daemon/program.js';
 import { detach } from './commands/detach.js';
 import { events } from './commands/events.js';
+import { runPreflight } from './commands/preflight.js';
 import { run } from './commands/run.js';
 import { status } from './commands/status.js';
+import { announce, withdraw } from './commands/withdraw.js';
 import type { FleetTimes } from './fleet/fleet-times.js';
 import {
   DEFAULT_PIN_FOLDER,
+  readAnnounceOptions,
   readDetachOptions,
   readEventsOptions,
   readOtherOptions,
+  readPreflightOptions,
   readRunOptions,
+  readWithdrawOptions,
 } from './options.js';
 
 /**
@@ -27,6 +32,8 @@ export function agentProgram(times: FleetTimes = {}): Command {
   addRun(program, times);
   addStatus(program);
   addEvents(program);
+  addPreflight(program);
+  addWithdraw(program);
   addDetach(program);
   return program;
 }
@@ -90,8 +97,13 @@ function addRun(program: Command, times: FleetTimes): void {
     )
     .option(
       '--announce-hook <program>',
-      'is run with CIDECAR_ANNOUNCE=up or down, so that the router is told',
+      'is run with CIDECAR_ANNOUNCE=up or down and CIDECAR_STATE=up, degraded or down, so that the router is told',
     )
+    .option(
+      '--on-stop <what>',
+      'keep: a stop changes nothing for the router; withdraw: tell --announce-hook to withdraw, and stop when packets have ended (default: keep)',
+    )
+    .option('--stop-within <seconds>', 'limit of that (default: 30)')
     .option(
       '--guard',
       'refuse changes of the document that lose connections or can repeat CIDs, and go on by the former one',
@@ -127,9 +139,42 @@ function addEvents(program: Command): void {
     .action(async (flags: object) => events(readEventsOptions(flags)));
 }
 
+function addPreflight(program: Command): void {
+  const command = program
+    .command('preflight')
+    .description(
+      'Look at this host, and print what is in the way of a balancer and what helps. Changes nothing; ends with 1 where an agent could not run.',
+    )
+    .requiredOption('--interface <name>', 'where the packets for the VIPs come in')
+    .option('--mode <mode>', 'native or generic, as the agent gets it (default: native)')
+    .option('--pin-dir <folder>', `of the agent (default: ${DEFAULT_PIN_FOLDER})`)
+    .option('--registry <where>', 'whose VIPs and servers are looked at (default: none)');
+  addRegistryOptions(command)
+    .option('--json', 'for programs')
+    .action(async (flags: object) => runPreflight(readPreflightOptions(flags)));
+}
+
+function addWithdraw(program: Command): void {
+  addFolders(program.command('withdraw'))
+    .description(
+      'Have the agent tell --announce-hook to withdraw this host, and wait until packets have ' +
+        'ended. It stays withdrawn, also when the agent restarts, until `lb-agent announce`.',
+    )
+    .option('--reason <text>', 'for the log and the hook')
+    .option('--within <seconds>', 'for all of that; then it ends with 1 (default: 30)')
+    .action(async (flags: object) => withdraw(readWithdrawOptions(flags)));
+  addFolders(program.command('announce'))
+    .description('Take `lb-agent withdraw` back.')
+    .option('--within <seconds>', 'for the hook; then it ends with 1 (default: 30)')
+    .action(async (flags: object) => announce(readAnnounceOptions(flags)));
+}
+
 function addDetach(program: Command): void {
   const command = addFolders(program.command('detach'))
-    .description('Take the balancer off its interface and remove its pins. Stop the agent first.')
+    .description(
+      'Take the balancer off its interface and remove its pins. Withdraw it from the router and stop the agent first.',
+    )
+    .option('--force', 'also while it is announced, or packets come')
     .option('--registry <where>', 'tell the others, in the etcd that they share, that it left');
   addRegistryOptions(command)
     .option('--agent <name>', 'its name among them (default: the host’s)')

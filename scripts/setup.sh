@@ -39,10 +39,10 @@ check_node() {
 
 # The compiler of the BPF programs, what the addon links, what the namespace tests run; of
 # systemd, what verifies the units in deploy/; the registry that the tests of etcd start; what
-# checks the models of the shared registry.
+# checks the models of the shared registry; what announces balancers to a router; promtool.
 packages=(clang-16 llvm-16 libbpf-dev libelf-dev zlib1g-dev linux-libc-dev pkg-config g++ make
   iproute2 iputils-ping ethtool ngtcp2-client openssl ca-certificates procps systemd util-linux
-  qemu-system-x86 busybox-static cpio etcd-server etcd-client spin gcc)
+  qemu-system-x86 busybox-static cpio etcd-server etcd-client spin gcc bird2 exabgp prometheus)
 
 install_modules() {
   local done=node_modules/.package-lock.json

@@ -187,6 +187,8 @@ export class Daemon {
         where: this.#options.metrics,
         collect: () => this.#metrics.text(),
         onError: (error) => log.error({ error }, 'metrics cannot be collected'),
+        // Whatever is wrong with it, it mends or says; that it answers is what it can show.
+        probes: { healthz: () => [], readyz: () => this.#serving?.reasons ?? [] },
       });
     }
     await this.#server.listen(this.#options);

@@ -20,6 +20,15 @@ export class Serving {
     this.#options = options;
   }
 
+  /** Why it is not serving, in sentences; nothing where it is. */
+  get reasons(): readonly string[] {
+    const { issuer, detached } = this.#options;
+    return [
+      ...(issuer.routable ? [] : [`0b111 CIDs are issued: ${issuer.reason}`]),
+      ...(detached() ? ['tunnels of the balancers are not unwrapped'] : []),
+    ];
+  }
+
   /** Says what is so now. The health service has no field for the reason, so that is logged. */
   check(): void {
     const { issuer, server, log } = this.#options;

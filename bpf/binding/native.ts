@@ -111,6 +111,10 @@ export interface NativeDriver {
   readonly txQueues?: number;
   /** As many as `ethtool -L` could set. */
   readonly mostQueues?: number;
+  /** Whether it joins packets, in hardware or in the driver. */
+  readonly lro?: boolean;
+  /** Whether the stack joins packets. */
+  readonly gro?: boolean;
 }
 
 export interface NativeProbe {
@@ -143,9 +147,13 @@ export interface NativeAddon {
   isBpffs(path: string): boolean;
   mountBpffs(path: string): void;
   probe(): NativeProbe;
+  /** By their numbers. Of all threads, in all sets. */
+  limitCapabilities(keep: readonly number[]): void;
   /** Of whatever origin. */
   xdpPrograms(ifindex: number): readonly NativeXdpProgram[];
   driverOf(ifindex: number): NativeDriver;
+  /** As `ethtool -S` names them. */
+  driverCounters(ifindex: number): Readonly<Record<string, number>>;
 }
 
 /**

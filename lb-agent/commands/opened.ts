@@ -15,6 +15,7 @@ export interface Opened {
   metrics?: MetricsServer;
   agent?: Agent;
   tunnelMtus?: { close(): void };
+  interfaceErrors?: { close(): void };
   fleet?: AgentFleet;
   loop?: ReconcileLoop;
   changes?: DocumentChanges;
@@ -25,6 +26,7 @@ export interface Opened {
 export async function closeOpened(opened: Opened): Promise<void> {
   await opened.watch?.close();
   opened.tunnelMtus?.close();
+  opened.interfaceErrors?.close();
   await opened.view.close();
   await opened.fleet?.close();
   await opened.changes?.close();

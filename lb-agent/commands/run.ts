@@ -2,19 +2,23 @@
 import { hostname } from 'node:os';
 import { requireKernelSupport } from '../../bpf/index.js';
 import { createLog, type Log } from '../../daemon/log.js';
-import { serveMetrics } from '../../daemon/metrics-server.js';
+import { type Probes, serveMetrics } from '../../daemon/metrics-server.js';
 import { warnOfOldNames } from '../../daemon/options/old-names.js';
 import { daemonMetrics } from '../../daemon/registry-health.js';
 import type { DesiredState } from '../../registry/index.js';
 import { Agent } from '../agent.js';
+import { degradedBy } from '../announcing/degraded.js';
 import { AgentFleet } from '../fleet/agent-fleet.js';
 import type { FleetTimes } from '../fleet/fleet-times.js';
 import { placeOf } from '../fleet/machine.js';
 import { observeAgentFleet } from '../fleet/metrics.js';
+import { dropCapabilities } from '../installation/capabilities.js';
 import { AgentLock } from '../installation/pin-folder-lock.js';
 import { PinFolder } from '../installation/pins.js';
 import { configPackets } from '../observe/config-packets.js';
+import { observeInterfaceErrors, watchInterfaceErrors } from '../observe/interface-errors.js';
 import { metricsText } from '../observe/metrics.js';
+import { agentProbes } from '../observe/probes.js';
 import { serverPackets } from '../observe/server-packets.js';
 import { watchTunnelMtus } from '../observe/tunnel-mtu-warnings.js';
 import { agentName, type RunOptions, stateFile } from '../options.js';
@@ -22,7 +26,9 @@ import { type HostInterface, hostInterface } from '../reachability/next-hops/hos
 import { AgentDocument } from './agent-document.js';
 import { followDocument } from './follow-document.js';
 import { HostView } from './host-view.js';
+import { leaveRouter } from './leave-router.js';
 import { closeOpened, type Opened } from './opened.js';
+import { warnOfHost } from './preflight.js';
 import { linkSettings, settingsOf } from './settings.js';
 
 /** What a run has before anything is opened but the registry. */
@@ -53,11 +59,13 @@ async function runUntilStopped(run: Run): Promise<void> {
   const name = document.shared && agentName(options);
   const { desired, fromDisk, etcdAway } = await document.first();
   const common = daemonMetrics('lb-agent', document.health);
+  observeInterfaceErrors(common, options.interface);
   const view = new HostView(options, host, log);
   const opened: Opened = { view };
   try {
     await view.followAddresses(desired);
     view.check(desired);
+    void warnOfHost(options, desired, log);
     opened.lock = await AgentLock.acquire(options.pinDir);
     // Before anything is attached: where they cannot be served, nothing is.
     if (options.metrics !== undefined) {
@@ -65,6 +73,7 @@ async function runUntilStopped(run: Run): Promise<void> {
         where: options.metrics,
         collect: () => metricsText(opened.agent, common),
         onError: (error) => log.error({ error }, 'metrics cannot be collected'),
+        probes: probesOf(opened, document),
       });
     }
     await view.followNextHops(desired);
@@ -72,6 +81,7 @@ async function runUntilStopped(run: Run): Promise<void> {
     opened.agent = agent;
     view.followMtu((mtu) => agent.useSettings(linkSettings(options, mtu)));
     opened.tunnelMtus = watchTunnelMtus(agent, log);
+    opened.interfaceErrors = watchInterfaceErrors(host.name, log);
     const fleet = await openFleet(run, name ?? '', agent);
     opened.fleet = fleet;
     observeAgentFleet(common, fleet);
@@ -79,6 +89,7 @@ async function runUntilStopped(run: Run): Promise<void> {
     const { wanted, watch } = await followDocument(following, opened);
     opened.watch = watch;
     const stop = stopped();
+    dropCapabilities(filesOf(options), log);
     const early = await attachOrStop(agent, fleet.mayAttach(etcdAway), stop, log);
     if (!early) {
       fleet.started();
@@ -87,9 +98,34 @@ async function runUntilStopped(run: Run): Promise<void> {
     const signal = await stop;
     log.info({ signal }, 'stopping; what is attached stays attached');
     if (early) agent.abandon();
+    else if (options.onStop === 'withdraw') {
+      const limitMs = options.stopWithin * 1000;
+      await leaveRouter({ agent, fleet, limitMs, hurry: stopped(), log });
+    }
   } finally {
     await closeOpened(opened);
   }
+}
+
+function probesOf(opened: Opened, { health }: AgentDocument): Probes {
+  return agentProbes({
+    attached: () => opened.agent?.attached(),
+    started: () => opened.fleet?.announcer.announcing !== undefined,
+    withdrawn: () => {
+      const now = opened.fleet?.announcer.announcing;
+      return now?.announce === false ? now.reason : undefined;
+    },
+    get failingSince() {
+      return health.failingSince;
+    },
+  });
+}
+
+/** What it reads or writes after its start. */
+function filesOf(options: RunOptions): string[] {
+  const { registry, registryOptions, clusterSecret } = options;
+  const others = [registryOptions, clusterSecret].filter((path) => path !== undefined);
+  return [stateFile(options), ...others, ...(registry.includes('://') ? [] : [registry])];
 }
 
 /** Fills the balancer's tables; it is attached where it goes on from what is attached. */
@@ -131,6 +167,7 @@ function openFleet({ options, document, log, times }: Run, name: string, agent: 
     hook: options.announceHook,
     log,
     attached: () => agent.attached(),
+    degraded: () => degradedBy(document.health, agent.record?.servers ?? [], Date.now()),
     configPackets: () => configPackets(agent.balancer, agent.record),
     serverPackets: () => serverPackets(agent.balancer, agent.record),
   });

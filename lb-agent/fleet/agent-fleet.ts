@@ -6,7 +6,7 @@ import { identityIn } from '../../daemon/identity.js';
 import { revisionNumber } from '../../registry/etcd/layout/index.js';
 import type { EtcdRegistry } from '../../registry/etcd/store/etcd-registry.js';
 import type { DesiredState } from '../../registry/index.js';
-import { Announcer, type AnnouncerOptions } from './announcer.js';
+import { Announcer, type AnnouncerOptions } from '../announcing/announcer.js';
 import { Controller } from './controller.js';
 import { Facts } from './facts.js';
 import type { FleetTimes } from './fleet-times.js';
@@ -25,8 +25,6 @@ export interface AgentFleetOptions extends PacketCounts, FleetTimes, AnnouncerOp
   readonly host: string;
   /** By what it is known when it has lost its state folder. */
   readonly place?: Place;
-  /** Path of the agent's state file; what this remembers is beside it. */
-  readonly stateFile: string;
   /** Seconds of the lease. */
   readonly ttl: number;
   /** Whether the balancer is attached. */
@@ -189,6 +187,22 @@ export class AgentFleet implements FleetHealth {
     return this.#announcer.announced;
   }
 
+  /** What was decided for the router, and whether the hook passes it on. */
+  get announcer(): Pick<Announcer, 'announcing' | 'hookFails'> {
+    return this.#announcer;
+  }
+
+  /**
+   * Has the router told that packets should not come here, because the agent ends. Resolves when
+   * the hook said so, or at once where there is none.
+   */
+  async withdraw(): Promise<void> {
+    this.#announcer.stop();
+    this.#starting = false;
+    this.#look();
+    await this.#announcer.withdrawn();
+  }
+
   get connected(): boolean {
     return this.#options.registry?.connected ?? false;
   }
@@ -235,6 +249,7 @@ export class AgentFleet implements FleetHealth {
     const { countEvery = COUNT_EVERY } = this.#options;
     if (this.#looks % countEvery === 0) this.#countPackets();
     this.#look();
+    this.#announce(true);
   }
 
   #countPackets(): void {
@@ -257,8 +272,9 @@ export class AgentFleet implements FleetHealth {
     return this.connected && this.alive && this.#inKernel >= this.#newest;
   }
 
-  #announce(): void {
-    if (this.#starting) return;
+  #announce(ticks = false): void {
+    // A start that takes long without the program attached: until then the router is told so.
+    if (this.#starting && (!ticks || this.#options.attached())) return;
     this.#announcer.decide({
       attached: this.#options.attached(),
       standing: this.standing,

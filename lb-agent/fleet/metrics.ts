@@ -14,6 +14,23 @@ export function observeAgentFleet(registry: Registry, fleet: AgentFleet): void {
       this.set(fleet.announced ? 1 : 0);
     },
   });
+  new Gauge({
+    name: 'cidecar_agent_degraded',
+    help: '1 while this host is announced though another may route better; the log says why.',
+    registers,
+    collect() {
+      const now = fleet.announcer.announcing;
+      this.set(now?.announce === true && now.degraded !== undefined ? 1 : 0);
+    },
+  });
+  new Gauge({
+    name: 'cidecar_agent_announce_hook_failing',
+    help: '1 while the announce hook fails, so that the router may not know.',
+    registers,
+    collect() {
+      this.set(fleet.announcer.hookFails === true ? 1 : 0);
+    },
+  });
   if (fleet.standing === 'alone') return;
   observeFleet(registry, fleet);
   new Gauge({

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Status } from '../../lb-agent/observe/status.js';
-import { inNamespace, run, tryRun } from '../netns/command.js';
+import { type CommandResult, inNamespace, tryRun } from '../netns/command.js';
 import { nodeArgv, type WorkerProcess } from '../netns/process.js';
 import type { Scope } from '../netns/scope.js';
 import type { Host } from '../netns/topology.js';
@@ -87,18 +87,21 @@ export class Agent {
 
   /** Takes the program of an agent that does not run off its interface, as a reboot does. */
   async detach(): Promise<void> {
-    const argv = [...nodeArgv('lb-agent/main'), 'detach', '--pin-dir', this.pinFolder];
-    const state = ['--state-dir', this.#scope.path(this.host.name, 'state')];
-    await run(inNamespace(this.host.namespace, [...argv, ...state]));
+    const { code, stderr } = await this.command('detach', '--force');
+    if (code !== 0) throw new Error(`lb-agent detach failed with ${code}: ${stderr}`);
+  }
+
+  /** Runs another command of the program on what this agent pinned. */
+  command(name: string, ...more: string[]): Promise<CommandResult> {
+    const folders = ['--pin-dir', this.pinFolder];
+    folders.push('--state-dir', this.#scope.path(this.host.name, 'state'));
+    const argv = [...nodeArgv('lb-agent/main'), name, ...folders, ...more];
+    return tryRun(inNamespace(this.host.namespace, argv));
   }
 
   /** What `lb-agent status --json` says, which runs as a process of its own. */
   async status(): Promise<Status> {
-    const argv = [...nodeArgv('lb-agent/main'), 'status', '--json', '--pin-dir', this.pinFolder];
-    const state = ['--state-dir', this.#scope.path(this.host.name, 'state')];
-    const { code, stdout, stderr } = await tryRun(
-      inNamespace(this.host.namespace, [...argv, ...state]),
-    );
+    const { code, stdout, stderr } = await this.command('status', '--json');
     if (code !== 0) throw new Error(`lb-agent status failed with ${code}: ${stderr}`);
     return JSON.parse(stdout);
   }

@@ -26,6 +26,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("load", Napi::Function::New(env, load_object, "load"));
   define_interface(env, exports);
   define_system(env, exports);
+  define_capabilities(env, exports);
   return exports;
 }
 

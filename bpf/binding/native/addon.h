@@ -39,6 +39,7 @@ Napi::Function define_object(Napi::Env env);
 Napi::Function define_ring_buffer(Napi::Env env);
 void define_interface(Napi::Env env, Napi::Object exports);
 void define_system(Napi::Env env, Napi::Object exports);
+void define_capabilities(Napi::Env env, Napi::Object exports);
 Napi::Value load_object(const Napi::CallbackInfo& info);
 
 }  // namespace cidecar

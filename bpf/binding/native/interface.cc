@@ -10,8 +10,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "addon.h"
 #include "fd.h"
@@ -77,6 +79,60 @@ Napi::Value driver_of(const Napi::CallbackInfo& info) {
     result.Set("txQueues", channels.tx_count + channels.combined_count);
     result.Set("mostQueues", channels.max_combined + channels.max_rx);
   }
+  ethtool_value flags = {};
+  flags.cmd = ETHTOOL_GFLAGS;
+  if (ask_driver(socket.get(), request, &flags))
+    result.Set("lro", Napi::Boolean::New(env, (flags.data & ETH_FLAG_LRO) != 0));
+  ethtool_value gro = {};
+  gro.cmd = ETHTOOL_GGRO;
+  if (ask_driver(socket.get(), request, &gro))
+    result.Set("gro", Napi::Boolean::New(env, gro.data != 0));
+  return result;
+}
+
+/// How many counters the driver keeps; 0 where it keeps none.
+uint32_t counters_of(int socket, ifreq& request) {
+  alignas(ethtool_sset_info) char room[sizeof(ethtool_sset_info) + sizeof(uint32_t)] = {};
+  auto* question = reinterpret_cast<ethtool_sset_info*>(room);
+  question->cmd = ETHTOOL_GSSET_INFO;
+  question->sset_mask = 1ULL << ETH_SS_STATS;
+  if (!ask_driver(socket, request, question) || question->sset_mask == 0) return 0;
+  uint32_t count;
+  memcpy(&count, room + sizeof(ethtool_sset_info), sizeof(count));
+  return count;
+}
+
+// driverCounters(ifindex): what `ethtool -S` prints, as an object; empty where there is nothing.
+Napi::Value driver_counters(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const uint32_t interface = uint32_of(env, info[0], "ifindex");
+  auto result = Napi::Object::New(env);
+  ifreq request = {};
+  const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!socket.open() || if_indextoname(interface, request.ifr_name) == nullptr) return result;
+  const uint32_t count = counters_of(socket.get(), request);
+  if (count == 0) return result;
+  // A driver may have more counters a moment later, as after `ethtool -L`, and writes all of them.
+  const size_t room = count + 4096;
+  std::vector<char> names(sizeof(ethtool_gstrings) + room * ETH_GSTRING_LEN);
+  auto* strings = reinterpret_cast<ethtool_gstrings*>(names.data());
+  strings->cmd = ETHTOOL_GSTRINGS;
+  strings->string_set = ETH_SS_STATS;
+  strings->len = count;
+  std::vector<char> values(sizeof(ethtool_stats) + room * sizeof(uint64_t));
+  auto* stats = reinterpret_cast<ethtool_stats*>(values.data());
+  stats->cmd = ETHTOOL_GSTATS;
+  stats->n_stats = count;
+  if (!ask_driver(socket.get(), request, strings) || !ask_driver(socket.get(), request, stats))
+    return result;
+  const uint32_t both = std::min({strings->len, stats->n_stats, static_cast<uint32_t>(room)});
+  for (uint32_t i = 0; i < both; i++) {
+    char name[ETH_GSTRING_LEN + 1] = {};
+    memcpy(name, strings->data + i * ETH_GSTRING_LEN, ETH_GSTRING_LEN);
+    uint64_t value;
+    memcpy(&value, reinterpret_cast<const char*>(stats->data) + i * sizeof(value), sizeof(value));
+    result.Set(name, static_cast<double>(value));
+  }
   return result;
 }
 
@@ -84,6 +140,7 @@ Napi::Value driver_of(const Napi::CallbackInfo& info) {
 
 void define_interface(Napi::Env env, Napi::Object exports) {
   exports.Set("xdpPrograms", Napi::Function::New(env, xdp_programs, "xdpPrograms"));
+  exports.Set("driverCounters", Napi::Function::New(env, driver_counters, "driverCounters"));
   exports.Set("driverOf", Napi::Function::New(env, driver_of, "driverOf"));
 }
 

@@ -4,20 +4,15 @@ import { CidecarError, SayOnce } from '../../../core/index.js';
 import { type DesiredState, type Server, vipAddresses } from '../../../registry/index.js';
 import { type Ip, readDevices } from '../next-hops/ip.js';
 import { type Ingress, ownAddresses } from '../next-hops/resolve.js';
+import type { Finding } from './finding.js';
 import { forwardedVips } from './forwarding.js';
+import { forwardingFinding, genericFinding, vethFinding } from './traffic-findings.js';
 
 export interface HostChecksOptions {
   readonly ingress: Ingress;
   readonly ip: Ip;
   readonly log: Logger;
 }
-
-const FORWARDS =
-  'this host forwards: what the program passes of these VIPs goes back to the router and comes again until its TTL ends; turn forwarding off, or give each VIP a blackhole route (docs/lb-host.md, step 4)';
-const VETH =
-  'native mode on a veth: checksums that a sender on this machine left to offload arrive wrong, and frames are lost or stuck unless the other end has a native XDP program (docs/lb-host.md, "In a namespace, a container or a virtual machine")';
-const GENERIC =
-  'generic mode: packets that GRO or LRO joined, or that a sender on this machine has not cut yet, fit no tunnel and are dropped (too_big_offloaded, too_big_fragmentable): turn these offloads off with ethtool -K';
 
 /** What of this host's set-up would harm packets without any counter of ours showing it. */
 export class HostChecks {
@@ -40,34 +35,46 @@ export class HostChecks {
 
   /** Looks at the host as it is now, and warns of what is news. Never rejects. */
   async follow(desired: DesiredState): Promise<void> {
-    const { ip, ingress, log } = this.#options;
-    this.#sayGeneric();
+    const { log, ingress } = this.#options;
+    this.#say(genericFinding(ingress), 'generic-mode');
     try {
-      const vips = vipAddresses(desired);
-      const l2 = l2Servers(desired).map(({ address }) => address);
-      const [forwarded, own, devices] = await Promise.all([
-        forwardedVips(vips, ingress.name, ip),
-        ownAddresses(l2, ip),
-        readDevices(ip),
-      ]);
-      this.#own = own;
-      const about = { interface: ingress.name, vips: forwarded.join(' ') };
-      if (forwarded.length === 0) this.#said.over(FORWARDS);
-      else if (this.#said.isNews(about.vips, FORWARDS)) log.warn(about, FORWARDS);
-      const veth = ingress.native && devices.get(ingress.name)?.kind === 'veth';
-      if (veth && this.#said.isNews('', VETH)) log.warn({ interface: ingress.name }, VETH);
+      const { forwarding, veth } = await this.#look(desired);
+      this.#say(forwarding, 'forwarding');
+      this.#say(veth, 'veth');
       this.#said.over('trouble');
     } catch (error) {
       if (this.#said.isNews(error, 'trouble')) log.warn({ error }, 'cannot check this host');
     }
   }
 
-  /** The offloads of senders on the same machine cannot be seen from here, so it is always said. */
-  #sayGeneric(): void {
-    const { ingress, log } = this.#options;
-    if (ingress.native || !this.#said.isNews('', GENERIC)) return;
-    const command = `ethtool -K ${ingress.name} gro off lro off`;
-    log.warn({ interface: ingress.name, command }, GENERIC);
+  /** What {@link follow} warns of, as it is now. Rejects where the host cannot be asked. */
+  async findings(desired: DesiredState): Promise<Finding[]> {
+    const { forwarding, veth } = await this.#look(desired);
+    return [...genericFinding(this.#options.ingress), ...forwarding, ...veth];
+  }
+
+  async #look(desired: DesiredState): Promise<{ forwarding: Finding[]; veth: Finding[] }> {
+    const { ip, ingress } = this.#options;
+    const vips = vipAddresses(desired);
+    const l2 = l2Servers(desired).map(({ address }) => address);
+    const [forwarded, own, devices] = await Promise.all([
+      forwardedVips(vips, ingress.name, ip),
+      ownAddresses(l2, ip),
+      readDevices(ip),
+    ]);
+    this.#own = own;
+    const veth = vethFinding(ingress, devices.get(ingress.name)?.kind);
+    return { forwarding: forwardingFinding(ingress, forwarded), veth };
+  }
+
+  /** Of one topic; where nothing is found, whatever comes next is news. */
+  #say([finding]: readonly Finding[], topic: string): void {
+    if (finding === undefined) {
+      this.#said.over(topic);
+      return;
+    }
+    const { about = {}, sentence } = finding;
+    if (this.#said.isNews(JSON.stringify(about), topic)) this.#options.log.warn(about, sentence);
   }
 
   /**

@@ -12,28 +12,43 @@ export interface AnnounceHookOptions {
   readonly limitMs?: number;
   /** Milliseconds after which it is told the same again. */
   readonly repeatMs?: number;
+  /** Milliseconds after which it is told again what it failed at. */
+  readonly retryMs?: number;
+  /** Called with each word before it is told; it is told when this has resolved. */
+  readonly onTelling?: (announcing: Announcing) => Promise<void>;
+  /** Called with each word that it was told and that it ended well with. */
+  readonly onTold?: (announcing: Announcing) => void;
 }
 
 const LIMIT_MS = 10_000;
 const REPEAT_MS = 10_000;
+const RETRY_MS = 1_000;
 
 /**
  * Tells a program of the operator whether to announce the VIPs, in its environment:
- * CIDECAR_ANNOUNCE is `up` or `down`, CIDECAR_REASON says why. It is told again and again, because
- * a routing daemon that is restarted or reads its configuration again forgets what it was told.
+ * CIDECAR_ANNOUNCE is `up` or `down`, CIDECAR_STATE is `up`, `degraded` or `down`, CIDECAR_REASON
+ * says why. It is told again and again, because a routing daemon that is restarted or reads its
+ * configuration again forgets what it was told.
  */
 export class AnnounceHook {
   readonly #options: AnnounceHookOptions;
   readonly #running = new SerialWork(() => this.#run());
   readonly #said = new SayOnce();
   readonly #timer: NodeJS.Timeout;
+  #retry: NodeJS.Timeout | undefined;
   #wanted: Announcing | undefined;
+  #failing = false;
   #closed = false;
 
   constructor(options: AnnounceHookOptions) {
     this.#options = options;
-    const repeat = () => this.#wanted && void this.#running.run();
+    const repeat = () => void this.#running.run();
     this.#timer = setInterval(repeat, options.repeatMs ?? REPEAT_MS).unref();
+  }
+
+  /** Whether it failed when it ran last. */
+  get failing(): boolean {
+    return this.#failing;
   }
 
   tell(announcing: Announcing): void {
@@ -45,27 +60,32 @@ export class AnnounceHook {
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#timer);
+    clearTimeout(this.#retry);
     await this.#running.idle();
   }
 
   async #run(): Promise<void> {
     const announcing = this.#wanted;
     if (announcing === undefined) return;
-    const { program, log } = this.#options;
+    const { program, log, onTelling, onTold, retryMs = RETRY_MS } = this.#options;
+    await onTelling?.(announcing);
     const failure = await this.#spawn(announcing);
-    if (failure === undefined) this.#said.over();
-    else if (this.#said.isNews(failure))
-      log.error({ program, failure }, 'the announce hook failed');
+    this.#failing = failure !== undefined;
+    if (failure === undefined) {
+      if (this.#said.over()) log.info({ program }, 'the announce hook works again');
+      onTold?.(announcing);
+      return;
+    }
+    if (this.#said.isNews(failure)) log.error({ program, failure }, 'the announce hook failed');
+    clearTimeout(this.#retry);
+    if (this.#closed) return;
+    this.#retry = setTimeout(() => void this.#running.run(), retryMs).unref();
   }
 
   /** Undefined where it ended well, else how it ended. */
   #spawn(announcing: Announcing): Promise<string | undefined> {
     const { program, limitMs = LIMIT_MS } = this.#options;
-    const env = {
-      ...process.env,
-      CIDECAR_ANNOUNCE: announcing.announce ? 'up' : 'down',
-      CIDECAR_REASON: announcing.announce ? '' : announcing.reason,
-    };
+    const env = { ...process.env, ...environmentOf(announcing) };
     return new Promise((resolve) => {
       const options = { env, stdio: 'ignore', timeout: limitMs, killSignal: 'SIGKILL' } as const;
       let child: ChildProcess;
@@ -83,4 +103,14 @@ export class AnnounceHook {
       });
     });
   }
+}
+
+function environmentOf(announcing: Announcing): Record<string, string> {
+  const up = announcing.announce;
+  const why = up ? announcing.degraded : announcing.reason;
+  return {
+    CIDECAR_ANNOUNCE: up ? 'up' : 'down',
+    CIDECAR_STATE: up ? (why === undefined ? 'up' : 'degraded') : 'down',
+    CIDECAR_REASON: why ?? '',
+  };
 }
