@@ -14,6 +14,7 @@ import { observeAgentFleet } from '../fleet/metrics.js';
 import { AgentLock } from '../installation/pin-folder-lock.js';
 import { PinFolder } from '../installation/pins.js';
 import { configPackets } from '../observe/config-packets.js';
+import { observeHealth } from '../observe/health-metrics.js';
 import { metricsText } from '../observe/metrics.js';
 import { serverPackets } from '../observe/server-packets.js';
 import { watchTunnelMtus } from '../observe/tunnel-mtu-warnings.js';
@@ -68,6 +69,8 @@ async function runUntilStopped(run: Run): Promise<void> {
       });
     }
     await view.followNextHops(desired);
+    await view.followHealth(desired);
+    await view.health.firstRound();
     const agent = await prepareAgent(run, view, desired);
     opened.agent = agent;
     view.followMtu((mtu) => agent.useSettings(linkSettings(options, mtu)));
@@ -75,6 +78,7 @@ async function runUntilStopped(run: Run): Promise<void> {
     const fleet = await openFleet(run, name ?? '', agent);
     opened.fleet = fleet;
     observeAgentFleet(common, fleet);
+    observeHealth(common, view.health);
     const following = { document, view, agent, fleet, desired, fromDisk, log };
     const { wanted, watch } = await followDocument(following, opened);
     opened.watch = watch;

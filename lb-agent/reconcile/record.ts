@@ -73,7 +73,9 @@ export function namesOf(
     pools: pools.map(({ pool, index }) => ({ name: pool.name, index })),
     servers: pools.flatMap(({ pool }) =>
       pool.servers.map(({ name, address, weight, state }) => {
-        const unreachable = isReachable(verdicts, name) ? null : verdicts.get(name)?.reason ?? null;
+        const unreachable = isReachable(verdicts, name)
+          ? null
+          : (verdicts.get(name)?.reason ?? null);
         return {
           name,
           pool: pool.name,
