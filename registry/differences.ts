@@ -33,6 +33,7 @@ function ofPool(before: Pool, after: Pool): string[] {
     ),
     ...ofPolicy(`allocation${of}`, before.allocation, after.allocation),
     ...ofPolicy(`rotation policy${of}`, before.rotation, after.rotation),
+    ...ofPolicy(`health check${of}`, before.health, after.health),
     ...paired(before.configs, after.configs, ({ id }) => String(id)).flatMap(([id, old, now]) =>
       presence(`config ${id}${of}`, old, now, (a, b) => ofConfig(`config ${id}${of}`, a, b)),
     ),

@@ -48,6 +48,32 @@ export interface Pool {
   readonly allocation?: Allocation;
   /** When a rotation begins by itself; without it none does. */
   readonly rotation?: RotationPolicy;
+  /** How balancers find out which servers are dead; without it they do not look. */
+  readonly health?: HealthCheck;
+}
+
+/** How each balancer checks the servers of a pool by itself. */
+export interface HealthCheck {
+  /** `quic`: Version Negotiation has to be answered. `udp`: a datagram has to be. */
+  readonly check: 'quic' | 'udp';
+  /** Milliseconds between two probes of one server. */
+  readonly interval: number;
+  /** Milliseconds within which an answer has to come; at most `interval`. */
+  readonly timeout: number;
+  /** Answers in a row that bring a server back. */
+  readonly up: number;
+  /** Misses in a row that take a server out. */
+  readonly down: number;
+  /** Percent of the servers that stay in use whatever the checks say. */
+  readonly floor: number;
+  /** Where the servers answer; left out, the port of each VIP. */
+  readonly port?: number | undefined;
+  /** Whether the server's own address is probed too, without a tunnel. */
+  readonly ownAddress: boolean;
+  /** Where the CIDs of a server go that is out: on to it, or to other servers. */
+  readonly cids: 'keep' | 'fall-back';
+  /** Whether a new server takes new flows before it has answered. */
+  readonly start: 'unproven' | 'proven';
 }
 
 /** Only a registry that hosts share acts on it. */

@@ -12,6 +12,7 @@ export {
   type TestRunResult,
   type XdpMode,
 } from './program.js';
+export { RawSocket, type RawSocketKind } from './raw-socket.js';
 export { RingBuffer } from './ring-buffer.js';
 export {
   ensureBpffs,

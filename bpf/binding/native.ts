@@ -93,6 +93,14 @@ export interface NativeRingBuffer {
   close(): void;
 }
 
+export type RawSocketKind = 'ipv4' | 'ipv6' | 'link' | 'icmp' | 'icmpv6';
+
+export interface NativeRawSocket {
+  send(packets: readonly Uint8Array[]): Int32Array;
+  receive(into: Uint8Array): number | undefined;
+  close(): void;
+}
+
 export interface NativeXdpProgram {
   readonly id: number;
   /** Empty where this process may not ask. */
@@ -135,6 +143,7 @@ export interface NativeAddon {
     map: NativeMap,
     onEvents: (octets: Uint8Array, lengths: Uint32Array) => void,
   ) => NativeRingBuffer;
+  readonly RawSocket: new (kind: RawSocketKind) => NativeRawSocket;
   load(
     path: string,
     sizes: [string, number][],

@@ -53,6 +53,7 @@ async function detachBalancer(options: DetachOptions): Promise<void> {
     pins.remove();
     rmSync(stateFile(options), { force: true });
     // It holds keys, which nothing here needs any more.
+    rmSync(`${stateFile(options)}.health`, { force: true });
     rmSync(`${stateFile(options)}.last-good`, { force: true });
     rmSync(`${stateFile(options)}.last-good.journal`, { force: true });
     rmSync(`${stateFile(options)}.fleet`, { force: true });

@@ -55,8 +55,20 @@ export async function followDocument(of: Following, opened: Opened): Promise<Fol
     agent.useSources(view.sources.current);
     want();
   };
-  view.onNextHops(want);
-  view.onSources(wantBySources);
+  // Probes leave as tunnels do, and are told after them: packets must not wait for probes.
+  const aimAnew = () =>
+    view.followHealth(wanted).catch((error: unknown) => {
+      log.error({ error }, 'health checks cannot be aimed anew');
+    });
+  view.onHealth(want);
+  view.onNextHops(() => {
+    want();
+    void aimAnew();
+  });
+  view.onSources(() => {
+    wantBySources();
+    void aimAnew();
+  });
   const changes = new DocumentChanges({
     state: desired,
     guard,

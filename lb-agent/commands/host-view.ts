@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Log } from '../../daemon/log.js';
 import type { DesiredState } from '../../registry/index.js';
-import type { RunOptions } from '../options.js';
+import { type RunOptions, stateFile } from '../options.js';
+import { Health } from '../reachability/health/health.js';
+import { realClock } from '../reachability/health/real-clock.js';
 import { HostChecks } from '../reachability/host-checks/host-checks.js';
 import { LinkMtu } from '../reachability/link-mtu/link-mtu.js';
 import type { HostInterface } from '../reachability/next-hops/host-interface.js';
@@ -10,6 +12,7 @@ import { NextHops } from '../reachability/next-hops/next-hops.js';
 import { TunnelSources } from '../reachability/tunnel-sources/tunnel-sources.js';
 import type { Goal } from '../reconcile/goal.js';
 import { mergeVerdicts } from '../reconcile/verdict.js';
+import { HealthFile } from '../state/health-file.js';
 
 /** Milliseconds for which a check of the host counts for states that ask the same of it. */
 const CHECK_AGAIN_MS = 15_000;
@@ -17,6 +20,7 @@ const CHECK_AGAIN_MS = 15_000;
 /** What this host's addresses, routes and link say of the servers of a state, and follow it. */
 export class HostView {
   readonly sources: TunnelSources;
+  readonly health: Health;
   readonly #host: HostInterface;
   readonly #log: Log;
   readonly #ip = ipCommand();
@@ -38,6 +42,14 @@ export class HostView {
       ip,
       monitor: ipMonitor('neigh', 'route', 'link'),
       log,
+    });
+    this.health = new Health({
+      device: host,
+      guePort: options.guePort,
+      ip,
+      store: new HealthFile(stateFile(options)),
+      log,
+      clock: realClock(),
     });
     this.sources = new TunnelSources({
       interface: host.name,
@@ -74,21 +86,31 @@ export class HostView {
     await this.#nextHops.follow(state);
   }
 
+  /** After next hops and addresses, by which probes leave. */
+  async followHealth(state: DesiredState): Promise<void> {
+    await this.health.follow(state, { outer: this.sources.current, nextHop: this.#nextHops.find });
+  }
+
   async follow(state: DesiredState): Promise<void> {
     await Promise.all([this.followNextHops(state), this.followAddresses(state)]);
+    await this.followHealth(state);
   }
 
   /** What the balancer has to hold of a state, by what this host can reach now. */
   goal(state: DesiredState): Goal {
     return {
       desired: state,
-      verdicts: mergeVerdicts(this.#nextHops.verdicts(state)),
+      verdicts: mergeVerdicts(this.#nextHops.verdicts(state), this.health.verdicts()),
       nextHop: this.#nextHops.find,
     };
   }
 
   onNextHops(changed: () => void): void {
     this.#nextHops.onChange(changed);
+  }
+
+  onHealth(changed: () => void): void {
+    this.health.onChange(changed);
   }
 
   onSources(changed: () => void): void {
@@ -103,6 +125,11 @@ export class HostView {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#nextHops.close(), this.sources.close(), this.#linkMtu?.close()]);
+    await Promise.all([
+      this.#nextHops.close(),
+      this.sources.close(),
+      this.health.close(),
+      this.#linkMtu?.close(),
+    ]);
   }
 }

@@ -17,6 +17,7 @@ import { AgentLock } from '../installation/pin-folder-lock.js';
 import { PinFolder } from '../installation/pins.js';
 import { configPackets } from '../observe/config-packets.js';
 import { observeInterfaceErrors, watchInterfaceErrors } from '../observe/interface-errors.js';
+import { observeHealth } from '../observe/health-metrics.js';
 import { metricsText } from '../observe/metrics.js';
 import { agentProbes } from '../observe/probes.js';
 import { serverPackets } from '../observe/server-packets.js';
@@ -77,6 +78,8 @@ async function runUntilStopped(run: Run): Promise<void> {
       });
     }
     await view.followNextHops(desired);
+    await view.followHealth(desired);
+    await view.health.firstRound();
     const agent = await prepareAgent(run, view, desired);
     opened.agent = agent;
     view.followMtu((mtu) => agent.useSettings(linkSettings(options, mtu)));
@@ -85,6 +88,7 @@ async function runUntilStopped(run: Run): Promise<void> {
     const fleet = await openFleet(run, name ?? '', agent);
     opened.fleet = fleet;
     observeAgentFleet(common, fleet);
+    observeHealth(common, view.health);
     const following = { document, view, agent, fleet, desired, fromDisk, log };
     const { wanted, watch } = await followDocument(following, opened);
     opened.watch = watch;

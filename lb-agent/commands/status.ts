@@ -4,6 +4,7 @@ import { PinFolder } from '../installation/pins.js';
 import { describe, type Status } from '../observe/status.js';
 import { statusText } from '../observe/status-text.js';
 import { type OtherOptions, stateFile } from '../options.js';
+import { HealthFile } from '../state/health-file.js';
 import { StateFile } from '../state/state-file.js';
 
 /**
@@ -22,7 +23,8 @@ export function readStatus(options: { pinDir: string; stateDir?: string | undefi
   const balancer = attached.open(programId);
   try {
     const record = new StateFile(stateFile(options)).read();
-    return { ifindex, programId, ...describe(balancer, record) };
+    const health = new HealthFile(stateFile(options)).read();
+    return { ifindex, programId, ...describe(balancer, record, health) };
   } finally {
     balancer.close();
   }

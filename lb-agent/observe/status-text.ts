@@ -37,6 +37,7 @@ export function statusText(status: Status): string {
       ]),
     ),
     ...unreachable(status),
+    ...unhealthy(status),
     ...narrow(status),
     section(
       'CONFIGS',
@@ -78,6 +79,20 @@ function unreachable({ servers }: Status): string[] {
     reason === null ? [] : [[name, reason]],
   );
   return rows.length === 0 ? [] : [section('UNREACHABLE', ['NAME', 'WHY'], rows)];
+}
+
+/** Only where there is something to say. */
+function unhealthy({ unhealthy: servers, suspectChecks }: Status): string[] {
+  const rows = servers.map(({ pool, server, standing, out, reason, since }) => [
+    ...[pool, server, standing, out ? 'none' : 'yes'],
+    ...[new Date(since).toISOString(), reason ?? ''],
+  ]);
+  const suspect = Object.entries(suspectChecks);
+  const heads = ['POOL', 'NAME', 'CHECK', 'NEW FLOWS', 'SINCE', 'WHY'];
+  return [
+    ...(rows.length === 0 ? [] : [section('UNHEALTHY', heads, rows)]),
+    ...(suspect.length === 0 ? [] : [section('SUSPECT CHECKS', ['POOL', 'WHY'], suspect)]),
+  ];
 }
 
 /** Only where there is something to say. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Balancer, NO_MTU, type ReasonCounters } from '../../bpf/tables/index.js';
 import type { RevisionParts } from '../../registry/index.js';
+import type { HealthRecord, ServerHealth } from '../reconcile/health-record.js';
 import type { AgentRecord } from '../reconcile/record.js';
 import { monotonicSeconds, type NarrowTunnel, narrowTunnels } from './narrow-tunnels.js';
 
@@ -19,6 +20,10 @@ export interface Status {
   readonly vips: readonly VipStatus[];
   readonly servers: readonly ServerStatus[];
   readonly configs: readonly ConfigStatus[];
+  /** Servers that do not pass their health check, as the agent recorded it last. */
+  readonly unhealthy: readonly ServerHealth[];
+  /** By pool: why its health check takes no more servers out. */
+  readonly suspectChecks: Readonly<Record<string, string>>;
   /** Packets of no VIP, and those of which it cannot be told. */
   readonly other: ReasonCounters;
 }
@@ -68,6 +73,7 @@ export interface ConfigStatus {
 export function describe(
   balancer: Balancer,
   record: AgentRecord | undefined,
+  health?: HealthRecord,
 ): Omit<Status, 'ifindex' | 'programId'> {
   const poolNames = new Map(record?.pools.map(({ name, index }) => [index, name]));
   const poolName = (index: number) => poolNames.get(index) ?? `pool ${index}`;
@@ -131,6 +137,8 @@ export function describe(
     }),
     servers,
     configs,
+    unhealthy: health?.servers.filter(({ standing }) => standing !== 'up') ?? [],
+    suspectChecks: health?.suspect ?? {},
     other: counters.vips.get(0) ?? {},
   };
 }

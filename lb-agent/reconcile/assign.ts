@@ -17,7 +17,7 @@ import {
   type VipEntry,
   vipKey,
 } from './tables.js';
-import { isReachable } from './verdict.js';
+import { isReachable, takesNewFlows } from './verdict.js';
 
 /** Which index stands for which name. Kept on disk for the names' sake; the tables decide. */
 export interface Assignment {
@@ -135,7 +135,7 @@ function vacatedIndices(
   return new Map([...used].filter(([index]) => index < capacity.reals && !reals.has(index)));
 }
 
-/** Draining and down servers take no new flows, and so does weight 0. */
+/** Draining and down servers take no new flows, nor do those of weight 0 or that a check took out. */
 function ringServers(
   pool: Pool,
   reals: ReadonlyMap<string, number>,
@@ -143,7 +143,7 @@ function ringServers(
 ): RingServer[] {
   return pool.servers
     .filter(({ state, weight, name }) => {
-      return state === 'active' && weight > 0 && isReachable(verdicts, name);
+      return state === 'active' && weight > 0 && takesNewFlows(verdicts, name);
     })
     .map(({ name, weight }) => ({ name, weight, real: indexOf(reals, name) }));
 }

@@ -3,6 +3,7 @@ import type { RevisionParts, ServerState } from '../../registry/index.js';
 import type { Assignment } from './assign.js';
 import type { Goal } from './goal.js';
 import type { IndexInCooldown } from './index-cooldown.js';
+import { isReachable } from './verdict.js';
 
 /**
  * What the tables do not say: the names of what they hold, and which indices are in cooldown. No keys,
@@ -72,7 +73,9 @@ export function namesOf(
     pools: pools.map(({ pool, index }) => ({ name: pool.name, index })),
     servers: pools.flatMap(({ pool }) =>
       pool.servers.map(({ name, address, weight, state }) => {
-        const unreachable = verdicts.get(name)?.reason ?? null;
+        const unreachable = isReachable(verdicts, name)
+          ? null
+          : (verdicts.get(name)?.reason ?? null);
         return {
           name,
           pool: pool.name,

@@ -5,6 +5,7 @@ import type { DesiredState, NeedsKey, Pool } from '../types.js';
 import { readConfigs } from './configs.js';
 import { DocumentError } from './document-error.js';
 import { checkFailoverSpace } from './failover-space.js';
+import { checkHealth } from './health.js';
 import { type KeySource, type ReadKeyFile, readKey } from './keys.js';
 import { checkNonceSpaces } from './nonce-spaces.js';
 import { readShape } from './read-shape.js';
@@ -128,12 +129,21 @@ function* readPool(
   const servers = yield* readServers(shape, configs, path, report, budget);
   checkTakers(shape, path, report);
   const pool: Pool = { name, vips, configs, servers, ...policiesOf(shape) };
+  checkHealth(shape, path, report);
   checkFailoverSpace(shape, pool, path, report);
   // Without errors, the lists of the pool are those of the document, item by item.
   if (report.errors.kept.length === 0) checkSomethingMints(pool, path, report);
   return pool;
 }
 
-function policiesOf({ allocation, rotation }: PoolShape): Pick<Pool, 'allocation' | 'rotation'> {
-  return { ...(allocation && { allocation }), ...(rotation && { rotation }) };
+function policiesOf({
+  allocation,
+  rotation,
+  health,
+}: PoolShape): Pick<Pool, 'allocation' | 'rotation' | 'health'> {
+  return {
+    ...(allocation && { allocation }),
+    ...(rotation && { rotation }),
+    ...(health && { health }),
+  };
 }

@@ -6,7 +6,8 @@ import {
   type Scheme,
   type Schemes,
 } from '../../cid/index.js';
-import { quotableValue } from './source.js';
+import { choice, integer, needs } from './form.js';
+import { healthShape } from './health.js';
 
 /**
  * The form of a document: fields, types, ranges, defaults. Checks that need more than one field
@@ -14,42 +15,10 @@ import { quotableValue } from './source.js';
  * would otherwise silently have its default.
  */
 
+export { choice, integer, needs } from './form.js';
+
 /** The highest ID that is allocated: allocated IDs are dense, and a pool has two million at most. */
 const MAX_ALLOCATED_ID = 2 ** 32 - 1;
-
-/** A message that says what is allowed. With `secret` it never shows the value. */
-export function needs(
-  allowed: string,
-  secret = false,
-): { error: (issue: { input?: unknown }) => string } {
-  return {
-    error: ({ input }) => {
-      if (input === undefined) return `is missing; it must be ${allowed}`;
-      if (secret) return `must be ${allowed}`;
-      return `must be ${allowed}, not ${show(input)}`;
-    },
-  };
-}
-
-function show(input: unknown): string {
-  if (input === null) return 'empty';
-  if (Array.isArray(input)) return 'a list';
-  if (typeof input === 'object') return 'a mapping';
-  if (typeof input === 'string') {
-    const text = quotableValue(input);
-    return `"${text.length > 60 ? `${text.slice(0, 60)}...` : text}"`;
-  }
-  return String(input);
-}
-
-export function integer(minimum: number, maximum: number, note = '') {
-  const message = needs(`a whole number from ${minimum} to ${maximum}${note}`);
-  return z.int(message).min(minimum, message).max(maximum, message);
-}
-
-export function choice<const T extends readonly [string, ...string[]]>(values: T) {
-  return z.enum(values, needs(`one of ${values.join(', ')}`));
-}
 
 export const name = (of: string) => {
   const message = needs(
@@ -212,7 +181,11 @@ const rotation = z.strictObject(
 );
 
 /** The fields of a pool that are no lists. */
-const poolPolicies = { allocation: allocation.optional(), rotation: rotation.optional() };
+const poolPolicies = {
+  allocation: allocation.optional(),
+  rotation: rotation.optional(),
+  health: healthShape.optional(),
+};
 
 /** What a pool is besides its configs and servers. */
 export const poolFieldsShape = z.strictObject(

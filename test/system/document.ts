@@ -38,6 +38,7 @@ export const FOUR_PASS: DocumentConfig = {
 export class SystemDocument {
   readonly #servers: readonly DocumentServer[];
   readonly #readsCids: boolean;
+  readonly #health: object | undefined;
   readonly #keys = new Map<number, string>();
   #configs: readonly DocumentConfig[];
 
@@ -45,7 +46,9 @@ export class SystemDocument {
     readonly path: string,
     servers: readonly DocumentServer[],
     configs: readonly DocumentConfig[],
+    health?: object,
   ) {
+    this.#health = health;
     this.#servers = servers;
     this.#configs = configs;
     this.#readsCids = configs.length > 0;
@@ -78,6 +81,7 @@ export class SystemDocument {
   #write(): void {
     for (const config of this.#configs) this.#writeKey(config);
     const pool = {
+      ...(this.#health && { health: this.#health }),
       vips: [VIP4, VIP6].map((address) => ({
         address,
         port: VIP_PORT,

@@ -54,6 +54,11 @@ export class QuicServerProcess {
     await this.#process?.exited;
   }
 
+  /** Stops the process, or lets it go on. */
+  pause(paused: boolean): void {
+    this.#process?.signal(paused ? 'SIGSTOP' : 'SIGCONT');
+  }
+
   get running(): boolean {
     return this.#process?.running ?? false;
   }

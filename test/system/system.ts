@@ -33,6 +33,8 @@ export interface SystemOptions {
   readonly resetTokens?: 'cmac' | 'hmac-sha256';
   /** The answer to HTTP/3 requests. */
   readonly body?: Uint8Array;
+  /** How balancers check the servers; they do not if left out. */
+  readonly health?: object;
   /** Called with the name of what is started next. */
   readonly onStep?: (what: string) => void;
 }
@@ -102,7 +104,12 @@ export class System<S extends HostServer = QuicServerProcess> {
       address: options.tunnelFamily === 6 ? address6 : address4,
       ...(options.resetTokens === undefined ? {} : { resetTokens: options.resetTokens }),
     }));
-    const document = new SystemDocument(scope.path('registry.yaml'), hosts, options.configs);
+    const document = new SystemDocument(
+      scope.path('registry.yaml'),
+      hosts,
+      options.configs,
+      options.health,
+    );
 
     const sidecars =
       options.configs.length > 0

@@ -23,6 +23,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Program", program);
   exports.Set("Link", link);
   exports.Set("RingBuffer", define_ring_buffer(env));
+  exports.Set("RawSocket", define_raw_socket(env));
   exports.Set("load", Napi::Function::New(env, load_object, "load"));
   define_interface(env, exports);
   define_system(env, exports);

@@ -36,6 +36,7 @@ Napi::Function define_map(Napi::Env env);
 Napi::Function define_program(Napi::Env env);
 Napi::Function define_link(Napi::Env env);
 Napi::Function define_object(Napi::Env env);
+Napi::Function define_raw_socket(Napi::Env env);
 Napi::Function define_ring_buffer(Napi::Env env);
 void define_interface(Napi::Env env, Napi::Object exports);
 void define_system(Napi::Env env, Napi::Object exports);

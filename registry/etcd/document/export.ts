@@ -59,7 +59,7 @@ export function exportKeys({ pools }: Assembly, keyring: Keyring): Map<string, S
 function* poolLines(pool: PoolAssembly, options: ExportOptions): Generator<string> {
   const { value, configs } = pool;
   if (value === undefined) return;
-  const { vips, allocation, rotation } = value;
+  const { vips, allocation, rotation, health } = value;
   yield* list('vips', vips);
   yield* list(
     'configs',
@@ -68,6 +68,7 @@ function* poolLines(pool: PoolAssembly, options: ExportOptions): Generator<strin
   yield* list('servers', serversOf(pool, options));
   if (allocation !== undefined) yield `allocation: ${flow(allocation)}`;
   if (rotation !== undefined) yield `rotation: ${flow(rotation)}`;
+  if (health !== undefined) yield `health: ${flow(health)}`;
 }
 
 function* list(name: string, items: Iterable<object>): Generator<string> {

@@ -53,8 +53,13 @@ export function wantedPools(
   });
 }
 
-function poolValueOf({ vips, allocation, rotation }: PoolShape): PoolValue {
-  return { vips, ...(allocation && { allocation }), ...(rotation && { rotation }) };
+function poolValueOf({ vips, allocation, rotation, health }: PoolShape): PoolValue {
+  return {
+    vips,
+    ...(allocation && { allocation }),
+    ...(rotation && { rotation }),
+    ...(health && { health }),
+  };
 }
 
 function serverValueOf({ name: _, serverIds: __, ...fields }: ServerShape): ServerValue {

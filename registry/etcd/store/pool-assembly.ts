@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { CidecarError } from '../../../core/index.js';
 import { checkFailoverSpace } from '../../document/failover-space.js';
+import { checkHealth } from '../../document/health.js';
 import { type Places, Report } from '../../document/report.js';
 import type { Path } from '../../document/source.js';
 import { ITEMS_PER_STEP, runAtOnce, type Steps } from '../../document/steps.js';
@@ -124,7 +125,7 @@ export class PoolAssembly {
   #build(): Pool | undefined {
     const value = this.#entry?.value;
     if (value === undefined) return undefined;
-    const { allocation, rotation } = value;
+    const { allocation, rotation, health } = value;
     return {
       name: this.name,
       vips: this.vips,
@@ -132,6 +133,7 @@ export class PoolAssembly {
       servers: this.servers.list,
       ...(allocation && { allocation }),
       ...(rotation && { rotation }),
+      ...(health && { health }),
     };
   }
 
@@ -160,6 +162,7 @@ function readPool(key: string, octets: Uint8Array): PoolEntry {
   const errors = errorsOf(() => {
     value = readValue(poolValue, key, octets);
     vips = runAtOnce(readVips(value.vips, ['vips'], report));
+    checkHealth(value, [], report);
   });
   return { key, value, vips, errors: [...errors, ...report.errors.kept] };
 }

@@ -45,6 +45,13 @@ const pool = fc.record({
   servers: fc.uniqueArray(server, { maxLength: 8, selector: ({ name }) => name }),
   allocation: fc.option(fc.record({ idsPerServer: fc.integer({ min: 1, max: 4 }) })),
   rotation: fc.option(fc.record({ rotateEvery: fc.integer({ min: 3600, max: 9999 }) })),
+  health: fc.option(
+    fc.record({
+      check: fc.constantFrom('quic', 'udp'),
+      interval: fc.integer({ min: 100, max: 60_000 }),
+      cids: fc.constantFrom('keep', 'fall-back'),
+    }),
+  ),
 });
 
 type PoolFields = typeof pool extends fc.Arbitrary<infer Fields> ? Fields : never;
@@ -61,7 +68,7 @@ export const document: fc.Arbitrary<string> = fc
   });
 
 function poolOf(number: number, fields: PoolFields): object {
-  const { vips, configs, minting, servers, allocation, rotation } = fields;
+  const { vips, configs, minting, servers, allocation, rotation, health } = fields;
   return {
     vips: vips.map((port) => ({ address: `198.51.100.${number}`, port, protocol: 'udp' })),
     configs: configs.map((each, index) => configOf(number, each, index === minting)),
@@ -75,6 +82,8 @@ function poolOf(number: number, fields: PoolFields): object {
     })),
     ...(allocation && { allocation }),
     ...(rotation && { rotation }),
+    // A check needs a VIP to go to, unless the pool has none at all.
+    ...(health && { health }),
   };
 }
 
