@@ -114,6 +114,7 @@ void cdc_session_lost(struct cdc_session *session, const char *reason, int error
 	session->connected = false;
 	session->outstanding = 0;
 	memset(&session->to_say, 0, sizeof(session->to_say));
+	cdc_session_no_lease(session, "the connection was lost before the lease came");
 	if (cdc_questions_lost(&session->questions)) cdc_events_answered(&session->events);
 	if (reason != NULL) {
 		snprintf(session->reason, sizeof(session->reason), "%s", reason);
@@ -140,6 +141,12 @@ int64_t cdc_session_tick(struct cdc_session *session)
 	}
 	if (cdc_questions_tick(&session->questions, now, &next)) {
 		cdc_events_answered(&session->events);
+	}
+	if (session->leases.asked) {
+		if (session->leases.given_up <= now)
+			cdc_session_no_lease(session, "the sidecar did not answer in time");
+		else
+			lower(&next, session->leases.given_up);
 	}
 	if (session->connected && session->held != NULL) {
 		if (now - session->held_at >= CDC_HELD_EVERY) look_at_held(session);

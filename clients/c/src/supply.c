@@ -34,7 +34,7 @@ bool cdc_session_is_stale(struct cdc_session *session)
  * several times as much as all the rest, so it is read when the cheap one has moved. That one moves
  * every few milliseconds, and so within some of them after a sleep.
  */
-static bool is_stale_by_coarse_clock(struct cdc_session *session)
+bool cdc_session_is_stale_now(struct cdc_session *session)
 {
 	if (session->stale || session->lifetime == 0) return session->stale;
 	int64_t coarse = session->coarse();
@@ -105,7 +105,7 @@ static int take_failover(struct cdc_session *session, struct cidecar_cid *cid)
 int cdc_session_take(struct cdc_session *session, struct cidecar_cid *cid)
 {
 	if (session->cid_length == 0) return -EAGAIN;
-	if (is_stale_by_coarse_clock(session)) return take_failover(session, cid);
+	if (cdc_session_is_stale_now(session)) return take_failover(session, cid);
 	const struct cdc_pooled *next = cdc_pool_next(&session->pool);
 	if (next != NULL) {
 		memcpy(cid->cid, next->cid, sizeof(cid->cid));
