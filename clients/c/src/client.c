@@ -213,7 +213,7 @@ void cidecar_get_stats(cidecar_client *client, struct cidecar_stats *stats)
 		.connected = session->connected,
 		.dry = session->dry,
 		.level = session->pool.count,
-		.generation = session->generation,
+		.generation = cdc_session_generation(session),
 		.taken = session->taken,
 		.made = session->made,
 		.minted = session->minted,

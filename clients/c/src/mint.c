@@ -80,6 +80,7 @@ int cdc_session_mint(struct cdc_session *session, struct cidecar_cid *cid)
 	if (leases->minters[0].left == 0) cdc_leases_drop_first(leases);
 	if (!made) return -EIO;
 	session->minted++;
-	cdc_orders_took(&session->orders, session->generation);
+	cid->generation = cdc_session_generation(session);
+	cdc_orders_took(&session->orders, cid->generation);
 	return 0;
 }

@@ -61,6 +61,18 @@ void cdc_session_free(struct cdc_session *session)
 	cdc_leases_forget(&session->leases);
 }
 
+/* A generation of the sidecar, as the server knows it. */
+static uint64_t to_server(const struct cdc_session *session, uint64_t generation)
+{
+	uint64_t room = UINT64_MAX - session->base;
+	return session->base + (generation < room ? generation : room);
+}
+
+uint64_t cdc_session_generation(const struct cdc_session *session)
+{
+	return to_server(session, session->generation);
+}
+
 bool cdc_session_give_up(struct cdc_session *session, const char *message)
 {
 	snprintf(session->reason, sizeof(session->reason), "%s", message);
@@ -101,7 +113,9 @@ static bool make_void(
 	cdc_leases_keep(
 		&session->leases, minting->generation, minting->generation < session->generation);
 	if (minting->generation < session->generation) {
-		cdc_orders_start_anew(&session->orders, minting->generation, session->generation);
+		session->base = cdc_session_generation(session);
+		cdc_orders_start_anew(
+			&session->orders, session->base, to_server(session, minting->generation));
 	}
 	if (minting->generation != session->generation) cdc_pool_drop_all(&session->pool);
 	session->generation = minting->generation;
@@ -213,7 +227,8 @@ bool cdc_session_receive(struct cdc_session *session, struct cdc_octets message)
 	if (response.event == CDC_REISSUE) {
 		const struct cdc_reissue *reissue = &response.of.reissue;
 		int64_t deadline = deadline_of(session, reissue);
-		struct cdc_order order = {reissue->through_generation, deadline};
+		uint64_t through = to_server(session, reissue->through_generation);
+		struct cdc_order order = {through, deadline};
 		cdc_orders_take(&session->orders, order);
 		cdc_session_give_reissue(session);
 	}

@@ -41,7 +41,10 @@ struct cdc_session {
 	struct cdc_pool pool;
 	struct cdc_failover *failover; /* of the present form; NULL while the length is unknown */
 	uint8_t cid_length;            /* 0 while it is unknown */
-	uint64_t generation;
+	uint64_t generation;           /* as the sidecar counts */
+	/* What is added to that for the server, so that its generations always grow: as many as
+	 * there were before the sidecar lost its state and began to count anew. */
+	uint64_t base;
 	uint32_t outstanding; /* CIDs that were asked for on the present Session */
 	uint32_t most;        /* that may be asked for */
 	bool dry;
@@ -83,6 +86,9 @@ struct cdc_session {
 /* Checks and copies the options. Returns 0, -EINVAL, -ENOMEM or -EIO (no random octets). */
 int cdc_session_init(struct cdc_session *session, const struct cidecar_options *options);
 void cdc_session_free(struct cdc_session *session);
+
+/* The present generation, as the server knows it. */
+uint64_t cdc_session_generation(const struct cdc_session *session);
 
 /* A stream was opened. */
 void cdc_session_begin(struct cdc_session *session);

@@ -87,7 +87,9 @@ struct cidecar_cid {
 	/* The stateless reset token. If the pool was dry and made the CID itself, nobody can make
 	 * the token again when the process has ended. */
 	uint8_t token[CIDECAR_TOKEN];
-	/* Reissue events name the CIDs that have to be replaced by their generation. */
+	/* Reissue events name the CIDs that have to be replaced by their generation. It grows with
+	 * each change that makes CIDs void, also where the sidecar lost its state and counts anew.
+	 */
 	uint64_t generation;
 };
 
@@ -141,6 +143,7 @@ struct cidecar_stats {
 	bool stale;
 	/* CIDs of the sidecar that the pool holds. */
 	uint32_t level;
+	/* Of the CIDs that are given now. */
 	uint64_t generation;
 	/* CIDs of the sidecar that were taken, 0b111 ones included. */
 	uint64_t taken;
