@@ -155,6 +155,69 @@ static void take(long long id, const char *line)
 	free(runs);
 }
 
+/* The client that mints, of another sidecar than the scripted one. */
+static cidecar_client *minting;
+
+static bool connect_minting(const char *line)
+{
+	char socket[256];
+	struct cidecar_options options = {.socket = socket, .client_name = "contract-test"};
+	if (minting != NULL) return true;
+	if (!json_text(line, "socket", socket, sizeof(socket))) return false;
+	if (cidecar_connect(&minting, &options) != 0) return false;
+	return cidecar_wait_ready(minting, 30000) == 0;
+}
+
+/* Waits until a lease came; returns why none did, or NULL. */
+static const char *await_lease(void)
+{
+	static struct cidecar_event event;
+	int failed = cidecar_lease(minting, 1000);
+	if (failed) return strerror(-failed);
+	for (;;) {
+		struct pollfd fd = {.fd = cidecar_fd(minting), .events = POLLIN};
+		poll(&fd, 1, -1);
+		cidecar_service(minting);
+		while (cidecar_next_event(minting, &event)) {
+			if (event.type == CIDECAR_LEASED) return NULL;
+			if (event.type == CIDECAR_NO_LEASE) return event.message;
+		}
+	}
+}
+
+static void mint(long long id, const char *line)
+{
+	size_t count = (size_t)json_number(line, "count", 1);
+	uint8_t *cids = malloc(count * CIDECAR_MAX_CID + 1);
+	uint8_t *tokens = malloc(count * CIDECAR_TOKEN + 1);
+	const char *why = connect_minting(line) ? NULL : "there is no sidecar";
+	size_t length = 0;
+	size_t made = 0;
+	while (made < count && why == NULL) {
+		struct cidecar_cid cid;
+		int failed = cidecar_mint(minting, &cid);
+		if (failed) {
+			why = failed == -ENODATA ? await_lease() : strerror(-failed);
+			continue;
+		}
+		memcpy(cids + length, cid.cid, cid.length);
+		memcpy(tokens + made * CIDECAR_TOKEN, cid.token, CIDECAR_TOKEN);
+		length += cid.length;
+		made++;
+	}
+	if (why != NULL) {
+		answer_error(id, why);
+	} else {
+		printf("{\"id\":%lld,\"cids\":", id);
+		json_write_base64(stdout, cids, length);
+		printf(",\"tokens\":");
+		json_write_base64(stdout, tokens, count * CIDECAR_TOKEN);
+		printf("}\n");
+	}
+	free(cids);
+	free(tokens);
+}
+
 static void stats(long long id)
 {
 	struct cidecar_stats now;
@@ -217,6 +280,8 @@ static void command(const char *line)
 	if (!json_text(line, "do", name, sizeof(name))) name[0] = '\0';
 	if (strcmp(name, "start") == 0)
 		start(id, line);
+	else if (strcmp(name, "mint") == 0)
+		mint(id, line);
 	else if (client == NULL)
 		answer_error(id, "there was no start");
 	else if (strcmp(name, "ready") == 0) {
@@ -256,7 +321,7 @@ static void note_event(const struct cidecar_event *event)
 		[CIDECAR_TROUBLE] = "trouble",
 		[CIDECAR_REISSUE] = "reissue",
 	};
-	if (event->type == CIDECAR_ANSWERED) return;
+	if (event->type >= CIDECAR_ANSWERED) return;
 	fprintf(events_out, "%s{\"event\":\"%s\"", ftell(events_out) == 0 ? "" : ",",
 		names[event->type]);
 	if (event->type == CIDECAR_TROUBLE) {
@@ -383,6 +448,7 @@ int main(int count, char **arguments)
 		if (fds[0].revents != 0) more = read_commands();
 	}
 	cidecar_close(client);
+	cidecar_close(minting);
 	fclose(events_out);
 	free(events);
 	return 0;

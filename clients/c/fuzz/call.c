@@ -67,7 +67,7 @@ static void read_trailers(const uint8_t *octets, size_t length)
 	for (size_t i = 0; i < 4; i++) {
 		struct cdc_octets name = {(const uint8_t *)names[i], strlen(names[i])};
 		cdc_grpc_status_header(&status, name, (struct cdc_octets){octets, length});
-		cdc_grpc_status_text(&status, text, sizeof(text));
+		cdc_grpc_status_text(&status, "Session", text, sizeof(text));
 	}
 }
 

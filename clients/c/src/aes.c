@@ -1,112 +1,173 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A block is held as eight planes, each with one bit of all its octets: octet n of the block is bit
+ * n of each plane. The S-box is computed, so there are no tables.
+ */
 #include "aes.h"
 
 #include <string.h>
 
+#define PLANES 8
 #define ROUNDS 10
 
-/* The S-box of FIPS 197, section 5.1.1. */
-/* clang-format off */
-static const uint8_t substitutes[256] = {
-	0x63, 0x7c, 0x77, 0x7b, 0xf2, 0x6b, 0x6f, 0xc5, 0x30, 0x01, 0x67, 0x2b, 0xfe, 0xd7, 0xab, 0x76,
-	0xca, 0x82, 0xc9, 0x7d, 0xfa, 0x59, 0x47, 0xf0, 0xad, 0xd4, 0xa2, 0xaf, 0x9c, 0xa4, 0x72, 0xc0,
-	0xb7, 0xfd, 0x93, 0x26, 0x36, 0x3f, 0xf7, 0xcc, 0x34, 0xa5, 0xe5, 0xf1, 0x71, 0xd8, 0x31, 0x15,
-	0x04, 0xc7, 0x23, 0xc3, 0x18, 0x96, 0x05, 0x9a, 0x07, 0x12, 0x80, 0xe2, 0xeb, 0x27, 0xb2, 0x75,
-	0x09, 0x83, 0x2c, 0x1a, 0x1b, 0x6e, 0x5a, 0xa0, 0x52, 0x3b, 0xd6, 0xb3, 0x29, 0xe3, 0x2f, 0x84,
-	0x53, 0xd1, 0x00, 0xed, 0x20, 0xfc, 0xb1, 0x5b, 0x6a, 0xcb, 0xbe, 0x39, 0x4a, 0x4c, 0x58, 0xcf,
-	0xd0, 0xef, 0xaa, 0xfb, 0x43, 0x4d, 0x33, 0x85, 0x45, 0xf9, 0x02, 0x7f, 0x50, 0x3c, 0x9f, 0xa8,
-	0x51, 0xa3, 0x40, 0x8f, 0x92, 0x9d, 0x38, 0xf5, 0xbc, 0xb6, 0xda, 0x21, 0x10, 0xff, 0xf3, 0xd2,
-	0xcd, 0x0c, 0x13, 0xec, 0x5f, 0x97, 0x44, 0x17, 0xc4, 0xa7, 0x7e, 0x3d, 0x64, 0x5d, 0x19, 0x73,
-	0x60, 0x81, 0x4f, 0xdc, 0x22, 0x2a, 0x90, 0x88, 0x46, 0xee, 0xb8, 0x14, 0xde, 0x5e, 0x0b, 0xdb,
-	0xe0, 0x32, 0x3a, 0x0a, 0x49, 0x06, 0x24, 0x5c, 0xc2, 0xd3, 0xac, 0x62, 0x91, 0x95, 0xe4, 0x79,
-	0xe7, 0xc8, 0x37, 0x6d, 0x8d, 0xd5, 0x4e, 0xa9, 0x6c, 0x56, 0xf4, 0xea, 0x65, 0x7a, 0xae, 0x08,
-	0xba, 0x78, 0x25, 0x2e, 0x1c, 0xa6, 0xb4, 0xc6, 0xe8, 0xdd, 0x74, 0x1f, 0x4b, 0xbd, 0x8b, 0x8a,
-	0x70, 0x3e, 0xb5, 0x66, 0x48, 0x03, 0xf6, 0x0e, 0x61, 0x35, 0x57, 0xb9, 0x86, 0xc1, 0x1d, 0x9e,
-	0xe1, 0xf8, 0x98, 0x11, 0x69, 0xd9, 0x8e, 0x94, 0x9b, 0x1e, 0x87, 0xe9, 0xce, 0x55, 0x28, 0xdf,
-	0x8c, 0xa1, 0x89, 0x0d, 0xbf, 0xe6, 0x42, 0x68, 0x41, 0x99, 0x2d, 0x0f, 0xb0, 0x54, 0xbb, 0x16,
-};
-/* clang-format on */
-
-static uint8_t twice(uint8_t octet)
+static void to_planes(const uint8_t block[16], cdc_plane planes[PLANES])
 {
-	return (uint8_t)(octet << 1 ^ (octet & 0x80 ? 0x1b : 0));
+	memset(planes, 0, PLANES * sizeof(planes[0]));
+	for (unsigned octet = 0; octet < 16; octet++) {
+		for (unsigned bit = 0; bit < PLANES; bit++) {
+			planes[bit] |= (cdc_plane)((block[octet] >> bit & 1) << octet);
+		}
+	}
+}
+
+static void from_planes(const cdc_plane planes[PLANES], uint8_t block[16])
+{
+	memset(block, 0, 16);
+	for (unsigned octet = 0; octet < 16; octet++) {
+		for (unsigned bit = 0; bit < PLANES; bit++) {
+			block[octet] |= (uint8_t)((planes[bit] >> octet & 1) << bit);
+		}
+	}
+}
+
+/* A polynomial of up to 15 terms, modulo x^8 + x^4 + x^3 + x + 1. */
+static inline void reduce(cdc_plane product[2 * PLANES], cdc_plane result[PLANES])
+{
+#pragma GCC unroll 8
+	for (unsigned i = 2 * PLANES - 2; i >= PLANES; i--) {
+		product[i - 8] ^= product[i];
+		product[i - 7] ^= product[i];
+		product[i - 5] ^= product[i];
+		product[i - 4] ^= product[i];
+	}
+	memcpy(result, product, PLANES * sizeof(result[0]));
+}
+
+static void multiply(
+	const cdc_plane one[PLANES], const cdc_plane other[PLANES], cdc_plane result[PLANES])
+{
+	cdc_plane product[2 * PLANES] = {0};
+#pragma GCC unroll 8
+	for (unsigned i = 0; i < PLANES; i++) {
+#pragma GCC unroll 8
+		for (unsigned j = 0; j < PLANES; j++) product[i + j] ^= one[i] & other[j];
+	}
+	reduce(product, result);
+}
+
+static void square(const cdc_plane of[PLANES], unsigned times, cdc_plane result[PLANES])
+{
+	memcpy(result, of, PLANES * sizeof(result[0]));
+	while (times-- > 0) {
+		cdc_plane product[2 * PLANES] = {0};
+#pragma GCC unroll 8
+		for (unsigned i = 0; i < PLANES; i++) product[2 * i] = result[i];
+		reduce(product, result);
+	}
+}
+
+/* The S-box (FIPS 197, section 5.1.1): the inverse, which is the 254th power, and an affine map. */
+static void substitute(cdc_plane planes[PLANES])
+{
+	const unsigned constant = 0x63;
+	cdc_plane power_2[PLANES];
+	cdc_plane power_12[PLANES];
+	cdc_plane power[PLANES];
+	square(planes, 1, power_2);
+	multiply(power_2, planes, power); /* 3 */
+	square(power, 2, power_12);
+	multiply(power_12, power, power); /* 15 */
+	square(power, 4, power);          /* 240 */
+	multiply(power, power_12, power); /* 252 */
+	multiply(power, power_2, power);  /* 254 */
+	for (unsigned i = 0; i < PLANES; i++) {
+		planes[i] = power[i] ^ power[(i + 4) % 8] ^ power[(i + 5) % 8] ^
+			    power[(i + 6) % 8] ^ power[(i + 7) % 8] ^
+			    (cdc_plane) - (constant >> i & 1);
+	}
+}
+
+/* Row r is every fourth octet from r on, and turns by r columns. */
+static void shift_rows(cdc_plane planes[PLANES])
+{
+	for (unsigned i = 0; i < PLANES; i++) {
+		unsigned plane = planes[i];
+		unsigned shifted = plane & 0x1111;
+		for (unsigned row = 1; row < 4; row++) {
+			unsigned of_row = plane & 0x1111U << row;
+			shifted |= of_row >> 4 * row | of_row << (16 - 4 * row);
+		}
+		planes[i] = (cdc_plane)shifted;
+	}
+}
+
+/* Each octet becomes that so many rows below it in its column. */
+static cdc_plane row_below(cdc_plane plane, unsigned rows)
+{
+	unsigned low = 0x1111U * (0xfU >> rows);
+	return (cdc_plane)((plane >> rows & low) | (plane << (4 - rows) & ~low));
+}
+
+static void mix_columns(cdc_plane planes[PLANES])
+{
+	cdc_plane sum[PLANES]; /* of each octet and that below it */
+	cdc_plane below[PLANES];
+	for (unsigned i = 0; i < PLANES; i++) {
+		below[i] = row_below(planes[i], 1);
+		sum[i] = planes[i] ^ below[i];
+	}
+	for (unsigned i = 0; i < PLANES; i++) {
+		cdc_plane twice = i == 0 ? 0 : sum[i - 1];
+		if (0x1bU >> i & 1) twice ^= sum[PLANES - 1];
+		planes[i] = twice ^ below[i] ^ row_below(sum[i], 2);
+	}
+}
+
+static void add_key(cdc_plane planes[PLANES], const cdc_plane key[PLANES])
+{
+	for (unsigned i = 0; i < PLANES; i++) planes[i] ^= key[i];
+}
+
+/* SubWord and RotWord of FIPS 197, section 5.2. */
+static void change_word(uint8_t word[4])
+{
+	uint8_t block[16] = {word[1], word[2], word[3], word[0]};
+	cdc_plane planes[PLANES];
+	to_planes(block, planes);
+	substitute(planes);
+	from_planes(planes, block);
+	memcpy(word, block, 4);
 }
 
 void cdc_aes_init(struct cdc_aes *aes, const uint8_t key[16])
 {
-	uint8_t constant = 1;
-	memcpy(aes->keys, key, 16);
-	for (size_t i = 16; i < sizeof(aes->keys); i += 4) {
+	static const uint8_t constants[ROUNDS] = {
+		0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0x1b, 0x36};
+	uint8_t round_key[16];
+	memcpy(round_key, key, sizeof(round_key));
+	to_planes(round_key, aes->keys[0]);
+	for (unsigned round = 0; round < ROUNDS; round++) {
 		uint8_t word[4];
-		memcpy(word, aes->keys + i - 4, 4);
-		if (i % 16 == 0) {
-			uint8_t first = word[0];
-			word[0] = substitutes[word[1]] ^ constant;
-			word[1] = substitutes[word[2]];
-			word[2] = substitutes[word[3]];
-			word[3] = substitutes[first];
-			constant = twice(constant);
-		}
-		for (size_t j = 0; j < 4; j++) aes->keys[i + j] = aes->keys[i + j - 16] ^ word[j];
+		memcpy(word, round_key + 12, sizeof(word));
+		change_word(word);
+		word[0] ^= constants[round];
+		for (unsigned i = 0; i < 4; i++) round_key[i] ^= word[i];
+		for (unsigned i = 4; i < 16; i++) round_key[i] ^= round_key[i - 4];
+		to_planes(round_key, aes->keys[round + 1]);
 	}
-}
-
-static void add_key(uint8_t block[16], const uint8_t *key)
-{
-	for (size_t i = 0; i < 16; i++) block[i] ^= key[i];
-}
-
-/* SubBytes and ShiftRows at once: columns lie one after the other. */
-static void substitute_and_shift(uint8_t block[16])
-{
-	uint8_t before[16];
-	memcpy(before, block, 16);
-	for (size_t i = 0; i < 16; i++) block[i] = substitutes[before[(i + 4 * (i % 4)) % 16]];
-}
-
-static void mix_columns(uint8_t block[16])
-{
-	for (uint8_t *column = block; column < block + 16; column += 4) {
-		uint8_t first = column[0];
-		uint8_t all = column[0] ^ column[1] ^ column[2] ^ column[3];
-		for (size_t i = 0; i < 3; i++) column[i] ^= all ^ twice(column[i] ^ column[i + 1]);
-		column[3] ^= all ^ twice(column[3] ^ first);
-	}
+	explicit_bzero(round_key, sizeof(round_key));
 }
 
 void cdc_aes_encrypt(const struct cdc_aes *aes, uint8_t block[16])
 {
-	add_key(block, aes->keys);
-	for (size_t round = 1; round < ROUNDS; round++) {
-		substitute_and_shift(block);
-		mix_columns(block);
-		add_key(block, aes->keys + 16 * round);
+	cdc_plane planes[PLANES];
+	to_planes(block, planes);
+	add_key(planes, aes->keys[0]);
+	for (unsigned round = 1; round <= ROUNDS; round++) {
+		substitute(planes);
+		shift_rows(planes);
+		if (round < ROUNDS) mix_columns(planes);
+		add_key(planes, aes->keys[round]);
 	}
-	substitute_and_shift(block);
-	add_key(block, aes->keys + (size_t)16 * ROUNDS);
-}
-
-/* Doubling in the field of RFC 4493, section 2.3. */
-static void double_block(uint8_t block[16])
-{
-	uint8_t carry = block[0] & 0x80 ? 0x87 : 0;
-	for (size_t i = 0; i < 15; i++) block[i] = (uint8_t)(block[i] << 1 | block[i + 1] >> 7);
-	block[15] = (uint8_t)(block[15] << 1) ^ carry;
-}
-
-void cdc_cmac(const struct cdc_aes *aes, const uint8_t *octets, size_t length, uint8_t mac[16])
-{
-	uint8_t last[16] = {0};
-	cdc_aes_encrypt(aes, last);
-	double_block(last);
-	memset(mac, 0, 16);
-	for (; length > 16; octets += 16, length -= 16) {
-		add_key(mac, octets);
-		cdc_aes_encrypt(aes, mac);
-	}
-	if (length < 16) double_block(last);
-	for (size_t i = 0; i < length; i++) last[i] ^= octets[i];
-	if (length < 16) last[length] ^= 0x80;
-	add_key(mac, last);
-	cdc_aes_encrypt(aes, mac);
+	from_planes(planes, block);
 }

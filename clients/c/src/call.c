@@ -22,30 +22,28 @@ typedef nghttp2_data_provider data_provider;
 #define memory_send nghttp2_session_mem_send
 #endif
 
-/* A flag and a length go before each message of gRPC. */
-#define PREFIX 5
 /* Octets beside the CIDs of a batch, and of the longest other message. */
 #define SLACK 65536
+/* Octets of the longest answer with a lease. */
+#define MOST_LEASE 4096
 
 struct cdc_call {
 	struct cdc_session *session;
 	nghttp2_session *http2;
-	int32_t stream;
 	enum cdc_call_state state;
 	bool heard;
 	bool ending; /* our half is to be ended */
-	struct cdc_grpc_status status;
 	char failure[128];
-	/* The message that comes in, with its prefix. */
-	uint8_t prefix[PREFIX];
-	uint8_t *message;
-	size_t room;
-	size_t length; /* of the message, by its prefix */
-	size_t have;   /* octets of prefix and message that came */
+	struct cdc_grpc_stream stream;
 	/* The message that goes out, with its prefix. */
-	uint8_t out[PREFIX + CDC_MAX_REQUEST];
+	uint8_t out[CDC_PREFIX + CDC_MAX_REQUEST];
 	size_t out_length;
 	size_t out_sent;
+	/* The call of LeaseNonces, where there is one. */
+	struct cdc_grpc_stream lease;
+	bool lease_came;
+	uint8_t lease_out[CDC_PREFIX + CDC_LEASE_REQUEST];
+	size_t lease_out_length;
 };
 
 static void fail(struct cdc_call *call, const char *why)
@@ -54,18 +52,19 @@ static void fail(struct cdc_call *call, const char *why)
 	snprintf(call->failure, sizeof(call->failure), "%s", why);
 }
 
-static void put_length(uint8_t *at, size_t length)
+/* What the sidecar sent cannot be used, so it is tried again after the longest pause. */
+static void give_up(struct cdc_call *call, const char *why)
 {
-	for (int i = 3; i >= 0; i--, length >>= 8) at[i] = (uint8_t)length;
+	cdc_session_give_up(call->session, why);
+	call->state = CDC_CALL_GIVEN_UP;
 }
 
 static void next_message(struct cdc_call *call)
 {
-	size_t length = cdc_session_say(call->session, call->out + PREFIX);
+	size_t length = cdc_session_say(call->session, call->out + CDC_PREFIX);
 	call->out_sent = 0;
-	call->out_length = length == 0 ? 0 : PREFIX + length;
-	call->out[0] = 0;
-	put_length(call->out + 1, length);
+	call->out_length = length == 0 ? 0 : CDC_PREFIX + length;
+	cdc_write_prefix(call->out, length);
 }
 
 static ssize read_data(nghttp2_session *http2, int32_t stream, uint8_t *octets, size_t room,
@@ -89,62 +88,42 @@ static size_t most_octets(const struct cdc_call *call)
 	return SLACK + (size_t)call->session->outstanding * each;
 }
 
-static bool begin_message(struct cdc_call *call)
+static void take_messages(struct cdc_call *call, struct cdc_octets octets)
 {
-	call->length = 0;
-	for (size_t i = 1; i < PREFIX; i++) call->length = call->length << 8 | call->prefix[i];
-	if (call->prefix[0] != 0) {
-		fail(call, "Session: the sidecar sent a compressed message");
-	} else if (call->length > most_octets(call)) {
-		fail(call, "Session: the sidecar sent a message that is too long");
-	}
-	return call->state == CDC_CALL_OPEN;
-}
-
-/* Memory for the octets that come, as they come: the length alone costs nothing. */
-static bool make_room(struct cdc_call *call, size_t octets)
-{
-	if (octets <= call->room) return true;
-	size_t room = 2 * octets < call->length ? 2 * octets : call->length;
-	uint8_t *message = realloc(call->message, room);
-	if (message == NULL) {
-		fail(call, "Session: there is no memory for a message");
-		return false;
-	}
-	call->message = message;
-	call->room = room;
-	return true;
-}
-
-static void end_message(struct cdc_call *call)
-{
-	struct cdc_octets message = {call->message, call->length};
-	call->have = 0;
-	call->heard = true;
-	if (!cdc_session_receive(call->session, message)) call->state = CDC_CALL_GIVEN_UP;
-	/* A long message was a batch of many CIDs, as at the start; most are not. */
-	if (call->room <= SLACK) return;
-	free(call->message);
-	call->message = NULL;
-	call->room = 0;
-}
-
-/* Messages cross the borders of DATA frames. */
-static void take_data(struct cdc_call *call, const uint8_t *octets, size_t length)
-{
-	while (call->state == CDC_CALL_OPEN && length > 0) {
-		if (call->have < PREFIX) {
-			call->prefix[call->have] = *octets;
-			call->have++, octets++, length--;
-			if (call->have < PREFIX || !begin_message(call)) continue;
-		} else {
-			size_t at = call->have - PREFIX;
-			size_t part = call->length - at < length ? call->length - at : length;
-			if (!make_room(call, at + part)) return;
-			memcpy(call->message + at, octets, part);
-			call->have += part, octets += part, length -= part;
+	while (call->state == CDC_CALL_OPEN && octets.length > 0) {
+		switch (cdc_grpc_stream_take(&call->stream, &octets, most_octets(call))) {
+		case CDC_PART:
+			break;
+		case CDC_COMPRESSED:
+			give_up(call, "Session: the sidecar sent a compressed message");
+			break;
+		case CDC_TOO_LONG:
+			give_up(call, "Session: the sidecar sent a message that is too long");
+			break;
+		case CDC_NO_MEMORY:
+			fail(call, "Session: there is no memory for a message");
+			break;
+		case CDC_WHOLE:
+			call->heard = true;
+			struct cdc_octets message = {call->stream.message, call->stream.length};
+			if (!cdc_session_receive(call->session, message)) {
+				call->state = CDC_CALL_GIVEN_UP;
+			}
 		}
-		if (call->have == PREFIX + call->length) end_message(call);
+	}
+}
+
+/* A second message, or one that cannot be read, makes the call one without an answer. */
+static void take_lease(struct cdc_call *call, struct cdc_octets octets)
+{
+	while (octets.length > 0) {
+		enum cdc_taken taken = cdc_grpc_stream_take(&call->lease, &octets, MOST_LEASE);
+		if (taken == CDC_PART) return;
+		if (taken != CDC_WHOLE || call->lease_came) {
+			cdc_session_no_lease(call->session, "the sidecar's lease cannot be read");
+			return;
+		}
+		call->lease_came = true;
 	}
 }
 
@@ -153,19 +132,43 @@ static int on_data(nghttp2_session *http2, uint8_t flags, int32_t stream, const 
 {
 	struct cdc_call *call = user;
 	(void)http2, (void)flags;
-	if (stream == call->stream) take_data(call, octets, length);
+	struct cdc_octets data = {octets, length};
+	if (stream == call->stream.id) take_messages(call, data);
+	if (stream == call->lease.id) take_lease(call, data);
 	return 0;
+}
+
+static struct cdc_grpc_stream *find(struct cdc_call *call, int32_t id)
+{
+	if (id == call->stream.id) return &call->stream;
+	return id != 0 && id == call->lease.id ? &call->lease : NULL;
 }
 
 static int on_header(nghttp2_session *http2, const nghttp2_frame *frame, const uint8_t *name,
 	size_t name_length, const uint8_t *value, size_t value_length, uint8_t flags, void *user)
 {
-	struct cdc_call *call = user;
+	struct cdc_grpc_stream *stream = find(user, frame->hd.stream_id);
 	(void)http2, (void)flags;
-	if (frame->hd.stream_id != call->stream) return 0;
-	cdc_grpc_status_header(&call->status, (struct cdc_octets){name, name_length},
+	if (stream == NULL) return 0;
+	cdc_grpc_status_header(&stream->status, (struct cdc_octets){name, name_length},
 		(struct cdc_octets){value, value_length});
 	return 0;
+}
+
+/* The call of LeaseNonces is over. `why` is NULL where its status says so. */
+static void end_lease(struct cdc_call *call, const char *why)
+{
+	char text[CIDECAR_TEXT];
+	struct cdc_octets message = {call->lease.message, call->lease.length};
+	if (why != NULL)
+		cdc_session_no_lease(call->session, why);
+	else if (cdc_grpc_status_text(&call->lease.status, "LeaseNonces", text, sizeof(text)))
+		cdc_session_no_lease(call->session, text);
+	else if (!call->lease_came)
+		cdc_session_no_lease(call->session, "the sidecar answered without a lease");
+	else
+		cdc_session_leased(call->session, message);
+	cdc_grpc_stream_end(&call->lease);
 }
 
 /* The stream has ended for us where the sidecar says so, though our half is open. */
@@ -174,9 +177,10 @@ static int on_frame(nghttp2_session *http2, const nghttp2_frame *frame, void *us
 	struct cdc_call *call = user;
 	(void)http2;
 	bool last = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
-	if (!last || frame->hd.stream_id != call->stream) return 0;
-	if (!(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) return 0;
-	if (call->state == CDC_CALL_OPEN) call->state = CDC_CALL_ENDED;
+	if (!last || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) return 0;
+	struct cdc_grpc_stream *stream = find(call, frame->hd.stream_id);
+	if (stream == &call->lease) end_lease(call, NULL);
+	if (stream == &call->stream && call->state == CDC_CALL_OPEN) call->state = CDC_CALL_ENDED;
 	return 0;
 }
 
@@ -185,7 +189,10 @@ static int on_close(nghttp2_session *http2, int32_t stream, uint32_t code, void 
 	struct cdc_call *call = user;
 	char why[sizeof(call->failure)];
 	(void)http2;
-	if (stream != call->stream || call->state != CDC_CALL_OPEN) return 0;
+	if (call->lease.id != 0 && stream == call->lease.id) {
+		end_lease(call, "the sidecar reset the call of LeaseNonces");
+	}
+	if (stream != call->stream.id || call->state != CDC_CALL_OPEN) return 0;
 	snprintf(why, sizeof(why), "Session: the stream was reset (%s)",
 		nghttp2_http2_strerror(code));
 	fail(call, why);
@@ -217,28 +224,68 @@ static nghttp2_nv header(const char *name, const char *value)
 	};
 }
 
-static bool submit(struct cdc_call *call)
+/* Returns the stream of the call, or what is below 1 where there is none. */
+static int32_t request(struct cdc_call *call, const char *path, const data_provider *provider)
 {
-	const nghttp2_settings_entry settings[] = {
-		{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
-		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, CDC_WINDOW},
-	};
 	/* With a path of a socket as authority the sidecar resets the stream without a word. */
 	const nghttp2_nv headers[] = {
 		header(":method", "POST"),
 		header(":scheme", "http"),
-		header(":path", "/cidecar.v1.SidecarService/Session"),
+		header(":path", path),
 		header(":authority", "localhost"),
 		header("content-type", "application/grpc"),
 		header("te", "trailers"),
 		header("user-agent", "cidecar-c/" CIDECAR_VERSION),
 	};
 	const size_t count = sizeof(headers) / sizeof(headers[0]);
+	return submit_request(call->http2, NULL, headers, count, provider, NULL);
+}
+
+static bool submit(struct cdc_call *call)
+{
+	const nghttp2_settings_entry settings[] = {
+		{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, CDC_WINDOW},
+	};
 	data_provider provider = {.read_callback = read_data};
 	if (nghttp2_submit_settings(call->http2, NGHTTP2_FLAG_NONE, settings, 2) != 0) return false;
 	if (nghttp2_session_set_local_window_size(call->http2, 0, 0, CDC_WINDOW) != 0) return false;
-	call->stream = submit_request(call->http2, NULL, headers, count, &provider, NULL);
-	return call->stream > 0;
+	int32_t id = request(call, "/cidecar.v1.SidecarService/Session", &provider);
+	cdc_grpc_stream_begin(&call->stream, id);
+	return id > 0;
+}
+
+static ssize read_lease_request(nghttp2_session *http2, int32_t stream, uint8_t *octets,
+	size_t room, uint32_t *flags, nghttp2_data_source *source, void *user)
+{
+	struct cdc_call *call = user;
+	(void)http2, (void)stream, (void)source;
+	if (call->lease_out_length > room) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	memcpy(octets, call->lease_out, call->lease_out_length);
+	*flags |= NGHTTP2_DATA_FLAG_EOF;
+	return (ssize)call->lease_out_length;
+}
+
+/* Begins the call of LeaseNonces that the session wants, or ends one for which it does not wait any
+ * more. */
+static void serve_lease(struct cdc_call *call)
+{
+	data_provider provider = {.read_callback = read_lease_request};
+	if (call->lease.id != 0 && !cdc_session_awaits_lease(call->session)) {
+		nghttp2_submit_rst_stream(
+			call->http2, NGHTTP2_FLAG_NONE, call->lease.id, NGHTTP2_CANCEL);
+		cdc_grpc_stream_end(&call->lease);
+	}
+	size_t length = cdc_session_say_lease(call->session, call->lease_out + CDC_PREFIX);
+	if (length == 0) return;
+	cdc_write_prefix(call->lease_out, length);
+	call->lease_out_length = CDC_PREFIX + length;
+	call->lease_came = false;
+	int32_t id = request(call, "/cidecar.v1.SidecarService/LeaseNonces", &provider);
+	if (id > 0)
+		cdc_grpc_stream_begin(&call->lease, id);
+	else
+		cdc_session_no_lease(call->session, "there is no memory for a call");
 }
 
 struct cdc_call *cdc_call_begin(struct cdc_session *session)
@@ -246,7 +293,6 @@ struct cdc_call *cdc_call_begin(struct cdc_session *session)
 	struct cdc_call *call = calloc(1, sizeof(*call));
 	if (call == NULL) return NULL;
 	call->session = session;
-	cdc_grpc_status_init(&call->status);
 	call->http2 = new_http2(call);
 	if (call->http2 == NULL || !submit(call)) {
 		cdc_call_free(call);
@@ -260,14 +306,15 @@ void cdc_call_free(struct cdc_call *call)
 {
 	if (call == NULL) return;
 	nghttp2_session_del(call->http2);
-	free(call->message);
+	cdc_grpc_stream_end(&call->stream);
+	cdc_grpc_stream_end(&call->lease);
 	free(call);
 }
 
 enum cdc_call_state cdc_call_receive(struct cdc_call *call, const uint8_t *octets, size_t length)
 {
 	ssize used = memory_receive(call->http2, octets, length);
-	if (used < 0) fail(call, nghttp2_strerror((int)used));
+	if (used < 0 && call->state == CDC_CALL_OPEN) give_up(call, nghttp2_strerror((int)used));
 	return call->state;
 }
 
@@ -280,14 +327,15 @@ size_t cdc_call_send(struct cdc_call *call, const uint8_t **octets)
 
 void cdc_call_resume(struct cdc_call *call)
 {
-	nghttp2_session_resume_data(call->http2, call->stream);
+	nghttp2_session_resume_data(call->http2, call->stream.id);
+	serve_lease(call);
 }
 
 void cdc_call_end(struct cdc_call *call)
 {
 	if (call->state == CDC_CALL_OPEN) call->state = CDC_CALL_ENDED;
 	call->ending = true;
-	cdc_call_resume(call);
+	nghttp2_session_resume_data(call->http2, call->stream.id);
 	nghttp2_submit_goaway(call->http2, NGHTTP2_FLAG_NONE, 0, NGHTTP2_NO_ERROR, NULL, 0);
 }
 
@@ -302,5 +350,5 @@ bool cdc_call_why(const struct cdc_call *call, char *text, size_t room)
 		snprintf(text, room, "%s", call->failure);
 		return true;
 	}
-	return cdc_grpc_status_text(&call->status, text, room);
+	return cdc_grpc_status_text(&call->stream.status, "Session", text, room);
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One gRPC call of Session on an HTTP/2 connection of its own, as octets that come and go. It knows
- * nothing of sockets.
+ * The gRPC calls on one HTTP/2 connection, as octets that come and go: one of Session, with which
+ * the connection ends, and one of LeaseNonces where it is wanted. It knows nothing of sockets.
  */
 #ifndef CDC_CALL_H
 #define CDC_CALL_H
 
-#include "grpc_status.h"
+#include "grpc_stream.h"
 #include "session.h"
 
 /* The window of the stream and of the connection, which millions of CIDs a second take. */
@@ -18,7 +18,7 @@ enum cdc_call_state {
 	CDC_CALL_OPEN,
 	/* The sidecar ended the stream, or the connection is of no use. */
 	CDC_CALL_ENDED,
-	/* The session gave it up. */
+	/* What the sidecar sent cannot be used; the session has said so. */
 	CDC_CALL_GIVEN_UP,
 };
 

@@ -2,29 +2,11 @@
 /* The public functions. */
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "cidecar/cidecar.h"
-#include "link.h"
-
-struct cidecar_client {
-	struct cdc_session session;
-	struct cdc_link link;
-	int64_t alarm;
-	bool awake; /* the descriptor is readable until the next service */
-	/* Of cidecar_start_thread(). */
-	bool threaded;
-	bool stop;
-	int notify; /* readable when there is something to look at */
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t served;
-};
+#include "client.h"
 
 static void lock(cidecar_client *client)
 {
@@ -90,7 +72,7 @@ int cidecar_fd(const cidecar_client *client)
 	return client->threaded ? client->notify : client->link.epoll;
 }
 
-static void service(cidecar_client *client)
+void cdc_client_service(cidecar_client *client)
 {
 	client->awake = false;
 	if (client->alarm <= cidecar_now()) client->alarm = CDC_NEVER;
@@ -99,7 +81,7 @@ static void service(cidecar_client *client)
 
 void cidecar_service(cidecar_client *client)
 {
-	if (!client->threaded) service(client);
+	if (!client->threaded) cdc_client_service(client);
 }
 
 bool cidecar_next_event(cidecar_client *client, struct cidecar_event *event)
@@ -115,7 +97,7 @@ bool cidecar_next_event(cidecar_client *client, struct cidecar_event *event)
 	return there;
 }
 
-static bool is_ready(cidecar_client *client)
+bool cdc_client_is_ready(cidecar_client *client)
 {
 	return client->session.pool.count > 0 && !cdc_session_is_stale(&client->session);
 }
@@ -123,7 +105,7 @@ static bool is_ready(cidecar_client *client)
 bool cidecar_ready(cidecar_client *client)
 {
 	lock(client);
-	bool ready = is_ready(client);
+	bool ready = cdc_client_is_ready(client);
 	unlock(client);
 	return ready;
 }
@@ -147,15 +129,15 @@ static void wait_for_service(cidecar_client *client, int64_t end)
 	struct pollfd fd = {.fd = client->link.epoll, .events = POLLIN};
 	int64_t ms = left / CDC_MS + (left % CDC_MS != 0);
 	poll(&fd, 1, ms < 3600000 ? (int)ms : 3600000);
-	service(client);
+	cdc_client_service(client);
 }
 
 int cidecar_wait_ready(cidecar_client *client, int timeout_ms)
 {
 	int64_t end = timeout_ms < 0 ? CDC_NEVER : cidecar_now() + timeout_ms * CDC_MS;
 	lock(client);
-	while (!is_ready(client) && cidecar_now() < end) wait_for_service(client, end);
-	int result = is_ready(client) ? 0 : -ETIMEDOUT;
+	while (!cdc_client_is_ready(client) && cidecar_now() < end) wait_for_service(client, end);
+	int result = cdc_client_is_ready(client) ? 0 : -ETIMEDOUT;
 	unlock(client);
 	return result;
 }
@@ -174,6 +156,24 @@ int cidecar_take(cidecar_client *client, struct cidecar_cid *cid)
 	struct cdc_session *session = &client->session;
 	int result = cdc_session_take(session, cid);
 	if (session->to_say.credit > 0 || session->events.count > 0) wake(client);
+	unlock(client);
+	return result;
+}
+
+int cidecar_lease(cidecar_client *client, uint32_t nonces)
+{
+	lock(client);
+	int result = cdc_session_lease(&client->session, nonces);
+	if (result == 0) wake(client);
+	unlock(client);
+	return result;
+}
+
+int cidecar_mint(cidecar_client *client, struct cidecar_cid *cid)
+{
+	lock(client);
+	int result = cdc_session_mint(&client->session, cid);
+	if (client->session.events.count > 0) wake(client);
 	unlock(client);
 	return result;
 }
@@ -213,9 +213,12 @@ void cidecar_get_stats(cidecar_client *client, struct cidecar_stats *stats)
 		.connected = session->connected,
 		.dry = session->dry,
 		.level = session->pool.count,
-		.generation = session->generation,
+		.generation = cdc_session_generation(session),
 		.taken = session->taken,
 		.made = session->made,
+		.minted = session->minted,
+		.leased = cdc_leases_left(&session->leases, session->generation),
+		.leasing = session->leases.asked || session->leases.wanted > 0,
 		.sessions = session->sessions,
 		.silence = session->heard ? session->now() - session->heard_at : -1,
 		.error = session->error,
@@ -230,63 +233,4 @@ void cidecar_alarm(cidecar_client *client, int64_t at)
 	client->alarm = at;
 	wake(client);
 	unlock(client);
-}
-
-static void *run(void *argument)
-{
-	cidecar_client *client = argument;
-	struct pollfd fd = {.fd = client->link.epoll, .events = POLLIN};
-	for (;;) {
-		poll(&fd, 1, -1);
-		pthread_mutex_lock(&client->lock);
-		int64_t alarm = client->alarm;
-		bool was_ready = is_ready(client);
-		if (!client->stop) service(client);
-		bool stop = client->stop;
-		/* Who waits in a loop until the client is ready is to look again. */
-		bool ready = !was_ready && is_ready(client);
-		/* The service calls the alarm off when its time has come. */
-		bool rang = client->alarm != alarm;
-		if (rang || ready || client->session.events.count > 0) {
-			uint64_t one = 1;
-			ssize_t written = write(client->notify, &one, sizeof(one));
-			(void)written; /* It fails where the descriptor is readable already. */
-		}
-		pthread_cond_broadcast(&client->served);
-		pthread_mutex_unlock(&client->lock);
-		if (stop) return NULL;
-	}
-}
-
-/* The thread takes no signal of the server. */
-static int start(cidecar_client *client)
-{
-	sigset_t all;
-	sigset_t before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int failed = pthread_create(&client->thread, NULL, run, client);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -failed;
-}
-
-int cidecar_start_thread(cidecar_client *client)
-{
-	pthread_condattr_t clock;
-	if (client->threaded) return 0;
-	client->notify = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (client->notify < 0) return -errno;
-	pthread_mutex_init(&client->lock, NULL);
-	pthread_condattr_init(&clock);
-	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-	pthread_cond_init(&client->served, &clock);
-	pthread_condattr_destroy(&clock);
-	client->threaded = true;
-	int failed = start(client);
-	if (failed) {
-		client->threaded = false;
-		close(client->notify);
-		client->notify = -1;
-	}
-	return failed;
 }

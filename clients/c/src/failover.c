@@ -19,7 +19,7 @@ void cdc_failover_init(
 	form->cid_length = (uint8_t)cid_length;
 	form->zero_host_id = zero_host_id;
 	cdc_aes_init(&form->permutation, random);
-	cdc_aes_init(&form->tokens, random + 16);
+	cdc_cmac_init(&form->tokens, random + 16);
 	memcpy(form->start, random + 32, sizeof(form->start));
 	atomic_store(&form->used, 0);
 }

@@ -8,8 +8,8 @@
 
 #include <stdatomic.h>
 
-#include "aes.h"
 #include "cidecar/cidecar.h"
+#include "cmac.h"
 
 #define CDC_MIN_CID 8
 /* Octets after the first that are zeroes with zero_host_id. */
@@ -19,7 +19,7 @@ struct cdc_failover {
 	uint8_t cid_length;
 	bool zero_host_id;
 	struct cdc_aes permutation;
-	struct cdc_aes tokens;
+	struct cdc_cmac tokens;
 	uint8_t start[CIDECAR_MAX_CID];
 	atomic_uint_fast64_t used;
 };

@@ -6,6 +6,8 @@
 
 /* Passes that permute counters, where four encrypt a CID (docs/connection-ids.md, "Nonces"). */
 #define CDC_PERMUTATION_PASSES 8
+/* Passes that encrypt a CID. */
+#define CDC_ENCRYPTION_PASSES 4
 
 /*
  * The network of draft-ietf-quic-load-balancers-22, "Four-Pass Encryption", with so many passes:

@@ -126,26 +126,27 @@ void cdc_grpc_status_header(
 	}
 }
 
-bool cdc_grpc_status_text(const struct cdc_grpc_status *status, char *text, size_t room)
+bool cdc_grpc_status_text(
+	const struct cdc_grpc_status *status, const char *method, char *text, size_t room)
 {
 	if (status->http != 200 && status->http != 0) {
-		snprintf(text, room, "Session: HTTP status %d; is this a socket of a sidecar?",
+		snprintf(text, room, "%s: HTTP status %d; is this a socket of a sidecar?", method,
 			status->http);
 		return true;
 	}
 	if (status->code == 0) return false;
 	if (status->code == CDC_STATUS_UNIMPLEMENTED) {
 		snprintf(text, room,
-			"the sidecar does not know Session: it is too old for this client (%s)",
+			"the sidecar does not know %s: it is too old for this client (%s)", method,
 			status->message);
 		return true;
 	}
 	if (status->code < 0) {
-		snprintf(text, room, "Session: the stream ended without a status");
+		snprintf(text, room, "%s: the stream ended without a status", method);
 		return true;
 	}
 	const char *reason = status->reason;
-	snprintf(text, room, "Session: %s (status %d%s%s)", status->message, status->code,
+	snprintf(text, room, "%s: %s (status %d%s%s)", method, status->message, status->code,
 		reason[0] == '\0' ? "" : ", ", reason);
 	return true;
 }

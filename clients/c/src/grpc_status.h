@@ -20,7 +20,8 @@ void cdc_grpc_status_init(struct cdc_grpc_status *status);
 void cdc_grpc_status_header(
 	struct cdc_grpc_status *status, struct cdc_octets name, struct cdc_octets value);
 
-/* Why the call ended, for people. Returns false where it ended in good order. */
-bool cdc_grpc_status_text(const struct cdc_grpc_status *status, char *text, size_t room);
+/* Why the call of this method ended, for people. Returns false where it ended in good order. */
+bool cdc_grpc_status_text(
+	const struct cdc_grpc_status *status, const char *method, char *text, size_t room);
 
 #endif

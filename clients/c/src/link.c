@@ -249,7 +249,7 @@ static void serve_socket(struct cdc_link *link)
 		lose(link, CDC_CALL_ENDED, "the sidecar accepts connections and says nothing", 0);
 	}
 	if (link->socket < 0) return;
-	if (cdc_session_wants_to_say(link->session)) cdc_call_resume(link->call);
+	cdc_call_resume(link->call);
 	int error = send_all(link);
 	if (error != 0) broken(link, error);
 }

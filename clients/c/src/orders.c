@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "orders.h"
 
-static uint64_t greater(uint64_t one, uint64_t other)
-{
-	return one > other ? one : other;
-}
-
 uint64_t cdc_orders_oldest(const struct cdc_orders *orders)
 {
 	return orders->taken ? orders->oldest_taken : 0;
@@ -29,13 +24,11 @@ void cdc_orders_take(struct cdc_orders *orders, struct cdc_order order)
 	orders->pending = true;
 }
 
-void cdc_orders_start_anew(struct cdc_orders *orders, uint64_t generation, uint64_t before)
+void cdc_orders_start_anew(struct cdc_orders *orders, uint64_t before, uint64_t first)
 {
-	orders->before_reset = greater(orders->before_reset, before);
-	orders->ordered_through = 0;
 	/* For orders, all that was taken counts as of this generation. */
-	if (orders->taken) orders->oldest_taken = generation;
-	if (orders->pending) orders->order.through = generation > 0 ? generation - 1 : 0;
+	if (orders->taken) orders->oldest_taken = first;
+	if (orders->pending) orders->order.through = before;
 }
 
 bool cdc_orders_next(struct cdc_orders *orders, uint64_t generation, struct cdc_order *order)
@@ -47,7 +40,5 @@ bool cdc_orders_next(struct cdc_orders *orders, uint64_t generation, struct cdc_
 	if (orders->taken && orders->oldest_taken <= order->through) {
 		orders->oldest_taken = order->through + 1;
 	}
-	order->through = greater(order->through, orders->before_reset);
-	orders->before_reset = 0;
 	return true;
 }

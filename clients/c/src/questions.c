@@ -6,7 +6,7 @@
 void cdc_questions_init(struct cdc_questions *questions, const uint8_t key[16])
 {
 	memset(questions, 0, sizeof(*questions));
-	cdc_aes_init(&questions->hash, key);
+	cdc_siphash_init(&questions->hash, key);
 }
 
 static bool is_open(const struct cdc_question *question)
@@ -21,9 +21,7 @@ static bool is_old(const struct cdc_question *question, int64_t now)
 
 static struct cdc_question *bucket_of(struct cdc_questions *questions, struct cdc_octets cid)
 {
-	uint8_t mac[16];
-	cdc_cmac(&questions->hash, cid.at, cid.length, mac);
-	return questions->buckets[mac[0] % CDC_BUCKETS];
+	return questions->buckets[cdc_siphash(&questions->hash, cid.at, cid.length) % CDC_BUCKETS];
 }
 
 static struct cdc_question *find(

@@ -7,10 +7,10 @@
 #ifndef CDC_QUESTIONS_H
 #define CDC_QUESTIONS_H
 
-#include "aes.h"
 #include "cidecar/cidecar.h"
 #include "clock.h"
 #include "messages.h"
+#include "siphash.h"
 
 /* Questions without an answer at one time. */
 #define CDC_OPEN_QUESTIONS 16
@@ -49,7 +49,7 @@ struct cdc_questions {
 	unsigned unanswered;
 	uint64_t numbers;
 	/* Places are found by a hash with a key, because attackers choose the CIDs. */
-	struct cdc_aes hash;
+	struct cdc_siphash hash;
 };
 
 void cdc_questions_init(struct cdc_questions *questions, const uint8_t key[16]);

@@ -58,10 +58,22 @@ int cdc_session_init(struct cdc_session *session, const struct cidecar_options *
 void cdc_session_free(struct cdc_session *session)
 {
 	cdc_pool_free(&session->pool);
+	cdc_leases_forget(&session->leases);
 }
 
-/* Tells what makes the Session useless. Returns false. */
-static bool give_up(struct cdc_session *session, const char *message)
+/* A generation of the sidecar, as the server knows it. */
+static uint64_t to_server(const struct cdc_session *session, uint64_t generation)
+{
+	uint64_t room = UINT64_MAX - session->base;
+	return session->base + (generation < room ? generation : room);
+}
+
+uint64_t cdc_session_generation(const struct cdc_session *session)
+{
+	return to_server(session, session->generation);
+}
+
+bool cdc_session_give_up(struct cdc_session *session, const char *message)
 {
 	snprintf(session->reason, sizeof(session->reason), "%s", message);
 	session->error = 0;
@@ -78,12 +90,12 @@ static bool is_usable_length(struct cdc_session *session, uint32_t said)
 		snprintf(message, sizeof(message),
 			"the sidecar's CIDs have %u octets, this server's %u: restart the server",
 			said, session->cid_length);
-		return give_up(session, message);
+		return cdc_session_give_up(session, message);
 	}
 	if (said >= CDC_MIN_CID && said <= CIDECAR_MAX_CID) return true;
 	snprintf(message, sizeof(message),
 		"CIDs of %u octets: 0b111 ones of that length cannot be made", said);
-	return give_up(session, message);
+	return cdc_session_give_up(session, message);
 }
 
 /* What came before is void, but for routable CIDs of the same generation. */
@@ -94,12 +106,16 @@ static bool make_void(
 	if (form == NULL || form->zero_host_id != minting->zero_host_id) {
 		form = cdc_failover_of_process(cid_length, minting->zero_host_id);
 	}
-	if (form == NULL) return give_up(session, "the system has no random octets");
+	if (form == NULL) return cdc_session_give_up(session, "the system has no random octets");
 	session->failover = form;
 	session->cid_length = (uint8_t)cid_length;
 
+	cdc_leases_keep(
+		&session->leases, minting->generation, minting->generation < session->generation);
 	if (minting->generation < session->generation) {
-		cdc_orders_start_anew(&session->orders, minting->generation, session->generation);
+		session->base = cdc_session_generation(session);
+		cdc_orders_start_anew(
+			&session->orders, session->base, to_server(session, minting->generation));
 	}
 	if (minting->generation != session->generation) cdc_pool_drop_all(&session->pool);
 	session->generation = minting->generation;
@@ -120,7 +136,8 @@ static bool take_minting(struct cdc_session *session, const struct cdc_minting *
 static bool take_hello(struct cdc_session *session, const struct cdc_hello *hello)
 {
 	if (!hello->has_minting) {
-		return give_up(session, "the hello of the sidecar does not say what is minted");
+		return cdc_session_give_up(
+			session, "the hello of the sidecar does not say what is minted");
 	}
 	if (!is_usable_length(session, hello->cid_length)) return false;
 	session->connected = true;
@@ -148,14 +165,15 @@ static bool take_batch(struct cdc_session *session, const struct cdc_batch *batc
 	if (!is_usable_length(session, batch->cid_length)) return false;
 	if (count * batch->cid_length != batch->cids.length ||
 		count * CIDECAR_TOKEN != batch->tokens.length) {
-		return give_up(session, "a batch does not have the length that it says");
+		return cdc_session_give_up(
+			session, "a batch does not have the length that it says");
 	}
 	if (count < 1 || count > session->outstanding) {
 		char message[128];
 		snprintf(message, sizeof(message),
 			"a batch of %u CIDs came where %u were asked for", batch->count,
 			session->outstanding);
-		return give_up(session, message);
+		return cdc_session_give_up(session, message);
 	}
 	session->outstanding -= batch->count;
 	if (batch->generation != session->generation) {
@@ -192,10 +210,11 @@ bool cdc_session_receive(struct cdc_session *session, struct cdc_octets message)
 {
 	struct cdc_response response;
 	if (!cdc_read_response(message, &response)) {
-		return give_up(session, "the sidecar sent what is no message of a Session");
+		return cdc_session_give_up(
+			session, "the sidecar sent what is no message of a Session");
 	}
 	if ((response.event == CDC_HELLO) == session->connected) {
-		return give_up(
+		return cdc_session_give_up(
 			session, "the first message of the sidecar is no hello, or a later one is");
 	}
 	bool good = true;
@@ -208,7 +227,8 @@ bool cdc_session_receive(struct cdc_session *session, struct cdc_octets message)
 	if (response.event == CDC_REISSUE) {
 		const struct cdc_reissue *reissue = &response.of.reissue;
 		int64_t deadline = deadline_of(session, reissue);
-		struct cdc_order order = {reissue->through_generation, deadline};
+		uint64_t through = to_server(session, reissue->through_generation);
+		struct cdc_order order = {through, deadline};
 		cdc_orders_take(&session->orders, order);
 		cdc_session_give_reissue(session);
 	}

@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "events.h"
 #include "failover.h"
+#include "leases.h"
 #include "messages.h"
 #include "orders.h"
 #include "pool.h"
@@ -40,13 +41,18 @@ struct cdc_session {
 	struct cdc_pool pool;
 	struct cdc_failover *failover; /* of the present form; NULL while the length is unknown */
 	uint8_t cid_length;            /* 0 while it is unknown */
-	uint64_t generation;
+	uint64_t generation;           /* as the sidecar counts */
+	/* What is added to that for the server, so that its generations always grow: as many as
+	 * there were before the sidecar lost its state and began to count anew. */
+	uint64_t base;
 	uint32_t outstanding; /* CIDs that were asked for on the present Session */
 	uint32_t most;        /* that may be asked for */
 	bool dry;
 	uint64_t taken;
 	uint64_t made;
 	struct cdc_orders orders;
+	struct cdc_leases leases;
+	uint64_t minted;
 
 	/* How long the supply may be used. */
 	int64_t lifetime; /* nanoseconds; 0 where the sidecar does not say */
@@ -81,11 +87,17 @@ struct cdc_session {
 int cdc_session_init(struct cdc_session *session, const struct cidecar_options *options);
 void cdc_session_free(struct cdc_session *session);
 
+/* The present generation, as the server knows it. */
+uint64_t cdc_session_generation(const struct cdc_session *session);
+
 /* A stream was opened. */
 void cdc_session_begin(struct cdc_session *session);
 
 /* A message came. Returns false where the Session is to be given up; an event says why. */
 bool cdc_session_receive(struct cdc_session *session, struct cdc_octets message);
+
+/* Tells what makes the Session useless. Returns false. */
+bool cdc_session_give_up(struct cdc_session *session, const char *message);
 
 /* Whether there is something to send. */
 bool cdc_session_wants_to_say(const struct cdc_session *session);
@@ -105,9 +117,22 @@ void cdc_session_ask(struct cdc_session *session);
 void cdc_session_heard(struct cdc_session *session);
 /* Looks whether the lifetime has passed. */
 bool cdc_session_is_stale(struct cdc_session *session);
+/* The same, for each CID. */
+bool cdc_session_is_stale_now(struct cdc_session *session);
 /* CIDs came, or are good again. */
 void cdc_session_have_cids(struct cdc_session *session);
 /* Passes an order on if there are CIDs for it. */
 void cdc_session_give_reissue(struct cdc_session *session);
+
+/* In mint.c. */
+int cdc_session_lease(struct cdc_session *session, uint32_t count);
+/* Whether an answer to LeaseNonces is of use. */
+bool cdc_session_awaits_lease(const struct cdc_session *session);
+/* Writes the LeaseNoncesRequest that is to be sent; 0 where there is none. */
+size_t cdc_session_say_lease(struct cdc_session *session, uint8_t message[CDC_LEASE_REQUEST]);
+/* What became of it. */
+void cdc_session_leased(struct cdc_session *session, struct cdc_octets message);
+void cdc_session_no_lease(struct cdc_session *session, const char *why);
+int cdc_session_mint(struct cdc_session *session, struct cidecar_cid *cid);
 
 #endif

@@ -35,9 +35,12 @@ static size_t ask_held(const struct cdc_session *session, struct cidecar_held al
 	size_t said = session->held(session->user, held);
 	size_t count = 0;
 	for (size_t i = 0; i < said && i < CIDECAR_MAX_HELD; i++) {
-		/* From before the sidecar lost its state, which the present generation does not
-		 * tell. */
-		uint64_t known = held[i].generation > session->generation ? 0 : held[i].generation;
+		/* What is from before the sidecar lost its state is of generation 0 to it. */
+		uint64_t known = 0;
+		if (held[i].generation > session->base) known = held[i].generation - session->base;
+		/* There is none of a later one; what is old makes a rotation wait, and loses
+		 * nothing. */
+		if (known > session->generation) known = 0;
 		uint64_t connections = held[i].connections;
 		if (connections > UINT32_MAX) connections = UINT32_MAX;
 		if (connections > 0) add_held(all, &count, known, connections);
@@ -74,11 +77,12 @@ bool cdc_session_wants_to_say(const struct cdc_session *session)
 
 static void say_open(const struct cdc_session *session, struct cdc_writer *writer)
 {
+	uint64_t oldest = cdc_orders_oldest(&session->orders);
 	struct cdc_open open = {
 		.client_name = session->client_name,
 		.server_use = {session->server_use, session->server_use_length},
 		.known_generation = session->generation,
-		.oldest_generation = cdc_orders_oldest(&session->orders),
+		.oldest_generation = oldest > session->base ? oldest - session->base : 0,
 		.can_retire = session->can_retire,
 	};
 	memcpy(open.instance, session->instance, sizeof(open.instance));
@@ -114,6 +118,7 @@ void cdc_session_lost(struct cdc_session *session, const char *reason, int error
 	session->connected = false;
 	session->outstanding = 0;
 	memset(&session->to_say, 0, sizeof(session->to_say));
+	cdc_session_no_lease(session, "the connection was lost before the lease came");
 	if (cdc_questions_lost(&session->questions)) cdc_events_answered(&session->events);
 	if (reason != NULL) {
 		snprintf(session->reason, sizeof(session->reason), "%s", reason);
@@ -140,6 +145,12 @@ int64_t cdc_session_tick(struct cdc_session *session)
 	}
 	if (cdc_questions_tick(&session->questions, now, &next)) {
 		cdc_events_answered(&session->events);
+	}
+	if (session->leases.asked) {
+		if (session->leases.given_up <= now)
+			cdc_session_no_lease(session, "the sidecar did not answer in time");
+		else
+			lower(&next, session->leases.given_up);
 	}
 	if (session->connected && session->held != NULL) {
 		if (now - session->held_at >= CDC_HELD_EVERY) look_at_held(session);

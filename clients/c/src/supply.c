@@ -34,7 +34,7 @@ bool cdc_session_is_stale(struct cdc_session *session)
  * several times as much as all the rest, so it is read when the cheap one has moved. That one moves
  * every few milliseconds, and so within some of them after a sleep.
  */
-static bool is_stale_by_coarse_clock(struct cdc_session *session)
+bool cdc_session_is_stale_now(struct cdc_session *session)
 {
 	if (session->stale || session->lifetime == 0) return session->stale;
 	int64_t coarse = session->coarse();
@@ -72,7 +72,7 @@ void cdc_session_give_reissue(struct cdc_session *session)
 {
 	struct cdc_order order;
 	if (session->stale || !next_is_routable(session)) return;
-	if (!cdc_orders_next(&session->orders, session->generation, &order)) return;
+	if (!cdc_orders_next(&session->orders, cdc_session_generation(session), &order)) return;
 	struct cidecar_event *event = cdc_event(&session->events, CIDECAR_REISSUE, NULL);
 	event->through_generation = order.through;
 	event->deadline = order.deadline;
@@ -91,7 +91,7 @@ static int take_failover(struct cdc_session *session, struct cidecar_cid *cid)
 {
 	fall_dry(session);
 	session->made++;
-	cid->generation = session->generation;
+	cid->generation = cdc_session_generation(session);
 	if (cdc_failover_make(session->failover, cid)) {
 		char message[128];
 		snprintf(message, sizeof(message),
@@ -105,17 +105,17 @@ static int take_failover(struct cdc_session *session, struct cidecar_cid *cid)
 int cdc_session_take(struct cdc_session *session, struct cidecar_cid *cid)
 {
 	if (session->cid_length == 0) return -EAGAIN;
-	if (is_stale_by_coarse_clock(session)) return take_failover(session, cid);
+	if (cdc_session_is_stale_now(session)) return take_failover(session, cid);
 	const struct cdc_pooled *next = cdc_pool_next(&session->pool);
 	if (next != NULL) {
 		memcpy(cid->cid, next->cid, sizeof(cid->cid));
 		memcpy(cid->token, next->token, sizeof(cid->token));
 		cid->length = session->cid_length;
 		cid->routable = next->routable;
-		cid->generation = session->generation;
+		cid->generation = cdc_session_generation(session);
 		cdc_pool_shift(&session->pool);
 		session->taken++;
-		if (cid->routable) cdc_orders_took(&session->orders, session->generation);
+		if (cid->routable) cdc_orders_took(&session->orders, cid->generation);
 	}
 	if (session->pool.count + session->outstanding < session->low_water) {
 		cdc_session_ask(session);

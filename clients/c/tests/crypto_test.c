@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../src/failover.h"
 #include "../src/feistel.h"
+#include "../src/hmac.h"
+#include "../src/siphash.h"
 #include "test.h"
 
 static struct cdc_aes with_key(const char *digits)
@@ -15,12 +17,15 @@ static struct cdc_aes with_key(const char *digits)
 static void check_cmac(const char *message, const char *mac)
 {
 	/* RFC 4493, section 4. */
-	struct cdc_aes aes = with_key("2b7e151628aed2a6abf7158809cf4f3c");
+	struct cdc_cmac cmac;
+	uint8_t key[16];
 	uint8_t octets[64];
 	uint8_t expected[16];
 	uint8_t made[16];
+	hex("2b7e151628aed2a6abf7158809cf4f3c", key);
 	hex(mac, expected);
-	cdc_cmac(&aes, octets, hex(message, octets), made);
+	cdc_cmac_init(&cmac, key);
+	cdc_cmac(&cmac, octets, hex(message, octets), made);
 	CHECK(memcmp(made, expected, 16) == 0);
 }
 
@@ -33,6 +38,31 @@ static void check_feistel(const char *key, const char *from, const char *to, uns
 	hex(to, expected);
 	cdc_feistel(&aes, octets, length, passes);
 	CHECK(memcmp(octets, expected, length) == 0);
+}
+
+static void check_hmac(const char *message, const char *mac)
+{
+	struct cdc_hmac hmac;
+	uint8_t octets[64];
+	uint8_t expected[16];
+	uint8_t made[16];
+	uint8_t key[16];
+	hex("000102030405060708090a0b0c0d0e0f", key);
+	hex(mac, expected);
+	cdc_hmac_init(&hmac, key);
+	cdc_hmac_16(&hmac, octets, hex(message, octets), made);
+	CHECK(memcmp(made, expected, 16) == 0);
+}
+
+static void test_siphash(void)
+{
+	/* Of the reference implementation, for the messages 00 01 ... of 15 and 16 octets. */
+	struct cdc_siphash hash;
+	uint8_t octets[16];
+	for (uint8_t i = 0; i < 16; i++) octets[i] = i;
+	cdc_siphash_init(&hash, octets);
+	CHECK(cdc_siphash(&hash, octets, 15) == UINT64_C(0xa129ca6149be45e5));
+	CHECK(cdc_siphash(&hash, octets, 16) == UINT64_C(0x3f2acc7f57c29bdb));
 }
 
 static void check_permutation(size_t length, uint32_t size)
@@ -66,6 +96,13 @@ void test_crypto(void)
 	check_cmac(
 		"6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e5130c81c46a35ce411",
 		"dfa66747de9ae63030ca32611497c827");
+
+	check_hmac("01080f161d242b32", "16c9c2872ba2f34f645332e9e7c743c1");
+	check_hmac("01080f161d242b323940474e555c636a71787f86", "143cb0c52a9d8670f580e540adb9ed35");
+	check_hmac("01080f161d242b323940474e555c636a71787f868d949ba2a9b0b7bec5ccd3dae1e8eff6fd040b1"
+		   "21920272e353c434a51585f666d747b",
+		"3edd224d10ebcd1f64e6c95a73f67bf9");
+	test_siphash();
 
 	/* The four passes of draft-ietf-quic-load-balancers-22, appendix B, of odd and even
 	 * lengths. */

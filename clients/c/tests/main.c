@@ -17,12 +17,14 @@ int main(void)
 	test_messages();
 	test_crypto();
 	test_failover();
+	test_minter();
 	test_orders();
 	test_pace();
 	test_events();
 	test_questions();
 	test_pool();
 	test_session();
+	test_leases();
 	test_supply();
 	test_grpc_status();
 	test_client();

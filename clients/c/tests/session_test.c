@@ -357,22 +357,55 @@ static void test_held(void)
 	end();
 }
 
+/* The generation of the CID that is taken now. */
+static uint64_t taken_generation(void)
+{
+	struct cidecar_cid cid;
+	CHECK(cdc_session_take(&session, &cid) == 0 && cid.routable);
+	return cid.generation;
+}
+
+/* The highest generation of the next order. */
+static uint64_t ordered(void)
+{
+	struct cidecar_event event = {0};
+	while (event.type != CIDECAR_REISSUE) CHECK(cdc_events_next(&session.events, &event));
+	return event.through_generation;
+}
+
+/* How many connections are said to be of these generations of the sidecar. */
+static bool says_held(uint64_t first, uint64_t second)
+{
+	cdc_session_say(&session, request);
+	return session.said_count == 2 && session.said[0].generation == first &&
+	       session.said[1].generation == second;
+}
+
 static void test_anew(void)
 {
 	greeted();
-	CHECK(batch(1, 10, true) && takes(true));
-	CHECK(mint((struct minting){2, 2000, false, false}) && batch(2000, 3, true) && takes(true));
+	CHECK(mint((struct minting){2, 2000, false, false}) && batch(2000, 3, true));
+	uint64_t old = taken_generation();
+	CHECK(old == 2000);
 	cdc_session_lost(&session, NULL, 0);
 	cdc_session_begin(&session);
-	/* The sidecar lost its state: a lower generation. */
-	CHECK(hello(1000, 12, 0) && session.pool.count == 0 && session.generation == 1000);
-	CHECK(cdc_orders_oldest(&session.orders) == 1000);
-	CHECK(mint((struct minting){2, 1001, false, false}) && batch(1001, 9, true));
-	CHECK(reissue(1000));
-	struct cidecar_event event = {0};
-	while (cdc_events_next(&session.events, &event) && event.type != CIDECAR_REISSUE) {
-	}
-	CHECK(event.type == CIDECAR_REISSUE && event.through_generation == 2000);
+	/* The sidecar lost its state: a lower generation, which is a higher one to the server. */
+	CHECK(hello(1999, 12, 0) && session.pool.count == 0 && session.generation == 1999);
+	CHECK(batch(1999, 3, true));
+	uint64_t first = taken_generation();
+	CHECK(first > old && cdc_orders_oldest(&session.orders) == first);
+	/* It counts up to the number from before, which is no present one for that. */
+	held[0] = (struct cidecar_held){old, 1};
+	held[1] = (struct cidecar_held){first, 1};
+	held_count = 2;
+	CHECK(mint((struct minting){2, 2000, false, false}) && says_held(0, 1999));
+	CHECK(batch(2000, 9, true) && reissue(1999));
+	uint64_t second = taken_generation();
+	uint64_t through = ordered();
+	CHECK(second > first && through >= first && through < second);
+	/* A second order, of which the first says nothing. */
+	CHECK(mint((struct minting){3, 2001, false, false}) && batch(2001, 9, true));
+	CHECK(reissue(2000) && ordered() >= second && taken_generation() > second);
 	end();
 }
 

@@ -33,20 +33,19 @@ void test_orders(void)
 	cdc_orders_take(&orders, order(7, 80));
 	CHECK(cdc_orders_next(&orders, 8, &next) && next.through == 7 && next.deadline == 50);
 
-	/* The sidecar lost its state: the next order covers what came before. */
+	/* The sidecar lost its state: what was taken before counts as of the first generation. */
 	cdc_orders_took(&orders, 2000);
-	cdc_orders_start_anew(&orders, 1000, 2000);
-	CHECK(cdc_orders_oldest(&orders) == 1000);
-	cdc_orders_take(&orders, order(1000, 9));
-	CHECK(cdc_orders_next(&orders, 1001, &next) && next.through == 2000);
-	cdc_orders_take(&orders, order(1001, 9));
-	CHECK(cdc_orders_next(&orders, 1002, &next) && next.through == 1001);
+	cdc_orders_start_anew(&orders, 2000, 3000);
+	CHECK(cdc_orders_oldest(&orders) == 3000);
+	cdc_orders_take(&orders, order(3000, 9));
+	CHECK(cdc_orders_next(&orders, 3001, &next) && next.through == 3000);
+	CHECK(cdc_orders_oldest(&orders) == 3001);
 
 	/* An order that waits is given with the CIDs of the new generation. */
 	struct cdc_orders waiting = {0};
 	cdc_orders_take(&waiting, order(500, 9));
-	cdc_orders_start_anew(&waiting, 3, 501);
-	CHECK(cdc_orders_next(&waiting, 3, &next) && next.through == 501);
+	cdc_orders_start_anew(&waiting, 501, 504);
+	CHECK(cdc_orders_next(&waiting, 504, &next) && next.through == 501);
 }
 
 void test_pace(void)

@@ -50,14 +50,22 @@ static void test_cids(void)
 	cidecar_ngtcp2_retired(&cids, &cid);
 	CHECK(cids.count == 1 && cids.oldest == CDC_NOT_ROUTABLE);
 
-	/* What was taken first is the oldest, also where generations began anew at a lower one. */
-	cids = (struct cidecar_ngtcp2_cids){.server = server, .count = 3, .oldest = 2000};
-	cids.cids[0] = (struct cidecar_ngtcp2_cid){2000, 2, {1, 1}};
-	cids.cids[1] = (struct cidecar_ngtcp2_cid){2001, 2, {2, 2}};
-	cids.cids[2] = (struct cidecar_ngtcp2_cid){1000, 2, {3, 3}};
-	cid.data[0] = cid.data[1] = 1;
-	cidecar_ngtcp2_retired(&cids, &cid);
-	CHECK(cids.count == 2 && cids.oldest == 2001);
+	/* More than are told apart: the oldest counts until the last of them is retired. */
+	cids = (struct cidecar_ngtcp2_cids){.server = server, .oldest = CDC_NOT_ROUTABLE};
+	for (uint8_t i = 0; i < 24; i++) {
+		struct cidecar_cid taken = {.cid = {i, i}, .length = 2, .routable = true};
+		taken.generation = i < 20 ? 5 : 6;
+		cdc_ngtcp2_remember(&cids, &taken);
+	}
+	for (uint8_t i = 0; i < 24; i++) {
+		CHECK(cids.oldest == 5);
+		cid.data[0] = cid.data[1] = i;
+		cidecar_ngtcp2_retired(&cids, &cid);
+	}
+	CHECK(cids.oldest == CDC_NOT_ROUTABLE && cids.count == 0 && cids.more == 0);
+	struct cidecar_cid newer = {.length = 2, .routable = true, .generation = 7};
+	cdc_ngtcp2_remember(&cids, &newer);
+	CHECK(cids.oldest == 7);
 }
 
 void test_spread(void)

@@ -11,7 +11,8 @@ static void header(struct cdc_grpc_status *status, const char *name, const char 
 static bool says(const struct cdc_grpc_status *status, const char *part)
 {
 	char text[300];
-	return cdc_grpc_status_text(status, text, sizeof(text)) && strstr(text, part) != NULL;
+	return cdc_grpc_status_text(status, "Session", text, sizeof(text)) &&
+	       strstr(text, part) != NULL;
 }
 
 void test_grpc_status(void)
@@ -22,7 +23,7 @@ void test_grpc_status(void)
 	CHECK(says(&status, "without a status"));
 	header(&status, ":status", "200");
 	header(&status, "grpc-status", "0");
-	CHECK(!cdc_grpc_status_text(&status, text, sizeof(text)));
+	CHECK(!cdc_grpc_status_text(&status, "Session", text, sizeof(text)));
 	header(&status, "grpc-status", "8");
 	header(&status, "grpc-message", "no%20room 100% %zz%0a%4");
 	CHECK(says(&status, "no room 100% %zz %4 (status 8)"));

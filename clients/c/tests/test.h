@@ -24,6 +24,8 @@ void test_protobuf(void);
 void test_messages(void);
 void test_crypto(void);
 void test_failover(void);
+void test_minter(void);
+void test_leases(void);
 void test_orders(void);
 void test_pace(void);
 void test_events(void);

@@ -86,17 +86,20 @@ void cidecar_ngtcp2_service(cidecar_ngtcp2 *server)
 	cdc_spread_continue(server);
 }
 
-/* They are in the order in which they were taken. The lowest generation is not the oldest where the
- * sidecar lost its state. */
+static uint64_t older(uint64_t one, uint64_t other)
+{
+	return one < other ? one : other;
+}
+
 static void find_oldest(struct cidecar_ngtcp2_cids *cids)
 {
-	cids->oldest = CDC_NOT_ROUTABLE;
-	for (size_t i = 0; i < cids->count && cids->oldest == CDC_NOT_ROUTABLE; i++) {
-		cids->oldest = cids->cids[i].generation;
+	cids->oldest = cids->more > 0 ? cids->oldest_of_more : CDC_NOT_ROUTABLE;
+	for (size_t i = 0; i < cids->count; i++) {
+		cids->oldest = older(cids->oldest, cids->cids[i].generation);
 	}
 }
 
-static void remember(struct cidecar_ngtcp2_cids *cids, const struct cidecar_cid *taken)
+void cdc_ngtcp2_remember(struct cidecar_ngtcp2_cids *cids, const struct cidecar_cid *taken)
 {
 	uint64_t generation = taken->routable ? taken->generation : CDC_NOT_ROUTABLE;
 	if (cids->count < CIDECAR_NGTCP2_CIDS) {
@@ -104,8 +107,12 @@ static void remember(struct cidecar_ngtcp2_cids *cids, const struct cidecar_cid 
 		*cid = (struct cidecar_ngtcp2_cid){generation, taken->length, {0}};
 		memcpy(cid->cid, taken->cid, sizeof(cid->cid));
 		cids->count++;
+	} else {
+		if (cids->more == 0) cids->oldest_of_more = CDC_NOT_ROUTABLE;
+		cids->oldest_of_more = older(cids->oldest_of_more, generation);
+		cids->more++;
 	}
-	if (cids->oldest == CDC_NOT_ROUTABLE) cids->oldest = generation;
+	cids->oldest = older(cids->oldest, generation);
 }
 
 static int take(struct cidecar_ngtcp2_cids *cids, ngtcp2_cid *cid, uint8_t *token)
@@ -116,7 +123,7 @@ static int take(struct cidecar_ngtcp2_cids *cids, ngtcp2_cid *cid, uint8_t *toke
 	cid->datalen = taken.length;
 	memcpy(cid->data, taken.cid, taken.length);
 	memcpy(token, taken.token, sizeof(taken.token));
-	remember(cids, &taken);
+	cdc_ngtcp2_remember(cids, &taken);
 	return 0;
 }
 
@@ -161,6 +168,10 @@ void cidecar_ngtcp2_retired(struct cidecar_ngtcp2_cids *cids, const ngtcp2_cid *
 		find_oldest(cids);
 		return;
 	}
+	/* It is one of those for which there was no room. */
+	if (cids->more == 0) return;
+	cids->more--;
+	find_oldest(cids);
 }
 
 void cidecar_ngtcp2_active(struct cidecar_ngtcp2_cids *cids)

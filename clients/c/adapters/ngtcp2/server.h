@@ -25,6 +25,9 @@ struct cidecar_ngtcp2 {
 	int64_t retry_at;
 };
 
+/* A connection has one CID more. */
+void cdc_ngtcp2_remember(struct cidecar_ngtcp2_cids *cids, const struct cidecar_cid *taken);
+
 /* Takes an order to reissue. */
 void cdc_spread_begin(cidecar_ngtcp2 *server, uint64_t through, int64_t deadline);
 /* Closes those whose time has come, and sets the alarm for the next. */

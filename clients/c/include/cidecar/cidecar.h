@@ -87,7 +87,9 @@ struct cidecar_cid {
 	/* The stateless reset token. If the pool was dry and made the CID itself, nobody can make
 	 * the token again when the process has ended. */
 	uint8_t token[CIDECAR_TOKEN];
-	/* Reissue events name the CIDs that have to be replaced by their generation. */
+	/* Reissue events name the CIDs that have to be replaced by their generation. It grows with
+	 * each change that makes CIDs void, also where the sidecar lost its state and counts anew.
+	 */
 	uint64_t generation;
 };
 
@@ -113,6 +115,10 @@ enum cidecar_event_type {
 	CIDECAR_REISSUE,
 	/* There are new answers for cidecar_reset_token() and cidecar_is_own(). */
 	CIDECAR_ANSWERED,
+	/* A lease came: there are CIDs for cidecar_mint(). */
+	CIDECAR_LEASED,
+	/* No lease comes; `message` says why. The server may ask again. */
+	CIDECAR_NO_LEASE,
 };
 
 struct cidecar_event {
@@ -137,11 +143,18 @@ struct cidecar_stats {
 	bool stale;
 	/* CIDs of the sidecar that the pool holds. */
 	uint32_t level;
+	/* Of the CIDs that are given now. */
 	uint64_t generation;
 	/* CIDs of the sidecar that were taken, 0b111 ones included. */
 	uint64_t taken;
 	/* 0b111 CIDs that the client made itself. */
 	uint64_t made;
+	/* CIDs that the client minted from leases. */
+	uint64_t minted;
+	/* CIDs that cidecar_mint() can still make. */
+	uint32_t leased;
+	/* A lease was asked for, and its answer is on its way. */
+	bool leasing;
 	/* Sessions that began, that is, whose hello came. */
 	uint64_t sessions;
 	/* Nanoseconds since the sidecar was last heard; -1 where it never was. */
@@ -198,6 +211,26 @@ size_t cidecar_cid_length(cidecar_client *client);
  * unknown, that is, before the client was ever ready.
  */
 int cidecar_take(cidecar_client *client, struct cidecar_cid *cid);
+
+/*
+ * Asks the sidecar for a lease of so many nonces, 1 to 2^24, from which cidecar_mint() makes CIDs
+ * in this process. It can give fewer. Each nonce is for one CID, and those that are not used are
+ * lost: ask for what is used in a minute or so, and for the next lease while CIDs of the first are
+ * left. The sidecar refuses unless it runs with --allow-key-export, because the answer has the key
+ * of the config. It is kept in memory until the lease is used up or void, and overwritten then.
+ *
+ * Returns 0: CIDECAR_LEASED or CIDECAR_NO_LEASE follows. Or -EINVAL for a number out of range,
+ * -ENOTCONN while there is no Session, -EBUSY while a lease is on its way or two are in hand.
+ */
+int cidecar_lease(cidecar_client *client, uint32_t nonces);
+
+/*
+ * Mints a routable CID, with its token and the server-use octets of the options. Never waits; takes
+ * some microseconds. Returns 0, or -ENODATA where there is no lease of the present generation,
+ * -ESTALE while the sidecar has said nothing for the lifetime of its CIDs, -EIO where the system
+ * has no random octets. cidecar_take() has a CID in all of these cases.
+ */
+int cidecar_mint(cidecar_client *client, struct cidecar_cid *cid);
 
 enum cidecar_answer {
 	/* It was asked now or before. Call again when CIDECAR_ANSWERED says that answers came, or

@@ -25,8 +25,8 @@
 extern "C" {
 #endif
 
-/* CIDs that a connection has at one time: the 8 of ngtcp2, and those that its peer has retired and
- * may still use for a moment. */
+/* CIDs of a connection that are told apart: the 8 of ngtcp2, and those that its peer has retired
+ * and may still use for a moment. */
 #define CIDECAR_NGTCP2_CIDS 16
 
 typedef struct cidecar_ngtcp2 cidecar_ngtcp2;
@@ -42,6 +42,9 @@ struct cidecar_ngtcp2_cids {
 	uint64_t oldest; /* generation; UINT64_MAX where no CID is routable */
 	size_t place;    /* in the order of the present reissue */
 	size_t count;
+	/* CIDs for which there was no room below, and the oldest generation of these. */
+	size_t more;
+	uint64_t oldest_of_more;
 	struct cidecar_ngtcp2_cid {
 		uint64_t generation; /* UINT64_MAX where the CID is not routable */
 		uint8_t length;

@@ -9,6 +9,7 @@ mod reset;
 mod table;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -74,7 +75,8 @@ impl QuicheCids {
                     Event::Recovered => orders.again(),
                     _ => {}
                 }
-                tell(event);
+                // A hook that panics must not end this, or no later order would be obeyed.
+                let _ = catch_unwind(AssertUnwindSafe(|| tell(event)));
             }
         });
         let resets = Arc::new(Mutex::new(ResetLimit::new(Instant::now())));

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::{Counts, Turn};
 
-/// What all connections of a server share: whose a CID is, and who has to replace his.
+/// What all connections of a server share: whose a CID is, and which connections have to replace theirs.
 pub(crate) struct Table {
     state: Mutex<State>,
     turns: UnboundedSender<Turn>,
@@ -24,8 +24,7 @@ pub(crate) struct State {
 /// A connection.
 #[derive(Default)]
 pub(crate) struct Entry {
-    /// The generations of the routable CIDs that the client may still use, the oldest first. That
-    /// is not the order of their numbers where the sidecar lost its state.
+    /// The generations of the routable CIDs that the client may still use, the oldest first.
     pub(crate) held: Vec<u64>,
     /// The orders that it has to obey, and has not yet.
     pub(crate) orders: Vec<Reissue>,

@@ -16,6 +16,12 @@ pub enum ErrorKind {
     Exhausted,
     /// The pool is closed.
     Closed,
+    /// Every CID of a lease was made.
+    LeaseUsedUp,
+    /// The CIDs of a lease may not be used now.
+    LeaseVoid,
+    /// A hook of the server panicked.
+    HookPanicked,
 }
 
 /// Why something failed, in words for a person.

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::wire::{ErrorInfo, Status};
 
 /// A flag and the length of the message.
-const PREFIX: usize = 5;
+pub(crate) const PREFIX: usize = 5;
 /// Octets of the longest message that is read. A batch of 1,024 CIDs has 37,000 at most.
 const LONGEST: usize = 4 << 20;
 /// gRPC's status of a method that the server does not have.
@@ -50,38 +50,64 @@ impl Reassembly {
             return Ok(None);
         }
         self.octets.advance(PREFIX);
-        M::decode(self.octets.split_to(length).freeze())
+        // From a slice, which copies what the message has: CIDs that wait in the pool would else
+        // keep all of a message that is much longer than they are.
+        M::decode(&self.octets.split_to(length)[..])
             .map(Some)
-            .map_err(|error| Error::unavailable(format!("the sidecar's message is none: {error}")))
+            .map_err(|error| {
+                Error::unavailable(format!("the sidecar's message cannot be read: {error}"))
+            })
     }
 }
 
-/// Why the sidecar does not answer with a Session, by the head of its response.
-pub(crate) fn refusal_in_head(status: StatusCode, headers: &HeaderMap) -> Option<Error> {
+/// Whether these octets are one message with its prefix, and nothing else.
+#[cfg(feature = "minting")]
+pub(crate) fn is_one_message(octets: &[u8]) -> bool {
+    octets.split_first_chunk().is_some_and(|(prefix, message)| {
+        let [flag, length @ ..]: [u8; PREFIX] = *prefix;
+        flag == 0 && u32::from_be_bytes(length) as usize == message.len()
+    })
+}
+
+/// Why the sidecar does not answer the call of a method, by the head of its response.
+pub(crate) fn refusal_in_head(
+    method: &str,
+    status: StatusCode,
+    headers: &HeaderMap,
+) -> Option<Error> {
     if status != StatusCode::OK {
-        let message = format!("Session: the answer is HTTP status {}", status.as_u16());
+        let message = format!("{method}: the answer is HTTP status {}", status.as_u16());
         return Some(Error::unavailable(message));
     }
-    headers.contains_key("grpc-status").then(|| end_in(headers))
+    headers
+        .contains_key("grpc-status")
+        .then(|| end_in(method, headers))
 }
 
-/// Why a Session ended, by its trailers.
-pub(crate) fn end_in(trailers: &HeaderMap) -> Error {
+/// Why the stream of a method ended, by its trailers.
+pub(crate) fn end_in(method: &str, trailers: &HeaderMap) -> Error {
+    match status_in(method, trailers) {
+        Ok(()) => Error::unavailable(format!("the sidecar ended the {method}")),
+        Err(error) => error,
+    }
+}
+
+/// An error unless the call of a method ended well, by its trailers.
+pub(crate) fn status_in(method: &str, trailers: &HeaderMap) -> Result<(), Error> {
     let text = |name: &str| {
         let value = trailers.get(name).map(http::HeaderValue::as_bytes);
         String::from_utf8_lossy(&percent_decoded(value.unwrap_or_default())).into_owned()
     };
     let (status, details) = (text("grpc-status"), text("grpc-message"));
-    let code = code_in(trailers);
     let message = match status.as_str() {
-        "0" => "the sidecar ended the Session".into(),
+        "0" => return Ok(()),
         UNIMPLEMENTED => {
-            format!("the sidecar does not know Session: it is older than this client ({details})")
+            format!("the sidecar does not know {method}: it is older than this client ({details})")
         }
-        _ if details.is_empty() => format!("Session: gRPC status {status}"),
-        _ => format!("Session: {details}"),
+        _ if details.is_empty() => format!("{method}: gRPC status {status}"),
+        _ => format!("{method}: {details}"),
     };
-    Error::unavailable(message).with_code(code)
+    Err(Error::unavailable(message).with_code(code_in(trailers)))
 }
 
 /// The code of the catalogue by which the sidecar refused.
@@ -150,6 +176,26 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_does_not_keep_its_message() {
+        use crate::wire::CidBatch;
+        let batch = CidBatch {
+            cids: vec![1; 8].into(),
+            tokens: vec![2; 16].into(),
+            count: 1,
+            ..CidBatch::default()
+        };
+        let mut reassembly = Reassembly::default();
+        reassembly.push(&frame(&SessionResponse {
+            event: Some(Event::Batch(batch)),
+        }));
+        let message = reassembly.next::<SessionResponse>().expect("is good");
+        let Some(Event::Batch(batch)) = message.and_then(|message| message.event) else {
+            panic!("no batch");
+        };
+        assert!(batch.cids.is_unique() && batch.tokens.is_unique());
+    }
+
+    #[test]
     fn messages_cross_the_borders_of_frames() {
         let two = [frame(&alive()), frame(&alive())].concat();
         for border in 0..=two.len() {
@@ -206,11 +252,18 @@ mod tests {
                 "the sidecar does not know Session: it is older than this client (unknown method)",
             ),
         ] {
-            assert_eq!(end_in(&trailers(pairs)).to_string(), said);
+            assert_eq!(end_in("Session", &trailers(pairs)).to_string(), said);
         }
-        let other = refusal_in_head(StatusCode::UNSUPPORTED_MEDIA_TYPE, &HeaderMap::new());
+        let other = refusal_in_head(
+            "Session",
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            &HeaderMap::new(),
+        );
         assert!(other.expect("is refused").to_string().contains("415"));
-        assert_eq!(refusal_in_head(StatusCode::OK, &HeaderMap::new()), None);
+        assert_eq!(
+            refusal_in_head("Session", StatusCode::OK, &HeaderMap::new()),
+            None
+        );
     }
 
     // google.rpc.Status { code: 8, details: [Any { ErrorInfo { reason: "STREAMS_EXHAUSTED",
@@ -223,7 +276,10 @@ mod tests {
         let text = "CAgaHhIcChFTVFJFQU1TX0VYSEFVU1RFRBIHY2lkZWNhcg";
         assert_eq!(base64_decoded(text.as_bytes()), Some(status));
         let trailers = trailers(&[("grpc-status", "8"), ("grpc-status-details-bin", text)]);
-        assert_eq!(end_in(&trailers).code(), Some("STREAMS_EXHAUSTED"));
+        assert_eq!(
+            end_in("Session", &trailers).code(),
+            Some("STREAMS_EXHAUSTED")
+        );
         assert_eq!(base64_decoded(b"a b"), None);
     }
 }

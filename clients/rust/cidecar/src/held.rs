@@ -65,7 +65,7 @@ fn has_earlier(held: &HeldCids, generation: u64) -> bool {
 fn report(held: Vec<(u64, u64)>, generation: u64) -> HeldCids {
     let mut by_generation = BTreeMap::new();
     for (of, connections) in held {
-        // From before the sidecar lost its state, which the present generation does not tell.
+        // There is none above the present one; what is old makes a rotation wait, and loses nothing.
         let of = if of > generation { 0 } else { of };
         if connections > 0 {
             *by_generation.entry(of).or_insert(0) += connections;
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_connections_from_before_the_sidecar_lost_its_state_under_0() {
+    fn counts_what_cannot_be_under_0() {
         let held = vec![(2000, 3), (2001, 1), (1000, 2), (999, 0)];
         assert_eq!(pairs(&report(held, 1000)), [(0, 4), (1000, 2)]);
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -78,9 +79,15 @@ impl Inner {
         result
     }
 
-    /// Connections by generation, as the server says them.
+    /// Connections by generation, as the server says them. A hook that panics says nothing, or no
+    /// CID would ever come again.
     pub(crate) fn ask_held(&self) -> Option<Vec<(u64, u64)>> {
-        self.held.as_ref().map(|held| held())
+        let held = self.held.as_ref()?;
+        let said = catch_unwind(AssertUnwindSafe(held)).ok();
+        if said.is_none() {
+            self.with(|state| state.hook_panicked());
+        }
+        said
     }
 
     /// Ends when the pool is closed.
@@ -109,5 +116,23 @@ fn absolute(place: Place) -> Place {
         }
         #[cfg(feature = "tls")]
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Event;
+
+    #[test]
+    fn a_hook_that_panics_is_told_once_and_says_nothing() {
+        let hook = || panic!("the hook panics, as this test wants");
+        let inner = Inner::new(Options::unix("s").held(hook), (1, 2));
+        for _ in 0..2 {
+            assert_eq!(inner.ask_held(), None);
+        }
+        let next = || inner.with(|state| state.events.pop());
+        assert!(matches!(next(), Some(Event::Trouble(_))));
+        assert_eq!(next(), None);
     }
 }

@@ -33,12 +33,19 @@ mod error;
 mod event;
 mod events;
 mod failover;
+#[cfg(feature = "minting")]
+mod feistel;
 mod freshness;
 mod given;
 mod grpc;
 mod held;
+mod http2;
 mod inner;
+#[cfg(feature = "minting")]
+mod lease;
 mod link;
+#[cfg(feature = "minting")]
+mod minter;
 mod options;
 mod orders;
 mod outbox;
@@ -52,6 +59,10 @@ mod siphash;
 mod state;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "minting")]
+mod tokens;
+#[cfg(feature = "minting")]
+mod unary;
 mod wire;
 
 pub use cid::{Cid, MAX_CID_LENGTH, MIN_CID_LENGTH, RESET_TOKEN_LENGTH};
@@ -59,6 +70,8 @@ pub use error::{Error, ErrorKind};
 pub use event::{Event, Stats};
 pub use events::Events;
 pub use given::ResetTokens;
+#[cfg(feature = "minting")]
+pub use lease::Lease;
 pub use options::Options;
 pub use orders::Reissue;
 pub use pace::pace_reissue;

@@ -91,7 +91,8 @@ impl Options {
     /// that their peers may still use (given out, and not retired), as pairs of generation and
     /// number. The registry's rotation waits for that, so a server that leaves this out holds it
     /// up. Called when a rotation comes, and once a second for 30 s after it and while connections
-    /// hold CIDs of earlier generations; it must neither wait nor call the pool.
+    /// hold CIDs of earlier generations; it must neither wait nor call the pool. Where it panics, a
+    /// `Trouble` event says so, and nothing is said to the sidecar.
     #[must_use]
     pub fn held(mut self, hook: impl Fn() -> Vec<(u64, u64)> + Send + Sync + 'static) -> Self {
         self.held = Some(Box::new(hook));

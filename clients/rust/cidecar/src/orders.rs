@@ -8,8 +8,7 @@ use std::time::{Duration, SystemTime};
 pub struct Reissue {
     /// The highest generation whose CIDs are to be replaced.
     pub through_generation: u64,
-    /// The generation of the CIDs that replace them. It is lower where the sidecar lost its state
-    /// and began anew; see [`covers`](Self::covers).
+    /// The generation of the CIDs that replace them, which is higher.
     pub present_generation: u64,
     /// In the past where the sidecar was out of reach for long: the order is due now.
     pub deadline: SystemTime,
@@ -18,7 +17,7 @@ pub struct Reissue {
 impl Reissue {
     /// Whether CIDs of this generation have to be replaced.
     pub fn covers(&self, generation: u64) -> bool {
-        generation <= self.through_generation && generation != self.present_generation
+        generation <= self.through_generation
     }
 
     /// The time that is left; none where the order is due.
@@ -29,6 +28,7 @@ impl Reissue {
 }
 
 /// Decides when a pool asks for CIDs that it gave out to be replaced, and up to which generation.
+/// Generations are those that the server knows.
 #[derive(Default)]
 pub(crate) struct ReissueOrders {
     /// The oldest generation of a routable CID that was taken since the last reissue.
@@ -36,9 +36,6 @@ pub(crate) struct ReissueOrders {
     ordered_through: u64,
     /// An order for which there are no CIDs yet.
     pending: Option<Reissue>,
-    /// The newest generation from before the sidecar lost its state and began anew at a lower one;
-    /// connections may hold CIDs of it. 0 where that did not happen.
-    before_reset: u64,
 }
 
 impl ReissueOrders {
@@ -65,15 +62,14 @@ impl ReissueOrders {
         });
     }
 
-    /// The sidecar lost its state and began anew at a lower generation. The next order then covers
-    /// what was taken before that too. An order that waits for CIDs is given with those of the new
-    /// generation.
-    pub(crate) fn start_anew(&mut self, generation: u64, before: u64) {
-        self.before_reset = self.before_reset.max(before);
-        self.oldest_taken = Some(generation); // For orders, all that was taken counts as of this one.
-        self.ordered_through = 0;
+    /// The sidecar lost its state and began anew at a lower generation, which is `first` to the
+    /// server. `before` is the last that the server knew; an order that waits for CIDs covers all
+    /// up to that, as does each order that comes.
+    pub(crate) fn start_anew(&mut self, before: u64, first: u64) {
+        // For orders, all that was taken counts as of this one.
+        self.oldest_taken = Some(first);
         if let Some(order) = &mut self.pending {
-            order.through_generation = generation.saturating_sub(1);
+            order.through_generation = before;
         }
     }
 
@@ -88,9 +84,7 @@ impl ReissueOrders {
         {
             self.oldest_taken = Some(order.through_generation + 1);
         }
-        let before = std::mem::take(&mut self.before_reset);
         Some(Reissue {
-            through_generation: order.through_generation.max(before),
             present_generation: generation,
             ..order
         })
@@ -156,19 +150,16 @@ mod tests {
     }
 
     #[test]
-    fn after_a_start_anew_the_next_order_covers_all_that_was_taken() {
+    fn after_a_start_anew_every_order_covers_all_that_was_taken_before() {
         let mut orders = ReissueOrders::default();
         orders.took(2000);
-        orders.order(order(2000, 10));
-        orders.start_anew(1000, 2001);
-        assert_eq!(orders.oldest(), 1000);
-        assert_eq!(given(&mut orders, 1000), Some((2001, at(10))));
-        let covers = Reissue {
-            present_generation: 1000,
-            ..order(2001, 10)
-        };
-        assert!(covers.covers(2001) && covers.covers(999) && !covers.covers(1000));
-        orders.order(order(1000, 20));
-        assert_eq!(given(&mut orders, 1001), Some((1000, at(20))));
+        orders.order(order(1999, 10));
+        orders.start_anew(2001, 3001);
+        assert_eq!(orders.oldest(), 3001);
+        assert_eq!(given(&mut orders, 3001), Some((2001, at(10))));
+        orders.took(3001);
+        orders.order(order(3001, 20));
+        assert_eq!(given(&mut orders, 3002), Some((3001, at(20))));
+        assert!(order(3001, 20).covers(2001) && !order(3001, 20).covers(3002));
     }
 }

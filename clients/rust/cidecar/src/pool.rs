@@ -64,6 +64,11 @@ impl CidPool {
         Ok((pool, Events::new(inner)))
     }
 
+    #[cfg(feature = "minting")]
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+
     /// A CID that was never used before. It neither waits nor fails once the CID length is known.
     ///
     /// Where 0b111 CIDs are so short that this process has made all of them (16 million where 24

@@ -192,7 +192,7 @@ fn no_answer(result: Option<Outcome>) -> Error {
         Some(Outcome::Refusal(refusal)) => {
             Error::unavailable(refusal.message).with_code(Some(refusal.code))
         }
-        _ => Error::unavailable("the sidecar's answer is none to the question"),
+        _ => Error::unavailable("the sidecar's answer does not fit the question"),
     }
 }
 

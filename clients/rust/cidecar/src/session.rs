@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One Session after the other with the sidecar, for as long as the pool is open.
 use std::convert::Infallible;
-use std::future::{pending, poll_fn};
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::client::{Builder, Connection, ResponseFuture};
+use h2::client::ResponseFuture;
 use h2::{Ping, PingPong, SendStream};
-use http::{Method, Request};
-use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use crate::backoff::Backoff;
@@ -18,20 +16,16 @@ use crate::error::Error;
 use crate::failover::random;
 use crate::grpc::{self, Reassembly};
 use crate::held::LOOK_EVERY;
+use crate::http2::{Http2, broken, send};
 use crate::inner::Inner;
-use crate::link::{self, Link};
 use crate::state::wants_held;
 use crate::wire::{SessionOpen, SessionRequest, SessionResponse};
 
-/// A missing `:authority`, or the path of a socket, is refused without a word.
-const METHOD: &str = "http://localhost/cidecar.v1.SidecarService/Session";
-/// Octets of the windows of stream and connection: with less, round trips limit the rate.
-const WINDOW: u32 = 1 << 20;
+/// A sidecar that accepts connections, and says nothing for so long, is tried anew.
+const HELLO_WITHIN: Duration = Duration::from_secs(10);
 /// Else nobody would notice a sidecar that is gone without a word.
 const PING_EVERY: Duration = Duration::from_secs(10);
 const PONG_WITHIN: Duration = Duration::from_secs(5);
-/// For so long a connection that is done with may say goodbye.
-const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Why a Session is over.
 enum End {
@@ -68,12 +62,19 @@ pub(crate) async fn keep(inner: Arc<Inner>) {
 }
 
 async fn session(inner: &Inner, backoff: &mut Backoff) -> End {
-    match open(inner).await {
+    let opening = sleep(HELLO_WITHIN);
+    tokio::pin!(opening);
+    let opened = tokio::select! {
+        opened = open(inner) => opened,
+        () = &mut opening => Err(silent()),
+    };
+    match opened {
         Err(error) => End::Lost(error),
-        Ok((_driven, pings, response, requests)) => {
+        Ok((_connection, pings, response, requests)) => {
             let never = tokio::select! {
                 end = read(inner, backoff, response) => return end,
                 error = keep_alive(pings) => return End::Lost(error),
+                error = await_hello(inner, opening) => return End::Lost(error),
                 never = write(inner, requests) => never,
                 never = look_at_held(inner) => never,
             };
@@ -82,54 +83,35 @@ async fn session(inner: &Inner, backoff: &mut Backoff) -> End {
     }
 }
 
-type Opened = (Driven, PingPong, ResponseFuture, SendStream<Bytes>);
+fn silent() -> Error {
+    Error::unavailable("the sidecar accepts connections and says nothing")
+}
+
+/// Ends where there was no hello in time: PING is answered by much that is no sidecar.
+async fn await_hello(inner: &Inner, within: impl Future<Output = ()>) -> Error {
+    within.await;
+    if inner.with(|state| state.connected) {
+        pending::<()>().await;
+    }
+    silent()
+}
+
+type Opened = (Http2, PingPong, ResponseFuture, SendStream<Bytes>);
 
 async fn open(inner: &Inner) -> Result<Opened, Error> {
-    let link = link::connect(&inner.place).await?;
-    let handshake = Builder::new()
-        .initial_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW)
-        .enable_push(false)
-        .handshake(link);
-    let (client, mut connection) = handshake.await.map_err(broken)?;
-    let pings = connection.ping_pong();
-    let driven = drive(connection);
-    let pings = pings.ok_or_else(|| Error::unavailable("the connection takes no PING"))?;
-    let mut client = client.ready().await.map_err(broken)?;
-    let request = Request::builder()
-        .method(Method::POST)
-        .uri(METHOD)
-        .header("content-type", "application/grpc")
-        .header("te", "trailers")
-        .body(())
-        .map_err(|error| Error::unavailable(error.to_string()))?;
-    let (response, requests) = client.send_request(request, false).map_err(broken)?;
-    Ok((driven, pings, response, requests))
-}
-
-/// A connection is served until this is dropped, and a moment longer, so that it ends in order.
-struct Driven {
-    _dropped: oneshot::Sender<Infallible>,
-}
-
-fn drive(mut connection: Connection<Box<dyn Link>, Bytes>) -> Driven {
-    let (sender, dropped) = oneshot::channel::<Infallible>();
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = &mut connection => {}
-            _ = dropped => drop(timeout(GOODBYE_WITHIN, connection).await),
-        }
-    });
-    Driven { _dropped: sender }
+    let mut connection = Http2::connect(&inner.place).await?;
+    let pings = connection.pings()?;
+    let (response, requests) = connection.call("Session")?;
+    Ok((connection, pings, response, requests))
 }
 
 /// Ends with the stream. END_STREAM of the trailers is its end, though our half is open.
 async fn read(inner: &Inner, backoff: &mut Backoff, response: ResponseFuture) -> End {
     let response = match response.await {
         Ok(response) => response,
-        Err(error) => return End::Lost(broken(error)),
+        Err(error) => return lost_by(error),
     };
-    if let Some(error) = grpc::refusal_in_head(response.status(), response.headers()) {
+    if let Some(error) = grpc::refusal_in_head("Session", response.status(), response.headers()) {
         return End::Lost(error);
     }
     let mut body = response.into_body();
@@ -137,7 +119,7 @@ async fn read(inner: &Inner, backoff: &mut Backoff, response: ResponseFuture) ->
     while let Some(octets) = body.data().await {
         let octets = match octets {
             Ok(octets) => octets,
-            Err(error) => return End::Lost(broken(error)),
+            Err(error) => return lost_by(error),
         };
         // An error means that the stream is over, which the next read says.
         let _ = body.flow_control().release_capacity(octets.len());
@@ -157,11 +139,22 @@ async fn read(inner: &Inner, backoff: &mut Backoff, response: ResponseFuture) ->
         }
     }
     match body.trailers().await {
-        Ok(Some(trailers)) => End::Lost(grpc::end_in(&trailers)),
+        Ok(Some(trailers)) => End::Lost(grpc::end_in("Session", &trailers)),
         Ok(None) => End::Lost(Error::unavailable(
             "the sidecar ended the stream without a status",
         )),
-        Err(error) => End::Lost(broken(error)),
+        Err(error) => lost_by(error),
+    }
+}
+
+/// What this side finds to be no HTTP/2 is as useless as a message that cannot be read.
+fn lost_by(error: h2::Error) -> End {
+    let useless = error.is_library();
+    let error = broken(error);
+    if useless {
+        End::GivenUp(error)
+    } else {
+        End::Lost(error)
     }
 }
 
@@ -172,23 +165,16 @@ async fn write(inner: &Inner, mut requests: SendStream<Bytes>) -> Infallible {
         match next {
             None => inner.outgoing.notified().await,
             Some(request) => {
-                if send(&mut requests, grpc::frame(&request)).await.is_none() {
+                if send(&mut requests, grpc::frame(&request), false)
+                    .await
+                    .is_none()
+                {
                     return pending().await;
                 }
             }
         }
         next = inner.with(|state| state.outbox.next());
     }
-}
-
-async fn send(requests: &mut SendStream<Bytes>, mut frame: Bytes) -> Option<()> {
-    while !frame.is_empty() {
-        requests.reserve_capacity(frame.len());
-        let room = poll_fn(|context| requests.poll_capacity(context)).await?;
-        let part = frame.split_to(room.ok()?.min(frame.len()));
-        requests.send_data(part, false).ok()?;
-    }
-    Some(())
 }
 
 fn introduction(inner: &Inner) -> SessionRequest {
@@ -229,11 +215,6 @@ async fn keep_alive(mut pings: PingPong) -> Error {
             Err(_) => return Error::unavailable("the sidecar answers no PING"),
         }
     }
-}
-
-fn broken(error: h2::Error) -> Error {
-    let errno = error.get_io().and_then(std::io::Error::raw_os_error);
-    Error::unavailable(format!("the connection to the sidecar broke: {error}")).with_errno(errno)
 }
 
 /// Takes what came, after the server was asked what the acknowledgement has to say.

@@ -20,6 +20,9 @@ use crate::wire::{self, CidBatch, Minting, SessionHello};
 /// Connections by generation, as the server's hook says them.
 type Held = Option<Vec<(u64, u64)>>;
 
+/// The reasons that are kept, so that none is told twice; a sidecar can have endlessly many.
+const MOST_TOLD: usize = 64;
+
 /// What a pool knows. Times are those of [`crate::clock::since_boot`].
 pub(crate) struct State {
     low_water: usize,
@@ -29,7 +32,11 @@ pub(crate) struct State {
     /// CIDs that were asked for on the present Session and have not come.
     outstanding: usize,
     credit_limit: usize,
+    /// As the sidecar counts.
     pub(crate) generation: u64,
+    /// What is added to that for the server, so that its generations always grow: as many as there
+    /// were before the sidecar lost its state and began to count anew.
+    base: u64,
     orders: ReissueOrders,
     zero_host_id: bool,
     dry: bool,
@@ -68,6 +75,7 @@ impl State {
             outstanding: 0,
             credit_limit: CREDIT_LIMIT as usize,
             generation: 0,
+            base: 0,
             orders: ReissueOrders::default(),
             zero_host_id: false,
             dry: false,
@@ -129,12 +137,35 @@ impl State {
             length,
             zero_host_id: self.zero_host_id,
         };
-        let (cid, again) = failover::take(form, self.generation);
+        let (cid, again) = failover::take(form, self.servers());
         if again {
             let message = format!("this process has made all 0b111 CIDs of {length} octets");
             self.tell(Event::Trouble(Error::new(ErrorKind::Exhausted, message)));
         }
         Ok(cid)
+    }
+
+    /// The present generation, as the server knows it.
+    fn servers(&self) -> u64 {
+        self.base.saturating_add(self.generation)
+    }
+
+    #[cfg(feature = "minting")]
+    pub(crate) fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// The server's generation of a CID that is minted from a lease of the sidecar's generation, if
+    /// that is the present one. `base` is that of the time when the lease was asked for: a
+    /// generation that comes again after a lost state is another.
+    #[cfg(feature = "minting")]
+    pub(crate) fn mints(&mut self, generation: u64, base: u64, now: Duration) -> Option<u64> {
+        self.look(now);
+        if self.freshness.passed() || (generation, base) != (self.generation, self.base) {
+            return None;
+        }
+        self.orders.took(self.servers());
+        Some(self.servers())
     }
 
     pub(crate) fn length(&self) -> Result<usize, Error> {
@@ -162,7 +193,7 @@ impl State {
         Stats {
             connected: self.connected,
             level: self.queue.size(),
-            generation: self.generation,
+            generation: self.servers(),
             dry: self.dry,
             stale: self.freshness.passed(),
             silence: self.freshness.silence(now),
@@ -174,7 +205,7 @@ impl State {
 
     /// The lowest generation of CIDs in use for which no reissue came; 0 where there are none.
     pub(crate) fn oldest_generation(&self) -> u64 {
-        self.orders.oldest()
+        self.orders.oldest().saturating_sub(self.base)
     }
 
     /// Looks whether the CIDs of the pool have become too old. They stay in it: they are good again
@@ -221,7 +252,7 @@ impl State {
                 self.heard(now);
                 return self.batch(batch);
             }
-            (wire::Event::Reissue(order), true) => self.orders.order(reissue(&order)),
+            (wire::Event::Reissue(order), true) => self.orders.order(reissue(&order, self.base)),
             (wire::Event::Answer(answer), true) => self.questions.answered(answer, now),
             (wire::Event::Alive(_), true) => {}
         }
@@ -268,26 +299,38 @@ impl State {
         let generation = minting.generation;
         self.zero_host_id = minting.zero_host_id;
         if generation < self.generation {
-            self.orders.start_anew(generation, self.generation);
+            self.base = self.servers();
+            self.orders
+                .start_anew(self.base, self.base.saturating_add(generation));
         }
         self.generation = generation;
-        self.queue.keep(generation);
+        self.queue.keep(self.servers());
         // All of it is one message: the sidecar goes by the credit that is open then.
         self.ask();
         self.outbox.acknowledge(minting.number);
         if let Some(held) = held {
-            self.outbox.held(self.report.say(held, generation));
+            self.outbox
+                .held(self.report.say(self.sidecars(held), generation));
         }
         self.news.outgoing = true;
     }
 
-    fn batch(&mut self, batch: CidBatch) -> Result<(), Error> {
+    /// What the server says it holds, by the sidecar's generations. What is from before the sidecar
+    /// lost its state is of generation 0.
+    fn sidecars(&self, held: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
+        let each = held.into_iter();
+        each.map(|(generation, connections)| (generation.saturating_sub(self.base), connections))
+            .collect()
+    }
+
+    fn batch(&mut self, mut batch: CidBatch) -> Result<(), Error> {
         check::batch(&batch, self.cid_length, self.outstanding)?;
         self.outstanding -= batch.count as usize;
         if batch.generation != self.generation {
             self.ask();
             return Ok(());
         }
+        batch.generation = self.servers();
         self.queue.push(batch);
         self.have_cids();
         self.give_reissue();
@@ -319,7 +362,7 @@ impl State {
         if !self.queue.next_is_routable() || self.freshness.passed() {
             return;
         }
-        if let Some(order) = self.orders.next(self.generation) {
+        if let Some(order) = self.orders.next(self.servers()) {
             self.tell(Event::Reissue(order));
         }
     }
@@ -334,7 +377,7 @@ impl State {
         if !self.connected {
             return;
         }
-        if let Some(report) = self.report.changed(held, self.generation) {
+        if let Some(report) = self.report.changed(self.sidecars(held), self.generation) {
             self.outbox.held(report);
             self.news.outgoing = true;
         }
@@ -345,7 +388,24 @@ impl State {
         if !self.connected {
             self.reason = Some(error.clone());
         }
-        if self.connected || self.told.insert(error.to_string()) {
+        if self.connected || self.is_news(&error) {
+            self.tell(Event::Trouble(error));
+        }
+    }
+
+    /// Whether this was not told since there was a connection. It counts as told now.
+    fn is_news(&mut self, error: &Error) -> bool {
+        if self.told.len() >= MOST_TOLD {
+            self.told.clear();
+        }
+        self.told.insert(error.to_string())
+    }
+
+    /// The server's hook panicked, so that nothing can be said of what connections hold.
+    pub(crate) fn hook_panicked(&mut self) {
+        let message = "the hook that says what connections hold panicked: rotations wait for it";
+        let error = Error::new(ErrorKind::HookPanicked, message);
+        if self.is_news(&error) {
             self.tell(Event::Trouble(error));
         }
     }
@@ -374,16 +434,20 @@ pub(crate) fn wants_held(event: &wire::Event) -> bool {
     }
 }
 
-fn reissue(order: &wire::Reissue) -> Reissue {
+fn reissue(order: &wire::Reissue, base: u64) -> Reissue {
     let deadline = order.deadline.and_then(|deadline| {
         let seconds = u64::try_from(deadline.seconds).ok()?;
         let after = Duration::new(seconds, u32::try_from(deadline.nanos).ok()?);
         SystemTime::UNIX_EPOCH.checked_add(after)
     });
     Reissue {
-        through_generation: order.through_generation,
+        through_generation: base.saturating_add(order.through_generation),
         present_generation: 0, // It is known when the order is given.
         // Without a time that can be read it is due now.
         deadline: deadline.unwrap_or(SystemTime::UNIX_EPOCH),
     }
 }
+
+#[cfg(test)]
+#[path = "state_tests.rs"]
+mod tests;

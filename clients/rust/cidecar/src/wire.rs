@@ -188,6 +188,56 @@ pub struct Refusal {
     pub message: String,
 }
 
+/// A lease of nonces is asked for.
+#[cfg(feature = "minting")]
+#[derive(Clone, PartialEq, Message)]
+pub struct LeaseNoncesRequest {
+    #[prost(uint32, tag = "1")]
+    pub count: u32,
+}
+
+/// A lease. It has keys, so it cannot be shown.
+#[cfg(feature = "minting")]
+#[derive(Clone, PartialEq, Message)]
+#[prost(skip_debug)]
+pub struct LeaseNoncesResponse {
+    #[prost(uint64, tag = "1")]
+    pub generation: u64,
+    #[prost(string, tag = "2")]
+    pub scheme: String,
+    #[prost(uint32, tag = "3")]
+    pub config_id: u32,
+    #[prost(uint32, tag = "4")]
+    pub cid_length: u32,
+    #[prost(uint32, tag = "5")]
+    pub nonce_length: u32,
+    #[prost(uint32, tag = "6")]
+    pub server_use_length: u32,
+    #[prost(bool, tag = "7")]
+    pub length_self_encoded: bool,
+    #[prost(bytes = "vec", tag = "8")]
+    pub server_id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "9")]
+    pub key: Vec<u8>,
+    #[prost(bytes = "vec", tag = "10")]
+    pub first_counter: Vec<u8>,
+    #[prost(uint32, tag = "11")]
+    pub count: u32,
+    #[prost(bytes = "vec", tag = "12")]
+    pub permutation_key: Vec<u8>,
+    #[prost(bytes = "vec", tag = "13")]
+    pub reset_key: Vec<u8>,
+    #[prost(string, tag = "14")]
+    pub reset_tokens: String,
+}
+
+#[cfg(feature = "minting")]
+impl std::fmt::Debug for LeaseNoncesResponse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LeaseNoncesResponse")
+    }
+}
+
 /// google.rpc.Status, as `grpc-status-details-bin` carries it.
 #[derive(Clone, PartialEq, Message)]
 pub struct Status {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use cidecar::{CidPool, Event, Events, Options, pace_reissue};
+use cidecar::{CidPool, ErrorKind, Event, Events, Lease, Options, pace_reissue};
 use programs::{base64, hex, octets};
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -16,6 +16,8 @@ struct Program {
     pool: Mutex<Option<CidPool>>,
     events: Mutex<Option<Events>>,
     held: Arc<Mutex<Vec<(u64, u64)>>>,
+    /// A pool that mints, with what is left of its last lease.
+    minting: tokio::sync::Mutex<Option<(CidPool, Option<Lease>)>>,
 }
 
 fn of<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -37,6 +39,7 @@ impl Program {
                 self.pool()?.ready_within(limit).await?;
                 Ok(json!({ "cid_length": self.pool()?.cid_length()? }))
             }
+            "mint" => self.mint(fields).await,
             "take" => take(&self.pool()?, number(fields, "count")?),
             "stats" => {
                 let stats = self.pool()?.stats();
@@ -89,6 +92,34 @@ impl Program {
             }
             _ => Err("no such command".into()),
         }
+    }
+
+    async fn mint(&self, fields: &Value) -> Result<Value, Failure> {
+        let mut minting = self.minting.lock().await;
+        let (pool, lease) = match &mut *minting {
+            Some(minting) => minting,
+            none => {
+                let socket = fields["socket"].as_str().unwrap_or_default();
+                let (pool, _) = CidPool::connect(Options::unix(socket))?;
+                none.insert((pool, None))
+            }
+        };
+        pool.ready_within(Duration::from_secs(30)).await?;
+        let count = number(fields, "count")?;
+        let (mut cids, mut tokens) = (Vec::new(), Vec::new());
+        while (tokens.len() as u64) < count * 16 {
+            match lease.as_ref().map(Lease::take) {
+                Some(Ok(cid)) => {
+                    cids.extend_from_slice(&cid);
+                    tokens.extend_from_slice(&cid.reset_token());
+                }
+                Some(Err(error)) if error.kind() != ErrorKind::LeaseUsedUp => {
+                    return Err(error.into());
+                }
+                _ => *lease = Some(pool.lease(1000).await?),
+            }
+        }
+        Ok(json!({ "cids": base64(&cids), "tokens": base64(&tokens) }))
     }
 
     fn start(&self, fields: &Value) -> Result<Value, Failure> {
