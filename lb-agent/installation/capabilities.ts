@@ -4,8 +4,11 @@ import { dirname } from 'node:path';
 import { type Capability, effectiveCapabilities, limitCapabilities } from '../../bpf/index.js';
 import type { Log } from '../../daemon/log.js';
 
-/** Loading tables and programs, attaching them, and asking for neighbours. */
-const NEEDED: readonly Capability[] = ['CAP_BPF', 'CAP_NET_ADMIN', 'CAP_PERFMON'];
+/**
+ * Loading tables and programs, attaching them, and asking for neighbours; CAP_NET_RAW for the
+ * health checks that a later document may ask for.
+ */
+const NEEDED: readonly Capability[] = ['CAP_BPF', 'CAP_NET_ADMIN', 'CAP_NET_RAW', 'CAP_PERFMON'];
 
 /**
  * Gives up, for good, what the agent needs no more once it has started; also for its children, such

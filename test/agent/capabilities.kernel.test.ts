@@ -7,9 +7,9 @@ import { cidOf, documentOf, type TestServer } from './documents.js';
 const ONE: TestServer = { name: 'web-1', address: '10.0.1.11', ids: ['ed793a'] };
 const TWO: TestServer = { name: 'web-2', address: '10.0.1.12', ids: ['ed793b'] };
 const NOBODY = 65_534;
-/** CAP_NET_ADMIN, CAP_PERFMON and CAP_BPF. */
-const THREE = '000000c000001000';
-const DAC_OVERRIDE = '000000c000001002';
+/** CAP_NET_ADMIN, CAP_NET_RAW, CAP_PERFMON and CAP_BPF. */
+const NEEDED = '000000c000003000';
+const DAC_OVERRIDE = '000000c000003002';
 
 let host: BalancerHost;
 beforeEach(async () => {
@@ -30,7 +30,7 @@ function setsOfThreads(): string[] {
 
 it('an agent keeps what it needs, and does with it what it has to do', async () => {
   await host.start('--next-hop', 'resolve');
-  expect(setsOfThreads()).toEqual([THREE]);
+  expect(setsOfThreads()).toEqual([NEEDED]);
   // New tables are loaded and attached with what is left.
   const before = host.tableSet();
   await host.change(documentOf([ONE, TWO]));
