@@ -112,7 +112,6 @@ export class Daemon {
     this.#own = serverName;
     const store = await this.#state.open();
     this.#state.warnOfNewNonces(store);
-
     const fleet = await this.#openFleet(store, view);
     const issuer = new Issuer({
       ...this.#options,
@@ -240,10 +239,9 @@ export class Daemon {
   readonly needsKey: NeedsKey = (use) => keysToFind(this.#own)(use);
 
   async #register(flags: RegistrationFlags): Promise<void> {
-    const { registry, stateFolder, cidLifetime, log } = this.#options;
-    const { leaseTtl: ttl = DEFAULT_LEASE_TTL } = this.#options;
+    const { registry, stateFolder, cidLifetime, log, leaseTtl: ttl } = this.#options;
     if (!(registry instanceof EtcdRegistry)) return;
-    const of = { ...flags, registry, stateFolder, ttl, cidLifetime, log };
+    const of = { ...flags, registry, stateFolder, ttl: ttl ?? DEFAULT_LEASE_TTL, cidLifetime, log };
     this.#registration = await openRegistration(of);
     observeRegistration(this.#metrics.registry, this.#registration);
     await readyOrAway(this.#registration, log);

@@ -3,13 +3,13 @@ import { dirname } from 'node:path';
 import { makeFolders } from '../../core/index.js';
 import type { FleetHealth } from '../../daemon/fleet-metrics.js';
 import { identityIn } from '../../daemon/identity.js';
-import { revisionNumber } from '../../registry/etcd/layout/index.js';
 import type { EtcdRegistry } from '../../registry/etcd/store/etcd-registry.js';
 import type { DesiredState } from '../../registry/index.js';
 import { Announcer, type AnnouncerOptions } from '../announcing/announcer.js';
 import { Controller } from './controller.js';
 import { Facts } from './facts.js';
 import type { FleetTimes } from './fleet-times.js';
+import { HeldRevisions } from './held-revisions.js';
 import type { Place } from './machine.js';
 import { type Member, MemberFile } from './member-file.js';
 import { Membership } from './membership.js';
@@ -52,9 +52,7 @@ export class AgentFleet implements FleetHealth {
   readonly #timer: NodeJS.Timeout;
   #looks = 0;
   #inForce: DesiredState | undefined;
-  #inKernel = 0;
-  #onDisk = 0;
-  #newest = 0;
+  readonly #held = new HeldRevisions();
   #starting = true;
   /** Whether it holds what was saved, because etcd did not answer. */
   #fromDisk = false;
@@ -110,42 +108,30 @@ export class AgentFleet implements FleetHealth {
 
   /** The registry has this state, which is to be applied. States come in the order of etcd. */
   wanted(state: DesiredState): void {
-    const number = revisionNumber(state.revision) ?? 0;
-    if (number < this.#newest) this.#restored(number);
-    this.#newest = number;
+    const before = this.#held.newest;
+    if (this.#held.wanted(state.revision)) {
+      const fields = { before, revision: this.#held.newest };
+      const text = 'etcd went back in time: this agent joins anew by what etcd has now';
+      this.#options.log.warn(fields, text);
+      this.#membership?.restored();
+      this.#controller?.restored();
+    }
     this.#controller?.desired(state);
   }
 
   /** The kernel holds this state. */
   applied(state: DesiredState): void {
-    if (this.#newest === 0) this.wanted(state);
+    if (this.#held.newest === 0) this.wanted(state);
     this.#inForce = state;
-    this.#inKernel = this.#known(state.revision);
+    this.#held.applied(state.revision);
     this.#facts?.holds(state);
     this.#hold();
   }
 
   /** The disk holds the state of this revision: the agent would start from it, or a later one. */
   saved(revision: string): void {
-    this.#onDisk = Math.max(this.#onDisk, this.#known(revision));
+    this.#held.saved(revision);
     this.#hold();
-  }
-
-  /** A backup of etcd was restored: nothing is held of what it has now, whatever its revision. */
-  #restored(revision: number): void {
-    const { log } = this.#options;
-    const fields = { before: this.#newest, revision };
-    log.warn(fields, 'etcd went back in time: this agent joins anew by what etcd has now');
-    this.#inKernel = 0;
-    this.#onDisk = 0;
-    this.#membership?.restored();
-    this.#controller?.restored();
-  }
-
-  /** The number of a revision; 0 for one of the time before etcd was restored. */
-  #known(revision: string): number {
-    const number = revisionNumber(revision) ?? 0;
-    return number > this.#newest ? 0 : number;
   }
 
   /**
@@ -216,7 +202,7 @@ export class AgentFleet implements FleetHealth {
   }
 
   get revision(): number {
-    return this.#inKernel;
+    return this.#held.inKernel;
   }
 
   get alive(): boolean {
@@ -237,10 +223,9 @@ export class AgentFleet implements FleetHealth {
     await this.#membership?.close();
   }
 
-  /** ACK_KERNEL, ACK_DISK: only what kernel and disk both hold is acknowledged. */
   #hold(): void {
-    const holds = Math.min(this.#inKernel, this.#onDisk);
-    if (holds > 0) this.#membership?.holds(holds);
+    const { acknowledgeable } = this.#held;
+    if (acknowledgeable > 0) this.#membership?.holds(acknowledgeable);
     this.#look();
   }
 
@@ -269,7 +254,7 @@ export class AgentFleet implements FleetHealth {
 
   get #isFresh(): boolean {
     if (this.#options.registry === undefined) return true;
-    return this.connected && this.alive && this.#inKernel >= this.#newest;
+    return this.connected && this.alive && this.#held.inKernel >= this.#held.newest;
   }
 
   #announce(ticks = false): void {
@@ -302,7 +287,7 @@ export class AgentFleet implements FleetHealth {
     // By the word of its disk: its own announcement takes the word out of the store.
     if (this.#member === 'out') return false;
     const { waitedFor } = this.#membership;
-    if (waitedFor !== undefined && waitedFor <= this.#inKernel) return true;
+    if (waitedFor !== undefined && waitedFor <= this.#held.inKernel) return true;
     if (this.#member !== 'joined') return false;
     return this.#isAway;
   }
