@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# All tests, in two lanes at once: what needs the kernel or real servers waits more than it
+# All tests, in three lanes at once: what needs the kernel, etcd or real servers waits more than it
 # computes. With arguments of vitest it runs vitest with them, in one lane.
 #
 #   scripts/test.sh                                  everything
@@ -18,28 +18,36 @@ elif (($# > 0)); then
   exec "$vitest" run "$@"
 fi
 
-# Both lanes would compile at once into the same files.
+# The lanes would compile at once into the same files.
 node_modules/.bin/tsc -b
 export CIDECAR_COMPILED=1
 
-output=$(mktemp)
-"$vitest" run --project etcd --project kernel --project e2e >"$output" 2>&1 &
-other=$!
+# A lane that runs beside the first one; what it says is shown when all have ended.
+lanes=() outputs=()
+lane() {
+  local output
+  output=$(mktemp)
+  "$vitest" run "$@" >"$output" 2>&1 &
+  lanes+=("$!") outputs+=("$output")
+}
 ended() {
-  if [[ -n $other ]]; then kill "$other" && wait "$other" || true; fi
-  rm -f "$output"
+  for each in "${lanes[@]}"; do kill "$each" 2>/dev/null && wait "$each" || true; done
+  rm -f "${outputs[@]}"
 }
 trap ended EXIT
 trap 'exit 130' INT TERM HUP
 
+lane --project kernel --project e2e
+lane --project etcd
 failed=0
 "$vitest" run --project unit --project model || failed=$?
 for version in "${versions[@]}"; do
   printf '\nunit tests on Node %s\n' "$version"
   CIDECAR_SHORT=1 scripts/with-node.sh "$version" "$vitest" run --project unit || failed=$?
 done
-wait "$other" || failed=$?
-other=
-printf '\nwhat needs the kernel or real servers\n'
-cat "$output"
+for each in "${!lanes[@]}"; do
+  wait "${lanes[$each]}" || failed=$?
+  printf '\nwhat needs the kernel or real servers, part %s of %s\n' "$((each + 1))" "${#lanes[@]}"
+  cat "${outputs[$each]}"
+done
 exit "$failed"
