@@ -143,16 +143,22 @@ export class ProvingFleet {
     await clients.startTraffic(TRAFFIC_PAUSE_MS);
   }
 
-  /** The connections of a server end, as they do in their own time, and come again elsewhere. */
+  /**
+   * The connections of a server end, as they do in their own time, and come again elsewhere. A
+   * balancer that does not know yet that the server drains sends it new ones, for which operators
+   * wait too (`cidctl drain --wait`): these end as well, until there are none.
+   */
   async leave(host: ServerHost): Promise<void> {
     const { clients } = this;
-    const gone = this.#connections - (await this.#end(host));
-    this.say(`${gone} connections of ${host.name} end, and come again`);
-    // The traffic of those that are opened begins with the next round of it.
-    await clients.stopTraffic();
-    await this.check();
-    await this.#open();
-    await clients.startTraffic(TRAFFIC_PAUSE_MS);
+    do {
+      const gone = this.#connections - (await this.#end(host));
+      this.say(`${gone} connections of ${host.name} end, and come again`);
+      // The traffic of those that are opened begins with the next round of it.
+      await clients.stopTraffic();
+      await this.check();
+      await this.#open();
+      await clients.startTraffic(TRAFFIC_PAUSE_MS);
+    } while ((await host.server.heldCids()).length > 0);
   }
 
   /** The QUIC server of a host is killed, whose connections end before, and started again. */
@@ -262,7 +268,13 @@ export class ProvingFleet {
   }
 
   async #refuseLosses(): Promise<void> {
-    const losses = (await this.clients.losses()).map((loss) => `a connection was lost: ${loss}`);
+    const lost = await this.clients.losses();
+    const cids = lost.length === 0 ? [] : await this.clients.lostCids();
+    const losses = lost.map((loss, index) => {
+      const cid = cids[index] || 'that is not known';
+      const giver = this.servers.find((each) => each.hasGiven(cid))?.name ?? 'nobody';
+      return `a connection was lost: ${loss}; its packets went to CID ${cid} of ${giver}`;
+    });
     const wrong = [...this.#wrong, ...losses];
     if (wrong.length > 0) throw new Error(wrong.join('\n'));
   }

@@ -27,6 +27,7 @@ serveParent({
   stopTraffic: () => current().stopTraffic(),
   destinationCids: () => current().destinationCids,
   losses: () => current().losses,
+  lostCids: () => current().lostCids,
   returns: () => current().returns,
   leave: (cids: readonly string[]) => current().leave(cids),
   close: () => current().close(),

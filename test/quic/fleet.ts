@@ -60,6 +60,7 @@ export class Fleet {
   readonly #configs: readonly QuicheConfig[];
   readonly #onProgress: (progress: Progress) => void;
   readonly #losses: string[] = [];
+  readonly #lostCids: string[] = [];
   readonly #returns = { closed: 0, reset: 0 };
   #alive: Member[] = [];
   #opened = 0;
@@ -83,6 +84,11 @@ export class Fleet {
   /** Why the lost connections were lost, one line each. */
   get losses(): readonly string[] {
     return this.#losses;
+  }
+
+  /** The DCID in hex that each lost connection sent to last; empty where that is not known. */
+  get lostCids(): readonly string[] {
+    return this.#lostCids;
   }
 
   get returns(): Returns {
@@ -228,7 +234,7 @@ export class Fleet {
     } catch (error) {
       // One that ended on purpose meanwhile is not lost.
       if (!this.#alive.includes(member)) return;
-      this.#lost(error);
+      this.#lost(error, member);
       this.#drop(member);
     }
   }
@@ -239,9 +245,10 @@ export class Fleet {
   }
 
   /** Notes the loss of a connection. Any other error is a bug of the tests and ends the run. */
-  #lost(error: unknown): void {
+  #lost(error: unknown, member?: Member): void {
     if (!(error instanceof ConnectionLost)) throw error;
     this.#losses.push(error.message);
+    this.#lostCids.push(member?.connection.destinationCid ?? '');
   }
 
   async #forEach<T>(

@@ -91,6 +91,11 @@ export class Clients {
     return this.#worker.call('losses');
   }
 
+  /** The DCID in hex that each lost connection sent to last; empty where that is not known. */
+  lostCids(): Promise<string[]> {
+    return this.#worker.call('lostCids');
+  }
+
   /** How often clients came back, where they do. */
   returns(): Promise<Returns> {
     return this.#worker.call('returns');
