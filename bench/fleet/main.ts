@@ -56,7 +56,14 @@ try {
   for (const [part, measure] of Object.entries(PARTS)) {
     if (names.length > 0 && !names.includes(part)) continue;
     try {
-      await bounded(measure(world, add));
+      let ended = false;
+      const addHere = (row: FleetRow) => {
+        // A part that had its time may still be at work.
+        if (!ended) add(row);
+      };
+      await bounded(measure(world, addHere)).finally(() => {
+        ended = true;
+      });
     } catch (error) {
       process.stderr.write(`fleet: ${part} did not come to its end: ${reasonOf(error)}\n`);
       failures.push({ part, reason: reasonOf(error) });

@@ -6,6 +6,7 @@ import {
   type TransactionResult,
 } from '../../registry/etcd/client/index.js';
 import {
+  ChangeLooks,
   Clocks,
   EventLog,
   FLEET_PARTS,
@@ -49,6 +50,7 @@ export class Controller {
   readonly #timer: NodeJS.Timeout;
   readonly counts = new ControllerCounts();
   readonly #survey = new Survey();
+  readonly #changes: ChangeLooks;
   readonly #pace = new Pace(ALLOCATE_APART_MS, () => this.look());
   readonly #revisions: ConfigRevisions;
   /** Who holds which pool. */
@@ -72,6 +74,7 @@ export class Controller {
     this.#clocks = new Clocks(this.#now);
     const { client, keys } = options;
     this.#events = new EventLog(client, keys);
+    this.#changes = new ChangeLooks(keys.acks, () => this.look());
     this.#revisions = new ConfigRevisions(client, keys);
     this.#lateness = new Lateness(options, this.#now);
     this.#controllers = followFleet(
@@ -171,18 +174,16 @@ export class Controller {
       const what = `giving up of pool ${term.pool}`;
       await client.kv.txn(giveUp(keys, term), { what, repeatable: true });
     }
-    const pools = terms.map(({ pool }) => pool);
-    log.error(
-      { agent, pools },
-      'this agent cannot take the newest desired state: it is no controller for a minute',
-    );
+    const fields = { agent, pools: terms.map(({ pool }) => pool) };
+    const message =
+      'this agent cannot take the newest desired state: it is no controller for a minute';
+    log.error(fields, message);
   }
 
   async #takeOver(pool: string, lease: string): Promise<void> {
     const { client, keys, agent, log } = this.#options;
-    const transaction = takeOver(keys, pool, agent, lease);
-    const what = `taking over of pool ${pool}`;
-    const { held } = await client.kv.txn(transaction, { what, repeatable: true });
+    const options = { what: `taking over of pool ${pool}`, repeatable: true };
+    const { held } = await client.kv.txn(takeOver(keys, pool, agent, lease), options);
     if (held) log.info({ pool, agent }, 'this agent is the controller of the pool');
   }
 
@@ -217,15 +218,15 @@ export class Controller {
   /** Whether it was done. */
   async #do(step: DutyStep): Promise<boolean> {
     const { client, keys } = this.#options;
-    const { transaction, what } = step;
-    const result = await client.kv.txn(transaction, { what, repeatable: true });
+    const options = { what: step.what, repeatable: true };
+    const result = await client.kv.txn(step.transaction, options);
     if (!result.held) {
       // Something is different from what was seen, or this is a copy of what was done.
       this.#backoff.retry(() => this.look());
       return false;
     }
     this.#backoff.reset();
-    this.#note(result, transaction.success, keys);
+    this.#note(result, step.transaction.success, keys);
     step.done?.();
     this.look();
     return true;
@@ -274,13 +275,12 @@ export class Controller {
     this.#fleet ??= followFleet(
       client,
       keys,
-      { onChange: () => this.look() },
+      { onChange: (_, changes) => this.#changes.see(changes) },
       {
         parts: FLEET_PARTS,
         onUnreadable: (key, error) => {
-          if (this.#said.isNews(error, `unreadable ${key}`)) {
-            log.warn({ key, error }, 'a key of the fleet cannot be read, and counts as absent');
-          }
+          if (!this.#said.isNews(error, `unreadable ${key}`)) return;
+          log.warn({ key, error }, 'a key of the fleet cannot be read, and counts as absent');
         },
       },
     );

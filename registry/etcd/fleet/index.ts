@@ -2,6 +2,7 @@
 export * from './acknowledgements.js';
 export * from './allocation.js';
 export * from './chain.js';
+export { ChangeLooks } from './change-looks.js';
 export * from './clocks.js';
 export * from './config-rest.js';
 export * from './controller.js';

@@ -11,6 +11,7 @@ import {
 } from '../../client/index.js';
 import { type Keys, transaction } from '../../layout/index.js';
 import type { Keyring } from '../../store/keyring.js';
+import { ChangeLooks } from '../change-looks.js';
 import { EventLog } from '../events.js';
 import { PassedTime } from './clock.js';
 import { contentsOf, type PoolContents } from './contents.js';
@@ -66,6 +67,7 @@ export class RotationLoop {
   readonly #backoff = new Backoff({ firstMs: 100, longestMs: 2_000, jitter: true });
   readonly #said = new SayOnce();
   readonly #events: EventLog;
+  readonly #changes: ChangeLooks;
   readonly #picture: RotationPicture;
   readonly #follow: Follow;
   readonly #timer: NodeJS.Timeout;
@@ -82,6 +84,7 @@ export class RotationLoop {
     this.#now = options.now ?? (() => performance.now());
     this.#passed = new PassedTime(this.#now);
     this.#events = new EventLog(client, keys);
+    this.#changes = new ChangeLooks(keys.acks, () => this.#go());
     this.#picture = new RotationPicture(keys, pool, schemes);
     this.#follow = client.follow(RotationPicture.followed(keys, pool), {
       onSnapshot: ({ revision, entries }) => {
@@ -90,7 +93,7 @@ export class RotationLoop {
       },
       onChanges: ({ revision, changes }) => {
         this.#picture.apply(revision, changes);
-        this.#go();
+        this.#changes.see(changes);
       },
       onConnected: (revision) => {
         this.#picture.reach(revision);
