@@ -32,11 +32,11 @@ say "build"
 quietly make -j2 all
 
 say "public names, and libraries beside libc"
-for library in build/libcidecar.so build/libcidecar-ngtcp2.so; do
+for library in build/libcidecar.so build/libcidecar-ngtcp2.so build/libcidecar-openssl.so; do
   strange=$(nm -D --defined-only "$library" | awk '{ print $3 }' | grep -v -e '^cidecar_' -e '^CIDECAR_' || true)
   [ -z "$strange" ] || fail "$library exports $strange"
 done
-for library in build/libcidecar.a build/libcidecar-ngtcp2.a; do
+for library in build/libcidecar.a build/libcidecar-ngtcp2.a build/libcidecar-openssl.a; do
   strange=$(nm -g --defined-only "$library" 2>/dev/null | awk 'NF == 3 { print $3 }' | grep -v '^cidecar_' || true)
   [ -z "$strange" ] || fail "$library exports $strange"
 done
@@ -68,7 +68,7 @@ quietly make -j2 build/tests
 quietly ./build/tests
 
 say "linter"
-printf '%s\0' src/*.c adapters/ngtcp2/*.c |
+printf '%s\0' src/*.c adapters/*/*.c |
   quietly xargs -0 -n 4 -P 2 sh -c 'exec clang-tidy-16 --quiet "$@" -- -std=c11 -D_GNU_SOURCE -Iinclude' tidy
 
 FUZZ_SECONDS=${FUZZ_SECONDS:-10}

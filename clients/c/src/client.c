@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "client.h"
+#include "unix.h"
 
 static void lock(cidecar_client *client)
 {
@@ -28,7 +29,7 @@ static void wake(cidecar_client *client)
 int cidecar_connect(cidecar_client **client, const struct cidecar_options *options)
 {
 	*client = NULL;
-	if (options->socket == NULL) return -EINVAL;
+	if ((options->socket == NULL) == (options->transport == NULL)) return -EINVAL;
 	cidecar_client *made = calloc(1, sizeof(*made));
 	if (made == NULL) return -ENOMEM;
 	made->alarm = CDC_NEVER;
@@ -40,8 +41,17 @@ int cidecar_connect(cidecar_client **client, const struct cidecar_options *optio
 		free(made);
 		return failed;
 	}
-	failed = cdc_link_init(&made->link, &made->session, options->socket);
+	struct cidecar_transport *transport = options->transport;
+	if (transport == NULL) failed = cdc_unix_transport(&transport, options->socket);
 	if (failed) {
+		cdc_session_free(&made->session);
+		free(made);
+		return failed;
+	}
+	failed = cdc_link_init(&made->link, &made->session, transport);
+	if (failed) {
+		made->link.transport = NULL; /* It belongs to the caller again. */
+		if (options->transport == NULL) transport->free(transport);
 		cidecar_close(made);
 		return failed;
 	}

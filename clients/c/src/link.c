@@ -7,35 +7,11 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 /* Reads at one time, so that a busy sidecar leaves the loop of the server its turn. */
 #define READS 16
-
-/* Absolute, so that the process may change its folder, unless only the relative path is short
- * enough. */
-static int set_path(struct cdc_link *link, const char *path)
-{
-	char *target = link->address.sun_path;
-	size_t room = sizeof(link->address.sun_path);
-	size_t length = strlen(path);
-	char absolute[2 * sizeof(link->address.sun_path)];
-	char folder[sizeof(link->address.sun_path)];
-	link->address.sun_family = AF_UNIX;
-	if (length == 0) return -EINVAL;
-	if (path[0] != '/' && getcwd(folder, sizeof(folder)) != NULL && length < room) {
-		size_t total = (size_t)snprintf(absolute, sizeof(absolute), "%s/%s", folder, path);
-		if (total < room) {
-			memcpy(target, absolute, total + 1);
-			return 0;
-		}
-	}
-	if (length >= room) return -ENAMETOOLONG;
-	memcpy(target, path, length + 1);
-	return 0;
-}
 
 static int watch(struct cdc_link *link, int operation, int fd, uint32_t events)
 {
@@ -43,7 +19,8 @@ static int watch(struct cdc_link *link, int operation, int fd, uint32_t events)
 	return epoll_ctl(link->epoll, operation, fd, &event) == 0 ? 0 : -errno;
 }
 
-int cdc_link_init(struct cdc_link *link, struct cdc_session *session, const char *path)
+int cdc_link_init(
+	struct cdc_link *link, struct cdc_session *session, struct cidecar_transport *transport)
 {
 	memset(link, 0, sizeof(*link));
 	link->session = session;
@@ -51,13 +28,12 @@ int cdc_link_init(struct cdc_link *link, struct cdc_session *session, const char
 	link->armed = CDC_NEVER;
 	cdc_backoff_reset(&link->backoff);
 	link->epoll = link->timer = link->wake = -1;
-	int failed = set_path(link, path);
-	if (failed) return failed;
+	link->transport = transport;
 	link->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (link->epoll >= 0)
 		link->timer = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (link->timer >= 0) link->wake = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
-	failed = link->wake < 0 ? -errno : 0;
+	int failed = link->wake < 0 ? -errno : 0;
 	if (!failed) failed = watch(link, EPOLL_CTL_ADD, link->timer, EPOLLIN);
 	if (!failed) failed = watch(link, EPOLL_CTL_ADD, link->wake, EPOLLIN);
 	return failed;
@@ -93,14 +69,14 @@ static int send_all(struct cdc_link *link)
 			link->unsent_length = cdc_call_send(link->call, &link->unsent);
 		}
 		if (link->unsent_length == 0) break;
-		ssize_t sent = send(link->socket, link->unsent, link->unsent_length, MSG_NOSIGNAL);
-		if (sent < 0 && errno == EINTR) continue;
-		if (sent < 0 && errno == EAGAIN) break;
-		if (sent < 0) return errno;
+		ssize_t sent =
+			link->transport->send(link->transport, link->unsent, link->unsent_length);
+		if (sent == -EAGAIN) break;
+		if (sent < 0) return (int)-sent;
 		link->unsent += sent;
 		link->unsent_length -= (size_t)sent;
 	}
-	poll_for_room(link, link->unsent_length > 0);
+	poll_for_room(link, link->transport->wants_room(link->transport));
 	return 0;
 }
 
@@ -109,7 +85,7 @@ static void close_socket(struct cdc_link *link)
 	if (link->socket >= 0) {
 		cdc_call_end(link->call);
 		send_all(link);
-		close(link->socket);
+		link->transport->close(link->transport);
 	}
 	cdc_call_free(link->call);
 	link->call = NULL;
@@ -121,6 +97,7 @@ static void close_socket(struct cdc_link *link)
 void cdc_link_close(struct cdc_link *link)
 {
 	close_socket(link);
+	if (link->transport != NULL) link->transport->free(link->transport);
 	if (link->epoll >= 0) close(link->epoll);
 	if (link->timer >= 0) close(link->timer);
 	if (link->wake >= 0) close(link->wake);
@@ -143,50 +120,37 @@ static void lose(struct cdc_link *link, enum cdc_call_state state, const char *r
 	pause_for(link);
 }
 
-static const char *advice(int error)
+/* The system's words, and the transport's. */
+static void say_why(const struct cdc_link *link, const char *what, int error, char *text)
 {
-	switch (error) {
-	case ENOENT:
-		return "; is the path right, and does the sidecar run?";
-	case EACCES:
-		return "; this user may not write to the socket: see --socket-mode and "
-		       "--socket-group";
-	case ECONNREFUSED:
-		return "; nobody listens there: does the sidecar run?";
-	default:
-		return "";
-	}
+	const char *why = link->transport->why(link->transport, error);
+	char system[64];
+	snprintf(system, sizeof(system), "%s", strerror(error));
+	snprintf(text, CIDECAR_TEXT, "%s: %s%s%s", what, system, why == NULL ? "" : "; ",
+		why == NULL ? "" : why);
 }
 
 static void refused(struct cdc_link *link, int error)
 {
-	char reason[sizeof(link->session->reason)];
-	char what[64];
-	snprintf(what, sizeof(what), "%s", strerror(error));
-	snprintf(reason, sizeof(reason), "no connection to %s: %s%s", link->address.sun_path, what,
-		advice(error));
+	char reason[CIDECAR_TEXT];
+	char what[160];
+	snprintf(what, sizeof(what), "no connection to %s", link->transport->name);
+	say_why(link, what, error, reason);
 	cdc_session_lost(link->session, reason, error);
 	pause_for(link);
 }
 
 static void open_socket(struct cdc_link *link)
 {
-	const struct sockaddr *address = (const struct sockaddr *)&link->address;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = link->transport->open(link->transport);
 	if (fd < 0) {
-		refused(link, errno);
-		return;
-	}
-	if (connect(fd, address, sizeof(link->address)) != 0) {
-		int error = errno;
-		close(fd);
-		refused(link, error);
+		refused(link, -fd);
 		return;
 	}
 	link->call = cdc_call_begin(link->session);
 	int failed = link->call == NULL ? -ENOMEM : watch(link, EPOLL_CTL_ADD, fd, EPOLLIN);
 	if (failed) {
-		close(fd);
+		link->transport->close(link->transport);
 		close_socket(link);
 		refused(link, -failed);
 		return;
@@ -208,8 +172,7 @@ static void broken(struct cdc_link *link, int error)
 	if (error == 0) {
 		snprintf(reason, sizeof(reason), "the sidecar closed the connection");
 	} else {
-		snprintf(reason, sizeof(reason), "the connection to the sidecar broke: %s",
-			strerror(error));
+		say_why(link, "the connection to the sidecar broke", error, reason);
 	}
 	lose(link, CDC_CALL_ENDED, reason, error);
 }
@@ -217,20 +180,25 @@ static void broken(struct cdc_link *link, int error)
 static void receive(struct cdc_link *link)
 {
 	for (int reads = 0; reads < READS; reads++) {
-		ssize_t length = recv(link->socket, link->octets, sizeof(link->octets), 0);
-		if (length < 0 && errno == EINTR) continue;
-		if (length < 0 && errno == EAGAIN) return;
+		ssize_t length = link->transport->receive(
+			link->transport, link->octets, sizeof(link->octets));
+		if (length == -EAGAIN) return;
 		if (length <= 0) {
-			broken(link, length < 0 ? errno : 0);
+			broken(link, (int)-length);
 			return;
 		}
+		/* The answer with a lease has keys. */
+		bool keys = cdc_session_awaits_lease(link->session);
 		enum cdc_call_state state;
 		state = cdc_call_receive(link->call, link->octets, (size_t)length);
+		if (keys) explicit_bzero(link->octets, (size_t)length);
 		if (state != CDC_CALL_OPEN) {
 			ended(link, state);
 			return;
 		}
 	}
+	/* A transport can hold octets of which the descriptor does not tell. */
+	cdc_link_wake(link);
 }
 
 /* When a sidecar that says nothing is given up. */

@@ -3,10 +3,9 @@
 #ifndef CDC_LINK_H
 #define CDC_LINK_H
 
-#include <sys/un.h>
-
 #include "backoff.h"
 #include "call.h"
+#include "cidecar/transport.h"
 
 /* A sidecar that accepts connections and says nothing for so long is tried anew. */
 #define CDC_HELLO_WITHIN (10 * CDC_SECOND)
@@ -16,7 +15,7 @@
 
 struct cdc_link {
 	struct cdc_session *session;
-	struct sockaddr_un address;
+	struct cidecar_transport *transport; /* is its own */
 	/* What the host polls: the three below. */
 	int epoll;
 	int timer;
@@ -34,8 +33,9 @@ struct cdc_link {
 	uint8_t octets[CDC_READ_SIZE];
 };
 
-/* Returns 0 or a negative errno: -ENAMETOOLONG for a path that no socket can have. */
-int cdc_link_init(struct cdc_link *link, struct cdc_session *session, const char *path);
+/* Takes the transport. Returns 0 or a negative errno. */
+int cdc_link_init(
+	struct cdc_link *link, struct cdc_session *session, struct cidecar_transport *transport);
 void cdc_link_close(struct cdc_link *link);
 
 /* Makes the descriptor readable. */

@@ -29,7 +29,7 @@ struct cdc_question {
 		CDC_UNSENT,
 		CDC_SENT,
 		CDC_ANSWERED,
-		CDC_FAILED, /* nobody asked again yet, who would be told */
+		CDC_FAILED, /* the server is told so when it asks again */
 	} state;
 	enum cdc_about about;
 	bool yes;

@@ -39,6 +39,8 @@ extern "C" {
 
 typedef struct cidecar_client cidecar_client;
 
+struct cidecar_transport; /* cidecar/transport.h */
+
 /* Connections whose oldest CID, of those that the peer may still use, has this generation. */
 struct cidecar_held {
 	uint64_t generation;
@@ -48,6 +50,9 @@ struct cidecar_held {
 struct cidecar_options {
 	/* Path of the sidecar's unix socket, at most 107 octets. */
 	const char *socket;
+	/* In place of `socket`, for a sidecar on another host: of cidecar_openssl_transport(), for
+	 * example. The client frees it, unless cidecar_connect() fails. */
+	struct cidecar_transport *transport;
 	/* The most CIDs that the pool holds or has asked for, 1 to 65,536; 0 means 4,096. */
 	uint32_t high_water;
 	/* The pool is refilled when it holds fewer than this; 0 means half of high_water. */
