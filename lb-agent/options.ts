@@ -13,6 +13,7 @@ import {
   choice,
   hexNumber,
   hostPrefix4,
+  logFormat,
   logLevel,
   metricsAddress,
   textOf,
@@ -101,6 +102,7 @@ const runOptions = z.object({
   metrics: metricsAddress.optional(),
   object: z.string().min(1).optional(),
   logLevel: logLevel.default('info'),
+  logFormat: logFormat.default('json'),
 });
 
 export type RunOptions = z.infer<typeof runOptions> & {

@@ -113,6 +113,7 @@ function addRun(program: Command, times: FleetTimes): void {
       'serve Prometheus metrics: host:port, a port of 127.0.0.1, or the path of a socket',
     )
     .option('--object <file>', 'the packet program (default: the one of this build)')
+    .option('--log-format <format>', 'json, or pretty for people (default: json)')
     .option('--log-level <level>', 'debug, info, warn or error (default: info)')
     .action(async (flags: object) => run(readRunOptions(flags), times));
 }

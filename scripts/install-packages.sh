@@ -33,11 +33,19 @@ install_packages() {
   apt-get update -qq </dev/null >&2
   without_starting_services \
     apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null >&2
-  # The tests start members of their own; a registry at each boot is the operator's to ask for.
-  if [[ " ${missing[*]} " == *' etcd-server '* ]] && command -v systemctl >/dev/null; then
-    systemctl --quiet disable etcd.service </dev/null >&2 ||
-      say 'etcd.service could not be disabled, so it starts at the next boot'
-  fi
+  # The tests start their own; what runs at each boot is the operator's to ask for.
+  local service
+  for package in "${missing[@]}"; do
+    case $package in
+      etcd-server) service=etcd ;;
+      bird2) service=bird ;;
+      exabgp | prometheus) service=$package ;;
+      *) continue ;;
+    esac
+    command -v systemctl >/dev/null || continue
+    systemctl --quiet disable "$service.service" </dev/null >&2 ||
+      say "$service.service could not be disabled, so it starts at the next boot"
+  done
 }
 
 # Runs a command while packages may start no service: etcd-server would start etcd at once.

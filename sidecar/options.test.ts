@@ -20,6 +20,7 @@ describe('options of cid-sidecar', () => {
       maxStreams: 4096,
       guard: false,
       logLevel: 'info',
+      logFormat: 'json',
       oldNames: [],
     });
   });

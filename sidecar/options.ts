@@ -2,12 +2,14 @@
 import { z } from 'zod';
 import { CidecarError, readAddress } from '../core/index.js';
 import { readTlsFiles, type TlsListener } from '../daemon/grpc/tls.js';
+import type { LogFormat } from '../daemon/log.js';
 import { acceptOldNames, type RenamedOption } from '../daemon/options/old-names.js';
 import { flagOf, type GivenAs, readOptions, requireLeader } from '../daemon/options/read.js';
 import { type RegistryFlags, registryShape } from '../daemon/options/registry.js';
 import {
   choice,
   hostPort,
+  logFormat,
   logLevel,
   metricsAddress,
   prefixes,
@@ -35,6 +37,7 @@ export interface SidecarOptions extends Omit<DaemonOptions, 'registry' | 'log'>,
   /** Path of the document, or address of etcd. */
   readonly registry: string;
   readonly logLevel: string;
+  readonly logFormat: LogFormat;
   readonly decap?: DecapsulationFlags;
   /** Flags given by a name of an earlier release. */
   readonly oldNames: readonly GivenAs[];
@@ -98,6 +101,7 @@ const shape = z.object({
   /** UDP port of GUE, as the balancers send it. */
   guePort: wholeNumber(1, 65_535).optional(),
   logLevel: logLevel.default('info'),
+  logFormat: logFormat.default('json'),
 });
 
 type Flags = z.infer<typeof shape>;
@@ -157,6 +161,7 @@ export function readSidecarOptions(
     maxStreams: flags.maxStreams,
     guard: flags.guard,
     logLevel: flags.logLevel,
+    logFormat: flags.logFormat,
     oldNames: accepted.oldNames,
     ...(metrics === undefined ? {} : { metrics }),
     ...(tls === undefined ? {} : { tls }),

@@ -95,6 +95,7 @@ function addRun(program: Command): Command {
     .option('--decap-pin <path>', 'keep the program attached over restarts, pinned here in bpffs')
     .option('--gue-port <port>', 'UDP port of GUE, as the balancers send it (default: 6080)')
     .addOption(new Option('--decap-gue-port <port>', 'old name of --gue-port').hideHelp())
+    .option('--log-format <format>', 'json, or pretty for people (default: json)')
     .option('--log-level <level>', 'debug, info, warn or error (default: info)')
     .action(async (flags: object) => run(readSidecarOptions(flags, process.env)));
 }

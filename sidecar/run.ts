@@ -9,7 +9,7 @@ import type { SidecarOptions } from './options.js';
 
 /** `cid-sidecar`: returns after SIGTERM or SIGINT, when what was open has ended in good order. */
 export async function run(options: SidecarOptions): Promise<void> {
-  const log = createLog('cid-sidecar', options.logLevel);
+  const log = createLog('cid-sidecar', options.logLevel, options.logFormat);
   warnOfOldNames(log, options.oldNames);
   const registry = openRegistry(options.registry, {
     registryOptions: options.registryOptions,

@@ -35,6 +35,8 @@ export function choice<const Words extends readonly [string, ...string[]]>(words
 
 export const logLevel = choice(['debug', 'info', 'warn', 'error']);
 
+export const logFormat = choice(['json', 'pretty']);
+
 /** 1 up to so many hex digits, as a number. */
 export function hexNumber(digits: number) {
   const form = new RegExp(`^[0-9a-f]{1,${digits}}$`, 'i');

@@ -43,7 +43,7 @@ interface Run {
 
 /** `lb-agent run`: returns after SIGTERM or SIGINT, with the balancer still attached. */
 export async function run(options: RunOptions, times: FleetTimes = {}): Promise<void> {
-  const log = createLog('lb-agent', options.logLevel);
+  const log = createLog('lb-agent', options.logLevel, options.logFormat);
   warnOfOldNames(log, options.oldNames);
   requireKernelSupport();
   const host = hostInterface(options.interface);
