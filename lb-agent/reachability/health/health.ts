@@ -273,19 +273,11 @@ export class Health {
       if (pool === undefined) continue;
       const before = new Map(pool.records.map((each) => [each.server, each]));
       const suspected = pool.suspect;
-      if (!pool.decide(this.#eatenOf(pool.pool), now)) continue;
+      if (!pool.decide(this.#eaten.found, now)) continue;
       changed = true;
       this.#said.changed(pool, before, suspected);
     }
     this.#dirty.clear();
     if (changed) this.#keeper.keep();
-  }
-
-  #eatenOf({ vips }: Pool): string | null {
-    for (const { address } of vips) {
-      const why = this.#eaten.found.get(address);
-      if (why !== undefined) return why;
-    }
-    return null;
   }
 }

@@ -109,10 +109,13 @@ it.each([
   [undefined, { accept_local: 0, rp_filter: 1 }, null],
 ] as const)('a VIP with a %s route and %o loses answers, or not', async (type, settings, why) => {
   const routes = [{ dst: 'default' }, { dst: VIP4, ...(type && { type }) }];
-  const read = async (name: string) => {
-    return name.endsWith('accept_local') ? settings.accept_local : settings.rp_filter;
+  const filter = ['off', 'strict', 'loose'][settings.rp_filter];
+  const netconf = [{ family: 'inet', interface: 'eth0', rp_filter: filter }];
+  const ip = async (args: readonly string[]) => {
+    return JSON.stringify(args.includes('netconf') ? netconf : routes);
   };
-  const found = await eatenAnswers([VIP4, VIP6], 'eth0', async () => JSON.stringify(routes), read);
+  const read = async () => settings.accept_local;
+  const found = await eatenAnswers([VIP4, VIP6], 'eth0', ip, read);
   if (why === null) expect([...found]).toEqual([]);
   else expect(found.get(VIP4)).toMatch(why);
   expect(found.has(VIP6)).toBe(false);
