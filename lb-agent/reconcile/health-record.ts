@@ -34,7 +34,10 @@ export interface HealthCounts {
   readonly sent: number;
   readonly answered: number;
   readonly missed: number;
+  /** Answers that came after their probe had been given up, or that answer nothing. */
   readonly late: number;
+  /** Probes that waited, because too many were in flight or this process was too slow. */
   readonly deferred: number;
+  /** What the kernel did not send. */
   readonly refused: number;
 }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Status } from '../../lb-agent/observe/status.js';
@@ -142,4 +144,52 @@ test('where all fail at once none goes out, and a host that drops answers says s
   await ipBatch(balancer?.namespace ?? '', [`addr del ${VIP4}/32 dev lo`]);
   await until('VIP off the balancer', allUp);
   await openAnew();
+});
+
+test('an agent that starts again puts no dead server back in, and CIDs can fall back', async () => {
+  await start({ cids: 'fall-back', interval: 400 }, { tunnelFamily: 6 });
+  await until('all are up', allUp);
+  const { process, host } = server(0);
+  const [agent] = system.agents;
+  if (agent === undefined) throw new Error('there is no agent');
+  await process.kill();
+  const dead = (found: Status) =>
+    found.servers.some(({ name, state }) => name === host.name && state === 'down');
+  const killed = await until('killed process, IPv6', dead);
+  const [record] = killed.servers.filter(({ name }) => name === host.name);
+  expect(record?.unreachable).toMatch(/no answer from .* by ipip to 2001:db8:3/);
+
+  await agent.kill();
+  await agent.start();
+  // At the moment at which it is ready, and not some hysteresis later.
+  const again = await status();
+  expect(dead(again)).toBe(true);
+  expect(out(again)).toEqual([host.name]);
+  await openAnew();
+
+  // A server that comes and goes faster than the thresholds does not come back in.
+  await process.start();
+  await until('started again', allUp);
+  await agent.stop();
+});
+
+test('a dead decapsulation, and a source that the servers do not take, are told apart', async () => {
+  await start({ floor: 0, interval: 400 });
+  await until('all are up', allUp);
+  const { host, sidecar } = server(0);
+  await sidecar.kill();
+  rmSync(`${scope.pinFolder(host.name)}/decap`, { force: true });
+  const dead = await until('dead decapsulation', outIs(host.name));
+  expect(reasonOf(dead)).toMatch(/unwraps no such tunnel/);
+  await openAnew();
+  sidecar.start();
+  await until('it unwraps again', allUp);
+
+  const [agent] = system.agents;
+  await agent?.stop();
+  // Of no host, and on no list of the sidecars.
+  await agent?.start('--source', '192.0.2.16/28');
+  await until('a source that is not listed', (found) => {
+    return found.unhealthy.length === SERVERS && /--decap-sources/.test(reasonOf(found));
+  });
 });

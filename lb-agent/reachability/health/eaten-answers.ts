@@ -3,10 +3,17 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { Ip } from '../next-hops/ip.js';
 
-/** Reads a setting of the kernel, such as `net/ipv4/conf/all/rp_filter`; 0 where it cannot be read. */
+/**
+ * Reads a setting of the kernel, such as `net/ipv4/conf/all/accept_local`; 0 where it cannot be
+ * read, as in a hardened unit.
+ */
 export type ReadSetting = (name: string) => Promise<number>;
 
 const routes = z.array(z.object({ dst: z.string(), type: z.string().optional() }));
+const settings = z.array(
+  z.object({ family: z.string(), interface: z.string(), rp_filter: z.string().optional() }),
+);
+const FILTERS: Readonly<Record<string, number>> = { strict: 1, loose: 2 };
 const REFUSING = new Set(['blackhole', 'unreachable', 'prohibit', 'throw']);
 
 export const readSetting: ReadSetting = async (name) => {
@@ -30,16 +37,16 @@ export async function eatenAnswers(
   read: ReadSetting = readSetting,
 ): Promise<ReadonlyMap<string, string>> {
   const found = new Map<string, string>();
-  const setting = async (name: string) => {
-    const of = (conf: string) => read(`net/ipv4/conf/${conf}/${name}`);
-    return Math.max(await of('all'), await of(device));
+  const filter = await reversePathFilter(device, ip);
+  const acceptsLocal = async () => {
+    const of = (conf: string) => read(`net/ipv4/conf/${conf}/accept_local`);
+    return Math.max(await of('all'), await of(device)) > 0;
   };
   for (const vip of new Set(vips)) {
     if (vip.includes(':')) continue;
     const type = await typeOfRoute(vip, ip);
-    const filter = await setting('rp_filter');
     if (type === 'local') {
-      if ((await setting('accept_local')) === 0) {
+      if (!(await acceptsLocal())) {
         const say = `${vip} is an address of this host, which therefore drops answers from it: take it off, or set net.ipv4.conf.${device}.accept_local=1 and rp_filter=2`;
         found.set(vip, say);
       } else if (filter === 1) {
@@ -54,6 +61,15 @@ export async function eatenAnswers(
     }
   }
   return found;
+}
+
+/** What the kernel applies: the stricter number of the interface and of all. */
+async function reversePathFilter(device: string, ip: Ip): Promise<number> {
+  const output = await ip(['-j', 'netconf', 'show']);
+  const of = settings
+    .parse(JSON.parse(output === '' ? '[]' : output))
+    .filter(({ family, interface: name }) => family === 'inet' && ['all', device].includes(name));
+  return Math.max(0, ...of.map(({ rp_filter: filter = '' }) => FILTERS[filter] ?? 0));
 }
 
 /** Type of the most specific route; undefined where it leads to another host, or there is none. */

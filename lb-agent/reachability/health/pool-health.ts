@@ -42,12 +42,13 @@ export class PoolHealth {
   /**
    * Decides anew.
    *
-   * @param eaten why this host drops answers, so that nothing can be told; null: it does not
+   * @param drops why this host seems to drop answers, by VIP
    * @param now Unix time in milliseconds
    * @returns whether anything is different
    */
-  decide(eaten: string | null, now: number): boolean {
+  decide(drops: ReadonlyMap<string, string>, now: number): boolean {
     const { health } = this;
+    const eaten = this.#eaten(drops);
     const checked = this.pool.servers.filter(({ name }) => this.targets.has(name));
     const states = checked.map((server) => ({ server, ...this.#stateOf(server) }));
     const takers = states.filter(({ server }) => takesNewFlows(server));
@@ -97,6 +98,18 @@ export class PoolHealth {
       }
       return [];
     });
+  }
+
+  /** Why nothing can be told. Where some answer from that VIP gets through, this host does not drop it. */
+  #eaten(drops: ReadonlyMap<string, string>): string | null {
+    if (drops.size === 0) return null;
+    const targets = [...this.targets.values()].flat();
+    for (const [vip, why] of drops) {
+      const own = targets.filter(({ way }) => way.destination === vip);
+      const heard = own.some(({ standing, misses }) => standing === 'up' && misses === 0);
+      if (own.length > 0 && !heard) return why;
+    }
+    return null;
   }
 
   #stateOf({ name }: Server) {

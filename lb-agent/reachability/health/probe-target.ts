@@ -146,3 +146,8 @@ export function kindOf({ tunnel, destination }: ProbeWay): SendingKind {
   if (tunnel?.encapsulation === 'l2') return 'link';
   return familyOf(tunnel?.server ?? destination) === 6 ? 'ipv6' : 'ipv4';
 }
+
+/** The way of the probe that waits for an answer, or else of the next one. */
+export function wayOf({ waiting, way }: ProbeTarget): ProbeWay {
+  return waiting?.alternative?.way ?? way;
+}

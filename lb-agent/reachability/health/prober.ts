@@ -1,23 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { constants } from 'node:os';
 import type { HealthCheck } from '../../../registry/index.js';
+import type { HealthCounts } from '../../reconcile/health-record.js';
 import { DueHeap } from './due-heap.js';
 import { type Numbered, numberInAnswer, setNumber } from './probe.js';
 import { ProbePorts } from './probe-ports.js';
-import { kindOf, type ProbeTarget, type Waiting } from './probe-target.js';
+import { kindOf, type ProbeTarget, wayOf } from './probe-target.js';
+import { errnoName, type ProberClock } from './prober-clock.js';
 import type { Arrival, SendingKind, Wire } from './wire.js';
-
-/** Time and chance; tests have their own. */
-export interface ProberClock {
-  /** Milliseconds of a clock that never jumps. */
-  readonly now: () => number;
-  /** Calls back after so many milliseconds; what it returns takes that back. */
-  readonly after: (milliseconds: number, call: () => void) => () => void;
-  /** From 0 to 1, without 1. */
-  readonly random: () => number;
-  /** 32 bits that nobody can guess. */
-  readonly nonce: () => number;
-}
 
 export interface ProberOptions {
   readonly clock: ProberClock;
@@ -25,18 +15,6 @@ export interface ProberOptions {
   readonly onOutcome: (target: ProbeTarget) => void;
   /** Called before probes are given up: the last chance to learn why. */
   readonly beforeGiveUp: () => void;
-}
-
-export interface ProbeCounts {
-  sent: number;
-  answered: number;
-  missed: number;
-  /** Answers that came after their probe had been given up, or that answer nothing. */
-  late: number;
-  /** Probes that waited, because too many were in flight or this process was too slow. */
-  deferred: number;
-  /** What the kernel did not send. */
-  refused: number;
 }
 
 /** Something to do for a target: to send, or to give up what it waits for. */
@@ -74,7 +52,7 @@ const NO_ROOM: ReadonlySet<number> = new Set([constants.errno.EAGAIN, constants.
  * socket was read.
  */
 export class Prober {
-  readonly counts: ProbeCounts = {
+  readonly counts: { -readonly [Name in keyof HealthCounts]: number } = {
     sent: 0,
     answered: 0,
     missed: 0,
@@ -301,13 +279,4 @@ export class Prober {
     }
     this.#wake();
   }
-}
-
-function wayOf({ waiting, way }: { waiting: Waiting | null; way: ProbeTarget['way'] }) {
-  return waiting?.alternative?.way ?? way;
-}
-
-function errnoName(errno: number): string {
-  const known = Object.entries(constants.errno).find(([, value]) => value === errno);
-  return known?.[0] ?? `errno ${errno}`;
 }

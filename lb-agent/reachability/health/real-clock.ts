@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomFillSync } from 'node:crypto';
-import type { ProberClock } from './prober.js';
+import type { ProberClock } from './prober-clock.js';
 
 /** Numbers that are made at one time. */
 const NONCES = 1024;
