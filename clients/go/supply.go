@@ -31,7 +31,7 @@ func (p *Pool) takeOf(cid *CID) bool {
 }
 
 func (p *Pool) makeFailover(cid *CID) {
-	cid.Generation = p.generation
+	cid.Generation = p.generations.present
 	if failoversOfProcess.take(p.form, cid) {
 		p.events.tellError(p.options.Events.Trouble, &Error{
 			Code: CodeNoncesExhausted,
@@ -112,7 +112,7 @@ func (p *Pool) giveReissue() {
 	if !p.queue.nextIsRoutable() || p.fresh.passed {
 		return
 	}
-	if order, ok := p.orders.next(p.generation); ok && p.options.Events.Reissue != nil {
+	if order, ok := p.orders.next(p.generations.present); ok && p.options.Events.Reissue != nil {
 		p.events.add(func() { p.options.Events.Reissue(order) })
 	}
 }
