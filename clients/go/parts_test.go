@@ -293,3 +293,12 @@ func TestQueue(t *testing.T) {
 		}
 	}
 }
+
+func TestACIDHidesItsToken(t *testing.T) {
+	cid := CID{length: 8, ResetToken: ResetToken{0xab, 0xcd, 0xef}}
+	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
+		if shown := fmt.Sprintf(format, cid); strings.Contains(shown, "ab") || strings.Contains(shown, "171") {
+			t.Errorf("%s shows %s", format, shown)
+		}
+	}
+}

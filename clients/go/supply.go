@@ -131,9 +131,15 @@ func (p *Pool) whyNone() error {
 	return errSilent
 }
 
+// mostTold is how many reasons are kept, since a sidecar can have endlessly many.
+const mostTold = 64
+
 // tellOnce tells a reason why there is no connection, once until there is one.
 func (p *Pool) tellOnce(reason error) {
 	if text := reason.Error(); !p.told[text] {
+		if len(p.told) >= mostTold {
+			clear(p.told)
+		}
 		p.told[text] = true
 		p.events.tellError(p.options.Events.Trouble, reason)
 	}
