@@ -38,3 +38,6 @@ func (c *CID) Len() int { return int(c.length) }
 
 // String returns the octets in hexadecimal.
 func (c CID) String() string { return hex.EncodeToString(c.octets[:c.length]) }
+
+// GoString hides the reset token, with which anybody can end the connection.
+func (c CID) GoString() string { return "cidecar.CID(" + c.String() + ")" }

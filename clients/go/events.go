@@ -31,6 +31,7 @@ type Events struct {
 // A Reissue is an order: the CIDs of live connections of generations up to ThroughGeneration have
 // to be replaced and retired, or their connections closed, by the deadline.
 type Reissue struct {
+	// ThroughGeneration is a number of the pool, as in CID.Generation.
 	ThroughGeneration uint64
 	// Deadline is in the past where the order was missed while the sidecar was out of reach.
 	Deadline time.Time

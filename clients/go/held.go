@@ -12,26 +12,22 @@ import (
 // heldLimit is how many generations one report may have.
 const heldLimit = 64
 
-// heldReport makes what the server counted ready for the sidecar. A generation above the present one
-// comes from before the sidecar lost its state, and counts as 0. Where there are too many, the oldest
-// are counted under the oldest.
-func heldReport(counted map[uint64]uint64, present uint64) []*cidecarv1.HeldGeneration {
+// heldReport makes what the server counted ready for the sidecar, in whose numbers it is. Where there
+// are too many generations, the oldest are counted under the oldest.
+func heldReport(counted map[uint64]uint64, generations generations) []*cidecarv1.HeldGeneration {
 	known := make(map[uint64]uint64, len(counted))
 	for generation, connections := range counted {
-		if generation > present {
-			generation = 0
-		}
 		if connections > 0 {
-			known[generation] += connections
+			known[generations.toSidecar(generation)] += connections
 		}
 	}
-	generations := slices.Sorted(maps.Keys(known))
-	for len(generations) > heldLimit {
-		known[generations[0]] += known[generations[1]]
-		generations = slices.Delete(generations, 1, 2)
+	sorted := slices.Sorted(maps.Keys(known))
+	for len(sorted) > heldLimit {
+		known[sorted[0]] += known[sorted[1]]
+		sorted = slices.Delete(sorted, 1, 2)
 	}
-	report := make([]*cidecarv1.HeldGeneration, len(generations))
-	for i, generation := range generations {
+	report := make([]*cidecarv1.HeldGeneration, len(sorted))
+	for i, generation := range sorted {
 		report[i] = &cidecarv1.HeldGeneration{
 			Generation:  generation,
 			Connections: min(known[generation], 1<<32-1),

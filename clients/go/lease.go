@@ -26,10 +26,9 @@ var (
 // A Lease makes CIDs in this process, without asking for each batch: it has the key of the config
 // and counters that nobody else uses. All methods may be called at the same time from any goroutine.
 type Lease struct {
-	pool       *Pool
+	pool *Pool
+	// generation is the server's number.
 	generation uint64
-	// anew is that of the pool before the lease was asked for.
-	anew uint64
 
 	mu     sync.Mutex
 	minter *minter
@@ -47,9 +46,7 @@ func (p *Pool) Lease(ctx context.Context, count int) (*Lease, error) {
 	if !ok {
 		return nil, ErrLengthUnknown
 	}
-	p.mu.Lock()
-	anew := p.anew
-	p.mu.Unlock()
+	before := p.numbering()
 	link, err := p.dialer.dial()
 	if err != nil {
 		return nil, err
@@ -68,7 +65,7 @@ func (p *Pool) Lease(ctx context.Context, count int) (*Lease, error) {
 		return nil, unavailable("a lease that cannot be used", err)
 	}
 	return &Lease{
-		pool: p, generation: terms.GetGeneration(), anew: anew,
+		pool: p, generation: before.toServer(terms.GetGeneration()),
 		minter: minter, left: int(terms.GetCount()),
 	}, nil
 }
@@ -83,7 +80,7 @@ func (l *Lease) Left() int {
 // Take makes a CID that nobody else has. It never waits. The error is [ErrLeaseUsedUp] or
 // [ErrLeaseVoid]: [Pool.Take] has a CID then.
 func (l *Lease) Take() (CID, error) {
-	if !l.pool.minted(l.generation, l.anew) {
+	if !l.pool.minted(l.generation) {
 		return CID{}, ErrLeaseVoid
 	}
 	l.mu.Lock()
@@ -97,13 +94,12 @@ func (l *Lease) Take() (CID, error) {
 	return cid, nil
 }
 
-// minted tells whether CIDs of a generation may be made, and notes that one is given out. One of
-// before the sidecar lost its state may not, also where its number has come again.
-func (p *Pool) minted(generation, anew uint64) bool {
+// minted tells whether CIDs of a generation may be made, and notes that one is given out.
+func (p *Pool) minted(generation uint64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.checkFresh()
-	if p.fresh.passed || p.generation != generation || p.anew != anew {
+	if p.fresh.passed || p.generations.present != generation {
 		return false
 	}
 	p.orders.took(generation)

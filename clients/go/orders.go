@@ -9,16 +9,14 @@ import (
 
 const none = math.MaxUint64
 
-// Orders decide when connections have to replace CIDs, and up to which generation.
+// Orders decide when connections have to replace CIDs, and up to which generation, in the server's
+// numbers.
 type orders struct {
 	// oldestTaken is the lowest generation of a routable CID that was taken since the last reissue.
 	oldestTaken    uint64
 	orderedThrough uint64
 	// pending is an order for which there are no CIDs yet.
 	pending *Reissue
-	// beforeReset is the newest generation from before the sidecar lost its state and began anew at
-	// a lower one; connections may hold CIDs of it. 0 where that did not happen.
-	beforeReset uint64
 }
 
 func newOrders() orders { return orders{oldestTaken: none} }
@@ -45,16 +43,15 @@ func (o *orders) order(through uint64, deadline time.Time) {
 	o.pending = &Reissue{ThroughGeneration: through, Deadline: deadline}
 }
 
-// startAnew says that the sidecar lost its state and began anew at a lower generation. The next
-// order then covers what was taken before that too.
-func (o *orders) startAnew(generation, before uint64) {
-	o.beforeReset = max(o.beforeReset, before)
+// startAnew says that the sidecar lost its state and began anew. Every order that comes from here on
+// covers what was taken before that, and so does one that waits.
+func (o *orders) startAnew(now generations) {
 	if o.oldestTaken != none {
-		o.oldestTaken = generation // For orders, all that was taken counts as of this one.
+		o.oldestTaken = now.present // The sidecar sends no order that covers less.
 	}
-	o.orderedThrough = 0
-	if o.pending != nil && generation > 0 {
-		o.pending.ThroughGeneration = generation - 1
+	o.orderedThrough = min(o.orderedThrough, now.base)
+	if o.pending != nil {
+		o.pending.ThroughGeneration = now.base
 	}
 }
 
@@ -68,7 +65,5 @@ func (o *orders) next(generation uint64) (Reissue, bool) {
 	if o.oldestTaken <= order.ThroughGeneration {
 		o.oldestTaken = order.ThroughGeneration + 1
 	}
-	order.ThroughGeneration = max(order.ThroughGeneration, o.beforeReset)
-	o.beforeReset = 0
 	return order, true
 }

@@ -55,8 +55,8 @@ func (o *outbox) introduction() *cidecarv1.SessionRequest {
 		ClientName:       p.options.ClientName,
 		Instance:         p.instance,
 		ServerUse:        p.options.ServerUse,
-		KnownGeneration:  p.generation,
-		OldestGeneration: p.orders.oldest(),
+		KnownGeneration:  p.generations.toSidecar(p.generations.present),
+		OldestGeneration: p.generations.toSidecar(p.orders.oldest()),
 		CanRetire:        !p.options.CannotRetire,
 	}}
 }
@@ -93,9 +93,10 @@ func (o *outbox) report(must bool) *cidecarv1.HeldCids {
 	}
 	o.lookedAt = time.Now()
 	counted := o.pool.options.Held()
-	// The generation is read afterwards: the server cannot have counted CIDs of a later one.
-	present := o.pool.Generation()
-	report := heldReport(counted, present)
+	// Generations are read afterwards: the server cannot have counted CIDs of a later one.
+	generations := o.pool.numbering()
+	present := generations.toSidecar(generations.present)
+	report := heldReport(counted, generations)
 	o.looks.Stop()
 	if holdsEarlier(report, present) {
 		o.looks.Reset(reportEvery)
@@ -107,4 +108,10 @@ func (o *outbox) report(must bool) *cidecarv1.HeldCids {
 	}
 	o.said = report
 	return &cidecarv1.HeldCids{Generations: report}
+}
+
+func (p *Pool) numbering() generations {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.generations
 }

@@ -112,16 +112,39 @@ func TestOrders(t *testing.T) {
 }
 
 func TestOrdersOfASidecarThatLostItsState(t *testing.T) {
+	var g generations
+	if g.begin(2000) || !g.begin(1000) || g.present != 3000 {
+		t.Fatalf("the sidecar lost its state: %+v", g)
+	}
 	o := newOrders()
 	o.took(2000)
-	o.order(1999, time.Now())
-	o.startAnew(1000, 2000)
-	if order, ok := o.next(1000); !ok || order.ThroughGeneration != 2000 {
+	o.order(math.MaxUint64, time.Now())
+	o.startAnew(g)
+	if order, ok := o.next(g.present); !ok || order.ThroughGeneration != 2000 || o.oldest() != 3000 {
 		t.Errorf("an order that waited became %v", order)
 	}
-	o.order(1000, time.Now())
-	if order, ok := o.next(1001); !ok || order.ThroughGeneration != 1000 {
+	o.order(g.toServer(1000), time.Now())
+	if order, ok := o.next(g.toServer(1001)); !ok || order.ThroughGeneration != 3000 {
 		t.Errorf("the order after it is %v", order)
+	}
+}
+
+func TestGenerations(t *testing.T) {
+	var g generations
+	for _, each := range []struct {
+		sidecars, servers uint64
+		lost              bool
+	}{{2, 2, false}, {1, 3, true}, {2, 4, false}, {2, 4, false}, {1, 5, true}, {2, 6, false}} {
+		if g.begin(each.sidecars) != each.lost || g.present != each.servers ||
+			g.toSidecar(g.present) != each.sidecars {
+			t.Errorf("%d of the sidecar: %+v", each.sidecars, g)
+		}
+	}
+	if g.toSidecar(4) != 0 || g.toSidecar(5) != 1 {
+		t.Error("those from before the sidecar lost its state are not 0")
+	}
+	if g.toServer(math.MaxUint64) != math.MaxUint64 {
+		t.Error("numbers begin again at 0")
 	}
 }
 
@@ -188,17 +211,18 @@ func TestPaceEndsWithItsContext(t *testing.T) {
 }
 
 func TestHeldReport(t *testing.T) {
-	report := heldReport(map[uint64]uint64{3: 1, 7: 2, 9: 4, 8: 0, 2000: math.MaxUint64 / 2}, 9)
+	numbers := generations{base: 2000, present: 2009}
+	report := heldReport(map[uint64]uint64{2003: 1, 2007: 2, 2009: 4, 2008: 0, 2000: math.MaxUint64 / 2}, numbers)
 	want := "[0 4294967295] [3 1] [7 2] [9 4] "
 	if got := text(report); got != want {
 		t.Errorf("%s, not %s", got, want)
 	}
-	if !holdsEarlier(report, 9) || holdsEarlier(heldReport(map[uint64]uint64{9: 1}, 9), 9) {
+	if !holdsEarlier(report, 9) || holdsEarlier(heldReport(map[uint64]uint64{2009: 1}, numbers), 9) {
 		t.Error("earlier generations are not told")
 	}
 	if sameHeld(report, report[1:]) || !sameHeld(report, heldReport(map[uint64]uint64{
-		9: 4, 7: 2, 3: 1, 2000: math.MaxUint32,
-	}, 9)) {
+		2009: 4, 2007: 2, 2003: 1, 1000: math.MaxUint32,
+	}, numbers)) {
 		t.Error("reports that say the same differ")
 	}
 }
@@ -208,7 +232,7 @@ func TestHeldReportOfManyGenerations(t *testing.T) {
 	for generation := range uint64(100) {
 		counted[generation+1] = 1
 	}
-	report := heldReport(counted, 100)
+	report := heldReport(counted, generations{present: 100})
 	if len(report) != heldLimit || report[0].Generation != 1 || report[0].Connections != 37 {
 		t.Errorf("%d generations, the first %v", len(report), report[0])
 	}
@@ -266,6 +290,15 @@ func TestQueue(t *testing.T) {
 		}
 		if cap(q.batches) > 20_000 {
 			t.Fatal("the queue grows")
+		}
+	}
+}
+
+func TestACIDHidesItsToken(t *testing.T) {
+	cid := CID{length: 8, ResetToken: ResetToken{0xab, 0xcd, 0xef}}
+	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
+		if shown := fmt.Sprintf(format, cid); strings.Contains(shown, "ab") || strings.Contains(shown, "171") {
+			t.Errorf("%s shows %s", format, shown)
 		}
 	}
 }

@@ -24,17 +24,15 @@ type Pool struct {
 	tokens   *tokenQuestions
 	stop     context.CancelFunc
 
-	mu         sync.Mutex
-	queue      batchQueue
-	fresh      *freshness
-	looks      *time.Timer
-	orders     orders
-	session    *session
-	greeted    *Sidecar
-	form       failoverForm
-	generation uint64
-	// anew counts how often the sidecar lost its state, after which generations come again.
-	anew        uint64
+	mu          sync.Mutex
+	queue       batchQueue
+	fresh       *freshness
+	looks       *time.Timer
+	orders      orders
+	session     *session
+	greeted     *Sidecar
+	form        failoverForm
+	generations generations
 	outstanding int
 	// arrived is closed when CIDs come.
 	arrived     chan struct{}
@@ -65,7 +63,7 @@ type Stats struct {
 	Connected bool
 	// Level is how many CIDs of the sidecar the pool holds.
 	Level int
-	// Generation is that of the CIDs that are issued now.
+	// Generation is that of the CIDs that are issued now, as Pool.Generation returns it.
 	Generation uint64
 	// Dry says that the CID taken last was made here, because there was none, or none fresh.
 	Dry bool
@@ -194,7 +192,7 @@ func (p *Pool) Stats() Stats {
 	return Stats{
 		Connected:  p.connected(),
 		Level:      p.queue.size,
-		Generation: p.generation,
+		Generation: p.generations.present,
 		Dry:        p.dry,
 		Stale:      p.fresh.passed,
 		Silence:    p.fresh.silence(),
@@ -204,11 +202,12 @@ func (p *Pool) Stats() Stats {
 	}
 }
 
-// Generation returns that of the CIDs that are issued now; it grows when earlier ones become void.
+// Generation returns that of the CIDs that are issued now; it grows when earlier ones become void. The
+// pool counts generations on where the sidecar lost its state and began anew, so none comes twice.
 func (p *Pool) Generation() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.generation
+	return p.generations.present
 }
 
 // ReportHeld is to be called when connections gave up CIDs of earlier generations, so that the

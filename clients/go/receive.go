@@ -27,7 +27,8 @@ func (p *Pool) receive(s *session, message *cidecarv1.SessionResponse) *Error {
 		return p.receiveBatch(s, event.Batch)
 	case *cidecarv1.SessionResponse_Reissue:
 		p.heard()
-		p.orders.order(event.Reissue.GetThroughGeneration(), deadlineOf(event.Reissue))
+		through := p.generations.toServer(event.Reissue.GetThroughGeneration())
+		p.orders.order(through, deadlineOf(event.Reissue))
 		p.giveReissue()
 	case *cidecarv1.SessionResponse_Answer:
 		p.heard()
@@ -90,14 +91,12 @@ func (p *Pool) mint(s *session, minting *cidecarv1.Minting) {
 // voidUnused drops unused CIDs that are of another generation or not routable, and acknowledges that
 // together with credit for the room. At a hello mostly nothing has changed.
 func (p *Pool) voidUnused(s *session, minting *cidecarv1.Minting) {
-	generation := minting.GetGeneration()
 	p.form.zeroHostID = minting.GetZeroHostId()
-	if generation < p.generation {
-		p.orders.startAnew(generation, p.generation)
-		p.anew++
+	if p.generations.begin(minting.GetGeneration()) {
+		p.orders.startAnew(p.generations)
 	}
-	p.generation = generation
-	p.queue.keep(func(b *batch) bool { return b.routable && b.generation == generation })
+	present := p.generations.present
+	p.queue.keep(func(b *batch) bool { return b.routable && b.generation == present })
 	credit := p.room()
 	p.outstanding += credit
 	s.credit += credit
@@ -110,7 +109,7 @@ func (p *Pool) receiveBatch(s *session, message *cidecarv1.CidBatch) *Error {
 		return p.lied(s, lie)
 	}
 	p.outstanding -= int(message.GetCount())
-	if message.GetGeneration() != p.generation {
+	if p.generations.toServer(message.GetGeneration()) != p.generations.present {
 		p.ask()
 		return nil
 	}
@@ -119,7 +118,7 @@ func (p *Pool) receiveBatch(s *session, message *cidecarv1.CidBatch) *Error {
 		tokens:     message.GetTokens(),
 		count:      int(message.GetCount()),
 		cidLength:  p.form.cidLength,
-		generation: p.generation,
+		generation: p.generations.present,
 		routable:   message.GetRoutable(),
 	})
 	p.haveCIDs()

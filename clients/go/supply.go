@@ -31,7 +31,7 @@ func (p *Pool) takeOf(cid *CID) bool {
 }
 
 func (p *Pool) makeFailover(cid *CID) {
-	cid.Generation = p.generation
+	cid.Generation = p.generations.present
 	if failoversOfProcess.take(p.form, cid) {
 		p.events.tellError(p.options.Events.Trouble, &Error{
 			Code: CodeNoncesExhausted,
@@ -112,7 +112,7 @@ func (p *Pool) giveReissue() {
 	if !p.queue.nextIsRoutable() || p.fresh.passed {
 		return
 	}
-	if order, ok := p.orders.next(p.generation); ok && p.options.Events.Reissue != nil {
+	if order, ok := p.orders.next(p.generations.present); ok && p.options.Events.Reissue != nil {
 		p.events.add(func() { p.options.Events.Reissue(order) })
 	}
 }
@@ -131,9 +131,15 @@ func (p *Pool) whyNone() error {
 	return errSilent
 }
 
+// mostTold is how many reasons are kept, since a sidecar can have endlessly many.
+const mostTold = 64
+
 // tellOnce tells a reason why there is no connection, once until there is one.
 func (p *Pool) tellOnce(reason error) {
 	if text := reason.Error(); !p.told[text] {
+		if len(p.told) >= mostTold {
+			clear(p.told)
+		}
 		p.told[text] = true
 		p.events.tellError(p.options.Events.Trouble, reason)
 	}

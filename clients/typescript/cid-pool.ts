@@ -9,6 +9,8 @@ import { FailoverCids } from './failover-cids.js';
 import type { FeedHandlers, IssuedNow } from './feed.js';
 import { closedError, FirstCids, unavailable } from './first-cids.js';
 import { Freshness } from './freshness.js';
+import { Generations } from './generations.js';
+import type { HeldGenerations } from './held-report.js';
 import type { CidPoolEvents, CidPoolStats } from './pool-events.js';
 import {
   type CidPoolOptions,
@@ -39,7 +41,7 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
   #failover: FailoverCids | undefined;
   /** CIDs that were asked for on the present stream and have not come. */
   #outstanding = 0;
-  #generation = 0;
+  readonly #generations = new Generations();
   readonly #reissues = new ReissueOrders();
   readonly #firstCids = new FirstCids();
   #zeroHostId = false;
@@ -66,29 +68,40 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
       client: this.#client,
       socket: options.socket,
       introduction: readIntroduction(options),
-      held: options.heldGenerations,
+      held: this.#heldBySidecar(options),
       handlers: this.#handlers(),
       pool: {
         get generation() {
-          return pool.#generation;
+          return pool.#generations.toSidecar(pool.#generations.present);
         },
         get oldestGeneration() {
-          return pool.#reissues.oldest;
+          return pool.#generations.toSidecar(pool.#reissues.oldest);
         },
       },
     });
     this.#resetTokens = new ResetTokenQuestions((cid) => this.#feed.resetToken(cid));
   }
 
+  #heldBySidecar({ heldGenerations }: CidPoolOptions): (() => HeldGenerations) | undefined {
+    if (heldGenerations === undefined) return undefined;
+    return () =>
+      Array.from(heldGenerations(), ([generation, connections]) => [
+        this.#generations.toSidecar(generation),
+        connections,
+      ]);
+  }
+
   #handlers(): FeedHandlers {
     return {
       onIssuedNow: (now) => this.#onIssuedNow(now),
       onBatch: (batch) => this.#onBatch(batch),
-      onReissue: (order) => {
-        this.#reissues.order(order);
+      onReissue: ({ throughGeneration, deadline }) => {
+        const through = this.#generations.toServer(throughGeneration);
+        this.#reissues.order({ throughGeneration: through, deadline });
         this.#giveReissue();
       },
-      onGenerationSeen: (generation) => this.#reissues.noticeMissed(generation),
+      onGenerationSeen: (generation) =>
+        this.#reissues.noticeMissed(this.#generations.toServer(generation)),
       onVoid: () => this.#queue.filter(() => false),
       onHeard: () => this.#heard(),
       onLost: () => {
@@ -130,9 +143,12 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
     return this.#feed.connected;
   }
 
-  /** The generation of the CIDs that are issued now; it grows when earlier ones become void. */
+  /**
+   * The generation of the CIDs that are issued now; it grows when earlier ones become void. The pool
+   * counts on where the sidecar lost its state and began anew, so no number comes twice.
+   */
   get generation(): number {
-    return this.#generation;
+    return this.#generations.present;
   }
 
   get stats(): CidPoolStats {
@@ -205,14 +221,14 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
     this.#made += 1;
     this.#failover ??= new FailoverCids(this.cidLength, this.#zeroHostId);
     try {
-      return this.#failover.take(this.#generation);
+      return this.#failover.take(this.generation);
     } catch (error) {
       if (!(error instanceof CidecarError) || error.code !== 'NONCES_EXHAUSTED') throw error;
       // A stack's hook cannot fail. The CIDs made first come first, whose connections are likeliest
       // to be over.
       this.#failover.startOver();
       this.emit('trouble', error);
-      return this.#failover.take(this.#generation);
+      return this.#failover.take(this.generation);
     }
   }
 
@@ -264,13 +280,14 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
     }
     this.#outstanding -= batch.count;
     // The batch was on its way when its CIDs became void.
-    if (batch.generation !== this.#generation) {
+    const generation = this.#generations.toServer(batch.generation);
+    if (generation !== this.generation) {
       this.#ask();
       return true;
     }
     this.#cidLength = batch.cidLength;
     this.#freshness.limit(batch.lifetimeMs);
-    this.#queue.push(batch);
+    this.#queue.push({ ...batch, generation });
     this.#haveCids();
     this.#giveReissue();
     return true;
@@ -287,9 +304,10 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
     if (lifetimeMs !== undefined) this.#freshness.limit(lifetimeMs);
     if (zeroHostId !== this.#zeroHostId) this.#failover = undefined;
     this.#zeroHostId = zeroHostId;
-    if (generation < this.#generation) this.#reissues.startAnew(generation, this.#generation);
-    this.#generation = generation;
-    this.#queue.filter((batch) => batch.routable && batch.generation === generation);
+    if (this.#generations.begin(generation)) {
+      this.#reissues.startAnew(this.#generations.base, this.generation);
+    }
+    this.#queue.filter((batch) => batch.routable && batch.generation === this.generation);
     const credit = Math.max(0, this.#highWater - this.#queue.size - this.#outstanding);
     this.#outstanding += credit;
     this.#feed.acknowledge(credit);
@@ -300,7 +318,7 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
   // at once must not replace void CIDs by CIDs that are void too, nor routable ones by 0b111 CIDs.
   #giveReissue(): void {
     if (!this.#queue.nextIsRoutable || this.#freshness.passed) return;
-    const order = this.#reissues.next(this.#generation);
+    const order = this.#reissues.next(this.generation);
     if (order !== undefined) this.emit('reissue', order);
   }
 }

@@ -24,10 +24,10 @@ afterEach(() => {
 const inWords = ({ generations }: HeldCids) =>
   generations.map(({ generation, connections }) => `${connections} of ${generation}`);
 
-it('counts connections from before the sidecar lost its state under 0', () => {
+it('adds up those of one generation, and leaves out those of which there are none', () => {
   held = [
-    [2000, 3],
-    [2001, 1],
+    [0, 3],
+    [0, 1],
     [1000, 2],
     [999, 0],
   ];

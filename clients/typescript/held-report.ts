@@ -17,7 +17,7 @@ export class HeldReport {
   #said = '';
   #looks: NodeJS.Timeout | undefined;
 
-  /** @param held asks the server */
+  /** @param held asks the server; the answer is in the sidecar's numbers */
   constructor(held: () => HeldGenerations, say: (held: HeldCids) => void) {
     this.#held = held;
     this.#say = say;
@@ -27,9 +27,7 @@ export class HeldReport {
   now(generation: number): HeldCids {
     const byGeneration = new Map<number, number>();
     for (const [held, connections] of this.#held()) {
-      // From before the sidecar lost its state, which the present generation does not tell.
-      const known = held > generation ? 0 : held;
-      byGeneration.set(known, (byGeneration.get(known) ?? 0) + connections);
+      byGeneration.set(held, (byGeneration.get(held) ?? 0) + connections);
     }
     const generations = [...byGeneration]
       .filter(([, connections]) => connections > 0)

@@ -3,6 +3,9 @@ import type { ServiceError } from '@grpc/grpc-js';
 import type { CidecarError } from '../../core/index.js';
 import { refusalOf } from './refusal.js';
 
+/** Reasons that are kept, since a sidecar can have endlessly many. */
+const MOST_TOLD = 64;
+
 /** Keeps why there is no connection, and says each reason once until there is one. */
 export class LinkErrors {
   readonly #socket: string | undefined;
@@ -35,6 +38,7 @@ export class LinkErrors {
 
   tell(refusal: CidecarError | undefined): void {
     if (refusal === undefined || this.#told.has(refusal.message)) return;
+    if (this.#told.size >= MOST_TOLD) this.#told.clear();
     this.#told.add(refusal.message);
     this.#onTrouble(refusal);
   }

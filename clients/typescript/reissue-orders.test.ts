@@ -30,14 +30,15 @@ it('covers what was taken before the sidecar began anew, by orders given or miss
   for (const missed of [false, true]) {
     const orders = new ReissueOrders();
     orders.took(2000);
-    orders.startAnew(1000, 2000);
-    orders.noticeMissed(1000);
-    expect(orders.next(1000)).toBeUndefined();
-    if (missed) orders.noticeMissed(1001);
-    else orders.order({ throughGeneration: 1000, deadline: at(0) });
-    expect(orders.next(1001)).toMatchObject({ throughGeneration: 2000 });
-    orders.order({ throughGeneration: 1001, deadline: at(1) });
-    expect(orders.next(1002)).toEqual({ throughGeneration: 1001, deadline: at(1) });
+    orders.startAnew(2000, 3000);
+    expect(orders.oldest).toBe(3000);
+    orders.noticeMissed(3000);
+    expect(orders.next(3000)).toBeUndefined();
+    if (missed) orders.noticeMissed(3001);
+    else orders.order({ throughGeneration: 3000, deadline: at(0) });
+    expect(orders.next(3001)).toMatchObject({ throughGeneration: 3000 });
+    orders.order({ throughGeneration: 3001, deadline: at(1) });
+    expect(orders.next(3002)).toEqual({ throughGeneration: 3001, deadline: at(1) });
   }
 });
 
@@ -45,6 +46,6 @@ it('gives an order that waits when the sidecar begins anew', () => {
   const orders = new ReissueOrders();
   orders.took(2000);
   orders.order({ throughGeneration: 2000, deadline: at(0) });
-  orders.startAnew(1000, 2001);
-  expect(orders.next(1000)).toEqual({ throughGeneration: 2001, deadline: at(0) });
+  orders.startAnew(2001, 3001);
+  expect(orders.next(3001)).toEqual({ throughGeneration: 2001, deadline: at(0) });
 });

@@ -11,7 +11,8 @@ export interface Reissue {
 }
 
 /**
- * Decides when a pool asks for CIDs that it gave out to be replaced, and up to which generation.
+ * Decides when a pool asks for CIDs that it gave out to be replaced, and up to which generation, in
+ * the server's numbers.
  */
 export class ReissueOrders {
   /** The oldest generation of a routable CID that was taken since the last reissue. */
@@ -19,11 +20,6 @@ export class ReissueOrders {
   #orderedThrough = 0;
   /** An order for which there are no CIDs yet. */
   #pending: Reissue | undefined;
-  /**
-   * The newest generation from before the sidecar lost its state and began anew at a lower one;
-   * connections may hold CIDs of it. 0 where that did not happen.
-   */
-  #beforeReset = 0;
 
   /** The lowest generation of CIDs that were taken and not ordered to be replaced; 0: none. */
   get oldest(): number {
@@ -55,16 +51,15 @@ export class ReissueOrders {
   }
 
   /**
-   * The sidecar lost its state and began anew at a lower generation, because its clock was
-   * behind. The next order then covers what was taken before that too. An order that waits for
-   * CIDs is given with those of the new generation.
+   * The sidecar lost its state and began anew at `first`; what was taken until then is of `before`
+   * at most. Each order that comes from here on covers that, and so does one that waits.
    */
-  startAnew(generation: number, before: number): void {
-    this.#beforeReset = Math.max(this.#beforeReset, before);
-    this.#oldestTaken = generation; // For orders, all that was taken counts as of this one.
-    this.#orderedThrough = 0;
+  startAnew(before: number, first: number): void {
+    // The sidecar sends no order that covers less.
+    if (Number.isFinite(this.#oldestTaken)) this.#oldestTaken = first;
+    this.#orderedThrough = Math.min(this.#orderedThrough, before);
     if (this.#pending === undefined) return;
-    this.#pending = { ...this.#pending, throughGeneration: generation - 1 };
+    this.#pending = { ...this.#pending, throughGeneration: before };
   }
 
   /** The order to give now that there are CIDs of this generation, if there is one. */
@@ -75,8 +70,6 @@ export class ReissueOrders {
     if (this.#oldestTaken <= order.throughGeneration) {
       this.#oldestTaken = order.throughGeneration + 1;
     }
-    const throughGeneration = Math.max(order.throughGeneration, this.#beforeReset);
-    this.#beforeReset = 0;
-    return { ...order, throughGeneration };
+    return order;
   }
 }

@@ -132,8 +132,7 @@ func (a *Adapter) Attach(transport *quic.Transport) {
 				return nil, err
 			}
 		}
-		r := &record{after: a.order.Load()} // Before the generation, which an order follows.
-		r.generation = a.pool.Generation()
+		r := &record{generation: a.pool.Generation()}
 		a.connections.add(r)
 		g.newest.Store(r)
 		context.AfterFunc(ctx, func() {

@@ -23,8 +23,6 @@ type connection interface {
 type record struct {
 	// generation is the lowest that a CID of the connection can have.
 	generation uint64
-	// after is the newest order that had come when the connection began; nil for none.
-	after *cidecar.Reissue
 	// unroutable says that its first CID began with 0b111: it holds no routable one.
 	unroutable atomic.Bool
 	// closing says that it was closed for a reissue.
@@ -38,12 +36,9 @@ type record struct {
 	activeAt time.Time
 }
 
-// misses tells whether an order came since the connection began, and covers it. One that had come
-// before covers none of its CIDs, whatever their generation: that is lower than ThroughGeneration
-// where the sidecar lost its state.
+// misses tells whether an order covers the connection, which can have come in its handshake.
 func (r *record) misses(order *cidecar.Reissue) bool {
-	return order != nil && order != r.after && !r.unroutable.Load() &&
-		r.generation <= order.ThroughGeneration
+	return order != nil && !r.unroutable.Load() && r.generation <= order.ThroughGeneration
 }
 
 // Connections are all that are open, those in their handshake too.

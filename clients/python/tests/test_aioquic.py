@@ -42,6 +42,7 @@ class Supply:
 
     def _minting(self, generation: int) -> Minting:
         self._number += 1
+        self._generation = generation
         return Minting(self._number, generation, True, True, "", False, "cmac", 0)
 
     def mint(self, generation: int, count: int = 1000) -> None:
@@ -55,7 +56,7 @@ class Supply:
         cids = b"".join(head + each.to_bytes(LENGTH - 1, "big") for each in numbers)
         tokens = b"".join(each.to_bytes(16, "big") for each in numbers)
         if count:
-            self.pool.received(Batch(cids, tokens, count, LENGTH, self.pool.generation, True))
+            self.pool.received(Batch(cids, tokens, count, LENGTH, self._generation, True))
 
     def order(self, through: int, seconds: float = 0) -> None:
         self.pool.ordered(ReissueOrder(through, datetime.now(UTC) + timedelta(seconds=seconds)))
@@ -282,7 +283,7 @@ def test_cids_from_before_the_sidecar_lost_its_state_are_the_oldest(
             supply.mint(3)
             one.change_connection_id()
             await one.echo()
-            await until(lambda: 3 in [cid[0] for cid in one.known])
+            await until(lambda: 12 in [cid[0] for cid in one.known])
             assert endpoint.held_generations() == {9: 1}
 
     asyncio.run(main())

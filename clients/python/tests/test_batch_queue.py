@@ -68,3 +68,9 @@ def test_whether_the_next_is_routable() -> None:
     assert not queue.next_is_routable
     queue.cut()
     assert queue.next_is_routable
+
+
+def test_the_token_is_not_shown() -> None:
+    shown = repr(PooledCid(b"\1" * 8, b"secret-token-0000", True, 3))
+    assert "secret" not in shown
+    assert shown == "PooledCid(cid=0101010101010101, routable=True, generation=3)"

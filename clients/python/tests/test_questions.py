@@ -163,3 +163,14 @@ def test_the_memory_for_answers_is_bounded() -> None:
         assert len(sidecar.tokens._kept) == 1024
 
     asyncio.run(play())
+
+
+def test_a_sidecar_that_says_no_limit_is_asked() -> None:
+    async def play() -> None:
+        questions = Questions(0)
+        asked = asyncio.ensure_future(questions.ask(lambda _: None))
+        await asyncio.sleep(0)
+        questions.answered(Answer(1, TOKEN))
+        assert await asked == TOKEN
+
+    asyncio.run(play())

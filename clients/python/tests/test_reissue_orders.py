@@ -6,6 +6,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from cidecar import Reissue
+from cidecar._generations import Generations
 from cidecar._held_report import count_held
 from cidecar._reissue_orders import ReissueOrders
 
@@ -56,24 +57,20 @@ def test_the_oldest_generation_without_an_order() -> None:
 def test_after_a_reset_the_next_order_covers_what_was_before_it() -> None:
     orders = ReissueOrders()
     orders.took(2000)
-    orders.start_anew(1000, before=2000)
-    assert orders.oldest == 1000
-    orders.order(1000, SOON)
-    reissue = orders.next(1001)
-    assert reissue == Reissue(2000, SOON, 1001)
-    assert [reissue.covers(each) for each in (1, 1000, 1001, 2000, 2001)] == [
-        *(True, True),
-        False,  # That is the present one.
-        *(True, False),
-    ]
+    orders.start_anew(before=2000, first=3000)
+    assert orders.oldest == 3000
+    orders.order(3000, SOON)
+    reissue = orders.next(3001)
+    assert reissue == Reissue(3000, SOON, 3001)
+    assert [reissue.covers(each) for each in (1, 2000, 3000, 3001)] == [True, True, True, False]
 
 
 def test_an_order_that_waits_at_a_reset_is_given_afterwards() -> None:
     orders = ReissueOrders()
     orders.took(2000)
     orders.order(2000, SOON)
-    orders.start_anew(1000, before=2001)
-    assert orders.next(1000) == Reissue(2001, SOON, 1000)
+    orders.start_anew(before=2001, first=3001)
+    assert orders.next(3001) == Reissue(2001, SOON, 3001)
 
 
 def test_a_deadline_that_has_passed() -> None:
@@ -82,16 +79,23 @@ def test_a_deadline_that_has_passed() -> None:
 
 
 def test_connections_are_counted_by_generation() -> None:
-    assert count_held({3: 2, 1: 4, 2: 0}, 3) == {1: 4, 3: 2}
-    assert count_held({}, 3) == {}
+    assert count_held({3: 2, 1: 4, 2: 0}, Generations()) == {1: 4, 3: 2}
+    assert count_held({}, Generations()) == {}
 
 
-def test_generations_above_the_present_one_count_as_0() -> None:
-    assert count_held({2000: 4, 1500: 1, 1000: 2}, 1000) == {0: 5, 1000: 2}
+def test_generations_of_a_server_never_come_again() -> None:
+    generations = Generations()
+    begun = []
+    for sidecars in (2, 1, 2, 2, 1, 2):
+        begun.append((generations.begin(sidecars), generations.present))
+        assert generations.to_sidecar(generations.present) == sidecars
+    assert begun == [(False, 2), (True, 3), (False, 4), (False, 4), (True, 5), (False, 6)]
+    # Those from before the sidecar lost its state count as 0, also now that 2 has come again.
+    assert count_held({2: 4, 4: 1, 6: 2}, generations) == {0: 5, 2: 2}
 
 
 def test_no_more_generations_than_the_sidecar_takes() -> None:
-    counted = count_held(dict.fromkeys(range(1, 101), 1), 100)
+    counted = count_held(dict.fromkeys(range(1, 101), 1), Generations())
     assert len(counted) == 64
     assert sum(counted.values()) == 100
     assert counted[1] == 37

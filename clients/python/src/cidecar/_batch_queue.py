@@ -28,6 +28,13 @@ class PooledCid(NamedTuple):
     generation: int
     """By this the orders to reissue name the CIDs that have to be replaced."""
 
+    def __repr__(self) -> str:
+        """Hides the token: who knows it can end the connection."""
+        return (
+            f"PooledCid(cid={self.cid.hex()}, routable={self.routable}, "
+            f"generation={self.generation})"
+        )
+
 
 _new_tuple: Callable[[type[PooledCid], tuple[bytes, bytes, bool, int]], PooledCid] = tuple.__new__
 

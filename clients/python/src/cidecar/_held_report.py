@@ -6,6 +6,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
+from ._generations import Generations
+
 LOOK_EVERY_SECONDS = 1.0
 MOST_GENERATIONS = 64
 """The most that the sidecar takes in one message."""
@@ -13,16 +15,16 @@ MOST_GENERATIONS = 64
 HeldGenerations = Callable[[], Mapping[int, int]]
 
 
-def count_held(held: Mapping[int, int], generation: int) -> dict[int, int]:
+def count_held(held: Mapping[int, int], generations: Generations) -> dict[int, int]:
     """Connections by generation as the sidecar wants to hear them, the lowest first.
 
-    Generations above the present one are from before the sidecar lost its state, and count as 0.
-    Where there are more than 64, the lowest count together: more under an older one only makes a
+    The generations of ``held`` are the server's numbers, those of the result the sidecar's. Where
+    there are more than 64, the lowest count together: more under an older one only makes a
     rotation wait longer.
     """
     counted: dict[int, int] = {}
     for each, connections in sorted(held.items()):
-        known = each if each <= generation else 0
+        known = generations.to_sidecar(each)
         if connections > 0:
             counted[known] = counted.get(known, 0) + connections
     lowest = sorted(counted)
@@ -39,19 +41,26 @@ class HeldReport:
         held: HeldGenerations,
         say: Callable[[Mapping[int, int]], None],
         loop: asyncio.AbstractEventLoop,
+        generations: Generations,
     ) -> None:
+        self._generations = generations
         self._held = held
         self._say = say
         self._loop = loop
         self._said: dict[int, int] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def now(self, generation: int) -> dict[int, int]:
-        """What to say now; from here on changes are said once a second."""
-        self._said = count_held(self._held(), generation)
+    def now(self, held: Mapping[int, int] | None = None) -> dict[int, int]:
+        """What to say now; from here on changes are said once a second.
+
+        ``held`` is what the server counted, if it was asked just now.
+        """
+        counted = self._held() if held is None else held
+        self._said = count_held(counted, self._generations)
         self.stop()
-        if any(each < generation for each in self._said):
-            self._timer = self._loop.call_later(LOOK_EVERY_SECONDS, self._look, generation)
+        present = self._generations.to_sidecar(self._generations.present)
+        if any(each < present for each in self._said):
+            self._timer = self._loop.call_later(LOOK_EVERY_SECONDS, self._look)
         return self._said
 
     def stop(self) -> None:
@@ -59,8 +68,8 @@ class HeldReport:
             self._timer.cancel()
             self._timer = None
 
-    def _look(self, generation: int) -> None:
+    def _look(self) -> None:
         before = self._said
-        held = self.now(generation)
+        held = self.now()
         if held != before:
             self._say(held)

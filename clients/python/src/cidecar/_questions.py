@@ -13,6 +13,7 @@ from .errors import SidecarUnavailableError
 
 ANSWER_WITHIN_SECONDS = 2.0
 """A stateless reset that comes later helps nobody."""
+MOST_QUESTIONS = 64
 NOT_OURS = frozenset({"FOREIGN_CID", "CONFIG_UNKNOWN", "CID_UNKNOWN", "ARGUMENT_INVALID"})
 """With these the sidecar says that the CID is none for which this server may answer."""
 
@@ -27,8 +28,11 @@ class Questions:
     """The questions of one Session that wait for an answer."""
 
     def __init__(self, limit: int) -> None:
-        """``limit`` is the most that may wait; the sidecar ends the Session above it."""
-        self._limit = limit
+        """``limit`` is the most that may wait; the sidecar ends the Session above it.
+
+        0 where it does not say how many; then 64 may.
+        """
+        self._limit = limit or MOST_QUESTIONS
         self._number = 0
         # One that was given up waits all the same, as the sidecar sees it.
         self._waiting: dict[int, asyncio.Future[Result]] = {}

@@ -44,6 +44,10 @@ def _refused(method: str, end: grpc.GrpcStatus) -> CidecarError:
     return SidecarUnavailableError(message, code=end.code, status=end.status)
 
 
+_MOST_TOLD = 64
+"""Reasons that are kept, since a sidecar can have endlessly many."""
+
+
 class Reasons:
     """Keeps why there is no connection, and says each reason once until there is one."""
 
@@ -60,5 +64,7 @@ class Reasons:
         self.last = error
         if not tell or str(error) in self._told:
             return
+        if len(self._told) >= _MOST_TOLD:
+            self._told.clear()
         self._told.add(str(error))
         self._tell(error)

@@ -24,12 +24,8 @@ class Reissue:
     """That of the CIDs that the pool gives out now."""
 
     def covers(self, generation: int) -> bool:
-        """Whether a routable CID of this generation has to be replaced.
-
-        The present generation is lower than ``through_generation`` where the sidecar lost its state
-        and began anew.
-        """
-        return generation <= self.through_generation and generation != self.present_generation
+        """Whether a routable CID of this generation has to be replaced."""
+        return generation <= self.through_generation
 
     @property
     def seconds_left(self) -> float:
@@ -38,15 +34,15 @@ class Reissue:
 
 
 class ReissueOrders:
-    """Decides when CIDs that were given out have to be replaced, and up to which generation."""
+    """Decides when CIDs that were given out have to be replaced, and up to which generation.
+
+    Generations are the server's numbers.
+    """
 
     def __init__(self) -> None:
         self._oldest_taken: float = math.inf
         self._ordered_through = 0
         self._pending: tuple[int, datetime] | None = None
-        self._before_reset = 0
-        """The newest generation from before the sidecar lost its state; connections may hold CIDs
-        of it. 0 where that did not happen."""
 
     @property
     def oldest(self) -> int:
@@ -71,17 +67,17 @@ class ReissueOrders:
             deadline = min(deadline, self._pending[1])
         self._pending = (through_generation, deadline)
 
-    def start_anew(self, generation: int, before: int) -> None:
-        """The sidecar lost its state and began anew at a generation lower than ``before``.
+    def start_anew(self, before: int, first: int) -> None:
+        """The sidecar lost its state and began anew at ``first``.
 
-        The next order then covers what was taken before that too.
+        What was taken until then is of ``before`` at most. Each order that comes from here on
+        covers that, and so does one that waits.
         """
-        self._before_reset = max(self._before_reset, before)
         if not math.isinf(self._oldest_taken):
-            self._oldest_taken = generation  # For orders, all that was taken counts as of this one.
-        self._ordered_through = 0
+            self._oldest_taken = first  # The sidecar sends no order that covers less.
+        self._ordered_through = min(self._ordered_through, before)
         if self._pending is not None:
-            self._pending = (generation - 1, self._pending[1])
+            self._pending = (before, self._pending[1])
 
     def next(self, generation: int) -> Reissue | None:
         """The order to give now that there are routable CIDs of this generation, if any."""
@@ -91,6 +87,4 @@ class ReissueOrders:
         self._pending = None
         if self._oldest_taken <= through:
             self._oldest_taken = through + 1
-        covered = max(through, self._before_reset)
-        self._before_reset = 0
-        return Reissue(covered, deadline, generation)
+        return Reissue(through, deadline, generation)

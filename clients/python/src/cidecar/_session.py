@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from . import _grpc_status as grpc
+from ._generations import Generations
 from ._grpc_stream import GrpcStream
 from ._held_report import HeldReport
 from ._messages import (
@@ -33,6 +34,8 @@ HELLO_WITHIN_SECONDS = 15.0
 
 class SessionPool(Protocol):
     """What a Session needs of the pool. The calls come in the order of the messages."""
+
+    generations: Generations
 
     def write_open(self) -> bytes:
         """The first message."""
@@ -65,7 +68,9 @@ class Session:
         self._questions = Questions(0)
         self._minting: Minting | None = None
         self._held = held
-        self._report = HeldReport(lambda: held() or {}, self._say_held, self._loop)
+        self._report = HeldReport(
+            lambda: held() or {}, self._say_held, self._loop, pool.generations
+        )
         self.begun = False
         """Whether the hello came and could be used, and the Session was not lost since."""
         self.heard = False
@@ -101,7 +106,7 @@ class Session:
     def report_held(self) -> None:
         """Says how many connections hold CIDs of which generation, if somebody counts them."""
         if self.begun and self._minting is not None:
-            held = self._count_held(self._minting.generation)
+            held = self._count_held()
             if held is not None:
                 self._say_held(held)
 
@@ -167,11 +172,12 @@ class Session:
             return
         # The sidecar goes by the credit that is open at the acknowledgement: one message.
         credit = self._pool.voided(minting)
-        held = self._count_held(minting.generation)
+        held = self._count_held()
         self._stream.send(write_request(credit=credit, held=held, acknowledged=minting.number))
 
-    def _count_held(self, generation: int) -> dict[int, int] | None:
-        return None if self._held() is None else self._report.now(generation)
+    def _count_held(self) -> dict[int, int] | None:
+        held = self._held()
+        return None if held is None else self._report.now(held)
 
     def _say_held(self, held: Mapping[int, int]) -> None:
         self._stream.send(write_request(held=held))

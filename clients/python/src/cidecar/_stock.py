@@ -8,10 +8,12 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from ._batch_queue import BatchQueue, PooledCid
 from ._failover_cids import FailoverCids
 from ._freshness import Freshness
+from ._generations import Generations
 from ._messages import TOKEN_LENGTH, Batch, Hello, Minting, ReissueOrder
 from ._options import CREDIT_LIMIT, check_length
 from ._refusal import Reasons
@@ -50,7 +52,8 @@ class CidStock:
         self._outstanding = 0
         self._most = self._high_water
         self._ask_below = 0
-        self._generation = 0
+        self.generations = Generations()
+        """:meta private:"""
         self._zero_host_id = False
         self._failover: FailoverCids | None = None
         self._orders = ReissueOrders()
@@ -73,8 +76,11 @@ class CidStock:
 
     @property
     def generation(self) -> int:
-        """That of the CIDs that are issued now; it grows when earlier ones become void."""
-        return self._generation
+        """That of the CIDs that are issued now; it grows when earlier ones become void.
+
+        The pool counts on where the sidecar lost its state and began anew: no number comes twice.
+        """
+        return self.generations.present
 
     def take(self) -> PooledCid:
         """A CID that was never given before. Never waits.
@@ -151,7 +157,7 @@ class CidStock:
         if began_again:
             message = f"all 0b111 CIDs of {len(cid)} octets were made; the oldest are used again"
             self._tell(Trouble(CidecarError(message, code="NONCES_EXHAUSTED")))
-        return PooledCid(cid, token, False, self._generation)
+        return PooledCid(cid, token, False, self.generation)
 
     def _failover_cids(self) -> FailoverCids:
         if self._failover is None:
@@ -232,11 +238,11 @@ class CidStock:
         if minting.zero_host_id != self._zero_host_id:
             self._failover = None
         self._zero_host_id = minting.zero_host_id
-        if minting.generation < self._generation:
-            self._orders.start_anew(minting.generation, self._generation)
-        self._generation = minting.generation
-        self._queue.keep(lambda each: each.routable and each.generation == minting.generation)
-        if self._cut and (not self._cut[0].routable or self._cut[0].generation != self._generation):
+        if self.generations.begin(minting.generation):
+            self._orders.start_anew(self.generations.base, self.generation)
+        present = self.generation
+        self._queue.keep(lambda each: each.routable and each.generation == present)
+        if self._cut and (not self._cut[0].routable or self._cut[0].generation != present):
             self._cut = []
         left = len(self._queue) + len(self._cut)
         self._dropped += self._level - left
@@ -264,10 +270,11 @@ class CidStock:
                 f"a batch of {batch.count} CIDs came where {self._outstanding} were asked for"
             )
         self._expect(-batch.count)
-        if batch.generation != self._generation:
+        generation = self.generations.to_server(batch.generation)
+        if generation != self.generation:
             self._ask()
             return
-        self._queue.push(batch)
+        self._queue.push(replace(batch, generation=generation))
         self._received += batch.count
         self._level += batch.count
         self._have_cids()
@@ -275,7 +282,8 @@ class CidStock:
 
     def ordered(self, order: ReissueOrder) -> None:
         """:meta private:"""
-        self._orders.order(order.through_generation, order.deadline)
+        through = self.generations.to_server(order.through_generation)
+        self._orders.order(through, order.deadline)
         self._give_reissue()
 
     # A server that obeys at once must not replace void CIDs by void ones, nor routable ones by
@@ -283,7 +291,7 @@ class CidStock:
     def _give_reissue(self) -> None:
         if not self._orders.waiting or not self._next_is_routable or self._freshness.passed:
             return
-        reissue = self._orders.next(self._generation)
+        reissue = self._orders.next(self.generation)
         if reissue is not None:
             self._tell(reissue)
 

@@ -152,7 +152,7 @@ class CidPool(CidStock):
         return PoolStats(
             connected=self._connected,
             level=self._level,
-            generation=self._generation,
+            generation=self.generation,
             dry=self._dry,
             stale=self._freshness.passed,
             silence=self._freshness.silence,
@@ -250,7 +250,11 @@ class CidPool(CidStock):
 
     def write_open(self) -> bytes:
         """:meta private:"""
-        return write_open(self._introduction, self._generation, self._orders.oldest)
+        return write_open(
+            self._introduction,
+            self.generations.to_sidecar(self.generations.present),
+            self.generations.to_sidecar(self._orders.oldest),
+        )
 
     def greeted(self, hello: Hello) -> None:
         """:meta private:"""

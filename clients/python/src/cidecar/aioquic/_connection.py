@@ -87,15 +87,8 @@ class RoutedConnection(QuicConnection):
 
     @property
     def oldest_generation(self) -> int | None:
-        """That of the routable CIDs that the peer may still use; None for none.
-
-        Generations above the present one come first: they are from before the sidecar lost its
-        state.
-        """
-        present = self._pool.generation
-        return min(
-            self._generations.values(), key=lambda each: (each <= present, each), default=None
-        )
+        """That of the routable CIDs that the peer may still use; None for none."""
+        return min(self._generations.values(), default=None)
 
     def holds(self, order: Reissue) -> bool:
         """Whether the peer may use CIDs that the order covers."""
