@@ -61,7 +61,7 @@ static void square(const cdc_plane of[PLANES], unsigned times, cdc_plane result[
 	while (times-- > 0) {
 		cdc_plane product[2 * PLANES] = {0};
 #pragma GCC unroll 8
-		for (unsigned i = 0; i < PLANES; i++) product[2 * i] = result[i];
+		for (size_t i = 0; i < PLANES; i++) product[2 * i] = result[i];
 		reduce(product, result);
 	}
 }
