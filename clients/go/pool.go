@@ -151,7 +151,7 @@ func (p *Pool) Take() (CID, error) {
 }
 
 // TakeRoutable returns a CID that balancers route to this server, or false where the pool has none:
-// for connections that had rather have no second CID than one that begins with 0b111.
+// for connections that have a CID already, which are given no second one that begins with 0b111.
 func (p *Pool) TakeRoutable() (CID, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

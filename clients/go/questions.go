@@ -65,7 +65,7 @@ func refused(answer *cidecarv1.Answer) *Error {
 	if refusal := answer.GetRefusal(); refusal != nil {
 		return &Error{Code: refusal.GetCode(), Message: refusal.GetMessage()}
 	}
-	return unavailable("the sidecar's answer to a question is none", nil)
+	return unavailable("the sidecar answered a question with neither a result nor a refusal", nil)
 }
 
 var (

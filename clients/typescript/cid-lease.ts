@@ -20,10 +20,12 @@ const BATCH = 512;
 
 /**
  * A range of nonces that a sidecar with --allow-key-export gave this process, which mints CIDs from
- * it without asking anybody. It belongs to one generation: stop taking from it when the generation
- * of the pool is another, since a rotation has made its CIDs void then.
+ * it without asking anybody. It belongs to one generation: note `pool.generation` before you ask for
+ * the lease, and throw it away for good when that has changed, since a rotation or a lost state has
+ * made its CIDs void then.
  */
 export class CidLease {
+  /** The sidecar's number, which is lower than that of the pool after the sidecar lost its state. */
   readonly generation: number;
   readonly #minter: Minter;
   readonly #serverUse: Uint8Array | undefined;

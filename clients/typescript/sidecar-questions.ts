@@ -95,13 +95,21 @@ export class SidecarQuestions {
 export function tokenIn(result: Result): Uint8Array | null {
   if (result?.$case === 'resetToken') return result.value;
   if (result?.$case === 'refusal' && NOT_OURS.has(result.value.code)) return null;
-  throw unavailable(result?.$case === 'refusal' ? result.value.message : 'the answer is none');
+  throw unavailable(
+    result?.$case === 'refusal'
+      ? result.value.message
+      : 'the sidecar answered with neither a result nor a refusal',
+  );
 }
 
 /** Throws SIDECAR_UNAVAILABLE where the sidecar could not tell. */
 export function ownIn(result: Result): boolean {
   if (result?.$case === 'own') return result.value;
-  throw unavailable(result?.$case === 'refusal' ? result.value.message : 'the answer is none');
+  throw unavailable(
+    result?.$case === 'refusal'
+      ? result.value.message
+      : 'the sidecar answered with neither a result nor a refusal',
+  );
 }
 
 /** As by the question of a Session, for a sidecar that has none. */

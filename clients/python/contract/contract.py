@@ -14,8 +14,12 @@ from itertools import groupby
 from typing import Any
 
 import cidecar
+import cidecar.lease
 
 Fields = dict[str, Any]
+
+LEASED = 1000
+"""CIDs of one lease."""
 
 
 class Program:
@@ -25,6 +29,8 @@ class Program:
         self.pool: cidecar.CidPool | None = None
         self.held: dict[int, int] = {}
         self.events: list[Fields] = []
+        self.minter: cidecar.lease.LocalMinter | None = None
+        self.minting: cidecar.CidPool | None = None
 
     @property
     def started(self) -> cidecar.CidPool:
@@ -101,9 +107,26 @@ class Program:
         )
         return {"at_ms": at}
 
+    async def mint(self, fields: Fields) -> Fields:
+        if self.minting is None:
+            self.minting = cidecar.CidPool(socket=fields["socket"])
+            self.minting.start()
+        await self.minting.ready(timeout=30)
+        minted: list[tuple[bytes, bytes]] = []
+        while len(minted) < fields["count"]:
+            if self.minter is None or self.minter.left == 0:
+                lease = await cidecar.lease.lease_nonces(self.minting, LEASED)
+                self.minter = cidecar.lease.LocalMinter(lease)
+            minted.append(self.minter.mint())
+        return {
+            "cids": base64.b64encode(b"".join(cid for cid, _ in minted)).decode(),
+            "tokens": base64.b64encode(b"".join(token for _, token in minted)).decode(),
+        }
+
     async def close(self, _: Fields) -> Fields:
-        if self.pool is not None:
-            await self.pool.close()
+        for pool in (self.pool, self.minting):
+            if pool is not None:
+                await pool.close()
         return {}
 
     async def answer(self, line: bytes) -> None:

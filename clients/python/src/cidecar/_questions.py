@@ -78,7 +78,7 @@ def token_in(result: Result) -> bytes | None:
         if result.code in NOT_OURS:
             return None
         raise SidecarUnavailableError(result.message, code=result.code)
-    raise SidecarUnavailableError("the answer of the sidecar is none")
+    raise SidecarUnavailableError("the sidecar answered with neither a result nor a refusal")
 
 
 def own_in(result: Result) -> bool:
@@ -87,7 +87,7 @@ def own_in(result: Result) -> bool:
         return result
     if isinstance(result, Refusal):
         raise SidecarUnavailableError(result.message, code=result.code)
-    raise SidecarUnavailableError("the answer of the sidecar is none")
+    raise SidecarUnavailableError("the sidecar answered with neither a result nor a refusal")
 
 
 class ResetTokenQuestions:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.cmac import CMAC
@@ -31,7 +31,7 @@ class Lease:
     """Counters of this process alone, and what makes CIDs of them. Holds keys."""
 
     generation: int
-    """Stop using the lease when ``CidPool.generation`` is another."""
+    """As in ``CidPool.generation``: when that is another, the lease is void for good."""
     scheme: str
     config_id: int
     cid_length: int
@@ -63,7 +63,9 @@ async def lease_nonces(pool: CidPool, count: int) -> Lease:
     """
     if not 1 <= count <= MOST_NONCES:
         raise ArgumentError(f"count is {count}; it goes from 1 to {MOST_NONCES}")
-    return read_lease(await call("LeaseNonces", pool.target, number(1, count)))
+    base = pool.generations.base  # A lease of before the sidecar lost its state stays so.
+    lease = read_lease(await call("LeaseNonces", pool.target, number(1, count)))
+    return replace(lease, generation=base + lease.generation)
 
 
 async def export_reset_keys(pool: CidPool) -> tuple[list[ResetKey], str]:
@@ -190,7 +192,8 @@ def feistel(key: Aes, text: bytes, passes: int) -> bytes:
     whole = int.from_bytes(text, "big")
     left, right = whole >> bits, whole & mask
     for turn in range(1, passes + 1):
-        # The left half begins with its octet, the right one ends with its: so lies the nibble.
+        # With an odd length, the left half has four bits of zero at its end, and the right one at
+        # its beginning.
         said = (left << 4 * odd if turn % 2 else right).to_bytes(half, "big")
         block = said + bytes(14 - half) + bytes([length, turn])
         stream = int.from_bytes(key.block(block)[:half], "big")
