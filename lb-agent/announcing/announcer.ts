@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Logger } from 'pino';
-import { SayOnce } from '../../core/index.js';
+import { makeFolders, SayOnce } from '../../core/index.js';
 import type { Member } from '../fleet/member-file.js';
 import type { Standing } from '../fleet/standing.js';
 import { AnnounceHook } from './announce-hook.js';
@@ -66,7 +65,7 @@ export class Announcer {
       onTelling: (now) => this.#noteTelling(now),
       onTold: (now) => this.#noteTold(now),
     });
-    mkdirSync(dirname(options.stateFile), { recursive: true, mode: 0o755 });
+    makeFolders(dirname(options.stateFile), 0o755);
     const before = this.#announced.read()?.announce ?? null;
     void this.#write({
       ...{ announce: before, told: false, reason: 'the agent starts', order: null },

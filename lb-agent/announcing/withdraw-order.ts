@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
+import { makeFolders } from '../../core/index.js';
 import { replaceFile } from '../../daemon/atomic-file.js';
 
 const shape = z.object({
@@ -43,7 +44,7 @@ export class WithdrawOrderFile {
   }
 
   async write(order: WithdrawOrder): Promise<void> {
-    mkdirSync(dirname(this.path), { recursive: true, mode: 0o755 });
+    makeFolders(dirname(this.path), 0o755);
     await replaceFile(this.path, { mode: 0o644, content: `${JSON.stringify(order)}\n` });
   }
 
