@@ -10,6 +10,7 @@ import { Announcer, type AnnouncerOptions } from '../announcing/announcer.js';
 import { Controller } from './controller.js';
 import { Facts } from './facts.js';
 import type { FleetTimes } from './fleet-times.js';
+import { mayAttach } from './may-attach.js';
 import { type Member, MemberFile } from './member-file.js';
 import { Membership } from './membership.js';
 import { type PacketCounts, QuietTimes } from './quiet-times.js';
@@ -191,10 +192,7 @@ export class AgentFleet implements FleetHealth {
     return this.#announcer;
   }
 
-  /**
-   * Has the router told that packets should not come here, because the agent ends. Resolves when
-   * the hook said so, or at once where there is none.
-   */
+  /** The agent ends: has the router told. Resolves when the hook did so; at once without one. */
   async withdraw(): Promise<void> {
     this.#announcer.stop();
     this.#starting = false;
@@ -226,7 +224,7 @@ export class AgentFleet implements FleetHealth {
     return this.#membership?.leaseAgeMs;
   }
 
-  /** Ends the sign of life; what was acknowledged stays so, and the hook hears nothing. */
+  /** Ends the sign of life; what was acknowledged stays so, and the hook hears nothing more. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#announcer.close();
@@ -246,13 +244,11 @@ export class AgentFleet implements FleetHealth {
   #tick(): void {
     this.#looks += 1;
     const { countEvery = COUNT_EVERY } = this.#options;
-    if (this.#looks % countEvery === 0) this.#countPackets();
+    if (this.#looks % countEvery === 0) {
+      this.#facts?.quiet(this.#quiet.count(this.#inForce?.pools ?? []));
+    }
     this.#look();
     this.#announce(true);
-  }
-
-  #countPackets(): void {
-    this.#facts?.quiet(this.#quiet.count(this.#inForce?.pools ?? []));
   }
 
   #look(): void {
@@ -294,15 +290,10 @@ export class AgentFleet implements FleetHealth {
     void this.#memberFile.note(member);
   }
 
-  /** OUT_CAUGHT_UP: one that was counted out, or never joined, has to be live. */
   #mayAttach(): boolean {
     if (this.#membership === undefined || this.#options.attached()) return true;
-    if (this.standing === 'live') return true;
-    // By the word of its disk: its own announcement takes the word out of the store.
-    if (this.#member === 'out') return false;
-    const { waitedFor } = this.#membership;
-    if (waitedFor !== undefined && waitedFor <= this.#inKernel) return true;
-    if (this.#member !== 'joined') return false;
-    return this.#isAway;
+    const { standing, waitedFor } = this.#membership;
+    const of = { standing, waitedFor, member: this.#member, inKernel: this.#inKernel };
+    return mayAttach({ ...of, away: this.#isAway });
   }
 }
