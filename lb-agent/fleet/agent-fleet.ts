@@ -11,6 +11,7 @@ import { Facts } from './facts.js';
 import type { FleetTimes } from './fleet-times.js';
 import { HeldRevisions } from './held-revisions.js';
 import type { Place } from './machine.js';
+import { mayAttach } from './may-attach.js';
 import { type Member, MemberFile } from './member-file.js';
 import { Membership } from './membership.js';
 import { type PacketCounts, QuietTimes } from './quiet-times.js';
@@ -178,10 +179,7 @@ export class AgentFleet implements FleetHealth {
     return this.#announcer;
   }
 
-  /**
-   * Has the router told that packets should not come here, because the agent ends. Resolves when
-   * the hook said so, or at once where there is none.
-   */
+  /** The agent ends: has the router told. Resolves when the hook did so; at once without one. */
   async withdraw(): Promise<void> {
     this.#announcer.stop();
     this.#starting = false;
@@ -213,7 +211,7 @@ export class AgentFleet implements FleetHealth {
     return this.#membership?.leaseAgeMs;
   }
 
-  /** Ends the sign of life; what was acknowledged stays so, and the hook hears nothing. */
+  /** Ends the sign of life; what was acknowledged stays so, and the hook hears nothing more. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#announcer.close();
@@ -232,13 +230,11 @@ export class AgentFleet implements FleetHealth {
   #tick(): void {
     this.#looks += 1;
     const { countEvery = COUNT_EVERY } = this.#options;
-    if (this.#looks % countEvery === 0) this.#countPackets();
+    if (this.#looks % countEvery === 0) {
+      this.#facts?.quiet(this.#quiet.count(this.#inForce?.pools ?? []));
+    }
     this.#look();
     this.#announce(true);
-  }
-
-  #countPackets(): void {
-    this.#facts?.quiet(this.#quiet.count(this.#inForce?.pools ?? []));
   }
 
   #look(): void {
@@ -280,15 +276,10 @@ export class AgentFleet implements FleetHealth {
     void this.#memberFile.note(member);
   }
 
-  /** OUT_CAUGHT_UP: one that was counted out, or never joined, has to be live. */
   #mayAttach(): boolean {
     if (this.#membership === undefined || this.#options.attached()) return true;
-    if (this.standing === 'live') return true;
-    // By the word of its disk: its own announcement takes the word out of the store.
-    if (this.#member === 'out') return false;
-    const { waitedFor } = this.#membership;
-    if (waitedFor !== undefined && waitedFor <= this.#held.inKernel) return true;
-    if (this.#member !== 'joined') return false;
-    return this.#isAway;
+    const { standing, waitedFor } = this.#membership;
+    const of = { standing, waitedFor, member: this.#member, inKernel: this.#held.inKernel };
+    return mayAttach({ ...of, away: this.#isAway });
   }
 }
