@@ -14,6 +14,7 @@ import { observeAgentFleet } from '../fleet/metrics.js';
 import { AgentLock } from '../installation/pin-folder-lock.js';
 import { PinFolder } from '../installation/pins.js';
 import { configPackets } from '../observe/config-packets.js';
+import { observeDrift } from '../observe/drift-metrics.js';
 import { metricsText } from '../observe/metrics.js';
 import { serverPackets } from '../observe/server-packets.js';
 import { watchTunnelMtus } from '../observe/tunnel-mtu-warnings.js';
@@ -75,6 +76,7 @@ async function runUntilStopped(run: Run): Promise<void> {
     const fleet = await openFleet(run, name ?? '', agent);
     opened.fleet = fleet;
     observeAgentFleet(common, fleet);
+    observeDrift(common, () => opened.audit);
     const following = { document, view, agent, fleet, desired, fromDisk, log };
     const { wanted, watch } = await followDocument(following, opened);
     opened.watch = watch;
