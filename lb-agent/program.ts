@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import { addRegistryOptions } from '../daemon/options/registry.js';
 import { newProgram } from '../daemon/program.js';
+import { audit } from './commands/audit.js';
 import { detach } from './commands/detach.js';
 import { events } from './commands/events.js';
 import { run } from './commands/run.js';
@@ -9,6 +10,7 @@ import { status } from './commands/status.js';
 import type { FleetTimes } from './fleet/fleet-times.js';
 import {
   DEFAULT_PIN_FOLDER,
+  readAuditOptions,
   readDetachOptions,
   readEventsOptions,
   readOtherOptions,
@@ -26,6 +28,7 @@ export function agentProgram(times: FleetTimes = {}): Command {
   );
   addRun(program, times);
   addStatus(program);
+  addAudit(program);
   addEvents(program);
   addDetach(program);
   return program;
@@ -110,6 +113,18 @@ function addStatus(program: Command): void {
     .description('Show VIPs, servers, IDs and counters of the balancer, as the kernel has them.')
     .option('--json', 'for programs')
     .action((flags: object) => status(readOtherOptions(flags)));
+}
+
+function addAudit(program: Command): void {
+  const command = addFolders(program.command('audit'))
+    .description(
+      'Compare the tables in the kernel with the registry, and change nothing. Exit code 0: they ' +
+        'agree, 3: they differ.',
+    )
+    .requiredOption('--registry <where>', 'the document, or the address of etcd');
+  addRegistryOptions(command)
+    .option('--json', 'for programs')
+    .action(async (flags: object) => audit(readAuditOptions(flags)));
 }
 
 function addEvents(program: Command): void {

@@ -174,3 +174,33 @@ async function audits(socket: string): Promise<number> {
   const text = await scrape(socket);
   return Number(/^cidecar_balancer_audited_timestamp_seconds (\S+)$/m.exec(text)?.[1] ?? 0);
 }
+
+it('is told by lb-agent audit, which changes nothing', async () => {
+  const folders = ['--pin-dir', host.pins.path, ...host.stateArgs];
+  const audit = async () => {
+    const args = ['audit', '--json', '--registry', host.document, ...folders];
+    const { code, stdout } = await host.command(...args);
+    return { code, findings: JSON.parse(stdout).findings };
+  };
+  await host.start();
+  expect(await audit()).toEqual({ code: 0, findings: [] });
+  await host.kill();
+  host.tables((balancer) => {
+    balancer.setServerId(0, 0, id('ed793a'), realOf(balancer, TWO.address));
+    balancer.setServerId(0, 0, id('ed793b'), 0);
+    balancer.setServerId(0, 0, id('ed793c'), realOf(balancer, ONE.address));
+  });
+  const findings = [
+    { kind: 'wrong real', what: expect.stringContaining('ed793a of web-1') },
+    { kind: 'missing', what: expect.stringContaining('ed793b of web-2') },
+    { kind: 'extra', what: expect.stringContaining('ed793c') },
+  ];
+  expect(await audit()).toMatchObject({ code: 3, findings });
+  expect(await audit()).toMatchObject({ code: 3, findings });
+  host.write(documentOf([ONE, TWO], [443, 8443]));
+  const { findings: later } = await audit();
+  expect(later).toContainEqual(expect.objectContaining({ kind: 'stale' }));
+  expect(later).toContainEqual(
+    expect.objectContaining({ kind: 'missing', table: 'vips', what: `udp ${VIP} 8443` }),
+  );
+});
