@@ -5,6 +5,7 @@ import type { DesiredState } from '../registry/index.js';
 import type { TunnelSources } from './drivers/xdp/apply.js';
 import { XdpDriver, type XdpDriverOptions } from './drivers/xdp/driver.js';
 import { maglevRings } from './drivers/xdp/ring-cache.js';
+import type { Drift } from './reconcile/drift.js';
 import type { Goal } from './reconcile/goal.js';
 import { IndexLedger } from './reconcile/index-ledger.js';
 import { Reconciler } from './reconcile/reconciler.js';
@@ -82,6 +83,11 @@ export class Agent {
   async reconcile(goal: Goal): Promise<void> {
     this.#driver.checkAttached();
     await this.#reconciler.reconcile(goal);
+  }
+
+  /** One pass over the kernel's tables, which mends what others have changed; see Reconciler. */
+  audit(): Generator<Drift | null, boolean, void> {
+    return this.#reconciler.audit();
   }
 
   /** From now on these settings hold, and the others as they were. */

@@ -20,3 +20,10 @@ it('every metric of a fleet is in docs/lb-agent.md', () => {
     expect(names.filter((name) => !new RegExp(`\`${name}[\`{]`).test(page))).toEqual([]);
   }
 });
+
+it('every metric of drift is in docs/lb-agent.md', () => {
+  const page = text('../docs/lb-agent.md');
+  const names = [...text('observe/drift-metrics.ts').matchAll(/name: '(cidecar_\w+)'/g)];
+  expect(names).toHaveLength(2);
+  expect(names.filter(([, name]) => !page.includes(`\`${name}\``))).toEqual([]);
+});

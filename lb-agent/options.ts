@@ -186,6 +186,15 @@ export function readDetachOptions(raw: object): DetachOptions {
   return options;
 }
 
+const auditOptions = otherOptions.extend({ registry: z.string().min(1), ...registryShape });
+
+export type AuditOptions = z.infer<typeof auditOptions>;
+
+/** @throws CidecarError ARGUMENT_INVALID that names the option */
+export function readAuditOptions(raw: object): AuditOptions {
+  return readOptions(auditOptions, raw);
+}
+
 /** @throws CidecarError ARGUMENT_INVALID that names the option */
 export function readOtherOptions(raw: object): OtherOptions {
   return readOptions(otherOptions, raw);

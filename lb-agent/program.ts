@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import { addRegistryOptions } from '../daemon/options/registry.js';
 import { newProgram } from '../daemon/program.js';
+import { audit } from './commands/audit.js';
 import { detach } from './commands/detach.js';
 import { events } from './commands/events.js';
 import { runPreflight } from './commands/preflight.js';
@@ -12,6 +13,7 @@ import type { FleetTimes } from './fleet/fleet-times.js';
 import {
   DEFAULT_PIN_FOLDER,
   readAnnounceOptions,
+  readAuditOptions,
   readDetachOptions,
   readEventsOptions,
   readOtherOptions,
@@ -31,6 +33,7 @@ export function agentProgram(times: FleetTimes = {}): Command {
   );
   addRun(program, times);
   addStatus(program);
+  addAudit(program);
   addEvents(program);
   addPreflight(program);
   addWithdraw(program);
@@ -123,6 +126,18 @@ function addStatus(program: Command): void {
     .description('Show VIPs, servers, IDs and counters of the balancer, as the kernel has them.')
     .option('--json', 'for programs')
     .action((flags: object) => status(readOtherOptions(flags)));
+}
+
+function addAudit(program: Command): void {
+  const command = addFolders(program.command('audit'))
+    .description(
+      'Compare the tables in the kernel with the registry, and change nothing. Exit code 0: they ' +
+        'agree, 3: they differ.',
+    )
+    .requiredOption('--registry <where>', 'the document, or the address of etcd');
+  addRegistryOptions(command)
+    .option('--json', 'for programs')
+    .action(async (flags: object) => audit(readAuditOptions(flags)));
 }
 
 function addEvents(program: Command): void {

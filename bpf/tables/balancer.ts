@@ -64,6 +64,8 @@ export class Balancer {
   readonly #reals: RealTable;
   readonly #cids: CidTables;
   readonly #tunnelMtus: ArrayView;
+  /** Of the numbers of buckets, by their offset in the settings. */
+  readonly #masks: ReadonlyMap<number, number>;
 
   private constructor(handles: BalancerHandles, clock: Clock) {
     const view = (name: MapName | typeof SETTINGS_MAP) => {
@@ -73,6 +75,12 @@ export class Balancer {
     };
     this.#handles = handles;
     this.#settings = view(SETTINGS_MAP);
+    this.#masks = new Map(
+      [SETTINGS.vip_bucket_mask, SETTINGS.flow_bucket_mask].map((offset) => [
+        offset,
+        this.#settings.load32(offset),
+      ]),
+    );
     const buckets = this.#settings.load32(SETTINGS.vip_bucket_mask) + 1;
     this.#vips = new VipTable(view('vip_table'), buckets, clock);
     const rings = this.#vips.list().map(({ ring }) => ring);
@@ -157,6 +165,16 @@ export class Balancer {
     storeSettings(this.#settings, settings);
   }
 
+  /** Stores the numbers of buckets again, which follow from the sizes of the maps. */
+  restoreMasks(): void {
+    for (const [offset, mask] of this.#masks) this.#settings.store32(offset, mask);
+  }
+
+  /** Whether the numbers of buckets are those that the tables were opened with. */
+  get masksHold(): boolean {
+    return [...this.#masks].every(([offset, mask]) => this.#settings.load32(offset) === mask);
+  }
+
   // Reals
 
   /**
@@ -203,6 +221,11 @@ export class Balancer {
     this.#reals.noteIncarnation(index, incarnation);
   }
 
+  /** Whether an index is programmed in exactly this way, octet for octet. */
+  holdsReal(index: number, spec: RealSpec): boolean {
+    return this.#reals.holds(index, spec);
+  }
+
   // VIPs and rings
 
   /** Adds a VIP, or changes it in place. @throws CidecarError MAP_FULL */
@@ -226,6 +249,16 @@ export class Balancer {
     return this.#vips.list();
   }
 
+  /** Whether a VIP is there in exactly this way, and its address is marked. */
+  holdsVip(spec: VipSpec): boolean {
+    return this.#vips.holds(spec);
+  }
+
+  /** Slots of the VIP table that lead nowhere, and that {@link sweep} would remove. */
+  get unsweptVips(): number {
+    return this.#vips.unswept;
+  }
+
   /** Addresses that the program knows to have a VIP: fragments and ICMP have no port to match. */
   vipAddresses(): string[] {
     return this.#vips.markers();
@@ -247,6 +280,11 @@ export class Balancer {
   /** The real of each entry. */
   ring(first: number): Uint32Array {
     return this.#rings.get(first);
+  }
+
+  /** Whether a ring has these entries, in this number. */
+  holdsRing(first: number, reals: Uint32Array): boolean {
+    return this.#rings.holds(first, reals);
   }
 
   /** Before this, no VIP may name the ring any more. */
@@ -286,6 +324,21 @@ export class Balancer {
   /** The {@link decodePlanMark} of the decode plan that the config with these bits was made of. */
   configMark(pool: number, configBits: number): string {
     return this.#cids.mark(pool, configBits);
+  }
+
+  /** Whether the kernel holds this config of a pool, whole and as it was written; not its IDs. */
+  holdsConfig(pool: number, decodePlan: DecodePlan): boolean {
+    return this.#cids.holds(pool, decodePlan);
+  }
+
+  /** The config bits that lead to a config, as `[pool, bits]`. */
+  configNames(): Generator<[number, number], void, void> {
+    return this.#cids.names();
+  }
+
+  /** The table of a config that {@link holdsConfig}, for reading. It is another after a change. */
+  idTable(pool: number, configBits: number): ReturnType<CidTables['idTable']> {
+    return this.#cids.idTable(pool, configBits);
   }
 
   /** Every ID that leads to a real, with the index of that real. */

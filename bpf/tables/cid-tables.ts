@@ -2,16 +2,19 @@
 import type { DecodePlan } from '../../cid/types.js';
 import { CidecarError } from '../../core/errors.js';
 import type { ArrayView } from './array-view.js';
+import { ConfigIndex } from './config-index.js';
 import type { Clock } from './grace-period.js';
 import { type IdWords, octetsOf, wordsOf } from './id-words.js';
 import {
+  decodePlanMark,
   decodingMark,
   encodeConfig,
   type PlacedTable,
   placedTable,
   placeTable,
 } from './kernel-config.js';
-import { CID_CONFIG, CONFIGS_PER_POOL, SERVER_ID_ROW } from './layout.js';
+import { CID_CONFIG, SERVER_ID_ROW } from './layout.js';
+import { OwnedConfigs } from './owned-configs.js';
 import { type Region, RegionAllocator } from './region-allocator.js';
 import { RoutedIds } from './routed-ids.js';
 import { type ServerIdTable, serverIdTable } from './server-id-table.js';
@@ -36,17 +39,18 @@ export interface KernelConfig {
  * opens them after a crash finds everything in them.
  */
 export class CidTables {
-  readonly #index: ArrayView;
+  readonly #index: ConfigIndex;
   readonly #configs: ArrayView;
   readonly #ids: ArrayView;
   readonly #clock: Clock;
   readonly #configRows: RegionAllocator;
   readonly #idRows: RegionAllocator;
+  readonly #owned = new OwnedConfigs();
   /** By row of configs. */
   readonly #tables = new Map<number, ServerIdTable>();
 
   constructor(index: ArrayView, configs: ArrayView, ids: ArrayView, clock: Clock) {
-    this.#index = index;
+    this.#index = new ConfigIndex(index);
     this.#configs = configs;
     this.#ids = ids;
     this.#clock = clock;
@@ -57,10 +61,12 @@ export class CidTables {
       clock,
     );
     this.#idRows = new RegionAllocator('server_ids', { start: 0, size: ids.entries }, clock);
-    for (const row of new Set(this.#namedRows())) {
+    for (const [row, pool] of this.#index.namedRows()) {
       this.#configRows.reserve({ start: row, size: 1 });
       const { base, rows } = this.#placed(row);
-      this.#idRows.reserve({ start: base, size: rows });
+      const region = { start: base, size: rows };
+      this.#idRows.reserve(region);
+      this.#owned.add(row, pool, this.#configs.value(row), region);
     }
   }
 
@@ -77,7 +83,7 @@ export class CidTables {
   ): void {
     const list = RoutedIds.from(decodePlan.serverIdBits / 8, ids);
     if (decodePlan.zeroReserved) for (let at = 0; at < list.length; at++) refuseZero(list.id(at));
-    const built = this.#build(list, (base, shape) => encodeConfig(decodePlan, base, shape));
+    const built = this.#build(pool, list, (base, shape) => encodeConfig(decodePlan, base, shape));
     this.#name(pool, decodePlan.configBits, built);
   }
 
@@ -107,26 +113,25 @@ export class CidTables {
       placeTable(config, base, shape, idBits);
       return config;
     };
-    const built = this.#buildWithRoom(list, encode);
-    this.#name(pool, this.#namesOf(pool, row), built);
+    const built = this.#buildWithRoom(pool, list, encode);
+    this.#name(pool, this.#index.namesOf(pool, row), built);
   }
 
   /** False: there was none. */
   clearConfig(pool: number, configBits: number): boolean {
-    const row = this.#rowOf(pool, configBits);
+    const row = this.#index.rowOf(pool, configBits);
     if (row === 0) return false;
     // A config can have two names.
-    this.#name(pool, this.#namesOf(pool, row), 0);
+    this.#name(pool, this.#index.namesOf(pool, row), 0);
     return true;
   }
 
   configs(): KernelConfig[] {
     const states: KernelConfig[] = [];
-    for (let pool = 0; pool < this.#index.entries / CONFIGS_PER_POOL; pool++) {
-      const rows = new Set(BITS.map((bits) => this.#rowOf(pool, bits)).filter((row) => row !== 0));
-      for (const row of rows) {
+    for (let pool = 0; pool < this.#index.pools; pool++) {
+      for (const row of this.#index.rowsOf(pool)) {
         const { shape, rows: size, idBits } = this.#placed(row);
-        const configBits = this.#namesOf(pool, row);
+        const configBits = this.#index.namesOf(pool, row);
         states.push({
           pool,
           configBits,
@@ -142,6 +147,28 @@ export class CidTables {
   /** The {@link decodingMark} of the config with these bits. @throws CidecarError CONFIG_UNKNOWN */
   mark(pool: number, configBits: number): string {
     return decodingMark(this.#configs.value(this.#row(pool, configBits)));
+  }
+
+  /** Whether the kernel holds this config of a pool, whole and as it was written. */
+  holds(pool: number, decodePlan: DecodePlan): boolean {
+    const [bits] = decodePlan.configBits;
+    const row = bits === undefined ? 0 : this.#index.rowOf(pool, bits);
+    if (row === 0 || row >= this.#configs.entries) return false;
+    return (
+      this.#index.namesOf(pool, row).join() === [...decodePlan.configBits].sort().join() &&
+      this.#owned.matches(row, pool, this.#configs.value(row)) &&
+      this.mark(pool, bits ?? 0) === decodePlanMark(decodePlan)
+    );
+  }
+
+  /** The config bits that lead to some row, as `[pool, bits]`. */
+  names(): Generator<[number, number], void, void> {
+    return this.#index.names();
+  }
+
+  /** The table of a config that {@link holds}. @throws CidecarError CONFIG_UNKNOWN */
+  idTable(pool: number, configBits: number): Pick<ServerIdTable, 'get' | 'shape' | 'occupied'> {
+    return this.#table(this.#row(pool, configBits));
   }
 
   /** Every ID that leads to a real, with its index. @throws CidecarError CONFIG_UNKNOWN */
@@ -173,24 +200,24 @@ export class CidTables {
    * Like {@link #build}, with room for half as many IDs again, where there are the rows: IDs that
    * come one by one would fill a table that just fits again and again.
    */
-  #buildWithRoom(list: RoutedIds, encode: Encode): number {
+  #buildWithRoom(pool: number, list: RoutedIds, encode: Encode): number {
     try {
-      return this.#build(list, encode, GROWTH);
+      return this.#build(pool, list, encode, GROWTH);
     } catch (error) {
       const full = error instanceof CidecarError && error.code === 'MAP_FULL';
       if (!full && !(error instanceof RangeError)) throw error;
-      return this.#build(list, encode);
+      return this.#build(pool, list, encode);
     }
   }
 
   /** Fills a table and a config that nothing names yet; returns the config's row. */
-  #build(list: RoutedIds, encode: Encode, room = 1): number {
+  #build(pool: number, list: RoutedIds, encode: Encode, room = 1): number {
     let shape = chooseShape(list, room);
     for (let growths = 0; ; growths++) {
       const region = this.#idRows.allocate(rowsOfShape(shape));
       this.#wipeRows(region);
       const table = serverIdTable(this.#ids, region.start, shape, this.#clock);
-      if (table.build(list)) return this.#place(region, table, encode);
+      if (table.build(list)) return this.#place(pool, region, table, encode);
       // No packet has seen the region, so it would not have to rest; but this is rare.
       this.#idRows.release(region);
       if (shape.kind === 'dense' || growths === MAX_GROWTHS) {
@@ -200,12 +227,13 @@ export class CidTables {
     }
   }
 
-  #place(region: Region, table: ServerIdTable, encode: Encode): number {
+  #place(pool: number, region: Region, table: ServerIdTable, encode: Encode): number {
     let row: number | undefined;
     try {
       const octets = encode(region.start, table.shape);
       row = this.#configRows.allocate(1).start;
       this.#configs.value(row).set(octets);
+      this.#owned.add(row, pool, this.#configs.value(row), region);
     } catch (error) {
       this.#idRows.release(region);
       throw error;
@@ -216,17 +244,18 @@ export class CidTables {
 
   /** Stores the names (abi.h, "publish"), then frees what nothing names any more. */
   #name(pool: number, configBits: readonly number[], row: number): void {
-    const before = new Set(configBits.map((bits) => this.#rowOf(pool, bits)));
-    for (const bits of configBits) this.#index.store32(this.#entry(pool, bits), row);
+    const before = new Set(configBits.map((bits) => this.#index.rowOf(pool, bits)));
+    for (const bits of configBits) this.#index.set(pool, bits, row);
     for (const old of before) {
-      if (old !== 0 && this.#namesOf(pool, old).length === 0) this.#free(old);
+      if (old !== 0 && !this.#index.namedRows().has(old)) this.#free(old);
     }
   }
 
   #free(row: number): void {
-    const { base, rows } = this.#placed(row);
+    const owned = this.#owned.take(row);
+    if (owned === undefined) return;
     this.#tables.delete(row);
-    this.#idRows.release({ start: base, size: rows });
+    this.#idRows.release(owned.region);
     this.#configRows.release({ start: row, size: 1 }, () => this.#configs.value(row).fill(0));
   }
 
@@ -247,33 +276,12 @@ export class CidTables {
     return placedTable(this.#configs.value(row).subarray(0, CID_CONFIG.size));
   }
 
-  /** Offset of a word of config_index. */
-  #entry(pool: number, bits: number): number {
-    const entry = pool * CONFIGS_PER_POOL + bits;
-    this.#index.check(entry);
-    return entry * this.#index.stride;
-  }
-
-  #rowOf(pool: number, bits: number): number {
-    return this.#index.load32(this.#entry(pool, bits));
-  }
-
   #row(pool: number, bits: number): number {
-    const row = this.#rowOf(pool, bits);
+    const row = this.#index.rowOf(pool, bits);
     if (row === 0) {
       throw new CidecarError('CONFIG_UNKNOWN', `pool ${pool} has no config ${bits} in the kernel`);
     }
     return row;
-  }
-
-  #namesOf(pool: number, row: number): number[] {
-    return BITS.filter((bits) => this.#rowOf(pool, bits) === row);
-  }
-
-  #namedRows(): number[] {
-    return Array.from({ length: this.#index.entries }, (_, entry) =>
-      this.#index.load32(entry * this.#index.stride),
-    ).filter((row) => row !== 0);
   }
 }
 
@@ -282,8 +290,6 @@ const GROWTH = 1.5;
 
 /** Makes the octets of a config whose table begins at a row. */
 type Encode = (base: number, shape: TableShape) => Uint8Array;
-
-const BITS = [0, 1, 2, 3, 4, 5, 6, 7];
 
 function refuseZero(id: IdWords): void {
   if (id.every((word) => word === 0)) {

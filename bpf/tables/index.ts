@@ -5,6 +5,7 @@ export { type BalancerCapacity, estimate, type MapName } from './balancer-capaci
 export type { KernelConfig } from './cid-tables.js';
 export type { Counter, Counters, ReasonCounters } from './counters.js';
 export { type Clock, GRACE_MS, SYSTEM_CLOCK } from './grace-period.js';
+export { wordsOf } from './id-words.js';
 export { decodePlanMark } from './kernel-config.js';
 export { buildRing, isPrime, type RingServer, ringSize, SMALLEST_RING } from './maglev.js';
 export { addressOctets, addressText } from './mapped-address.js';

@@ -77,6 +77,13 @@ export class RealTable {
     this.#inGrace.set(index, this.#clock.now() + GRACE_MS);
   }
 
+  /** Whether an index is programmed in exactly this way. */
+  holds(index: number, spec: RealSpec): boolean {
+    this.#at(index);
+    const present = this.#view.value(index).subarray(0, REAL.size);
+    return Buffer.compare(encodeReal(spec), present) === 0;
+  }
+
   get(index: number): RealState | undefined {
     this.#at(index);
     return decodeReal(index, this.#view.value(index));

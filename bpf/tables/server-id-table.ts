@@ -9,6 +9,7 @@ import {
   type BucketShape,
   type DenseShape,
   onesWord,
+  rowsOfShape,
   type TableShape,
 } from './table-shape.js';
 
@@ -28,6 +29,8 @@ export interface ServerIdTable {
    * here, and the caller must build another table.
    */
   set(id: IdWords, real: number): boolean;
+  /** How many IDs lead to a real in the rows from `first` on, up to but without `end`. */
+  occupied(first: number, end: number): number;
   /** Every ID that leads to a real, with the index of that real. */
   entries(): Generator<readonly [IdWords, number], void, void>;
 }
@@ -74,6 +77,15 @@ class DenseTable implements ServerIdTable {
     if (index < 0) return real === 0;
     this.#view.store32(4 * (this.#first + index), real);
     return true;
+  }
+
+  occupied(first: number, end: number): number {
+    const words = this.#view.u32;
+    let count = 0;
+    const from = this.#first + first * WORDS_PER_ROW;
+    const to = this.#first + Math.min(end, rowsOfShape(this.shape)) * WORDS_PER_ROW;
+    for (let at = from; at < to; at++) if (words[at] !== 0) count++;
+    return count;
   }
 
   *entries(): Generator<readonly [IdWords, number], void, void> {
@@ -170,6 +182,16 @@ class BucketTable implements ServerIdTable {
     if (slot < 0) return false;
     this.#publish(slot, id, real);
     return true;
+  }
+
+  occupied(first: number, end: number): number {
+    const words = this.#view.u32;
+    let count = 0;
+    for (let row = first; row < Math.min(end, this.shape.rows); row++) {
+      const reals = this.#row(row) + this.#realsAt;
+      for (let slot = reals; slot < reals + this.#slots; slot++) if (words[slot] !== 0) count++;
+    }
+    return count;
   }
 
   *entries(): Generator<readonly [IdWords, number], void, void> {

@@ -5,17 +5,9 @@ import { type Clock, GRACE_MS } from './grace-period.js';
 import { VIP_ADDRESS, VIP_BUCKET, VIP_QUIC, VIP_SLOT } from './layout.js';
 import { addressOctets, addressText } from './mapped-address.js';
 import { vipBuckets } from './vip-hash.js';
+import { markerOf, PROTOCOLS, type RawKey, rawKey, type VipKey } from './vip-key.js';
 
-export type VipProtocol = 'udp' | 'tcp';
-
-/** Which packets are for a VIP. */
-export interface VipKey {
-  /** Text of an IPv4 or IPv6 address. */
-  readonly address: string;
-  /** 1..65535, or 0 for every port. */
-  readonly port: number;
-  readonly protocol: VipProtocol;
-}
+export type { VipKey, VipProtocol } from './vip-key.js';
 
 export interface VipSpec extends VipKey {
   /** Row of its counters, 1 or more. */
@@ -27,17 +19,10 @@ export interface VipSpec extends VipKey {
   readonly ring: number;
 }
 
-const PROTOCOLS: Readonly<Record<VipProtocol, number>> = { tcp: 6, udp: 17 };
 /** The publish word of an address marker: not 0, and no row of the counters. */
 const MARKER_ROW = 0xffff_ffff;
 /** Most moves in one chain. A table that needs more is too full to be worth the time. */
 const MOST_MOVES = 8;
-
-interface RawKey {
-  readonly address: Uint8Array;
-  readonly port: number;
-  readonly protocol: number;
-}
 
 /** The array `vip_table`: two buckets for each VIP, and two slots in each bucket. */
 export class VipTable {
@@ -76,8 +61,47 @@ export class VipTable {
     return slots.length > 0;
   }
 
-  /** Removes the marks of addresses without a VIP, which a process left that died too early. */
+  /** Slots in use that no packet finds: others have written them, or changed their keys. */
+  #strays(): number[] {
+    const strays: number[] = [];
+    for (let slot = 0; slot < (this.#mask + 1) * VIP_BUCKET.size; slot += VIP_SLOT.size) {
+      const row = this.#view.load32(slot + VIP_SLOT.vip);
+      if (row === 0) continue;
+      const key = this.#rawKeyAt(slot);
+      const known =
+        row === MARKER_ROW ? key.protocol === 0 : key.protocol === 6 || key.protocol === 17;
+      if (!known || !this.#candidates(key).includes(slot)) strays.push(slot);
+    }
+    return strays;
+  }
+
+  /** Whether {@link sweep} has anything to remove. */
+  get unswept(): number {
+    const addresses = new Set(this.list().map(({ address }) => address));
+    const marks = this.markers().filter((address) => !addresses.has(address));
+    return this.#strays().length + marks.length;
+  }
+
+  /** Whether a VIP is there in exactly this way, and its address is marked. */
+  holds(spec: VipSpec): boolean {
+    const slots = this.#slotsOf(rawKey(spec));
+    const marked = this.#slotsOf(markerOf(rawKey(spec))).length > 0;
+    return (
+      marked &&
+      slots.length > 0 &&
+      slots.every((slot) => {
+        const { vip, quic, pool, ring } = this.#read(slot);
+        return vip === spec.vip && quic === spec.quic && pool === spec.pool && ring === spec.ring;
+      })
+    );
+  }
+
+  /**
+   * Removes the marks of addresses without a VIP, which a process left that died too early, and
+   * slots that no packet finds.
+   */
   sweep(): void {
+    for (const slot of this.#strays()) this.#clear(slot);
     const addresses = new Set(this.list().map(({ address }) => address));
     for (const address of this.markers()) {
       if (addresses.has(address)) continue;
@@ -253,14 +277,4 @@ export class VipTable {
  */
 export function vipBucketsFor(vips: number): number {
   return 2 ** Math.ceil(Math.log2(Math.max(8, 4 * vips)));
-}
-
-function rawKey({ address, port, protocol }: VipKey): RawKey {
-  if (!Number.isInteger(port) || port < 0 || port > 0xffff) throw new RangeError(`no port ${port}`);
-  return { address: addressOctets(address), port, protocol: PROTOCOLS[protocol] };
-}
-
-/** The key that marks an address as some VIP's: protocol 0, port 0 (abi.h, VIP_ADDRESS). */
-function markerOf({ address }: RawKey): RawKey {
-  return { address, port: 0, protocol: 0 };
 }

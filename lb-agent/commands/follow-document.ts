@@ -4,6 +4,7 @@ import type { Log } from '../../daemon/log.js';
 import type { DesiredState, Watch } from '../../registry/index.js';
 import type { Agent } from '../agent.js';
 import type { AgentFleet } from '../fleet/agent-fleet.js';
+import { AuditLoop } from '../reconcile/audit-loop.js';
 import { ReconcileLoop } from '../reconcile/reconcile-loop.js';
 import type { AgentDocument } from './agent-document.js';
 import { DocumentChanges } from './document-changes.js';
@@ -34,6 +35,8 @@ export async function followDocument(of: Following, opened: Opened): Promise<Fol
   const reached = (state: DesiredState) => {
     health.applied(state.revision, state.parts);
     fleet.applied(state);
+    // What was written is checked at once.
+    opened.audit?.restart();
     void document.keep(state.revision, () => fleet.saved(state.revision));
   };
   reached(desired);
@@ -69,6 +72,7 @@ export async function followDocument(of: Following, opened: Opened): Promise<Fol
     wantBySources();
     void aimAnew();
   });
+  opened.audit = new AuditLoop({ pass: () => agent.audit(), onDoubt: want, log });
   const changes = new DocumentChanges({
     state: desired,
     guard,

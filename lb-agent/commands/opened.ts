@@ -4,6 +4,7 @@ import type { MetricsServer } from '../../daemon/metrics-server.js';
 import type { Watch } from '../../registry/index.js';
 import type { Agent } from '../agent.js';
 import type { AgentFleet } from '../fleet/agent-fleet.js';
+import type { AuditLoop } from '../reconcile/audit-loop.js';
 import type { ReconcileLoop } from '../reconcile/reconcile-loop.js';
 import type { DocumentChanges } from './document-changes.js';
 import type { HostView } from './host-view.js';
@@ -18,6 +19,7 @@ export interface Opened {
   interfaceErrors?: { close(): void };
   fleet?: AgentFleet;
   loop?: ReconcileLoop;
+  audit?: AuditLoop;
   changes?: DocumentChanges;
   watch?: Watch;
 }
@@ -27,6 +29,7 @@ export async function closeOpened(opened: Opened): Promise<void> {
   await opened.watch?.close();
   opened.tunnelMtus?.close();
   opened.interfaceErrors?.close();
+  opened.audit?.close();
   await opened.view.close();
   await opened.fleet?.close();
   await opened.changes?.close();

@@ -16,8 +16,10 @@ import { dropCapabilities } from '../installation/capabilities.js';
 import { AgentLock } from '../installation/pin-folder-lock.js';
 import { PinFolder } from '../installation/pins.js';
 import { configPackets } from '../observe/config-packets.js';
+import { observeDrift } from '../observe/drift-metrics.js';
 import { observeHealth } from '../observe/health-metrics.js';
 import { observeInterfaceErrors, watchInterfaceErrors } from '../observe/interface-errors.js';
+
 import { metricsText } from '../observe/metrics.js';
 import { agentProbes } from '../observe/probes.js';
 import { serverPackets } from '../observe/server-packets.js';
@@ -89,6 +91,7 @@ async function runUntilStopped(run: Run): Promise<void> {
     opened.fleet = fleet;
     observeAgentFleet(common, fleet);
     observeHealth(common, view.health);
+    observeDrift(common, () => opened.audit);
     const following = { document, view, agent, fleet, desired, fromDisk, log };
     const { wanted, watch } = await followDocument(following, opened);
     opened.watch = watch;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { DesiredState } from '../../registry/index.js';
+import type { Drift } from './drift.js';
 import type { InstallOperation, Operation } from './operation.js';
 import type { Tables } from './tables.js';
 
@@ -37,6 +38,14 @@ export interface Driver {
    *   hold is then in doubt
    */
   apply(operation: Operation): void;
+  /**
+   * Reads the tables in force back, and compares them with what was written. It yields after each
+   * small step, null where nothing differs. What it yields has to be mended, by {@link apply},
+   * before the next step; between two steps nothing else may be applied.
+   *
+   * @param expected as the last operations left the tables
+   */
+  check(expected: Tables): Generator<Drift | null, void, void>;
   /** Of the tables in force; null where there are none, or none that can stay. */
   capacity(): IndexCapacity | null;
   /**

@@ -59,6 +59,8 @@ export type Operation =
   /** Entry by entry, in place; as many entries as before. */
   | { readonly kind: 'change-ring'; readonly ring: number; readonly reals: Uint32Array }
   | { readonly kind: 'free-ring'; readonly ring: number }
+  /** Settings, and the numbers that follow from the sizes of the tables, as they should be. */
+  | { readonly kind: 'restore-settings' }
   /** Wipes what was freed and whose grace period is over, keys of configs among it. */
   | { readonly kind: 'sweep' };
 

@@ -93,6 +93,45 @@ describe('a reconciler', () => {
     expect(driver.reads).toBe(1);
   });
 
+  it('mends what others change, and gives a pass up when the tables are changed meanwhile', async () => {
+    const one = agent();
+    expect([...one.audit()]).toEqual([]);
+    await one.reconcile(goal(2));
+    const [index = 0] = driver.tables.reals.keys();
+    driver.drifts.push({
+      table: 'reals',
+      count: 1,
+      what: 'down',
+      operations: [{ kind: 'set-down', index, down: true }],
+    });
+    const pass = one.audit();
+    expect(pass.next().value).toMatchObject({ table: 'reals' });
+    expect(driver.applied).toEqual(['set-down']);
+    expect([pass.next().value, pass.next()]).toEqual([null, { done: true, value: true }]);
+
+    const overtaken = one.audit();
+    overtaken.next();
+    await one.reconcile(goal(3));
+    expect(overtaken.next()).toEqual({ done: true, value: false });
+  });
+
+  it('reads everything anew where drift cannot be mended', async () => {
+    const one = agent();
+    await one.reconcile(goal(2));
+    const reads = driver.reads;
+    failOn('set-down');
+    driver.drifts.push({
+      table: 'reals',
+      count: 1,
+      what: 'down',
+      operations: [{ kind: 'set-down', index: 1, down: true }],
+    });
+    expect(() => [...one.audit()]).toThrow('no set-down');
+    expect(one.audit().next()).toEqual({ done: true, value: false });
+    await one.reconcile(goal(2));
+    expect(driver.reads).toBe(reads + 1);
+  });
+
   it('takes over what another one left, with its names or without, and changes nothing', async () => {
     await agent().reconcile(goal(3));
     const { reals } = driver.tables;

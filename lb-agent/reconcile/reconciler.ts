@@ -4,6 +4,7 @@ import { CidecarError, SayOnce } from '../../core/index.js';
 import type { DesiredState } from '../../registry/index.js';
 import { assign } from './assign.js';
 import { needFor } from './capacity.js';
+import type { Drift } from './drift.js';
 import type { Driver, IndexCapacity } from './driver.js';
 import type { FindNextHop, Goal } from './goal.js';
 import type { Change, IndexLedger } from './index-ledger.js';
@@ -68,6 +69,29 @@ export class Reconciler {
       await this.#install(goal);
       this.#full.over();
     }
+  }
+
+  /**
+   * One pass over the tables, a small step at a time: whatever others have changed in them is
+   * mended and then yielded. It returns true at the end of the tables, and false where they are
+   * not known, or a change came in between; then begin another pass.
+   * @throws where drift cannot be mended; the next {@link reconcile} then reads everything anew
+   */
+  *audit(): Generator<Drift | null, boolean, void> {
+    const knowledge = this.#knowledge;
+    if (knowledge.kind !== 'known') return false;
+    const { driver } = this.#options;
+    try {
+      for (const drift of driver.check(knowledge.tables)) {
+        for (const operation of drift?.operations ?? []) driver.apply(operation);
+        yield drift;
+        if (this.#knowledge !== knowledge) return false;
+      }
+    } catch (error) {
+      if (this.#knowledge === knowledge) this.#knowledge = IN_DOUBT;
+      throw error;
+    }
+    return true;
   }
 
   #read({ desired }: Goal): Tables {

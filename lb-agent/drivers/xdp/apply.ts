@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type Balancer, NO_MTU } from '../../../bpf/tables/index.js';
+import { type Balancer, NO_MTU, type RealSpec, type VipSpec } from '../../../bpf/tables/index.js';
 import type { NextHop } from '../../reconcile/next-hop.js';
 import type { Operation } from '../../reconcile/operation.js';
 import type { ConfigEntry, RealEntry, VipEntry } from '../../reconcile/tables.js';
@@ -55,6 +55,20 @@ export class Applier {
     }
   }
 
+  /** Whether the kernel has a real in exactly this way. */
+  holdsReal(index: number, real: RealEntry): boolean {
+    return this.#balancer.holdsReal(index, this.#specOf(real));
+  }
+
+  /** Whether the kernel has a VIP in exactly this way. */
+  holdsVip(vip: VipEntry): boolean {
+    return this.#balancer.holdsVip(this.#vipSpecOf(vip));
+  }
+
+  holdsRing(ring: number, reals: Uint32Array): boolean {
+    return this.#balancer.holdsRing(this.#firstOf(ring), reals);
+  }
+
   apply(operation: Operation): void {
     const balancer = this.#balancer;
     switch (operation.kind) {
@@ -62,7 +76,7 @@ export class Applier {
         balancer.removeVip(operation.vip);
         return;
       case 'set-vip':
-        this.#setVip(operation.vip);
+        balancer.setVip(this.#vipSpecOf(operation.vip));
         return;
       case 'reset-vip-counters':
         balancer.zeroVipCounters(operation.row);
@@ -116,22 +130,30 @@ export class Applier {
         balancer.freeRing(this.#firstOf(operation.ring));
         this.#rings.delete(operation.ring);
         return;
+      case 'restore-settings':
+        // What the settings are to be, the driver knows.
+        balancer.restoreMasks();
+        return;
       case 'sweep':
         balancer.sweep();
         return;
     }
   }
 
-  #setVip({ row, address, port, protocol, quic, pool, ring }: VipEntry): void {
+  #vipSpecOf({ row, address, port, protocol, quic, pool, ring }: VipEntry): VipSpec {
     const first = ring === null ? 0 : this.#firstOf(ring);
-    this.#balancer.setVip({ vip: row, address, port, protocol, quic, pool, ring: first });
+    return { vip: row, address, port, protocol, quic, pool, ring: first };
   }
 
   #setReal(index: number, real: RealEntry): void {
-    const { source4, source6 } = this.#sources;
-    const { address, encapsulation, incarnation, down, nextHop } = real;
+    const { encapsulation, down, nextHop } = real;
     if (!down) refuseLoop(index, encapsulation, nextHop);
-    this.#balancer.setReal(index, {
+    this.#balancer.setReal(index, this.#specOf(real));
+  }
+
+  #specOf({ address, encapsulation, incarnation, down, nextHop }: RealEntry): RealSpec {
+    const { source4, source6 } = this.#sources;
+    return {
       address,
       encapsulation,
       incarnation,
@@ -140,7 +162,7 @@ export class Applier {
       mtu: this.#mtuOf(address),
       ...(source4 === null ? {} : { source4 }),
       ...(source6 === null ? {} : { source6 }),
-    });
+    };
   }
 
   #mtuOf(address: string): number {

@@ -7,11 +7,13 @@ import { CidecarError } from '../../../core/index.js';
 import type { DesiredState } from '../../../registry/index.js';
 import { Attachment, type HostLink } from '../../installation/attachment.js';
 import type { PinFolder } from '../../installation/pins.js';
+import type { Drift } from '../../reconcile/drift.js';
 import type { CapacityNeed, Driver, IndexCapacity } from '../../reconcile/driver.js';
 import type { InstallOperation, Operation } from '../../reconcile/operation.js';
 import { NO_TABLES, type Tables } from '../../reconcile/tables.js';
 import { Applier, type ServerMtus, type TunnelSources } from './apply.js';
 import { capacityFor, capacityOf } from './capacity.js';
+import { auditedSettings, checkSettings, checkTables } from './check.js';
 import { readTables } from './read.js';
 
 export interface XdpDriverOptions {
@@ -104,6 +106,15 @@ export class XdpDriver implements Driver {
   apply(operation: Operation): void {
     if (this.#tableSet === undefined) throw new Error('there are no tables');
     this.#tableSet.applier.apply(operation);
+    if (operation.kind === 'restore-settings')
+      this.#tableSet.balancer.setSettings(auditedSettings(this.#settings));
+  }
+
+  /** Tables that are about to be replaced are not looked at. */
+  *check(expected: Tables): Generator<Drift | null, void, void> {
+    if (this.#tableSet?.outdated !== false) return;
+    yield checkSettings(this.#tableSet.balancer, this.#settings);
+    yield* checkTables(this.#tableSet, expected);
   }
 
   capacity(): IndexCapacity | null {

@@ -101,7 +101,7 @@ function unknownDecodePlan(configBits: readonly number[]): DecodePlan {
   };
 }
 
-function idsByReal(ids: Iterable<readonly [Uint8Array, number]>): Map<number, IdList> {
+export function idsByReal(ids: Iterable<readonly [Uint8Array, number]>): Map<number, IdList> {
   const lists = new Map<number, string[]>();
   let length = 0;
   for (const [id, real] of ids) {

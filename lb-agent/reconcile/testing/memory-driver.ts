@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CidecarError } from '../../../core/index.js';
+import type { Drift } from '../drift.js';
 import type { CapacityNeed, Driver, IndexCapacity } from '../driver.js';
 import type { InstallOperation, Operation } from '../operation.js';
 import { NO_TABLES, type Tables } from '../tables.js';
@@ -57,6 +58,14 @@ export class MemoryDriver implements Driver {
       this.counters.tick(after);
     }
     this.applied.push(operation.kind);
+  }
+
+  /** What others are to have changed: yielded once. */
+  readonly drifts: Drift[] = [];
+
+  *check(): Generator<Drift | null, void, void> {
+    while (this.drifts.length > 0) yield this.drifts.shift() ?? null;
+    yield null;
   }
 
   capacity(): IndexCapacity | null {
