@@ -39,7 +39,7 @@ extern "C" {
 
 typedef struct cidecar_client cidecar_client;
 
-struct cidecar_transport; /* cidecar/transport.h */
+struct cidecar_transport; /* transport.h */
 
 /* Connections whose oldest CID, of those that the peer may still use, has this generation. */
 struct cidecar_held {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How a client reaches its sidecar, where that is not by a unix socket: cidecar/openssl.h makes one
+ * How a client reaches its sidecar, where that is not by a unix socket: openssl.h makes one
  * for TCP with mutual TLS. Nothing here may wait. A transport belongs to one client, which calls
  * these functions in its thread and frees it.
  */
