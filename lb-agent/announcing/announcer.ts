@@ -45,6 +45,8 @@ export class Announcer {
   #freshAt = performance.now();
   /** Whether the others waited for this agent since it came, as far as it can know. */
   #awaited = false;
+  /** Whether they stopped that meanwhile: how it was when it came says nothing any more. */
+  #dropped = false;
   #stopping = false;
   #announcing: Announcing | undefined;
   #told: Announcing | undefined;
@@ -184,11 +186,14 @@ export class Announcer {
    * Undefined while that is not known.
    */
   #isAwaited({ standing, wasAwaited, away, member }: AnnouncerFacts): boolean | undefined {
+    if (standing === 'name taken' || standing === 'counted out') {
+      this.#awaited = false;
+      this.#dropped = true;
+    }
+    this.#awaited ||= standing === 'alone' || standing === 'live';
+    if (this.#dropped) return this.#awaited;
     this.#awaited ||=
-      standing === 'alone' ||
-      standing === 'live' ||
-      wasAwaited === true ||
-      (wasAwaited === undefined && away && member === 'joined');
+      wasAwaited === true || (wasAwaited === undefined && away && member === 'joined');
     return this.#awaited ? true : wasAwaited;
   }
 }

@@ -136,6 +136,23 @@ describe('the announcer', () => {
     expect(lines).toEqual([]);
   });
 
+  it.each(['name taken', 'counted out'] as const)(
+    'withdraws an agent that nobody waits for any more, until it is live again: %s',
+    (standing) => {
+      const each = announcer();
+      const announced = (facts: Partial<AnnouncerFacts>) => {
+        each.decide({ ...comes, wasAwaited: true, ...facts });
+        return each.announced;
+      };
+      expect(announced({ standing: 'live' })).toBe(true);
+      expect(announced({ standing })).toBe(false);
+      // It has announced itself anew, and has not caught up with what was issued meanwhile.
+      expect(announced({ standing: 'joining' })).toBe(false);
+      expect(announced({ standing: 'live' })).toBe(true);
+      expect(announced({ standing: 'joining' })).toBe(true);
+    },
+  );
+
   it('withdraws an agent that others went on without, until it is live', () => {
     const each = announcer();
     each.decide({ ...comes, wasAwaited: false });
