@@ -8,6 +8,7 @@ import type { Goal } from '../lb-agent/reconcile/goal.js';
 import { REPLY } from '../lb-agent/reconcile/next-hop.js';
 import { type DesiredState, type Server, unpackIds } from '../registry/index.js';
 import type { AgentRow } from './agent.js';
+import { benchHealthProbes } from './health-probes.js';
 
 const IDS = 1_000_000;
 const SERVERS = 1_000;
@@ -97,4 +98,9 @@ for (const state of later) {
 times.sort((a, b) => a - b);
 rows.push({ case: 'agent: a 1k change', milliseconds: times[times.length >> 1] ?? Number.NaN });
 agent.close();
+const { cpu, perSecond } = await benchHealthProbes();
+rows.push({
+  case: `agent: CPU of a second of health checks, ${Math.round(perSecond)} probes`,
+  milliseconds: cpu,
+});
 process.stdout.write(`${JSON.stringify(rows)}\n`);

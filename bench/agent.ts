@@ -22,6 +22,9 @@ export async function benchAgent(): Promise<AgentRow[]> {
       'addr add 192.0.2.1/24 dev eth0',
       'link set eth0 up',
       'link set peer0 up',
+      // Probes of health checks go nowhere, by way of the interface.
+      'neigh add 192.0.2.2 lladdr 02:00:00:00:00:02 dev eth0 nud permanent',
+      'route add default via 192.0.2.2',
     ]);
     const args = [scope.pinFolder('lb'), scope.path('state.json')];
     const output = await run(inNamespace(namespace, [...nodeArgv('bench/agent-main'), ...args]));

@@ -167,7 +167,6 @@ test('an agent that starts again puts no dead server back in, and CIDs can fall 
   expect(out(again)).toEqual([host.name]);
   await openAnew();
 
-  // A server that comes and goes faster than the thresholds does not come back in.
   await process.start();
   await until('started again', allUp);
   await agent.stop();
