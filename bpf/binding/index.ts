@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 export { type Capability, effectiveCapabilities, limitCapabilities } from './capabilities.js';
-export { driverCounters, interfaceFacts, type InterfaceFacts } from './interface.js';
+export { driverCounters, type InterfaceFacts, interfaceFacts } from './interface.js';
 export { BpfLink, type LinkInfo } from './link.js';
 export { BPF_F_MMAPABLE, BpfMap, type MapInfo, type MapKind } from './map.js';
 export { BpfObject, type LoadOptions } from './object.js';
