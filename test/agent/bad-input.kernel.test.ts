@@ -84,6 +84,9 @@ const AGENT: Readonly<Record<string, Case>> = {
   '`--hash-seed` no hex': () => start('--hash-seed', 'xyz'),
   '`--metrics here`': () => start('--metrics', 'here'),
   '`--log-level loud`': () => start('--log-level', 'loud'),
+  '`--log-format xml`': () => start('--log-format', 'xml'),
+  '`--on-stop withdraw` without `--announce-hook`': () => start('--on-stop', 'withdraw'),
+  '`--stop-within 0`': () => start('--stop-within', '0'),
   '`--agent` with a space': () => start('--agent', 'lb 1'),
   '`--lease-ttl 1`': () => start('--lease-ttl', '1'),
   '`--withdraw-when-stale 0`': () => start('--withdraw-when-stale', '0'),
@@ -162,6 +165,18 @@ const AGENT: Readonly<Record<string, Case>> = {
     await host.start();
     return agent('detach', ...folders());
   },
+  '`detach` while it is announced': () => {
+    mkdirSync(host.pins.path);
+    const told = { announce: true, told: true, reason: '', order: null };
+    file('state/agent-state.json.announced', JSON.stringify(told));
+    return agent('detach', ...folders());
+  },
+  '`withdraw` where no agent runs': () => agent('withdraw', ...folders()),
+  '`withdraw` of an agent without a hook': async () => {
+    await host.start();
+    return agent('withdraw', ...folders());
+  },
+  '`preflight` of an interface that is missing': () => agent('preflight', '--interface', 'eth9'),
   '`events` where nothing is attached': () => agent('events', ...folders()),
   '`events --sample 0`': () => agent('events', '--sample', '0'),
   '`events --reason why`': () => agent('events', '--reason', 'why'),
