@@ -117,10 +117,17 @@ function checkConfig(at: ConfigAt): Drift | null {
   return drift('configs', 1, `config ${config} of pool ${pool}`, [setConfig(at)]);
 }
 
+/** The table of IDs of a config, which somebody may have taken away since the step before. */
+function* tableOf(at: ConfigAt): Generator<Drift | null, ReturnType<Balancer['idTable']>, void> {
+  const { balancer, pool, config, entry } = at;
+  if (!balancer.holdsConfig(pool, entry.decodePlan)) yield checkConfig(at);
+  return balancer.idTable(pool, config);
+}
+
 /** IDs that lead to none or to another real. */
 function* checkIds(at: ConfigAt) {
-  const { balancer, pool, config, entry } = at;
-  let table = balancer.idTable(pool, config);
+  const { pool, config, entry } = at;
+  let table = yield* tableOf(at);
   let changes: IdChange[] = [];
   let checked = 0;
   const found = (): Drift | null => {
@@ -136,7 +143,7 @@ function* checkIds(at: ConfigAt) {
       if (table.get(wordsOf(serverId)) !== real) changes.push({ serverId, real });
       if (++checked % STEP !== 0) continue;
       yield found();
-      table = balancer.idTable(pool, config);
+      table = yield* tableOf(at);
     }
   }
   yield found();
@@ -145,15 +152,15 @@ function* checkIds(at: ConfigAt) {
 /** IDs that nobody wrote. They are looked for only where the table has more than it should. */
 function* checkMoreIds(at: ConfigAt) {
   const { balancer, pool, config, entry } = at;
-  const { shape } = balancer.idTable(pool, config);
+  const { shape } = yield* tableOf(at);
   const rows = shape.kind === 'dense' ? 2 ** Math.max(0, shape.indexBits - 4) : shape.rows;
   const expected = [...entry.ids.values()].reduce((count, list) => count + list.count, 0);
   let occupied = 0;
   for (let first = 0; first < rows; first += ROW_STEP) {
-    occupied += balancer.idTable(pool, config).occupied(first, first + ROW_STEP);
+    occupied += (yield* tableOf(at)).occupied(first, first + ROW_STEP);
     yield null;
   }
-  if (occupied === expected) return;
+  if (occupied === expected || !balancer.holdsConfig(pool, entry.decodePlan)) return;
   const changes = idChanges({ ...entry, ids: idsByReal(balancer.serverIds(pool, config)) }, entry);
   const { get } = boundTo(balancer.idTable(pool, config));
   const reachable = changes.every(({ serverId, real }) => real !== 0 || get(serverId) !== 0);
