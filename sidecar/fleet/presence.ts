@@ -106,10 +106,15 @@ export class Presence {
   async #say(): Promise<void> {
     const { client, value } = this.#options;
     const lease = this.#lease.id;
-    if (lease === undefined) return;
     const text = valueText(value());
-    if (this.#present?.lease === lease && this.#present.text === text) return;
+    if (lease !== undefined && this.#present?.lease === lease && this.#present.text === text)
+      return;
     try {
+      if (lease === undefined) {
+        // Where etcd is full it grants no lease, and what takes away has to work nevertheless.
+        if (!this.isKnown) this.#isOfAnother(await client.kv.get(this.#key));
+        return;
+      }
       const stands = this.#present?.lease === lease;
       const before = stands ? undefined : await client.kv.get(this.#key);
       if (this.#isOfAnother(before)) return;
