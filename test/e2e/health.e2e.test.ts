@@ -37,7 +37,7 @@ async function start(health: object, more: { tunnelFamily?: 4 | 6 } = {}): Promi
 /** Clients anew, without connections. */
 async function configure(): Promise<void> {
   await system.clients.configure({
-    ...{ targets: [TARGET4, TARGET6], timeoutMs: 5_000, parallel: CONNECTIONS },
+    ...{ targets: [TARGET4, TARGET6], timeoutMs: 30_000, parallel: CONNECTIONS },
   });
 }
 
