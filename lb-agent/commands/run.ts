@@ -130,9 +130,9 @@ function probesOf(opened: Opened, { health }: AgentDocument): Probes {
 
 /** What it reads or writes after its start. */
 function filesOf(options: RunOptions): string[] {
-  const { registry, registryOptions, clusterSecret } = options;
+  const { registry, registryOptions, clusterSecret, pinDir } = options;
   const others = [registryOptions, clusterSecret].filter((path) => path !== undefined);
-  return [stateFile(options), ...others, ...(registry.includes('://') ? [] : [registry])];
+  return [stateFile(options), pinDir, ...others, ...(registry.includes('://') ? [] : [registry])];
 }
 
 /** Fills the balancer's tables; it is attached where it goes on from what is attached. */

@@ -15,7 +15,7 @@ const NEEDED: readonly Capability[] = ['CAP_BPF', 'CAP_NET_ADMIN', 'CAP_NET_RAW'
  * as the announce hook. Logs what stays.
  *
  * @param files that it reads or writes later on. Where one belongs to another user, or its folder
- * does, CAP_DAC_OVERRIDE stays, or the next change of it could not be read
+ * does, or a folder above lets nobody through, CAP_DAC_OVERRIDE stays, or the next change of it could not be read
  * @param more what a part of the agent needs beside that
  */
 export function dropCapabilities(
@@ -42,11 +42,26 @@ export function dropCapabilities(
 }
 
 function isForeign(path: string): boolean {
-  return [path, dirname(path)].some((each) => {
-    try {
-      return statSync(each).uid !== process.geteuid?.();
-    } catch {
-      return false; // It is not there.
-    }
-  });
+  return [path, dirname(path)].some((each) => belongsToAnother(each)) || isShutIn(dirname(path));
+}
+
+/** Whether a folder above this one belongs to another user, who lets nobody else through. */
+function isShutIn(folder: string): boolean {
+  const above = dirname(folder);
+  if (above === folder) return false;
+  const isShut = belongsToAnother(above, (mode) => (mode & 0o001) === 0);
+  return isShut || isShutIn(above);
+}
+
+function belongsToAnother(path: string, counts = (_mode: number) => true): boolean {
+  const found = statIfThere(path);
+  return found !== undefined && found.uid !== process.geteuid?.() && counts(found.mode);
+}
+
+function statIfThere(path: string) {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
 }

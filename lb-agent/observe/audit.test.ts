@@ -126,3 +126,20 @@ it('finds a config that rests and is decoded all the same', () => {
     ['extra', 'configs', 'config 0'],
   ]);
 });
+
+it('goes through the reals as often with many servers as with few', () => {
+  const looks = (servers: number) => {
+    let count = 0;
+    const values = reals.values.bind(reals);
+    reals.values = () => {
+      count += 1;
+      return values();
+    };
+    const [first] = POOL.servers;
+    if (first === undefined) throw new Error('the pool has a server');
+    audit({ ...DESIRED, pools: [{ ...POOL, servers: Array(servers).fill(first) }] });
+    reals.values = values;
+    return count;
+  };
+  expect(looks(50)).toBe(looks(2));
+});

@@ -2,7 +2,7 @@
 import { toHex } from '../../core/index.js';
 import type { DesiredState, Pool } from '../../registry/index.js';
 import type { AgentRecord } from '../reconcile/record.js';
-import { type ConfigEntry, type Tables, vipKey } from '../reconcile/tables.js';
+import { type ConfigEntry, type RealEntry, type Tables, vipKey } from '../reconcile/tables.js';
 
 /**
  * How the kernel differs from the registry: `missing`, it lacks what the registry has; `extra`, it
@@ -32,11 +32,12 @@ export function auditTables(
   record: AgentRecord | undefined,
 ): AuditFinding[] {
   const indices = poolIndices(tables, desired, record);
+  const reals = realsByAddress(tables);
   return [
     ...revision(desired, record),
     ...desired.pools.flatMap((pool) => [
       ...vips(tables, pool, indices.get(pool.name)),
-      ...servers(tables, pool),
+      ...servers(reals, pool),
       ...configs(tables, pool, indices.get(pool.name)),
     ]),
     ...extras(tables, desired, indices),
@@ -77,10 +78,22 @@ function* vips(tables: Tables, pool: Pool, index: number | undefined): Generator
   }
 }
 
-function* servers(tables: Tables, pool: Pool): Generator<AuditFinding> {
+type Reals = ReadonlyMap<string, readonly RealEntry[]>;
+
+function realsByAddress(tables: Tables): Reals {
+  const reals = new Map<string, RealEntry[]>();
+  for (const real of tables.reals.values()) {
+    const known = reals.get(real.address);
+    if (known === undefined) reals.set(real.address, [real]);
+    else known.push(real);
+  }
+  return reals;
+}
+
+function* servers(byAddress: Reals, pool: Pool): Generator<AuditFinding> {
   for (const { name, address, encapsulation, state } of pool.servers) {
     const about = { table: 'servers', pool: pool.name } as const;
-    const reals = [...tables.reals.values()].filter((real) => real.address === address);
+    const reals = byAddress.get(address) ?? [];
     const found = reals.find((real) => real.encapsulation === encapsulation) ?? reals[0];
     const what = `${name} (${address})`;
     if (found === undefined) yield { ...about, kind: 'missing', what };

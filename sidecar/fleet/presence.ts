@@ -117,7 +117,8 @@ export class Presence {
       }
       const stands = this.#present?.lease === lease;
       const before = stands ? undefined : await client.kv.get(this.#key);
-      if (this.#isOfAnother(before)) return;
+      const other = before && this.#otherIn(before);
+      if (other !== undefined) return this.#isServedBy(other);
       this.#present = undefined;
       const when = stands
         ? leaseIs(this.#key, lease)
@@ -126,8 +127,11 @@ export class Presence {
         { when: [when], success: [put(this.#key, text, lease)] },
         { what: 'sign of life', repeatable: true },
       );
-      // Where it did not hold, the next look says why.
-      if (held) this.#present = { lease, text };
+      // Where it did not hold, the next look says why: another may have come first.
+      if (held) {
+        this.#present = { lease, text };
+        this.#isServedBy('own');
+      }
       this.#said.over('trouble');
     } catch (error) {
       // The next look says it again.
@@ -141,19 +145,22 @@ export class Presence {
     return keys.liveServer(pool, server);
   }
 
-  #isOfAnother(entry: KeyValue | undefined): boolean {
-    const { log, value, onOwner } = this.#options;
-    const other = entry && readLive(entry);
-    const isOther = other !== undefined && other.identity !== value().identity;
+  #otherIn(entry: KeyValue): Owner | undefined {
+    const live = readLive(entry);
+    if (live === undefined || live.identity === this.#options.value().identity) return undefined;
+    return { identity: live.identity, host: live.host ?? '' };
+  }
+
+  #isServedBy(owner: Owner): void {
+    const { log, onOwner } = this.#options;
     const before = this.fenced;
     const wasKnown = this.isKnown;
-    this.#owner = isOther ? { identity: other.identity, host: other.host ?? '' } : 'own';
+    this.#owner = owner;
     const { fenced } = this;
-    if (fenced === before && wasKnown) return isOther;
+    if (fenced === before && wasKnown) return;
     if (fenced !== undefined) log.error({ reason: fenced }, 'nothing is issued');
     else if (before !== undefined) log.info('no other sidecar serves this server any more');
     onOwner();
-    return isOther;
   }
 
   #trouble(error: unknown): void {

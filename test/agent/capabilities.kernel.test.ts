@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { chownSync, readdirSync, readFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { BalancerHost } from './balancer-host.js';
 import { cidOf, documentOf, type TestServer } from './documents.js';
@@ -53,4 +54,28 @@ it('a document of another user can be read after the start as well', async () =>
   chownSync(host.document, NOBODY, NOBODY);
   await host.logged('desired state applied', 1);
   expect(host.route(cidOf('ed793b'))).toBe(TWO.address);
+});
+
+it('new tables can be pinned where the pin folder belongs to another user', async () => {
+  await host.start();
+  await host.kill();
+  chownSync(host.pins.path, NOBODY, NOBODY);
+  await host.start();
+  expect(setsOfThreads()).toEqual([DAC_OVERRIDE]);
+  const before = host.tableSet();
+  const many = Array.from({ length: 600 }, (_, i): TestServer => {
+    return { name: `s-${i}`, address: `10.4.${i >> 8}.${i & 255}`, ids: [] };
+  });
+  await host.change(documentOf([ONE, ...many]));
+  expect(host.tableSet()).toBeGreaterThan(before);
+});
+
+it('files of its own can be read below a folder of another user that is shut', async () => {
+  const shut = join(host.scope.folder, 'shut');
+  const own = join(shut, 'own');
+  mkdirSync(own, { recursive: true });
+  chownSync(shut, NOBODY, NOBODY);
+  chmodSync(shut, 0o700);
+  await host.start('--state-dir', own);
+  expect(setsOfThreads()).toEqual([DAC_OVERRIDE]);
 });

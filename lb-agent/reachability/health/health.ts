@@ -52,7 +52,8 @@ export class Health {
   readonly #sockets: ProbeSockets;
   readonly #eaten: EatenWatch;
   readonly #said: HealthLog;
-  readonly #before: HealthRecord | undefined;
+  /** What the last agent found out; only of pools that are checked from the first state on. */
+  #before: HealthRecord | undefined;
   readonly #pools = new Map<string, PoolHealth>();
   /** Servers of the last state that were not checked in it, by pool, name and address. */
   #unchecked: ReadonlySet<string> = new Set();
@@ -124,9 +125,12 @@ export class Health {
     if (checked.length > 0 && this.#sockets.wire === undefined) {
       // Nothing new is learnt, and what is known holds: the dead must not come back by this.
       this.#keep(checked);
+      this.#before = undefined;
       return;
     }
     this.#aim(checked, host);
+    // A pool that is checked again later has been unchecked meanwhile: its servers count as up.
+    this.#before = undefined;
     this.#unchecked = new Set(
       desired.pools
         .filter((pool) => !isChecked(pool))
@@ -167,11 +171,18 @@ export class Health {
   }
 
   #keep(checked: readonly Pool[]): void {
-    const names = new Set(checked.map(({ name }) => name));
-    for (const name of this.#pools.keys()) if (!names.has(name)) this.#pools.delete(name);
+    this.#forgetOthers(checked);
     for (const pool of checked) this.#poolOf(pool).pool = pool;
     this.#targets.clear();
     this.#prober.follow([], undefined);
+  }
+
+  /** What is not checked any more must not be remembered on disk either. */
+  #forgetOthers(checked: readonly Pool[]): void {
+    const names = new Set(checked.map(({ name }) => name));
+    const gone = [...this.#pools.keys()].filter((name) => !names.has(name));
+    for (const name of gone) this.#pools.delete(name);
+    if (gone.length > 0) this.#keeper.keep();
   }
 
   /** Targets that stay the same are the very ones that they were. */
@@ -179,8 +190,7 @@ export class Health {
     const { guePort, device } = this.#options;
     const host = { inner: this.#sockets.inner, outer, nextHop, guePort, ifindex: device.index };
     const targets = new Map<string, ProbeTarget>();
-    const names = new Set(checked.map(({ name }) => name));
-    for (const name of this.#pools.keys()) if (!names.has(name)) this.#pools.delete(name);
+    this.#forgetOthers(checked);
     for (const pool of checked) {
       const { health } = pool;
       if (health === undefined) continue;
