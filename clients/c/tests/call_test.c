@@ -8,6 +8,7 @@
 #define LEASE 3
 #define DATA 0
 #define HEADERS 1
+#define RST_STREAM 3
 #define SETTINGS 4
 #define END_STREAM 1
 #define END_HEADERS 4
@@ -158,6 +159,15 @@ static void test_lease(void)
 	message(LEASE, false, lease, length);
 	CHECK(trailers(LEASE, '7') == CDC_CALL_OPEN);
 	CHECK(strstr(told(CIDECAR_NO_LEASE).message, "LeaseNonces") != NULL);
+	CHECK(cdc_session_mint(&session, &cid) != 0);
+	end();
+
+	/* The stream is reset, after the lease came. */
+	ask();
+	answer(LEASE);
+	message(LEASE, false, lease, length);
+	CHECK(frame(RST_STREAM, 0, LEASE, "\0\0\0\2", 4) == CDC_CALL_OPEN);
+	CHECK(strstr(told(CIDECAR_NO_LEASE).message, "reset the call") != NULL);
 	CHECK(cdc_session_mint(&session, &cid) != 0);
 	end();
 
