@@ -74,8 +74,8 @@ printf '%s\0' src/*.c adapters/*/*.c |
 FUZZ_SECONDS=${FUZZ_SECONDS:-10}
 if [ "$FUZZ_SECONDS" -gt 0 ]; then
   say "fuzzing, $FUZZ_SECONDS s each"
-  quietly make -j2 build/fuzz-session build/fuzz-call
-  for target in session call; do
+  quietly make -j2 build/fuzz-session build/fuzz-call build/fuzz-lease
+  for target in session call lease; do
     quietly make "fuzz-$target" FUZZ_SECONDS="$FUZZ_SECONDS"
   done
 fi

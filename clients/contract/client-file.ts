@@ -57,6 +57,8 @@ const client = z.strictObject({
   contract: command,
   /** Whether the test program has `mint`: local minting from leases. */
   minting: z.boolean().default(false),
+  /** Whether the test program's `start` reaches a sidecar by TCP with mutual TLS. */
+  tls: z.boolean().default(false),
   servers: z.array(server).min(1),
   bench: command,
 });

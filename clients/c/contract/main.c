@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cidecar/cidecar.h"
+#include "cidecar/openssl.h"
 #include "json.h"
 
 #define MAX_LINE 65536
@@ -81,6 +82,29 @@ static size_t read_hex(const char *text, uint8_t *octets, size_t room)
 	return length < room ? length : room;
 }
 
+/* The transport to a sidecar on TCP. Returns 0, or what is below it. */
+static int make_tls(struct cidecar_transport **transport, const char *line)
+{
+	char address[64];
+	char name[64];
+	char authorities[256];
+	char certificate[256];
+	char private_key[256];
+	struct cidecar_openssl_options options = {
+		.address = address,
+		.authorities = authorities,
+		.certificate = certificate,
+		.private_key = private_key,
+	};
+	bool whole = json_text(line, "address", address, sizeof(address)) &&
+		     json_text(line, "authorities", authorities, sizeof(authorities)) &&
+		     json_text(line, "certificate", certificate, sizeof(certificate)) &&
+		     json_text(line, "private_key", private_key, sizeof(private_key));
+	if (!whole) return -EINVAL;
+	if (json_text(line, "name", name, sizeof(name))) options.name = name;
+	return cidecar_openssl_transport(transport, &options);
+}
+
 static void start(long long id, const char *line)
 {
 	char socket[256];
@@ -98,7 +122,12 @@ static void start(long long id, const char *line)
 		options.server_use = server_use;
 		options.server_use_length = read_hex(text, server_use, sizeof(server_use));
 	}
-	int failed = cidecar_connect(&client, &options);
+	int failed = 0;
+	if (json_member(line, "address") != NULL) {
+		options.socket = NULL;
+		failed = make_tls(&options.transport, line);
+	}
+	if (!failed) failed = cidecar_connect(&client, &options);
 	if (failed) answer_error(id, strerror(-failed));
 	if (!failed && threaded) failed = cidecar_start_thread(client);
 	if (!failed) answer_nothing(id);

@@ -7,6 +7,8 @@
 
 static struct cdc_session session;
 static int64_t now;
+/* Of the leases. */
+static uint8_t nonce_length = 4;
 
 static int64_t read_now(void)
 {
@@ -64,11 +66,12 @@ static enum cidecar_event_type lease(uint64_t generation, uint32_t count)
 	CHECK(cdc_session_lease(&session, count) == -EBUSY);
 	cdc_write_varint(&writer, 1, generation);
 	cdc_write_bytes(&writer, 2, (struct cdc_octets){(const uint8_t *)"quic-lb", 7});
-	cdc_write_varint(&writer, 4, 8);
-	cdc_write_varint(&writer, 5, 4);
+	cdc_write_varint(&writer, 4, 4U + nonce_length);
+	cdc_write_varint(&writer, 5, nonce_length);
 	cdc_write_bytes(&writer, 8, (struct cdc_octets){(const uint8_t *)"abc", 3});
 	cdc_write_bytes(&writer, 9, key);
-	cdc_write_bytes(&writer, 10, (struct cdc_octets){(const uint8_t *)"\0\0\0\1", 4});
+	cdc_write_bytes(
+		&writer, 10, (struct cdc_octets){(const uint8_t *)"\0\0\0\1\0", nonce_length});
 	cdc_write_varint(&writer, 11, count);
 	cdc_write_bytes(&writer, 13, key);
 	cdc_write_bytes(&writer, 14, (struct cdc_octets){(const uint8_t *)"cmac", 4});
@@ -114,11 +117,29 @@ void test_leases(void)
 	greet(7);
 	CHECK(mint_all() == 1);
 
+	/* Nothing is minted in a generation that the sidecar has not announced. */
+	CHECK(lease(8, 1) == CIDECAR_LEASED && lease(7, 1) == CIDECAR_LEASED);
+	CHECK(mint() == -ENODATA);
+	greet(8);
+	CHECK(mint_all() == 1);
+	greet(7);
+
+	/* CIDs of another length than the server has. */
+	nonce_length = 5;
+	CHECK(lease(7, 1) == CIDECAR_NO_LEASE && mint() == -ENODATA);
+	nonce_length = 4;
+
 	/* After a lost state a lease of before is void for good. */
 	CHECK(lease(7, 3) == CIDECAR_LEASED && mint() == 0);
 	greet(6);
 	greet(7);
 	CHECK(mint() == -ENODATA);
+
+	/* Generations are the server's. */
+	struct cidecar_cid cid;
+	CHECK(session.base > 0 && lease(7, 1) == CIDECAR_LEASED);
+	CHECK(cdc_session_mint(&session, &cid) == 0);
+	CHECK(cid.generation == session.base + 7);
 
 	/* While nothing is heard nothing is minted. */
 	CHECK(lease(7, 3) == CIDECAR_LEASED);

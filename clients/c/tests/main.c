@@ -27,6 +27,7 @@ int main(void)
 	test_leases();
 	test_supply();
 	test_grpc_status();
+	test_call();
 	test_client();
 	test_spread();
 	printf("all tests passed\n");

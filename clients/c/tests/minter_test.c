@@ -162,6 +162,7 @@ static void test_refusals(void)
 	REFUSED(cid_length = 30);
 	REFUSED(use_length = UINT32_MAX - 7);
 	REFUSED(key = KEY);
+	REFUSED(key = "00");
 	REFUSED(permutation_key = NULL);
 	REFUSED(permutation_key = "00");
 	REFUSED(reset_key = NULL);
@@ -171,7 +172,21 @@ static void test_refusals(void)
 	no_room.use_length = 0;
 	no_room.cid_length = 8;
 	check_refused(&no_room);
+	struct terms short_nonce = PLAIN;
+	short_nonce.counter = "ff";
+	short_nonce.nonce_length = 1;
+	short_nonce.cid_length = 7;
+	check_refused(&short_nonce);
 	struct cdc_minter minter;
+	struct terms katran_with_key = PLAIN;
+	katran_with_key.scheme = "katran";
+	katran_with_key.config_id = 2;
+	katran_with_key.use_length = 0;
+	katran_with_key.cid_length = 8;
+	CHECK(read_with(&minter, &katran_with_key, NO_USE) == NULL);
+	katran_with_key.key = KEY;
+	katran_with_key.permutation_key = NULL;
+	CHECK(read_with(&minter, &katran_with_key, NO_USE) != NULL);
 	CHECK(cdc_minter_read(&minter, text("\x0a\x05g"), NO_USE) != NULL);
 }
 

@@ -34,6 +34,7 @@ void test_pool(void);
 void test_session(void);
 void test_supply(void);
 void test_grpc_status(void);
+void test_call(void);
 void test_client(void);
 void test_spread(void);
 

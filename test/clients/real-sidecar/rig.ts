@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Answer, Driver } from '../../../clients/contract/driver.js';
 import type { SidecarServiceClient } from '../../../proto/gen/cidecar/v1/sidecar.js';
+import type { Certificate } from '../../../sidecar/testing/certificates.js';
 import { SidecarFolder } from '../../../sidecar/testing/sidecar-folder.js';
 import { SidecarProcess } from '../../../sidecar/testing/sidecar-process.js';
 
@@ -67,6 +68,21 @@ export class Rig {
     this.#sidecar = await SidecarProcess.start(this.folder, flags);
     this.#client?.close();
     this.#client = this.#sidecar.client();
+  }
+
+  /**
+   * Starts a sidecar that serves on TCP too. Resolves with the address.
+   *
+   * @param own what the sidecar shows
+   * @param authority whose certificates clients have to show
+   */
+  async startTlsSidecar(own: Certificate, authority: Certificate): Promise<string> {
+    const files = ['--tls-certificate', own.certificate, '--tls-key', own.privateKey];
+    const listen = ['--listen', '127.0.0.1:0', '--tls-client-ca', authority.certificate];
+    await this.startSidecar('--init', ...listen, ...files);
+    const [, address] = /"tls":"([^"]+)"/.exec(this.#sidecar?.output ?? '') ?? [];
+    if (address === undefined) throw new Error('the sidecar does not serve on TCP');
+    return address;
   }
 
   async stopSidecar(): Promise<void> {
