@@ -6,6 +6,7 @@ import { addon } from './native.js';
 /** Of linux/capability.h, as far as this project names them. */
 const NUMBERS = {
   CAP_DAC_OVERRIDE: 1,
+  CAP_DAC_READ_SEARCH: 2,
   CAP_NET_ADMIN: 12,
   CAP_NET_RAW: 13,
   CAP_SYS_ADMIN: 21,

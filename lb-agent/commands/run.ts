@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { hostname } from 'node:os';
-import { requireKernelSupport } from '../../bpf/index.js';
+import { type Capability, requireKernelSupport } from '../../bpf/index.js';
 import { createLog, type Log } from '../../daemon/log.js';
 import { type Probes, serveMetrics } from '../../daemon/metrics-server.js';
 import { warnOfOldNames } from '../../daemon/options/old-names.js';
@@ -96,7 +96,7 @@ async function runUntilStopped(run: Run): Promise<void> {
     const { wanted, watch } = await followDocument(following, opened);
     opened.watch = watch;
     const stop = stopped();
-    dropCapabilities(filesOf(options), log);
+    dropCapabilities(filesOf(options), log, capabilitiesOf(options));
     const early = await attachOrStop(agent, fleet.mayAttach(etcdAway), stop, log);
     if (!early) {
       fleet.started();
@@ -126,6 +126,15 @@ function probesOf(opened: Opened, { health }: AgentDocument): Probes {
       return health.failingSince;
     },
   });
+}
+
+/**
+ * A document names key files, which may belong to any user; a hook talks to a routing daemon, whose
+ * socket seldom belongs to root.
+ */
+function capabilitiesOf({ registry, announceHook }: RunOptions): Capability[] {
+  if (announceHook !== undefined) return ['CAP_DAC_OVERRIDE'];
+  return registry.includes('://') ? [] : ['CAP_DAC_READ_SEARCH'];
 }
 
 /** What it reads or writes after its start. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { SayOnce, SerialWork } from '../../core/index.js';
+import { codeOf, SayOnce, SerialWork } from '../../core/index.js';
 import type { Log } from '../../daemon/log.js';
 import {
   type EtcdClient,
@@ -112,8 +112,9 @@ export class Presence {
     try {
       if (lease === undefined) {
         // Where etcd is full it grants no lease, and what takes away has to work nevertheless.
-        if (!this.isKnown) this.#isOfAnother(await client.kv.get(this.#key));
-        return;
+        if (this.isKnown) return;
+        const found = await client.kv.get(this.#key);
+        return this.#isServedBy((found && this.#otherIn(found)) ?? 'own');
       }
       const stands = this.#present?.lease === lease;
       const before = stands ? undefined : await client.kv.get(this.#key);
@@ -136,6 +137,7 @@ export class Presence {
     } catch (error) {
       // The next look says it again.
       this.#present = undefined;
+      if (!this.isKnown && codeOf(error) === 'REGISTRY_FULL') this.#isServedBy('own');
       this.#trouble(error);
     }
   }

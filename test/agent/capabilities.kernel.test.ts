@@ -8,9 +8,9 @@ import { cidOf, documentOf, type TestServer } from './documents.js';
 const ONE: TestServer = { name: 'web-1', address: '10.0.1.11', ids: ['ed793a'] };
 const TWO: TestServer = { name: 'web-2', address: '10.0.1.12', ids: ['ed793b'] };
 const NOBODY = 65_534;
-/** CAP_NET_ADMIN, CAP_NET_RAW, CAP_PERFMON and CAP_BPF. */
-const NEEDED = '000000c000003000';
-const DAC_OVERRIDE = '000000c000003002';
+/** CAP_DAC_READ_SEARCH, CAP_NET_ADMIN, CAP_NET_RAW, CAP_PERFMON and CAP_BPF. */
+const NEEDED = '000000c000003004';
+const DAC_OVERRIDE = '000000c000003006';
 
 let host: BalancerHost;
 beforeEach(async () => {
