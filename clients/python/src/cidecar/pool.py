@@ -205,7 +205,10 @@ class CidPool(CidStock):
         return stop
 
     def report_held(self) -> None:
-        """Says at once that connections gave up CIDs; else it is looked at once a second."""
+        """Has connections counted again, since some gave up CIDs, and what changed said.
+
+        Call it as often as you like: connections are counted at most once a second.
+        """
         if self._session is not None:
             self._session.report_held()
 
