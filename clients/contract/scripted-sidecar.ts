@@ -24,6 +24,7 @@ export class ScriptedSidecar {
   readonly #listener: ScriptedListener;
   #call: SessionCall | undefined;
   #filling = false;
+  #creditLimit = CREDIT_LIMIT;
   #lifetimeMs = 60_000;
   #form = { length: 12, zeroes: false };
   #minting: Minting = FIRST;
@@ -147,7 +148,7 @@ export class ScriptedSidecar {
     }
     this.#open ??= open;
     this.#credit += credit;
-    const most = Math.min(CREDIT_LIMIT, this.#highWater());
+    const most = Math.min(this.#creditLimit, this.#highWater());
     if (this.#credit > most) throw new Error(`credit for ${this.#credit} CIDs, more than ${most}`);
     if (acknowledgedMinting > this.#minting.number) {
       throw new Error(`Minting ${acknowledgedMinting} was acknowledged, which was not sent`);
@@ -188,6 +189,7 @@ export class ScriptedSidecar {
     this.#minting = { ...FIRST, generation: this.#minting.generation, ...parts(step) };
     this.#form = { length: step.cid_length ?? 12, zeroes: this.#minting.zeroHostId };
     this.#madeVoid();
+    this.#creditLimit = step.credit_limit ?? CREDIT_LIMIT;
     const lifetimeMs = step.lifetime_ms ?? 60_000;
     this.#lifetimeMs = lifetimeMs;
     return this.#say({
@@ -197,7 +199,7 @@ export class ScriptedSidecar {
         minting: this.#minting,
         lifetimeMs,
         aliveEveryMs: lifetimeMs / 4,
-        creditLimit: CREDIT_LIMIT,
+        creditLimit: this.#creditLimit,
         batchLimit: 1024,
         questionLimit: 64,
         keyExport: false,
