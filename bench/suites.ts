@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { availableParallelism, loadavg } from 'node:os';
 import { benchAgent } from './agent.js';
 import { benchClients, type ClientRow } from './clients.js';
 import { benchFleet } from './fleet/fleet.js';
@@ -134,6 +135,20 @@ function client({ language, figures }: ClientRow): Figure {
   };
 }
 
+/** With the load, since what a client costs is measured in time. */
+async function benchClientFigures(): Promise<Figure[]> {
+  const [load = 0] = loadavg();
+  const cores = availableParallelism();
+  const machine: Figure = {
+    case: 'load of the machine before',
+    target: null,
+    value: `${load.toFixed(1)} on ${cores} cores`,
+    met: undefined,
+    json: { load, cores },
+  };
+  return [machine, ...(await benchClients()).map(client)];
+}
+
 /** The suites beside the packet rows, by the name that --only takes. */
 export const OTHER_SUITES: Readonly<Record<string, Suite>> = {
   veth: { title: 'frames over veth', run: async () => (await benchVeth()).map(throughput) },
@@ -141,6 +156,6 @@ export const OTHER_SUITES: Readonly<Record<string, Suite>> = {
   mint: { title: 'minting, one core', run: async () => benchMint().map(rate) },
   agent: { title: 'the agent', run: async () => (await benchAgent()).map(duration) },
   fleet: { title: 'a fleet on etcd', run: benchFleetFigures },
-  clients: { title: 'clients', run: async () => (await benchClients()).map(client) },
+  clients: { title: 'clients', run: benchClientFigures },
   issue: { title: 'issuing over a unix socket', run: async () => (await benchIssue()).map(rate) },
 };

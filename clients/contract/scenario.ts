@@ -30,6 +30,8 @@ const sidecarStep = z.discriminatedUnion('sidecar', [
     sidecar: z.literal('hello'),
     cid_length: count.optional(),
     lifetime_ms: count.optional(),
+    /** The most credit that may be open, below the usual. */
+    credit_limit: count.optional(),
     ...minting,
   }),
   z.strictObject({ sidecar: z.literal('minting'), makes_void: z.boolean().optional(), ...minting }),

@@ -24,6 +24,7 @@ export class ScriptedSidecar {
   readonly #listener: ScriptedListener;
   #call: SessionCall | undefined;
   #filling = false;
+  #creditLimit = CREDIT_LIMIT;
   #lifetimeMs = 60_000;
   #form = { length: 12, zeroes: false };
   #minting: Minting = FIRST;
@@ -33,6 +34,9 @@ export class ScriptedSidecar {
   #credit = 0;
   #acknowledged = 0;
   #voidNumber = 0;
+  /** Whether the newest Minting that makes void left no CID good, and CIDs sent after it. */
+  #emptied = false;
+  #sentSince = 0;
   #void: () => void = () => {};
   /** The generation of the CIDs that are good. */
   #batchGeneration = 1;
@@ -144,18 +148,26 @@ export class ScriptedSidecar {
     }
     this.#open ??= open;
     this.#credit += credit;
-    const most = Math.min(CREDIT_LIMIT, this.#highWater());
+    const most = Math.min(this.#creditLimit, this.#highWater());
     if (this.#credit > most) throw new Error(`credit for ${this.#credit} CIDs, more than ${most}`);
     if (acknowledgedMinting > this.#minting.number) {
       throw new Error(`Minting ${acknowledgedMinting} was acknowledged, which was not sent`);
     }
     if (acknowledgedMinting > 0) this.#acknowledged = acknowledgedMinting;
+    if (acknowledgedMinting === this.#voidNumber) this.#checkCredit(most);
     if (acknowledgedMinting > 0 && acknowledgedMinting === this.#voidNumber) this.#void();
     if (held !== undefined) {
       this.#held = new Map(held.generations.map((each) => [each.generation, each.connections]));
     }
     for (const question of questions) this.#answer(question);
     if (this.#filling) this.#fill();
+  }
+
+  /** The sidecar goes by the credit that is open at the acknowledgement. */
+  #checkCredit(most: number): void {
+    const open = this.#credit + this.#sentSince;
+    if (!this.#emptied || open >= most) return;
+    throw new Error(`credit for ${open} CIDs at an acknowledgement that left room for ${most}`);
   }
 
   #answer({ number, about }: Question): void {
@@ -177,6 +189,7 @@ export class ScriptedSidecar {
     this.#minting = { ...FIRST, generation: this.#minting.generation, ...parts(step) };
     this.#form = { length: step.cid_length ?? 12, zeroes: this.#minting.zeroHostId };
     this.#madeVoid();
+    this.#creditLimit = step.credit_limit ?? CREDIT_LIMIT;
     const lifetimeMs = step.lifetime_ms ?? 60_000;
     this.#lifetimeMs = lifetimeMs;
     return this.#say({
@@ -186,7 +199,7 @@ export class ScriptedSidecar {
         minting: this.#minting,
         lifetimeMs,
         aliveEveryMs: lifetimeMs / 4,
-        creditLimit: CREDIT_LIMIT,
+        creditLimit: this.#creditLimit,
         batchLimit: 1024,
         questionLimit: 64,
         keyExport: false,
@@ -211,6 +224,8 @@ export class ScriptedSidecar {
   #madeVoid(): void {
     this.#voidNumber = this.#minting.number;
     const { generation } = this.#minting;
+    this.#emptied = generation !== this.#batchGeneration;
+    this.#sentSince = 0;
     this.#void = generation === this.#batchGeneration ? () => {} : this.ledger.mark();
     this.#batchGeneration = generation;
   }
@@ -223,6 +238,7 @@ export class ScriptedSidecar {
     const generation = step.generation ?? this.#minting.generation;
     const configId = routable ? generation % 7 : 7;
     const { cids, tokens } = this.ledger.make(count, length, configId);
+    this.#sentSince += count;
     this.#credit -= Math.min(count, this.#credit);
     const more = step.octets_more ?? 0;
     const shown = Buffer.concat([cids, Buffer.alloc(Math.max(0, more))]);

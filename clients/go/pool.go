@@ -23,6 +23,8 @@ type Pool struct {
 	events   dispatcher
 	tokens   *tokenQuestions
 	stop     context.CancelFunc
+	// helloWithin is how long a sidecar may take to its hello; tests set their own.
+	helloWithin time.Duration
 
 	mu          sync.Mutex
 	queue       batchQueue
@@ -87,14 +89,15 @@ func New(options Options) (*Pool, error) {
 	options.ServerUse = slices.Clone(options.ServerUse)
 	ctx, stop := context.WithCancel(context.Background())
 	p := &Pool{
-		options:  options,
-		instance: make([]byte, instanceLength),
-		dialer:   newDialer(options),
-		stop:     stop,
-		fresh:    newFreshness(newSystemClock()),
-		orders:   newOrders(),
-		arrived:  make(chan struct{}),
-		told:     make(map[string]bool),
+		options:     options,
+		instance:    make([]byte, instanceLength),
+		dialer:      newDialer(options),
+		stop:        stop,
+		helloWithin: helloWithin,
+		fresh:       newFreshness(newSystemClock()),
+		orders:      newOrders(),
+		arrived:     make(chan struct{}),
+		told:        make(map[string]bool),
 	}
 	random(p.instance)
 	p.tokens = newTokenQuestions(p.askResetToken)

@@ -4,6 +4,7 @@ package cidecar
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -11,10 +12,15 @@ import (
 	"github.com/cidecar/cidecar/clients/go/cidecarv1"
 )
 
+// helloWithin is how long a sidecar may take to its hello: PING is answered by much that is none.
+const helloWithin = 10 * time.Second
+
 // A session is one Session with the sidecar. What is to be sent waits here for the goroutine that
 // writes, so that nobody else waits for the sidecar. The lock of the pool guards all of it.
 type session struct {
 	greeted bool
+	// silent says that no hello came in time.
+	silent bool
 	// highWater is that of the pool, or the credit that the sidecar allows if that is less.
 	highWater int
 	// credit, acknowledged, questions and reportDue wait to be sent.
@@ -76,11 +82,32 @@ func (p *Pool) keepSession(ctx context.Context, pauses *backoff) {
 		p.mu.Unlock()
 		var writer sync.WaitGroup
 		writer.Go(func() { p.write(ctx, stream, s) })
+		late := time.AfterFunc(p.helloWithin, func() { p.giveUpSilent(s, cancel) })
 		err = p.read(stream, s, pauses)
+		late.Stop()
 		cancel()
 		writer.Wait()
 	}
+	p.mu.Lock()
+	silent := s.silent
+	p.mu.Unlock()
+	if silent {
+		why := fmt.Sprintf("the sidecar takes connections, but said no hello within %v", p.helloWithin)
+		p.lost(s, unavailable(why, nil))
+		return
+	}
 	p.lost(s, conn.refusal("Session", err))
+}
+
+// giveUpSilent ends a Session where no hello came in time.
+func (p *Pool) giveUpSilent(s *session, cancel context.CancelFunc) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s.greeted {
+		return
+	}
+	s.silent = true
+	cancel()
 }
 
 // read takes messages until the Session is over, and returns why.

@@ -1,23 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { RESET_TOKEN_LENGTH } from '../../cid/index.js';
 import type { CidBatch } from '../../proto/gen/cidecar/v1/sidecar.js';
+import { type PooledCid, UnusedCid } from './pooled-cid.js';
 
-/**
- * One CID for one use. `cid` and `token` are views that keep a whole batch in memory: copy what
- * is kept for long.
- */
-export interface PooledCid {
-  readonly cid: Uint8Array;
-  /**
-   * The stateless reset token, 16 octets. Nobody can make that of a 0b111 CID again when the
-   * process has ended, if the pool was dry and made the CID itself.
-   */
-  readonly token: Uint8Array;
-  /** False for a 0b111 CID: give its connection no second CID, and disable active migration. */
-  readonly routable: boolean;
-  /** `reissue` events name the CIDs that have to be replaced by their generation. */
-  readonly generation: number;
-}
+/** A batch whose message is this many times its octets, or less, is kept with the message. */
+const MOST_TIMES = 2;
 
 /** Batches of CIDs, from which CIDs are taken one by one without copying. */
 export class BatchQueue {
@@ -35,7 +22,9 @@ export class BatchQueue {
   }
 
   push(batch: CidBatch): void {
-    this.#batches.push({ ...batch, cids: plain(batch.cids), tokens: plain(batch.tokens) });
+    const octets = batch.cids.length + batch.tokens.length;
+    const [cids, tokens] = [kept(batch.cids, octets), kept(batch.tokens, octets)];
+    this.#batches.push({ ...batch, cids, tokens });
     this.#size += batch.count;
   }
 
@@ -50,12 +39,12 @@ export class BatchQueue {
       this.#batches.shift();
       this.#taken = 0;
     }
-    return {
-      cid: cids.subarray(index * cidLength, (index + 1) * cidLength),
-      token: tokens.subarray(index * RESET_TOKEN_LENGTH, (index + 1) * RESET_TOKEN_LENGTH),
+    return new UnusedCid(
+      cids.subarray(index * cidLength, (index + 1) * cidLength),
+      tokens.subarray(index * RESET_TOKEN_LENGTH, (index + 1) * RESET_TOKEN_LENGTH),
       routable,
       generation,
-    };
+    );
   }
 
   /** Keeps only the batches for which `keep` is true. */
@@ -68,6 +57,8 @@ export class BatchQueue {
 }
 
 // gRPC hands over Buffers, whose subarray() costs half as much again as that of a Uint8Array.
-function plain({ buffer, byteOffset, length }: Uint8Array): Uint8Array {
+function kept(octets: Uint8Array, ofBatch: number): Uint8Array {
+  const { buffer, byteOffset, length } = octets;
+  if (buffer.byteLength > MOST_TIMES * ofBatch) return new Uint8Array(octets);
   return new Uint8Array(buffer, byteOffset, length);
 }

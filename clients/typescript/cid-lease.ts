@@ -9,8 +9,9 @@ import {
 } from '../../cid/index.js';
 import { CidecarError, Secret } from '../../core/index.js';
 import type { LeaseNoncesResponse } from '../../proto/gen/cidecar/v1/sidecar.js';
-import { BatchQueue, type PooledCid } from './batch-queue.js';
+import { BatchQueue } from './batch-queue.js';
 import { type CidPoolOptions, connectClient, readIntroduction } from './pool-options.js';
+import type { PooledCid } from './pooled-cid.js';
 import { refusalOf } from './refusal.js';
 
 export type CidLeaseOptions = Pick<CidPoolOptions, 'socket' | 'channel' | 'serverUse'>;

@@ -4,7 +4,7 @@ import { EventEmitter } from 'node:events';
 import { CidecarError } from '../../core/index.js';
 import type { CidBatch, SidecarServiceClient } from '../../proto/gen/cidecar/v1/sidecar.js';
 import { whyLengthUnusable, whyUnusable } from './batch-check.js';
-import { BatchQueue, type PooledCid } from './batch-queue.js';
+import { BatchQueue } from './batch-queue.js';
 import { FailoverCids } from './failover-cids.js';
 import type { FeedHandlers, IssuedNow } from './feed.js';
 import { closedError, FirstCids, unavailable } from './first-cids.js';
@@ -19,9 +19,13 @@ import {
   readIntroduction,
   readLevels,
 } from './pool-options.js';
+import type { PooledCid } from './pooled-cid.js';
 import { ReissueOrders } from './reissue-orders.js';
 import { ResetTokenQuestions } from './reset-token-questions.js';
 import { SidecarFeed } from './sidecar-feed.js';
+
+/** The most credit that any sidecar gives. */
+const MOST_CREDIT = 65_536;
 
 /**
  * A supply of CIDs for a QUIC stack, whose hooks can neither wait nor fail. `take()` is
@@ -39,6 +43,8 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
   readonly #resetTokens: ResetTokenQuestions;
   #cidLength: number | undefined;
   #failover: FailoverCids | undefined;
+  /** High water, or what the sidecar allows to be asked for where that is less. */
+  #most: number;
   /** CIDs that were asked for on the present stream and have not come. */
   #outstanding = 0;
   readonly #generations = new Generations();
@@ -60,6 +66,7 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
     const { lowWater, highWater } = readLevels(options);
     this.#lowWater = lowWater;
     this.#highWater = highWater;
+    this.#most = highWater;
     this.#cidLength = readCidLength(options);
     this.#client = connectClient(options);
     this.#freshness = new Freshness(() => this.#fallStale());
@@ -174,7 +181,7 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
   take(): PooledCid {
     if (this.#freshness.passed) return this.#takeFailover();
     const taken = this.#queue.shift();
-    if (this.#queue.size + this.#outstanding < this.#lowWater) this.#ask();
+    if (this.#queue.size + this.#outstanding < Math.min(this.#lowWater, this.#most)) this.#ask();
     if (taken === undefined) return this.#takeFailover();
     this.#taken += 1;
     if (taken.routable) this.#reissues.took(taken.generation);
@@ -201,8 +208,8 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
   }
 
   /**
-   * To be called when connections gave up CIDs of earlier generations, so that the sidecar hears
-   * of it at once. Without it, `heldGenerations` is looked at once a second.
+   * To be called when connections gave up CIDs of earlier generations, as often as that happens.
+   * `heldGenerations` is asked at most once a second, and the sidecar hears what changed.
    */
   reportHeld(): void {
     this.#feed.reportHeld();
@@ -268,50 +275,48 @@ export class CidPool extends EventEmitter<CidPoolEvents> {
   }
 
   #ask(): void {
-    const credit = this.#highWater - this.#queue.size - this.#outstanding;
+    const credit = this.#most - this.#queue.size - this.#outstanding;
     if (credit > 0 && this.#feed.ask(credit)) this.#outstanding += credit;
   }
 
-  #onBatch(batch: CidBatch): boolean {
+  #onBatch(batch: CidBatch): CidecarError | undefined {
     const trouble = whyUnusable(batch, this.#cidLength, this.#outstanding);
-    if (trouble !== undefined) {
-      this.emit('trouble', trouble);
-      return false;
-    }
+    if (trouble !== undefined) return trouble;
     this.#outstanding -= batch.count;
     // The batch was on its way when its CIDs became void.
     const generation = this.#generations.toServer(batch.generation);
     if (generation !== this.generation) {
       this.#ask();
-      return true;
+      return undefined;
     }
     this.#cidLength = batch.cidLength;
     this.#freshness.limit(batch.lifetimeMs);
     this.#queue.push({ ...batch, generation });
     this.#haveCids();
     this.#giveReissue();
-    return true;
+    return undefined;
   }
 
   // This also comes at the start of a stream, when mostly nothing has changed.
-  #onIssuedNow({ generation, zeroHostId, cidLength, lifetimeMs }: IssuedNow): boolean {
+  #onIssuedNow(now: IssuedNow): CidecarError | undefined {
+    const { generation, zeroHostId, cidLength, lifetimeMs, creditLimit } = now;
     const trouble = whyLengthUnusable(cidLength, this.#cidLength);
-    if (trouble !== undefined) {
-      this.emit('trouble', trouble);
-      return false;
-    }
+    if (trouble !== undefined) return trouble;
     this.#cidLength ??= cidLength;
     if (lifetimeMs !== undefined) this.#freshness.limit(lifetimeMs);
+    if (creditLimit !== undefined) {
+      this.#most = Math.min(this.#highWater, creditLimit === 0 ? MOST_CREDIT : creditLimit);
+    }
     if (zeroHostId !== this.#zeroHostId) this.#failover = undefined;
     this.#zeroHostId = zeroHostId;
     if (this.#generations.begin(generation)) {
       this.#reissues.startAnew(this.#generations.base, this.generation);
     }
     this.#queue.filter((batch) => batch.routable && batch.generation === this.generation);
-    const credit = Math.max(0, this.#highWater - this.#queue.size - this.#outstanding);
+    const credit = Math.max(0, this.#most - this.#queue.size - this.#outstanding);
     this.#outstanding += credit;
     this.#feed.acknowledge(credit);
-    return true;
+    return undefined;
   }
 
   // The CIDs for an order can be used up by the time that it comes. A server that obeys an order

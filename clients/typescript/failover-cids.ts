@@ -7,8 +7,9 @@ import {
   ResetTokens,
 } from '../../cid/index.js';
 import { Secret } from '../../core/index.js';
-import { BatchQueue, type PooledCid } from './batch-queue.js';
+import { BatchQueue } from './batch-queue.js';
 import { FailoverCounters } from './failover-counters.js';
+import { type PooledCid, UnusedCid } from './pooled-cid.js';
 
 /** How many CIDs are made at a time. */
 const BATCH = 64;
@@ -38,7 +39,7 @@ export class FailoverCids {
     if (this.#queue.size === 0) this.#refill();
     const made = this.#queue.shift();
     if (made === undefined) throw new Error('unreachable: the queue was just filled');
-    return { ...made, generation };
+    return new UnusedCid(made.cid, made.token, false, generation);
   }
 
   /** Begins again with the CIDs that this process made first; from here on they repeat. */

@@ -12,14 +12,16 @@ export interface IssuedNow {
   readonly cidLength: number | undefined;
   /** Milliseconds, 0 for no limit; undefined where the batches say it. */
   readonly lifetimeMs: number | undefined;
+  /** CIDs that may be asked for and not have come, 0 where the sidecar does not say; undefined where this is no hello. */
+  readonly creditLimit: number | undefined;
 }
 
 /** What a pool does with what comes from its sidecar, in the order in which it counts. */
 export interface FeedHandlers {
-  /** False where the pool cannot go on with that: the feed gives the stream up. */
-  onIssuedNow(now: IssuedNow): boolean;
-  /** False where the batch cannot be used: the feed gives the stream up. */
-  onBatch(batch: CidBatch): boolean;
+  /** Why the pool cannot go on with that: the feed gives the stream up, and tells it. */
+  onIssuedNow(now: IssuedNow): CidecarError | undefined;
+  /** Why the batch cannot be used: the feed gives the stream up, and tells it. */
+  onBatch(batch: CidBatch): CidecarError | undefined;
   onReissue(order: Reissue): void;
   /** The sidecar is at this generation; orders for earlier ones may have been missed. */
   onGenerationSeen(generation: number): void;

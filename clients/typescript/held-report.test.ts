@@ -52,3 +52,20 @@ it('looks once a second while there are earlier ones, and says what changed', ()
   vi.advanceTimersByTime(10_000);
   expect(said).toHaveLength(2);
 });
+
+it('counts connections at most once a second, however many give up CIDs', () => {
+  let counted = 0;
+  report = new HeldReport(
+    () => {
+      counted += 1;
+      return [[2, counted]];
+    },
+    (generations) => said.push(generations),
+  );
+  for (let each = 0; each < 1000; each += 1) report.soon(2);
+  expect(said.map(inWords)).toEqual([['1 of 2']]);
+  vi.advanceTimersByTime(1000);
+  expect(said.map(inWords)).toEqual([['1 of 2'], ['2 of 2']]);
+  vi.advanceTimersByTime(10_000);
+  expect(counted).toBe(2);
+});

@@ -15,6 +15,8 @@ export class HeldReport {
   readonly #held: () => HeldGenerations;
   readonly #say: (held: HeldCids) => void;
   #said = '';
+  /** Milliseconds of the monotonic clock. */
+  #lookedAt = Number.NEGATIVE_INFINITY;
   #looks: NodeJS.Timeout | undefined;
 
   /** @param held asks the server; the answer is in the sidecar's numbers */
@@ -25,6 +27,7 @@ export class HeldReport {
 
   /** @param generation the present one */
   now(generation: number): HeldCids {
+    this.#lookedAt = performance.now();
     const byGeneration = new Map<number, number>();
     for (const [held, connections] of this.#held()) {
       byGeneration.set(held, (byGeneration.get(held) ?? 0) + connections);
@@ -40,8 +43,21 @@ export class HeldReport {
     return { generations };
   }
 
+  /**
+   * Says what changed: at once, or a second after the last look where that is not over. Many
+   * connections can give up CIDs in one second, and each look counts all of them.
+   *
+   * @param generation the present one
+   */
+  soon(generation: number): void {
+    const wait = this.#lookedAt + LOOK_EVERY_MS - performance.now();
+    if (wait <= 0) this.#look(generation);
+    else this.#looks ??= setTimeout(() => this.#look(generation), wait).unref();
+  }
+
   stop(): void {
     clearTimeout(this.#looks);
+    this.#looks = undefined;
   }
 
   #look(generation: number): void {

@@ -4,7 +4,6 @@
 // language do, and core and cid, because they ship in one package with it: so 0b111 CIDs, reset
 // tokens and errors are those of the sidecar. The references of tsconfig.json refuse the rest.
 
-export type { PooledCid } from './batch-queue.js';
 export { CidLease, type CidLeaseOptions } from './cid-lease.js';
 export { CidPool } from './cid-pool.js';
 export {
@@ -15,4 +14,5 @@ export {
 } from './pace-reissue.js';
 export type { CidPoolEvents, CidPoolStats } from './pool-events.js';
 export type { CidPoolOptions } from './pool-options.js';
+export type { PooledCid } from './pooled-cid.js';
 export type { Reissue } from './reissue-orders.js';

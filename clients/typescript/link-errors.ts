@@ -36,6 +36,12 @@ export class LinkErrors {
     return this.#last;
   }
 
+  /** What the sidecar said cannot be used. */
+  fault(error: CidecarError): void {
+    this.#last = error;
+    this.tell(error);
+  }
+
   tell(refusal: CidecarError | undefined): void {
     if (refusal === undefined || this.#told.has(refusal.message)) return;
     if (this.#told.size >= MOST_TOLD) this.#told.clear();

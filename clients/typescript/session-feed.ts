@@ -14,6 +14,7 @@ import type { Feed, FeedHandlers, PoolState } from './feed.js';
 import { unavailable } from './first-cids.js';
 import { type HeldGenerations, HeldReport } from './held-report.js';
 import type { LinkErrors } from './link-errors.js';
+import { RequestWriter } from './request-writer.js';
 import { ResilientStream } from './resilient-stream.js';
 import { ownIn, SidecarQuestions, tokenIn } from './sidecar-questions.js';
 
@@ -32,12 +33,23 @@ export interface SessionFeedOptions {
   onUnknown(): void;
 }
 
+/** Milliseconds that a sidecar has for its hello: PING is answered by much that is no sidecar. */
+const HELLO_WITHIN_MS = 10_000;
+const NOT_FIRST = 'the first message of the sidecar is no hello, or a later one is';
+const NO_HELLO = `the sidecar takes connections, but said no hello within ${HELLO_WITHIN_MS / 1000} s`;
+
 /** Brings a pool its CIDs by one Session, which is opened again when it breaks. */
 export class SessionFeed implements Feed {
   readonly #options: SessionFeedOptions;
   readonly #stream: ResilientStream<SessionResponse, Call>;
   readonly #questions = new SidecarQuestions();
   readonly #report: HeldReport | undefined;
+  /** Writes to the present Session. */
+  #writer: RequestWriter | undefined;
+  /** Fires where no hello comes. */
+  #late: NodeJS.Timeout | undefined;
+  /** Why the present Session was given up. */
+  #fault: CidecarError | undefined;
   #connected = false;
   /** The number of the newest Minting. */
   #number = 0;
@@ -80,8 +92,7 @@ export class SessionFeed implements Feed {
   }
 
   reportHeld(): void {
-    const held = this.#report?.now(this.#options.pool.generation);
-    if (held !== undefined && this.#connected) this.#say({ held });
+    if (this.#connected) this.#report?.soon(this.#options.pool.generation);
   }
 
   async resetToken(cid: Uint8Array): Promise<Uint8Array | null> {
@@ -94,6 +105,7 @@ export class SessionFeed implements Feed {
 
   close(): void {
     this.#stream.close();
+    clearTimeout(this.#late);
     this.#report?.stop();
     this.#questions.lost();
     this.#connected = false;
@@ -107,24 +119,30 @@ export class SessionFeed implements Feed {
   #introduce(call: Call): void {
     const { introduction, pool } = this.#options;
     const { generation: knownGeneration, oldestGeneration } = pool;
-    call.write({ ...NOTHING, open: { ...introduction, knownGeneration, oldestGeneration } });
+    this.#writer = new RequestWriter(call);
+    this.#fault = undefined;
+    this.#writer.write({ open: { ...introduction, knownGeneration, oldestGeneration } });
+    this.#late = setTimeout(() => this.#giveUp(unavailable(NO_HELLO, undefined)), HELLO_WITHIN_MS);
+    this.#late.unref();
   }
 
   #say(part: Partial<SessionRequest>): boolean {
-    return this.#stream.call?.write({ ...NOTHING, ...part }) !== undefined;
+    if (this.#stream.call === undefined) return false;
+    this.#writer?.write(part);
+    return true;
   }
 
   #take(event: SessionResponse['event']): void {
     const { handlers } = this.#options;
     if ((event?.$case === 'hello') === this.#connected) {
-      this.#giveUp('the first message of the sidecar is no hello, or a later one is');
+      this.#giveUp(unavailable(NOT_FIRST, undefined));
       return;
     }
     // What cannot be used does not show that the CIDs of the pool are good.
     if (event?.$case === 'hello' && !this.#greeted(event.value)) return;
     if (event?.$case === 'minting' && !this.#minting(event.value, {})) return;
     handlers.onHeard();
-    if (event?.$case === 'batch' && !handlers.onBatch(event.value)) this.#stream.abandon();
+    if (event?.$case === 'batch') this.#usable(handlers.onBatch(event.value));
     else if (event?.$case === 'reissue') {
       const { throughGeneration, deadline = new Date() } = event.value;
       handlers.onReissue({ throughGeneration, deadline });
@@ -132,31 +150,41 @@ export class SessionFeed implements Feed {
   }
 
   /** False where the Session was given up. */
-  #greeted({ minting, cidLength, lifetimeMs, questionLimit }: SessionHello): boolean {
+  #greeted(hello: SessionHello): boolean {
+    const { minting, cidLength, lifetimeMs, creditLimit, questionLimit } = hello;
     if (minting === undefined) {
-      this.#giveUp('the hello of the sidecar does not say what is minted');
+      this.#giveUp(unavailable('the hello of the sidecar does not say what is minted', undefined));
       return false;
     }
+    // A Session that is given up at its hello was no connection.
+    if (!this.#minting(minting, { cidLength, lifetimeMs, creditLimit })) return false;
+    clearTimeout(this.#late);
     this.#connected = true;
     this.#questions.limit(questionLimit);
     this.#options.errors.connected();
     this.#options.handlers.onConnected();
-    return this.#minting(minting, { cidLength, lifetimeMs });
+    return true;
   }
 
   /** False where the Session was given up. */
-  #minting(minting: Minting, { cidLength, lifetimeMs }: Partial<SessionHello>): boolean {
+  #minting(minting: Minting, hello: Partial<SessionHello>): boolean {
     const { number, generation, zeroHostId, makesVoid } = minting;
     this.#number = number;
     if (!makesVoid) return true;
-    const now = { generation, zeroHostId, cidLength, lifetimeMs };
-    const usable = this.#options.handlers.onIssuedNow(now);
-    if (!usable) this.#stream.abandon();
-    return usable;
+    const { cidLength, lifetimeMs, creditLimit } = hello;
+    const now = { generation, zeroHostId, cidLength, lifetimeMs, creditLimit };
+    return this.#usable(this.#options.handlers.onIssuedNow(now));
   }
 
-  #giveUp(message: string): void {
-    this.#options.handlers.onTrouble(unavailable(message, undefined));
+  /** False where the Session was given up. */
+  #usable(trouble: CidecarError | undefined): boolean {
+    if (trouble !== undefined) this.#giveUp(trouble);
+    return trouble === undefined;
+  }
+
+  #giveUp(fault: CidecarError): void {
+    this.#fault = fault;
+    this.#options.errors.fault(fault);
     this.#stream.abandon();
   }
 
@@ -164,6 +192,7 @@ export class SessionFeed implements Feed {
     const { handlers, errors, onUnknown } = this.#options;
     const begun = this.#connected;
     this.#connected = false;
+    clearTimeout(this.#late);
     this.#report?.stop();
     this.#questions.lost();
     handlers.onLost();
@@ -171,11 +200,10 @@ export class SessionFeed implements Feed {
       onUnknown();
       return;
     }
-    const refusal = errors.note('Session', error);
+    // gRPC says of a Session that was given up here no more than that.
+    const refusal = this.#fault ?? errors.note('Session', error);
     // One that had begun is tried again at once, and the reason is old by then.
     if (begun) handlers.onDisconnected(refusal);
     else errors.tell(refusal);
   }
 }
-
-const NOTHING: SessionRequest = { credit: 0, acknowledgedMinting: 0, questions: [] };

@@ -91,10 +91,15 @@ export class TwoStreamFeed implements Feed {
     const { handlers } = this.#options;
     if (event?.$case === 'generationSwitch') {
       this.#switched = true;
-      handlers.onIssuedNow({ ...event.value, cidLength: undefined, lifetimeMs: undefined });
+      const unsaid = { cidLength: undefined, lifetimeMs: undefined, creditLimit: undefined };
+      handlers.onIssuedNow({ ...event.value, ...unsaid });
     }
     handlers.onHeard();
-    if (event?.$case === 'batch' && !handlers.onBatch(event.value)) this.#link.abandonIssue();
+    if (event?.$case !== 'batch') return;
+    const trouble = handlers.onBatch(event.value);
+    if (trouble === undefined) return;
+    handlers.onTrouble(trouble);
+    this.#link.abandonIssue();
   }
 
   #onWatch({ event }: WatchResponse): void {

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -189,3 +190,14 @@ def test_a_lease_that_is_refused(tmp_path: Path) -> None:
             await lease_nonces(pool, 1000)
 
     asyncio.run(main())
+
+
+def test_a_child_that_was_forked_mints_nothing() -> None:
+    minter = LocalMinter(read_lease(message()))
+    left = minter.left
+    child = os.fork()
+    if child == 0:
+        os._exit(1 if minter.left else 0)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert minter.left == left > 0

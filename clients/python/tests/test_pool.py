@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -186,6 +187,27 @@ def test_one_who_cannot_count_does_not_make_it_fewer() -> None:
         pool.count_held_by(lambda: counts.pop())
         assert pool._count_held() == {1: 5}
         assert pool._count_held() == {1: 5}  # The second time it raised.
+        await pool.close()
+
+    asyncio.run(main())
+
+
+def test_a_child_that_was_forked_has_none_of_the_cids() -> None:
+    async def main() -> None:
+        pool, _ = play(Clock(), greeting())
+        pool.received(batch(64))
+        pool.take()  # Some of the batch were cut out.
+        instance = pool._introduction.instance
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:
+            said = b"again" if pool.take().routable or pool._level else b"none"
+            os.write(write, said + (b"" if pool._introduction.instance != instance else b" same"))
+            os._exit(0)
+        os.waitpid(child, 0)  # noqa: ASYNC222
+        assert os.read(read, 100) == b"none"
+        assert pool._level == 63
+        assert pool.take().routable
         await pool.close()
 
     asyncio.run(main())

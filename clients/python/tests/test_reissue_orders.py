@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 from cidecar import Reissue
 from cidecar._generations import Generations
-from cidecar._held_report import count_held
+from cidecar._held_report import HeldReport, count_held
 from cidecar._reissue_orders import ReissueOrders
 
 SOON = datetime.now(UTC) + timedelta(minutes=1)
@@ -100,3 +103,67 @@ def test_no_more_generations_than_the_sidecar_takes() -> None:
     assert sum(counted.values()) == 100
     assert counted[1] == 37
     assert counted[100] == 1
+
+
+class Loop:
+    """Has the clock and the timer that a report needs of its event loop."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.due: list[tuple[float, Callable[[], None]]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_at(self, when: float, then: Callable[[], None]) -> asyncio.TimerHandle:
+        timer = asyncio.TimerHandle(when, then, (), cast("asyncio.AbstractEventLoop", self))
+        self.due.append((when, lambda: None if timer.cancelled() else then()))
+        return timer
+
+    def call_later(self, delay: float, then: Callable[[], None]) -> asyncio.TimerHandle:
+        return self.call_at(self.now + delay, then)
+
+    def get_debug(self) -> bool:
+        return False
+
+    def _timer_handle_cancelled(self, timer: asyncio.TimerHandle) -> None:
+        pass
+
+
+def test_connections_are_counted_at_most_once_a_second() -> None:
+    loop = Loop()
+    said: list[Mapping[int, int]] = []
+    counts = 0
+    generations = Generations()
+    generations.begin(2)
+
+    def held() -> dict[int, int]:
+        nonlocal counts
+        counts += 1
+        return {2: counts}
+
+    def look_when_due() -> None:
+        loop.now, look = loop.due.pop()
+        look()
+
+    report = HeldReport(held, said.append, cast("asyncio.AbstractEventLoop", loop), generations)
+    report.soon()
+    for _ in range(1000):
+        report.soon()
+    assert said == [{2: 1}]
+    look_when_due()
+    assert said == [{2: 1}, {2: 2}]
+    assert not loop.due  # Nobody holds CIDs of earlier generations.
+    loop.now += 5
+    report.soon()
+    assert counts == 3
+
+
+def test_who_is_not_counted_is_not_said_to_be_none() -> None:
+    said: list[Mapping[int, int]] = []
+    counted: Mapping[int, int] | None = None
+    loop = cast("asyncio.AbstractEventLoop", Loop())
+    report = HeldReport(lambda: counted, said.append, loop, Generations())
+    assert report.now() is None
+    counted = {}
+    assert report.now() == {}  # This is not the same as to say nothing.

@@ -175,8 +175,10 @@ def test_what_waits_for_a_sidecar_that_does_not_read_is_bounded(
             pool.subscribe(events.append)
             async with pool:
                 await until(lambda: pool.stats.connected)
+                session = pool._session
+                assert session is not None
                 for _ in range(20_000):
-                    pool.report_held()
+                    session._say_held(held)
                 await until(lambda: len(sidecar.calls) > 1)
         return events
 

@@ -13,6 +13,7 @@ MOST_GENERATIONS = 64
 """The most that the sidecar takes in one message."""
 
 HeldGenerations = Callable[[], Mapping[int, int]]
+MaybeHeld = Callable[[], Mapping[int, int] | None]
 
 
 def count_held(held: Mapping[int, int], generations: Generations) -> dict[int, int]:
@@ -38,30 +39,46 @@ class HeldReport:
 
     def __init__(
         self,
-        held: HeldGenerations,
+        held: MaybeHeld,
         say: Callable[[Mapping[int, int]], None],
         loop: asyncio.AbstractEventLoop,
         generations: Generations,
     ) -> None:
+        """``held`` counts the connections by generation; None where nobody counts them."""
         self._generations = generations
         self._held = held
         self._say = say
         self._loop = loop
-        self._said: dict[int, int] = {}
+        self._said: dict[int, int] | None = None
+        self._looked_at: float | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def now(self, held: Mapping[int, int] | None = None) -> dict[int, int]:
+    def now(self) -> dict[int, int] | None:
         """What to say now; from here on changes are said once a second.
 
-        ``held`` is what the server counted, if it was asked just now.
+        None where nobody counts the connections.
         """
-        counted = self._held() if held is None else held
-        self._said = count_held(counted, self._generations)
         self.stop()
+        self._looked_at = self._loop.time()
+        counted = self._held()
+        if counted is None:
+            return None
+        self._said = count_held(counted, self._generations)
         present = self._generations.to_sidecar(self._generations.present)
         if any(each < present for each in self._said):
             self._timer = self._loop.call_later(LOOK_EVERY_SECONDS, self._look)
         return self._said
+
+    def soon(self) -> None:
+        """Says what changed: at once, or a second after the last look where that is not over.
+
+        Many connections can give up CIDs in one second, and each look counts all of them.
+        """
+        looked_at = self._looked_at
+        if looked_at is None or self._loop.time() - looked_at >= LOOK_EVERY_SECONDS:
+            self._look()
+        elif self._timer is None:
+            self._timer = self._loop.call_at(looked_at + LOOK_EVERY_SECONDS, self._look)
 
     def stop(self) -> None:
         if self._timer is not None:
@@ -71,5 +88,5 @@ class HeldReport:
     def _look(self) -> None:
         before = self._said
         held = self.now()
-        if held != before:
+        if held is not None and held != before:
             self._say(held)

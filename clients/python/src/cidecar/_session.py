@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
 from . import _grpc_status as grpc
 from ._generations import Generations
 from ._grpc_stream import GrpcStream
-from ._held_report import HeldReport
+from ._held_report import HeldReport, MaybeHeld
 from ._messages import (
     Answer,
     Batch,
@@ -25,10 +25,8 @@ from ._questions import Questions, own_in, token_in
 from ._target import Target
 from .errors import ContractError, SidecarUnavailableError
 
-MaybeHeld = Callable[[], Mapping[int, int] | None]
-
 CONNECT_WITHIN_SECONDS = 5.0
-HELLO_WITHIN_SECONDS = 15.0
+HELLO_WITHIN_SECONDS = 10.0
 """A sidecar that is starting takes connections about a second before it answers."""
 
 
@@ -67,10 +65,7 @@ class Session:
         self._stream = GrpcStream("Session", target, self)
         self._questions = Questions(0)
         self._minting: Minting | None = None
-        self._held = held
-        self._report = HeldReport(
-            lambda: held() or {}, self._say_held, self._loop, pool.generations
-        )
+        self._report = HeldReport(held, self._say_held, self._loop, pool.generations)
         self.begun = False
         """Whether the hello came and could be used, and the Session was not lost since."""
         self.heard = False
@@ -104,11 +99,9 @@ class Session:
         self._stream.send(write_request(credit=credit))
 
     def report_held(self) -> None:
-        """Says how many connections hold CIDs of which generation, if somebody counts them."""
-        if self.begun and self._minting is not None:
-            held = self._count_held()
-            if held is not None:
-                self._say_held(held)
+        """Has connections counted, if somebody counts them, and changes said."""
+        if self.begun:
+            self._report.soon()
 
     async def reset_token(self, cid: bytes) -> bytes | None:
         return token_in(
@@ -172,12 +165,8 @@ class Session:
             return
         # The sidecar goes by the credit that is open at the acknowledgement: one message.
         credit = self._pool.voided(minting)
-        held = self._count_held()
+        held = self._report.now()
         self._stream.send(write_request(credit=credit, held=held, acknowledged=minting.number))
-
-    def _count_held(self) -> dict[int, int] | None:
-        held = self._held()
-        return None if held is None else self._report.now(held)
 
     def _say_held(self, held: Mapping[int, int]) -> None:
         self._stream.send(write_request(held=held))

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from ._batch_queue import BatchQueue, PooledCid
 from ._failover_cids import FailoverCids
+from ._forks import belongs_to_this_process
 from ._freshness import Freshness
 from ._generations import Generations
 from ._messages import TOKEN_LENGTH, Batch, Hello, Minting, ReissueOrder
@@ -66,6 +67,7 @@ class CidStock:
         self._received = 0
         self._dropped = 0
         self._made = 0
+        belongs_to_this_process(self)
 
     @property
     def cid_length(self) -> int:
@@ -204,6 +206,14 @@ class CidStock:
     def _send_credit(self, credit: int) -> bool:
         """Asks the sidecar for so many CIDs more; False where there is no Session."""
         raise NotImplementedError
+
+    def forget_supply(self) -> None:
+        """:meta private:"""
+        self._queue = BatchQueue()
+        self._cut = []
+        self._level = 0
+        self._failover = None
+        self._forget_credit()
 
     def _forget_credit(self) -> None:
         """The Session is lost, and what was asked for with it."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.cmac import CMAC
 
+from ._forks import belongs_to_this_process
 from ._grpc_call import call
 from ._messages import TOKEN_LENGTH
 from ._protobuf import Fields, number
@@ -109,7 +110,7 @@ def read_lease(message: bytes) -> Lease:
 
 
 class LocalMinter:
-    """Makes the CIDs of a lease, one after the other."""
+    """Makes the CIDs of a lease, one after the other; none in a child of ``os.fork()``."""
 
     def __init__(self, lease: Lease, server_use: bytes = b"") -> None:
         """``server_use`` is what the server-use octets begin with; the others are random.
@@ -123,8 +124,13 @@ class LocalMinter:
         self._first = int.from_bytes(lease.first_counter, "big")
         self._modulus = 1 << (8 * lease.nonce_length)
         self._taken = 0
+        belongs_to_this_process(self)
         self._key = Aes(lease.key) if lease.key else None
         self._permutation = Aes(lease.permutation_key) if lease.permutation_key else None
+
+    def forget_supply(self) -> None:
+        """:meta private:"""
+        self._taken = self._lease.count
 
     @property
     def left(self) -> int:

@@ -9,6 +9,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -17,7 +18,7 @@ from ._backoff import Backoff
 from ._freshness import system_clock
 from ._held_report import HeldGenerations
 from ._messages import Hello, write_open
-from ._options import check_length, read_introduction, read_levels
+from ._options import INSTANCE_LENGTH, check_length, read_introduction, read_levels
 from ._questions import ResetTokenQuestions
 from ._refusal import refusal_of
 from ._session import Session
@@ -39,7 +40,9 @@ class CidPool(CidStock):
     ``take()`` is synchronous: it gives a CID of a local supply that is refilled in the background,
     or a 0b111 CID of the same length while the supply is empty. The pool survives restarts of the
     sidecar, changes of config and lost connections by itself; its events say what the server has to
-    do. It belongs to one event loop, and is not safe for threads.
+    do. It belongs to one event loop, and is not safe for threads. In a child of ``os.fork()`` it is
+    empty and without a Session, since its CIDs stay with the parent: ``start()`` connects it again,
+    as another instance.
 
         async with CidPool(socket="/run/cidecar/web-1/sidecar.sock") as pool:
             await pool.ready()
@@ -94,6 +97,16 @@ class CidPool(CidStock):
         self._connected = False
         self._task: asyncio.Task[None] | None = None
         self._closed = False
+
+    def forget_supply(self) -> None:
+        """:meta private:"""
+        # The Session writes to the parent's socket, and is bound to its event loop.
+        self._session = None
+        self._connected = False
+        self._task = None
+        self._look = None
+        self._introduction = replace(self._introduction, instance=os.urandom(INSTANCE_LENGTH))
+        super().forget_supply()
 
     def start(self) -> None:
         """Connects in the background, and goes on trying. Needs a running event loop."""
@@ -192,7 +205,10 @@ class CidPool(CidStock):
         return stop
 
     def report_held(self) -> None:
-        """Says at once that connections gave up CIDs; else it is looked at once a second."""
+        """Has connections counted again, since some gave up CIDs, and what changed said.
+
+        Call it as often as you like: connections are counted at most once a second.
+        """
         if self._session is not None:
             self._session.report_held()
 
