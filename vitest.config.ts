@@ -6,10 +6,10 @@ const compile = ['test/compile.ts'];
 
 /** Left out where CIDECAR_SHORT is 1: they take minutes, and see little that depends on Node. */
 const long = [
-  'sidecar/bad-input.test.ts',
-  'test/{soak,crash,example}/**',
-  'test/clients/{contract,package,cid-pool}.test.ts',
-  'registry/document/{mutations,large-documents}.test.ts',
+  'sidecar/{bad-input,lease}.test.ts',
+  'test/{soak,crash,example,clients}/**',
+  'test/sidecar/hostile.test.ts',
+  'registry/document/{mutations,large-documents,yaml-nodes}.test.ts',
 ];
 // What is waited for comes late where the machine has other work; a second is the default.
 const expect = { poll: { timeout: 60_000 } };

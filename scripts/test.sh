@@ -37,8 +37,8 @@ ended() {
 trap ended EXIT
 trap 'exit 130' INT TERM HUP
 
-lane --project kernel --project e2e
-lane --project etcd
+lane --project kernel
+lane --project etcd --project e2e
 failed=0
 "$vitest" run --project unit --project model || failed=$?
 for version in "${versions[@]}"; do

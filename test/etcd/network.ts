@@ -5,12 +5,18 @@ import type { Scope } from '../netns/scope.js';
 import { Members, type MembersOptions } from './members.js';
 
 // RFC 2544's addresses for benchmarks, which no network of a host uses.
-const CLIENT_NET = '198.18.71';
-const PEER_NET = '198.18.72';
+const NET = '198.18';
+/** The third octet of the clients' net; that of the members' is the next. */
+const FIRST = 71;
 const CLIENT_PORT = 2379;
 const PEER_PORT = 2380;
 /** Host part of the address at which this process is on the clients' net. */
 const OWN_HOST = 254;
+
+export interface EtcdNetworkOptions extends MembersOptions {
+  /** Third octet of the clients' net, for tests that run beside each other. Default 71. */
+  readonly first?: number;
+}
 
 /**
  * Members in a namespace each, with two links: one to the net of the clients, one to the net of
@@ -20,15 +26,19 @@ const OWN_HOST = 254;
 export class EtcdNetwork {
   readonly members: Members;
   readonly #switch: string;
+  readonly #clientNet: string;
   #joined = 0;
 
-  private constructor(members: Members, switchNamespace: string) {
+  private constructor(members: Members, switchNamespace: string, clientNet: string) {
     this.members = members;
     this.#switch = switchNamespace;
+    this.#clientNet = clientNet;
   }
 
   /** The scope removes the namespaces; `dispose()` of the members comes before that. */
-  static async build(scope: Scope, options: MembersOptions = {}): Promise<EtcdNetwork> {
+  static async build(scope: Scope, options: EtcdNetworkOptions = {}): Promise<EtcdNetwork> {
+    const { first = FIRST } = options;
+    const [clientNet, peerNet] = [`${NET}.${first}`, `${NET}.${first + 1}`];
     const indices = Array.from({ length: options.count ?? 3 }, (_, i) => i + 1);
     const [hub = '', ...hosts] = await scope.addNamespaces([
       'etcd-net',
@@ -48,8 +58,8 @@ export class EtcdNetwork {
     for (const [i, host] of hosts.entries()) {
       await ipBatch(host, [
         'link set lo up',
-        `addr add ${CLIENT_NET}.${i + 1}/24 dev eth0`,
-        `addr add ${PEER_NET}.${i + 1}/24 dev eth1`,
+        `addr add ${clientNet}.${i + 1}/24 dev eth0`,
+        `addr add ${peerNet}.${i + 1}/24 dev eth1`,
         'link set eth0 up',
         'link set eth1 up',
       ]);
@@ -58,13 +68,13 @@ export class EtcdNetwork {
     // That of a network before can still be there: the kernel removes namespaces a moment later.
     await tryRun(['ip', 'link', 'del', own]);
     await ipBatch(hub, link('own', 'clients', own, `/proc/${process.pid}/ns/net`));
-    await ipBatch(null, [`addr add ${CLIENT_NET}.${OWN_HOST}/24 dev ${own}`, `link set ${own} up`]);
+    await ipBatch(null, [`addr add ${clientNet}.${OWN_HOST}/24 dev ${own}`, `link set ${own} up`]);
     const members = await Members.startAt(
       (folder) =>
         hosts.map((namespace, i) => ({
           name: `m${i + 1}`,
-          address: `${CLIENT_NET}.${i + 1}`,
-          peerAddress: `${PEER_NET}.${i + 1}`,
+          address: `${clientNet}.${i + 1}`,
+          peerAddress: `${peerNet}.${i + 1}`,
           clientPort: CLIENT_PORT,
           peerPort: PEER_PORT,
           namespace,
@@ -72,7 +82,7 @@ export class EtcdNetwork {
         })),
       options,
     );
-    return new EtcdNetwork(members, hub);
+    return new EtcdNetwork(members, hub, clientNet);
   }
 
   /**
@@ -84,7 +94,7 @@ export class EtcdNetwork {
     const port = `j${this.#joined}`;
     await ipBatch(this.#switch, link(port, 'clients', 'etcd0', namespace));
     await ipBatch(namespace, [
-      `addr add ${CLIENT_NET}.${100 + this.#joined}/24 dev etcd0`,
+      `addr add ${this.#clientNet}.${100 + this.#joined}/24 dev etcd0`,
       'link set etcd0 up',
     ]);
     return (up) => this.#set(port, up);

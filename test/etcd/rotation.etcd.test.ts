@@ -123,7 +123,9 @@ test('a rotation from the first word to the end, with a key', async () => {
   expect(err).toBe('the rotation goes on also where this command ends\n');
   expect(code).toBe(0);
   // Steps that follow each other at once may come in one message.
-  expect(out).toMatch(/^web: (next: the new config is staged|config 1 is staged, config 0 mints)$/m);
+  expect(out).toMatch(
+    /^web: (next: the new config is staged|config 1 is staged, config 0 mints)$/m,
+  );
   expect(out).toContain('web: config 1 mints, config 0 is retiring\n');
   expect(out).toContain('web: done: config 1 took the place of config 0\n');
   expect(await states()).toEqual({ 1: 'minting' });

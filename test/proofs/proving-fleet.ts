@@ -30,6 +30,8 @@ const DEAD_MS = 8_000;
 /** Milliseconds after which a client takes a connection for lost: longer than any machine dawdles. */
 const TIMEOUT_MS = 45_000;
 const PARALLEL = 20;
+/** Tests with the default net may run at the same time. */
+const ETCD_NET = 73;
 const TRAFFIC_PAUSE_MS = 250;
 /** The active_connection_id_limit of the clients: 2 to 24. */
 const CID_LIMITS = Array.from({ length: 23 }, (_, i) => i + 2);
@@ -86,6 +88,7 @@ export class ProvingFleet {
     const topology = await Topology.build(scope, { balancers, servers, passObject: passObject() });
     const network = await EtcdNetwork.build(scope, {
       count: members,
+      first: ETCD_NET,
       flags: ['--grpc-keepalive-min-time=2s'],
     });
     try {
