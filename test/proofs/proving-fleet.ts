@@ -274,7 +274,8 @@ export class ProvingFleet {
     const lost = await this.clients.losses();
     const cids = lost.length === 0 ? [] : await this.clients.lostCids();
     const losses = lost.map((loss, index) => {
-      const cid = cids[index] || 'that is not known';
+      const cid = cids[index] || undefined;
+      if (cid === undefined) return `a connection was lost: ${loss}`;
       const giver = this.servers.find((each) => each.hasGiven(cid))?.name ?? 'nobody';
       return `a connection was lost: ${loss}; its packets went to CID ${cid} of ${giver}`;
     });

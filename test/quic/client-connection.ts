@@ -17,6 +17,8 @@ import {
 const OWN_CID_LENGTH = 8;
 /** Milliseconds for which a socket is still read after the connection has left it. */
 const LINGER_MS = 300;
+/** Milliseconds after which a path that was not validated is probed again. */
+const PROBE_AGAIN_MS = 3_000;
 const SCRATCH = Buffer.alloc(65_535);
 const ECHO = 'does this packet find its server?';
 
@@ -137,15 +139,30 @@ export class ClientConnection {
     const left = this.#active;
     const { socket, local } = await openSocket(address);
     this.#use(socket, local);
-    this.#quic.probePath(local, this.#server);
-    this.#flush();
-    await this.#until('path validation', () => this.#quic.isPathValidated(local, this.#server));
+    await this.#validate(local);
     this.#quic.migrate(local, this.#server);
     this.#active = local;
     this.#flush();
     await this.echo();
     if (this.#lastDcid === before) throw new Error('the migration did not change the DCID');
     this.#leave(left);
+  }
+
+  async #validate(local: HostPort): Promise<void> {
+    const probe = () => {
+      this.#quic.probePath(local, this.#server);
+      this.#flush();
+    };
+    probe();
+    // quiche gives a path up after three challenges, which a busy machine can answer too late.
+    const again = setInterval(() => {
+      if (!this.#quic.isClosed()) probe();
+    }, PROBE_AGAIN_MS);
+    try {
+      await this.#until('path validation', () => this.#quic.isPathValidated(local, this.#server));
+    } finally {
+      clearInterval(again);
+    }
   }
 
   /** @param lingerMs milliseconds for which sockets are kept, so that the server hears of it */
