@@ -56,6 +56,16 @@ static void answer_error(long long id, const char *text)
 	printf("}\n");
 }
 
+/* Writes an answer with CIDs, up to what else it has and its end. */
+static void begin_cids(
+	long long id, const uint8_t *cids, size_t length, const uint8_t *tokens, size_t count)
+{
+	printf("{\"id\":%lld,\"cids\":", id);
+	json_write_base64(stdout, cids, length);
+	printf(",\"tokens\":");
+	json_write_base64(stdout, tokens, count * CIDECAR_TOKEN);
+}
+
 static void answer_nothing(long long id)
 {
 	printf("{\"id\":%lld}\n", id);
@@ -167,10 +177,7 @@ static void take(long long id, const char *line)
 	if (failed) {
 		answer_error(id, strerror(-failed));
 	} else {
-		printf("{\"id\":%lld,\"cids\":", id);
-		json_write_base64(stdout, cids, cids_length);
-		printf(",\"tokens\":");
-		json_write_base64(stdout, tokens, count * CIDECAR_TOKEN);
+		begin_cids(id, cids, cids_length, tokens, count);
 		printf(",\"runs\":[");
 		for (size_t i = 0; i < run_count; i++) {
 			printf("%s{\"generation\":%llu,\"routable\":%s,\"count\":%zu}",
@@ -237,10 +244,7 @@ static void mint(long long id, const char *line)
 	if (why != NULL) {
 		answer_error(id, why);
 	} else {
-		printf("{\"id\":%lld,\"cids\":", id);
-		json_write_base64(stdout, cids, length);
-		printf(",\"tokens\":");
-		json_write_base64(stdout, tokens, count * CIDECAR_TOKEN);
+		begin_cids(id, cids, length, tokens, count);
 		printf("}\n");
 	}
 	free(cids);
