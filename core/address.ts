@@ -41,3 +41,8 @@ export function readAddress(text: string): AddressReading {
   if (canonical.startsWith('ff')) return { problem: 'is a multicast address, which is no host' };
   return { address: { text: canonical, family: 6 } };
 }
+
+/** The family of an address that was read: {@link readAddress}, the kernel. */
+export function familyOf(address: string): 4 | 6 {
+  return address.includes(':') ? 6 : 4;
+}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-export { type Address, type AddressReading, readAddress } from './address.js';
+export { type Address, type AddressReading, familyOf, readAddress } from './address.js';
 export { Backoff, type BackoffOptions } from './backoff.js';
 export { codeOf } from './error-code.js';
 export {

@@ -20,6 +20,6 @@ export {
 } from './real-encoding.js';
 export { FIRST_REMARK, REASONS, type Reason, reasonName } from './reasons.js';
 export { DEFAULT_SETTINGS, type Settings } from './settings.js';
-export { serverIdRowsFor } from './table-shape.js';
+export { rowsOfShape, serverIdRowsFor } from './table-shape.js';
 export type { TunnelMtu } from './tunnel-mtu.js';
 export type { VipKey, VipProtocol, VipSpec } from './vip-table.js';

@@ -15,7 +15,8 @@ const NEEDED: readonly Capability[] = ['CAP_BPF', 'CAP_NET_ADMIN', 'CAP_NET_RAW'
  * as the announce hook. Logs what stays.
  *
  * @param files that it reads or writes later on. Where one belongs to another user, or its folder
- * does, or a folder above lets nobody through, CAP_DAC_OVERRIDE stays, or the next change of it could not be read
+ * does, or a folder above lets nobody through, CAP_DAC_OVERRIDE stays, or the next change of it
+ * could not be read
  * @param more what a part of the agent needs beside that
  */
 export function dropCapabilities(

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Balancer } from '../../bpf/tables/index.js';
+import { familyOf } from '../../core/index.js';
 
 /** A server on whose way a router says that less fits than this balancer sends. */
 export interface NarrowTunnel {
@@ -43,7 +44,7 @@ export function narrowTunnels(
     const { mtu = 0, packets = 0, seconds = 0 } = said.get(address) ?? {};
     const sent = Math.min(ofLink, own);
     const age = Math.max(0, Math.floor(now) - seconds);
-    const possible = mtu >= LEAST[address.includes(':') ? 6 : 4] && mtu < sent;
+    const possible = mtu >= LEAST[familyOf(address)] && mtu < sent;
     if (!possible || packets === 0 || encapsulation === 'l2' || age > FORGOTTEN_AFTER) return [];
     return [{ real, address, mtu, sent, packets, age }];
   });

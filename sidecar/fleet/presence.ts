@@ -114,11 +114,11 @@ export class Presence {
         // Where etcd is full it grants no lease, and what takes away has to work nevertheless.
         if (this.isKnown) return;
         const found = await client.kv.get(this.#key);
-        return this.#isServedBy((found && this.#otherIn(found)) ?? 'own');
+        return this.#isServedBy(this.#otherIn(found) ?? 'own');
       }
       const stands = this.#present?.lease === lease;
       const before = stands ? undefined : await client.kv.get(this.#key);
-      const other = before && this.#otherIn(before);
+      const other = this.#otherIn(before);
       if (other !== undefined) return this.#isServedBy(other);
       this.#present = undefined;
       const when = stands
@@ -147,8 +147,8 @@ export class Presence {
     return keys.liveServer(pool, server);
   }
 
-  #otherIn(entry: KeyValue): Owner | undefined {
-    const live = readLive(entry);
+  #otherIn(entry: KeyValue | undefined): Owner | undefined {
+    const live = entry && readLive(entry);
     if (live === undefined || live.identity === this.#options.value().identity) return undefined;
     return { identity: live.identity, host: live.host ?? '' };
   }

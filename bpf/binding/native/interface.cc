@@ -50,6 +50,12 @@ Napi::Value xdp_programs(const Napi::CallbackInfo& info) {
   return list;
 }
 
+/// A socket for questions about an interface, and its name in the request; closed where it has none.
+Fd open_for(uint32_t interface, ifreq& request) {
+  if (if_indextoname(interface, request.ifr_name) == nullptr) return Fd();
+  return Fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+}
+
 /// Asks the driver one question of ethtool(8); false where it has no answer.
 bool ask_driver(int socket, ifreq& request, void* question) {
   request.ifr_data = static_cast<char*>(question);
@@ -62,8 +68,8 @@ Napi::Value driver_of(const Napi::CallbackInfo& info) {
   const uint32_t interface = uint32_of(env, info[0], "ifindex");
   auto result = Napi::Object::New(env);
   ifreq request = {};
-  const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (!socket.open() || if_indextoname(interface, request.ifr_name) == nullptr) return result;
+  const Fd socket = open_for(interface, request);
+  if (!socket.open()) return result;
   result.Set("name", Napi::String::New(env, request.ifr_name));
   if (ioctl(socket.get(), SIOCGIFMTU, &request) == 0) result.Set("mtu", request.ifr_mtu);
   ethtool_drvinfo driver = {};
@@ -108,8 +114,8 @@ Napi::Value driver_counters(const Napi::CallbackInfo& info) {
   const uint32_t interface = uint32_of(env, info[0], "ifindex");
   auto result = Napi::Object::New(env);
   ifreq request = {};
-  const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (!socket.open() || if_indextoname(interface, request.ifr_name) == nullptr) return result;
+  const Fd socket = open_for(interface, request);
+  if (!socket.open()) return result;
   const uint32_t count = counters_of(socket.get(), request);
   if (count == 0) return result;
   // A driver may have more counters a moment later, as after `ethtool -L`, and writes all of them.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type Balancer, type Settings, wordsOf } from '../../../bpf/tables/index.js';
+import { type Balancer, rowsOfShape, type Settings, wordsOf } from '../../../bpf/tables/index.js';
 import { toHex } from '../../../core/index.js';
 import type { Drift } from '../../reconcile/drift.js';
 import { idChanges } from '../../reconcile/id-changes.js';
 import type { IdChange, Operation } from '../../reconcile/operation.js';
-import type { ConfigEntry, Tables } from '../../reconcile/tables.js';
+import { type ConfigEntry, type Tables, vipKey } from '../../reconcile/tables.js';
 import type { Applier } from './apply.js';
 import { capacityOf } from './capacity.js';
 import { idsByReal } from './read.js';
@@ -153,7 +153,7 @@ function* checkIds(at: ConfigAt) {
 function* checkMoreIds(at: ConfigAt) {
   const { balancer, pool, config, entry } = at;
   const { shape } = yield* tableOf(at);
-  const rows = shape.kind === 'dense' ? 2 ** Math.max(0, shape.indexBits - 4) : shape.rows;
+  const rows = rowsOfShape(shape);
   const expected = [...entry.ids.values()].reduce((count, list) => count + list.count, 0);
   let occupied = 0;
   for (let first = 0; first < rows; first += ROW_STEP) {
@@ -162,8 +162,10 @@ function* checkMoreIds(at: ConfigAt) {
   }
   if (occupied === expected || !balancer.holdsConfig(pool, entry.decodePlan)) return;
   const changes = idChanges({ ...entry, ids: idsByReal(balancer.serverIds(pool, config)) }, entry);
-  const { get } = boundTo(balancer.idTable(pool, config));
-  const reachable = changes.every(({ serverId, real }) => real !== 0 || get(serverId) !== 0);
+  const table = balancer.idTable(pool, config);
+  const reachable = changes.every(
+    ({ serverId, real }) => real !== 0 || table.get(wordsOf(serverId)) !== 0,
+  );
   const count = Math.max(1, changes.length);
   const what = `${count} server IDs too many in config ${config} of pool ${pool}: ${changes
     .slice(0, 3)
@@ -174,10 +176,6 @@ function* checkMoreIds(at: ConfigAt) {
   yield drift('server_ids', count, what, [
     repairs ? { kind: 'set-ids', pool, config, changes, entry } : setConfig(at),
   ]);
-}
-
-function boundTo(table: ReturnType<Balancer['idTable']>) {
-  return { get: (id: Uint8Array) => table.get(wordsOf(id)) };
 }
 
 function* strayConfigs(balancer: Balancer, expected: Tables) {
@@ -201,7 +199,7 @@ function* checkVips(balancer: Balancer, applier: Applier, expected: Tables) {
     yield drift('vip_table', strays, `${strays} slots that no packet finds`, [{ kind: 'sweep' }]);
   }
   for (const { vip: row, ...entry } of balancer.vips()) {
-    const key = `${entry.protocol} ${entry.address} ${entry.port}`;
+    const key = vipKey(entry);
     if (expected.vips.has(key)) continue;
     const vip = { ...entry, row };
     yield drift('vip_table', 1, `VIP ${key} is nobody's`, [{ kind: 'remove-vip', vip }]);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { familyOf } from '../../../core/index.js';
+import { type ReversePathFilter, readNetconf, reversePathFilter } from '../netconf.js';
 import type { Ip } from '../next-hops/ip.js';
 
 /**
@@ -10,10 +12,8 @@ import type { Ip } from '../next-hops/ip.js';
 export type ReadSetting = (name: string) => Promise<number>;
 
 const routes = z.array(z.object({ dst: z.string(), type: z.string().optional() }));
-const settings = z.array(
-  z.object({ family: z.string(), interface: z.string(), rp_filter: z.string().optional() }),
-);
-const FILTERS: Readonly<Record<string, number>> = { strict: 1, loose: 2 };
+/** As sysctl(8) shows them. */
+const NUMBERS: Readonly<Record<ReversePathFilter, number>> = { off: 0, strict: 1, loose: 2 };
 const REFUSING = new Set(['blackhole', 'unreachable', 'prohibit', 'throw']);
 
 export const readSetting: ReadSetting = async (name) => {
@@ -37,13 +37,13 @@ export async function eatenAnswers(
   read: ReadSetting = readSetting,
 ): Promise<ReadonlyMap<string, string>> {
   const found = new Map<string, string>();
-  const filter = await reversePathFilter(device, ip);
+  const filter = NUMBERS[reversePathFilter(await readNetconf(ip), device) ?? 'off'];
   const acceptsLocal = async () => {
     const of = (conf: string) => read(`net/ipv4/conf/${conf}/accept_local`);
     return Math.max(await of('all'), await of(device)) > 0;
   };
   for (const vip of new Set(vips)) {
-    if (vip.includes(':')) continue;
+    if (familyOf(vip) === 6) continue;
     const type = await typeOfRoute(vip, ip);
     if (type === 'local') {
       if (!(await acceptsLocal())) {
@@ -61,15 +61,6 @@ export async function eatenAnswers(
     }
   }
   return found;
-}
-
-/** What the kernel applies: the stricter number of the interface and of all. */
-async function reversePathFilter(device: string, ip: Ip): Promise<number> {
-  const output = await ip(['-j', 'netconf', 'show']);
-  const of = settings
-    .parse(JSON.parse(output === '' ? '[]' : output))
-    .filter(({ family, interface: name }) => family === 'inet' && ['all', device].includes(name));
-  return Math.max(0, ...of.map(({ rp_filter: filter = '' }) => FILTERS[filter] ?? 0));
 }
 
 /** Type of the most specific route; undefined where it leads to another host, or there is none. */

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Logger } from 'pino';
-import { SayOnce } from '../../../core/index.js';
+import { familyOf, SayOnce } from '../../../core/index.js';
 import type { Pool } from '../../../registry/index.js';
 import type { Ip } from '../next-hops/ip.js';
 import { readAddresses } from '../tunnel-sources/addresses.js';
 import { chooseSource } from '../tunnel-sources/choose.js';
-import { familyOf } from './probe-target.js';
 import type { SourcesByFamily } from './ways.js';
 import { SocketWire, type Wire, type WireOptions } from './wire.js';
 

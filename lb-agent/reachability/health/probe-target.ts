@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import { familyOf } from '../../../core/index.js';
 import type { HealthCheck } from '../../../registry/index.js';
 import { Hysteresis, type Standing } from './hysteresis.js';
-import { NUMBERED_OCTETS, probeTemplate } from './probe.js';
+import { NUMBER_OCTETS, NUMBERED_OCTETS, probeTemplate } from './probe.js';
 import { type ProbeWay, TunnelPacket } from './tunnel-packet.js';
 import type { SendingKind } from './wire.js';
 
@@ -122,7 +123,11 @@ export class ProbeTarget {
     if (known !== undefined) return known;
     const { check } = this.health;
     const template = probeTemplate(check);
-    const packet = new TunnelPacket(way, template, check === 'udp' ? 8 : NUMBERED_OCTETS);
+    const packet = new TunnelPacket(
+      way,
+      template,
+      check === 'udp' ? NUMBER_OCTETS : NUMBERED_OCTETS,
+    );
     this.#packets.set(way, packet);
     return packet;
   }
@@ -135,10 +140,6 @@ export class ProbeTarget {
     const what = `no answer from ${destination} port ${port} ${by}`;
     return this.hint === null ? what : `${what}: ${this.hint}`;
   }
-}
-
-export function familyOf(address: string): 4 | 6 {
-  return address.includes(':') ? 6 : 4;
 }
 
 /** The socket that a way leaves by. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { addressOctets as mappedOctets } from '../../../bpf/tables/index.js';
+import { familyOf } from '../../../core/index.js';
 import type { Encapsulation } from '../../../registry/index.js';
 import { folded, sumOf } from './checksum.js';
 import { viewOf } from './probe.js';
@@ -56,7 +57,7 @@ export class TunnelPacket {
     const ports = way.port + datagram.length;
     this.#sum = addresses + UDP + datagram.length + ports + sumOf(payload, varying);
     const { tunnel } = way;
-    if (tunnel?.encapsulation === 'gue' && tunnel.server.includes(':')) this.#sealOuter(tunnel);
+    if (tunnel?.encapsulation === 'gue' && familyOf(tunnel.server) === 6) this.#sealOuter(tunnel);
   }
 
   /**
@@ -119,7 +120,7 @@ function tunnelled(inner: Uint8Array, { tunnel }: ProbeWay): Uint8Array {
 }
 
 function ipPacket(source: string, destination: string, protocol: number, content: Uint8Array) {
-  const six = destination.includes(':');
+  const six = familyOf(destination) === 6;
   const header = six ? IPV6_HEADER : IPV4_HEADER;
   const packet = new Uint8Array(header + content.length);
   const view = viewOf(packet);
@@ -146,5 +147,5 @@ function ipPacket(source: string, destination: string, protocol: number, content
 /** 4 octets of IPv4, 16 of IPv6. */
 function addressOctets(address: string): Uint8Array {
   const octets = mappedOctets(address);
-  return address.includes(':') ? octets : octets.subarray(12);
+  return familyOf(address) === 6 ? octets : octets.subarray(12);
 }

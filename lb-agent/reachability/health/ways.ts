@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import { familyOf } from '../../../core/index.js';
 import type { HealthCheck, Pool, Server } from '../../../registry/index.js';
 import type { FindNextHop } from '../../reconcile/goal.js';
-import { type Alternative, familyOf } from './probe-target.js';
+import type { Alternative } from './probe-target.js';
 import type { ProbeWay, Tunnel } from './tunnel-packet.js';
 
 /** By family of the address; null: there is none. */

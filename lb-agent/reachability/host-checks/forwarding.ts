@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { z } from 'zod';
+import { familyOf } from '../../../core/index.js';
+import { readNetconf } from '../netconf.js';
 import { type Ip, readRoutes } from '../next-hops/ip.js';
-
-const settings = z.array(
-  z.object({ family: z.string(), interface: z.string(), forwarding: z.boolean().optional() }),
-);
 
 /**
  * The VIPs whose packets this host would forward where the program passes them: pings, and
@@ -18,13 +15,11 @@ export async function forwardedVips(
   device: string,
   ip: Ip,
 ): Promise<string[]> {
-  // By netlink, because a hardened unit may not see /proc/sys.
-  const output = await ip(['-j', 'netconf', 'show']);
-  const forwards = settings.parse(JSON.parse(output)).filter(({ forwarding }) => forwarding);
+  const forwards = (await readNetconf(ip)).filter(({ forwarding }) => forwarding);
   // IPv4 asks the interface that a packet came in by, IPv6 the host.
   const four = forwards.some((each) => each.family === 'inet' && each.interface === device);
   const six = forwards.some((each) => each.family === 'inet6' && each.interface === 'all');
-  const asked = [...new Set(vips)].filter((vip) => (vip.includes(':') ? six : four));
+  const asked = [...new Set(vips)].filter((vip) => (familyOf(vip) === 6 ? six : four));
   if (asked.length === 0) return [];
   const routes = await readRoutes(asked, ip);
   return asked.filter((vip) => {

@@ -12,6 +12,7 @@ import {
   kernelSupport,
 } from '../../../bpf/index.js';
 import { CidecarError } from '../../../core/index.js';
+import { readNetconf, reversePathFilter } from '../netconf.js';
 import { type Ip, readRoutes } from '../next-hops/ip.js';
 import type { Ingress } from '../next-hops/resolve.js';
 import type { HostFacts } from './preflight.js';
@@ -19,13 +20,6 @@ import type { HostFacts } from './preflight.js';
 const NEEDED: readonly Capability[] = ['CAP_BPF', 'CAP_NET_ADMIN', 'CAP_PERFMON'];
 
 const links = z.tuple([z.object({ flags: z.array(z.string()).default([]) })], z.unknown());
-const filters = z.array(
-  z.object({
-    family: z.string(),
-    interface: z.string(),
-    rp_filter: z.enum(['off', 'strict', 'loose']).optional(),
-  }),
-);
 
 export interface FactsQuestion {
   readonly ingress: Ingress;
@@ -89,18 +83,9 @@ async function typesOf(vips: readonly string[], ip: Ip): Promise<HostFacts['vips
   );
 }
 
-/** The kernel takes the stricter of the interface's and that of all. */
 async function rpFilterOf(name: string, ip: Ip): Promise<HostFacts['rpFilter']> {
-  const found = await orUndefined(async () =>
-    filters.parse(JSON.parse(await ip(['-j', 'netconf', 'show']))),
-  );
-  const values = (found ?? [])
-    .filter(({ family, interface: on }) => family === 'inet' && (on === name || on === 'all'))
-    .map(({ rp_filter }) => rp_filter);
-  // Loose is 2 and strict 1, and the larger number counts.
-  if (values.includes('loose')) return 'loose';
-  if (values.includes('strict')) return 'strict';
-  return values.includes('off') ? 'off' : undefined;
+  const netconf = await orUndefined(() => readNetconf(ip));
+  return netconf && reversePathFilter(netconf, name);
 }
 
 function memoryLimit(): number | undefined {

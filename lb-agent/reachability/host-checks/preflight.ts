@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { familyOf } from '../../../core/index.js';
 import type { Finding, Severity } from './finding.js';
 
 /** What a host says of itself; undefined is what it does not tell. */
@@ -159,7 +160,7 @@ function linkFindings({ interface: name, native, cpus, link }: HostFacts): Findi
 /** What eats answers from VIPs to this host, such as those to health checks. */
 function answerFindings({ interface: name, vips, rpFilter, acceptLocal }: HostFacts): Finding[] {
   const found: Finding[] = [];
-  const four = [...vips].filter(([vip]) => !vip.includes(':'));
+  const four = [...vips].filter(([vip]) => familyOf(vip) === 4);
   const local = four.find(([, type]) => type === 'local')?.[0];
   const blackhole = four.find(([, type]) => type === 'blackhole')?.[0];
   if (local !== undefined && (acceptLocal === false || rpFilter === 'strict')) {

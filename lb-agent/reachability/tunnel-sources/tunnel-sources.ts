@@ -2,7 +2,7 @@
 import { BlockList } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { CidecarError, SayOnce } from '../../../core/index.js';
+import { CidecarError, familyOf, SayOnce } from '../../../core/index.js';
 import { type DesiredState, type Server, vipAddresses } from '../../../registry/index.js';
 import { Looks } from '../looks.js';
 import { type Ip, type IpMonitor, readRoutes } from '../next-hops/ip.js';
@@ -121,7 +121,7 @@ export class TunnelSources {
   check(desired: DesiredState): void {
     this.#refuseVips(desired);
     for (const server of tunnelled(desired)) {
-      const family = familyOf(server);
+      const family = familyOf(server.address);
       if (this.current[`source${family}`] !== null) continue;
       const found = this.#choices.get(family)?.because ?? `${this.#options.interface} has none`;
       throw new CidecarError(
@@ -140,14 +140,14 @@ export class TunnelSources {
     const given = new BlockList();
     if (source4 !== undefined) given.addSubnet(source4.address, source4.prefixLength, 'ipv4');
     const { source4: four, source6: six } = this.current;
-    const needed = new Set(tunnelled(desired).map(familyOf));
+    const needed = new Set(tunnelled(desired).map(({ address }) => familyOf(address)));
     for (const vip of vipAddresses(desired)) {
-      const six6 = vip.includes(':');
-      const hit = six6 ? vip === six : vip === four || given.check(vip, 'ipv4');
+      const isSix = familyOf(vip) === 6;
+      const hit = isSix ? vip === six : vip === four || given.check(vip, 'ipv4');
       if (!hit) continue;
-      const named = six6 ? source6 !== undefined : source4 !== undefined;
-      if (!named && !needed.has(six6 ? 6 : 4)) continue;
-      const flag = six6 ? '--source6' : '--source';
+      const named = isSix ? source6 !== undefined : source4 !== undefined;
+      if (!named && !needed.has(familyOf(vip))) continue;
+      const flag = isSix ? '--source6' : '--source';
       throw new CidecarError(
         'ARGUMENT_INVALID',
         `${vip} is a VIP, and ${named ? `${flag} has it` : 'there is no other address to tunnel from'}: servers have VIPs themselves, and take no tunnels from them; ${named ? 'name another address' : `give ${flag}`}`,
@@ -159,7 +159,7 @@ export class TunnelSources {
     const servers = tunnelled(desired);
     const wanted = this.#wanted(servers);
     const looked = wanted.flatMap((family) =>
-      servers.filter((server) => familyOf(server) === family).slice(0, ROUTES),
+      servers.filter((server) => familyOf(server.address) === family).slice(0, ROUTES),
     );
     const addresses = looked.map(({ address }) => address);
     const needs = JSON.stringify([wanted, vipAddresses(desired)]);
@@ -180,7 +180,7 @@ export class TunnelSources {
     const { source4, source6 } = this.#options;
     return ([4, 6] as const).filter((family) => {
       if ((family === 4 ? source4 : source6) !== undefined) return false;
-      return servers.some((server) => familyOf(server) === family);
+      return servers.some((server) => familyOf(server.address) === family);
     });
   }
 
@@ -201,7 +201,7 @@ export class TunnelSources {
       const vips = new Set(vipAddresses(desired));
       this.#choices = new Map(
         wanted.map((family) => {
-          const to = [...routes].filter(([address]) => address.includes(':') === (family === 6));
+          const to = [...routes].filter(([address]) => familyOf(address) === family);
           const current = this.#current[`source${family}`];
           const circumstances = { family, interface: name, addresses, vips, current };
           return [family, chooseSource({ ...circumstances, routes: to.map(([, way]) => way) })];
@@ -252,8 +252,4 @@ function tunnelled({ pools }: DesiredState): Server[] {
   return pools
     .flatMap(({ servers }) => servers)
     .filter(({ encapsulation }) => encapsulation !== 'l2');
-}
-
-function familyOf({ address }: Server): 4 | 6 {
-  return address.includes(':') ? 6 : 4;
 }
